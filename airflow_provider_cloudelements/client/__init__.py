@@ -1,0 +1,71 @@
+"""The Cloud Elements API: requests in, frozen dataclasses out. Of Airflow it knows the exception base."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from airflow_provider_cloudelements.client.elements import ElementsApi
+from airflow_provider_cloudelements.client.ensure import Ensured, InstanceSpec
+from airflow_provider_cloudelements.client.http import HttpSession
+from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance
+from airflow_provider_cloudelements.client.parsing import parse_object
+from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.connections import ConnectionSettings
+
+__all__ = [
+    "CloudElementsClient",
+    "ConfigurationRow",
+    "Element",
+    "ElementMetadata",
+    "Ensured",
+    "Instance",
+    "InstanceClient",
+    "InstanceSpec",
+]
+
+
+class CloudElementsClient:
+    """A client of one Cloud Elements or SAP Open Connectors account.
+
+    Usable from several threads: each has its own pooled session.
+
+    :param settings: Host and secrets; from :meth:`ConnectionSettings.from_connection`, or made by hand.
+    :param on_token: Called with every element token at the moment it is handed out.
+    """
+
+    def __init__(
+        self, settings: ConnectionSettings, *, on_token: Callable[[str], None] | None = None
+    ) -> None:
+        self.settings = settings
+        self.http = HttpSession(settings)
+        self.instances = InstancesApi(self.http, on_token)
+        self.elements = ElementsApi(self.http)
+
+    def __enter__(self) -> CloudElementsClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"CloudElementsClient({self.settings.base_url!r})"
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.http.close()
+
+    def instance(self, instance_id: int) -> InstanceClient:
+        """Return a client bound to one instance; its token is fetched when first needed."""
+        return InstanceClient(self.instances, instance_id)
+
+    def organization(self) -> Mapping[str, Any]:
+        """Read the organization (``GET /organizations/me``): needs only the two secrets (dossier 0a no. 15).
+
+        :raises CloudElementsAuthError: A secret is not accepted.
+        """
+        return parse_object(self.http.send("GET", "/organizations/me").body, "organization")

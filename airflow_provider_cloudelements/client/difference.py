@@ -1,0 +1,190 @@
+"""What differs between an instance as it is and as it is asked for."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_cloudelements.client.identity import (
+    FINGERPRINT_PREFIX,
+    Fingerprints,
+    Known,
+    marker_tag,
+    origin_tag,
+)
+from airflow_provider_cloudelements.client.models import (
+    EVENT_CALLBACK_URL,
+    EVENT_SIGNATURE_KEY,
+    EVENTS_ENABLED,
+    Instance,
+    configuration_text,
+)
+from airflow_provider_cloudelements.client.redaction import is_secret_key
+
+#: Name under which what a login gave (the code) has its fingerprint.
+PROVIDER_DATA = "providerData"
+
+
+@dataclass(frozen=True)
+class InstanceSpec:
+    """An instance as it shall be.
+
+    :param element: Key of the element.
+    :param name: Name of the instance.
+    :param key: The whole instance key, with the connection's namespace: what makes it the same instance
+        next time.
+    :param configuration: Configuration keys and values, event keys included.
+    :param provider_data: What a vendor's login gave, such as ``{"code": ...}``. Sent once, ever.
+    :param external_authentication: ``initial`` with a refresh token in the configuration.
+    :param tags: Tags that it shall have; ``None`` leaves them to the platform and to people.
+    :param origin: Who asks, the same in each try, for ``if_exists="fail"``.
+    """
+
+    element: str
+    name: str
+    key: str
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    provider_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    external_authentication: str | None = None
+    tags: tuple[str, ...] | None = None
+    origin: str | None = None
+
+    @property
+    def marker(self) -> str:
+        """The marker tag of the key."""
+        return marker_tag(self.key)
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        """Everything secret in it, by name: what reading back shows as asterisks, or not at all."""
+        found = {key: value for key, value in self.configuration.items() if is_secret_key(key)}
+        if self.provider_data:
+            found[PROVIDER_DATA] = dict(self.provider_data)
+        return found
+
+    def tags_to_create(self, fingerprints: Fingerprints) -> list[str]:
+        """Return the tags of a new instance: people's, the marker, the fingerprint, the origin."""
+        # The platform makes a tag of the name when none is sent (dossier 8.4 no. 9). The marker is always
+        # sent, so the name is added here, or instances made by Airflow alone would lack it.
+        people = self.tags if self.tags is not None else (self.name,)
+        fingerprint = fingerprints.tag(self.credentials)
+        own = [self.marker, fingerprint, origin_tag(self.origin) if self.origin else None]
+        return list(dict.fromkeys([*people, *(tag for tag in own if tag)]))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is to be written to make an instance as asked.
+
+    :param configuration: Keys and values to write.
+    :param provider_data: A login to use.
+    :param tags: The whole list of tags to write, or ``None``.
+    :param unknown: Names of credentials of which nobody can tell whether the instance has them.
+    """
+
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    provider_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    tags: tuple[str, ...] | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What changes, by name."""
+        return (
+            *self.configuration,
+            *([PROVIDER_DATA] if self.provider_data else []),
+            *(["tags"] if self.tags is not None else []),
+        )
+
+    @property
+    def mends(self) -> bool:
+        """Whether a credential for the vendor's login is among what is written."""
+        return bool(self.provider_data) or any(
+            is_secret_key(key) and key != EVENT_SIGNATURE_KEY for key in self.configuration
+        )
+
+    @classmethod
+    def between(cls, spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints) -> Difference:
+        """Compare.
+
+        A credential that reads as asterisks is compared by its fingerprint. Where none tells, a healthy
+        instance keeps what it has; one that needs mending is given everything. The signature key is written
+        in that case as well: that spends nothing and re-authenticates nothing.
+
+        :param spec: As it shall be.
+        :param instance: As it is, with configuration and tags.
+        :param fingerprints: Made with the marker of ``spec``.
+        """
+        writes: dict[str, Any] = {}
+        unknown: list[str] = []
+        for key, value in spec.configuration.items():
+            if not is_secret_key(key):
+                if not same_value(key, value, instance):
+                    writes[key] = value
+                continue
+            known = _known(key, value, instance, fingerprints)
+            if known is Known.CHANGED:
+                writes[key] = value
+            elif known is Known.UNKNOWN:
+                if key == EVENT_SIGNATURE_KEY or not instance.healthy:
+                    writes[key] = value
+                else:
+                    unknown.append(key)
+        provider_data: Mapping[str, Any] = {}
+        if spec.provider_data:
+            known = fingerprints.compare(instance.tags, PROVIDER_DATA, dict(spec.provider_data))
+            if known is Known.CHANGED or (known is Known.UNKNOWN and not instance.healthy):
+                provider_data = spec.provider_data
+            elif known is Known.UNKNOWN:
+                unknown.append("authorization code")
+        written = {key: value for key, value in writes.items() if is_secret_key(key)}
+        if provider_data:
+            written[PROVIDER_DATA] = dict(provider_data)
+        return cls(writes, provider_data, _tags(spec, instance, fingerprints, written), tuple(unknown))
+
+
+def same_value(key: str, wanted: Any, instance: Instance) -> bool:
+    """Say whether a configuration value, which the platform keeps as text, is the one wanted."""
+    if key == EVENTS_ENABLED:
+        return (configuration_text(wanted) == "true") == instance.events_enabled
+    current = instance.configuration.get(key)
+    if key == EVENT_CALLBACK_URL:
+        current = instance.event_callback_url
+    if current == configuration_text(wanted):
+        return True
+    if isinstance(wanted, Mapping | list | tuple) and current is not None:
+        try:
+            return bool(json.loads(current) == json.loads(json.dumps(wanted)))
+        except (ValueError, TypeError, RecursionError):
+            return False
+    return False
+
+
+def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints) -> Known:
+    current = instance.configuration.get(key)
+    if current and current.strip("*"):
+        # Not masked: older samples show secrets in clear (dossier 4.3).
+        return Known.SAME if current == configuration_text(value) else Known.CHANGED
+    return fingerprints.compare(instance.tags, key, value)
+
+
+def _tags(
+    spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints, written: Mapping[str, Any]
+) -> tuple[str, ...] | None:
+    """Return the list of tags to write: asked ones and the marker added, people's others kept."""
+    kept = [tag for tag in instance.tags if not written or not tag.startswith(FINGERPRINT_PREFIX)]
+    fingerprint = fingerprints.tag(written, instance.tags) if written else None
+    present = {plain_text(tag) for tag in kept}
+    asked = (tag for tag in spec.tags or () if plain_text(tag) not in present)
+    wanted = [*kept, *asked, spec.marker, *([fingerprint] if fingerprint else [])]
+    tags = tuple(dict.fromkeys(wanted))
+    return None if tags == tuple(instance.tags) else tags
+
+
+def plain_text(text: str) -> str:
+    """Make names and tags comparable: the platform strips HTML (CH), by a rule that is not documented."""
+    return " ".join(re.sub(r"<[^>]*>", "", html.unescape(text)).split())

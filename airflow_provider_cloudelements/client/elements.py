@@ -1,0 +1,104 @@
+"""The ``/elements`` part of the API: the catalogue, and the link that asks a person for consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote
+
+from airflow_provider_cloudelements.client.http import HttpSession
+from airflow_provider_cloudelements.client.models import Element, ElementMetadata
+from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
+from airflow_provider_cloudelements.client.redaction import redact
+from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
+
+
+class ElementsApi:
+    """Elements that the account can make instances of.
+
+    :param http: Sends the calls.
+    """
+
+    def __init__(self, http: HttpSession) -> None:
+        self._http = http
+
+    def get(self, key_or_id: str | int) -> Element:
+        """Read one element.
+
+        :param key_or_id: Its key, or its id.
+        :raises CloudElementsNotFoundError: There is none.
+        """
+        return Element.parse(self._http.send("GET", _path(key_or_id)).body)
+
+    def list(self) -> Iterator[Element]:
+        """Yield the catalogue, a page at a time."""
+        return map(Element.parse, self._http.list_items("/elements"))
+
+    def metadata(self, key_or_id: str | int) -> ElementMetadata:
+        """Read what an element can do with events.
+
+        :param key_or_id: Its key, or its id. A key costs a call more: the metadata go by id (SDK, CH).
+        :raises CloudElementsNotFoundError: There is no such element.
+        """
+        if isinstance(key_or_id, str):
+            element_id = self.get(key_or_id).id
+            if element_id is None:
+                raise CloudElementsNotFoundError(
+                    f"The element {key_or_id!r} has no id to read its metadata by."
+                )
+            key_or_id = element_id
+        return ElementMetadata.parse(self._http.send("GET", f"{_path(key_or_id)}/metadata").body)
+
+    def oauth_url(
+        self,
+        key_or_id: str | int,
+        *,
+        api_key: str,
+        api_secret: str,
+        callback_url: str,
+        scope: str | None = None,
+        state: str | None = None,
+        post: bool = False,
+        extra: Mapping[str, str] | None = None,
+    ) -> str:
+        """Return the link at which a person consents, after which the vendor sends them to the callback.
+
+        :param key_or_id: The element's key, or its id.
+        :param api_key: Id of the vendor's app.
+        :param api_secret: Its secret.
+        :param callback_url: Where the vendor sends the person back to, with ``code`` and ``state``; must
+            equal ``oauth.callback.url`` of the instance made later.
+        :param scope: Scopes, separated by spaces.
+        :param state: Comes back with the code. Without one the platform takes the element's key, which
+            anybody can guess: give a random one and compare it.
+        :param post: Whether to send the parameters in a body instead of the query, where the secret would
+            stand in the platform's access logs. Known from the generated client (SDK) only; ``GET`` is the
+            documented way.
+        :param extra: Further parameters, such as ``siteAddress``.
+        :raises CloudElementsServerError: The answer holds no link, or one that shows the app's secret.
+        """
+        params: dict[str, str] = {
+            "apiKey": api_key,
+            "apiSecret": api_secret,
+            "callbackUrl": callback_url,
+            **({"scope": scope} if scope else {}),
+            **({"state": state} if state else {}),
+            **(extra or {}),
+        }
+        path = f"{_path(key_or_id)}/oauth/url"
+        if post:
+            reply = self._http.send("POST", path, body=params, repeatable=True)
+        else:
+            reply = self._http.send("GET", path, params=params)
+        url = parse_text(parse_object(reply.body, "consent link").get("oauthUrl"))
+        problem = None
+        if not url:
+            problem = "the answer holds no link (oauthUrl)."
+        elif redact(url, [api_secret]) != url:
+            problem = "the link in the answer shows the app's secret, so it must be given to nobody."
+        if problem or url is None:
+            raise CloudElementsServerError(f"{path}: {problem}", status=reply.status, path=path)
+        return url
+
+
+def _path(key_or_id: str | int) -> str:
+    return f"/elements/{quote(str(key_or_id), safe='')}"

@@ -1,0 +1,414 @@
+"""Exactly one instance of a key, whatever is lost, killed or repeated on the way.
+
+The platform has no idempotency key: two POSTs make two instances, and an answer can be lost after the
+instance exists. So each instance carries a marker tag made from its key; every try looks it up before it
+creates, and after a create whose outcome is not known it looks again, and again, instead of sending a second
+POST.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from airflow_provider_cloudelements.client.difference import (
+    PROVIDER_DATA,
+    Difference,
+    InstanceSpec,
+    plain_text,
+    same_value,
+)
+from airflow_provider_cloudelements.client.identity import Fingerprints, marker_tag, origin_tag
+from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED, Instance
+from airflow_provider_cloudelements.client.redaction import is_secret_key
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAmbiguousCreateError,
+    CloudElementsConflictError,
+    CloudElementsError,
+    CloudElementsInstanceDisabledError,
+    CloudElementsNotFoundError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.instances import InstancesApi
+
+__all__ = ["Ensure", "Ensured", "InstanceSpec", "Journal", "MemoryJournal", "marker_tag"]
+
+log = logging.getLogger(__name__)
+
+IF_EXISTS = ("update", "reuse", "fail")
+_LONGEST_LOOK_UP_PAUSE = 5.0
+
+
+class Journal(Protocol):
+    """What is remembered over tries, because the platform cannot tell it."""
+
+    def instance_id(self, marker: str) -> int | None:
+        """Return the id that an earlier try made or found under this marker."""
+
+    def remember(self, marker: str, instance_id: int) -> None:
+        """Keep the id."""
+
+    def code_sent(self, fingerprint: str) -> bool:
+        """Say whether a code may have been sent before."""
+
+    def sending_code(self, fingerprint: str) -> None:
+        """Note, before it happens, that a code is about to be sent."""
+
+
+class MemoryJournal:
+    """Remembers for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._codes: set[str] = set()
+
+    def instance_id(self, marker: str) -> int | None:
+        """Return the id kept for a marker."""
+        return self._ids.get(marker)
+
+    def remember(self, marker: str, instance_id: int) -> None:
+        """Keep the id."""
+        self._ids[marker] = instance_id
+
+    def code_sent(self, fingerprint: str) -> bool:
+        """Say whether the code was noted."""
+        return fingerprint in self._codes
+
+    def sending_code(self, fingerprint: str) -> None:
+        """Note a code."""
+        self._codes.add(fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured:
+    """What came of it.
+
+    :param instance: The instance, as read back at the end.
+    :param created: Whether this call made it, rather than an earlier one or a person.
+    :param changed: Names of what was written to an existing one; never values.
+    :param twins: Ids of younger instances with the same key.
+    """
+
+    instance: Instance
+    created: bool
+    changed: tuple[str, ...] = ()
+    twins: tuple[int, ...] = ()
+
+
+class Ensure:
+    """One run of :meth:`InstancesApi.ensure`, which see for the parameters."""
+
+    def __init__(
+        self,
+        instances: InstancesApi,
+        spec: InstanceSpec,
+        *,
+        if_exists: str = "update",
+        settle_time: float | None = None,
+        delete_twins: bool = False,
+        with_token: bool = True,
+        journal: Journal | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if if_exists not in IF_EXISTS:
+            raise ValueError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {if_exists!r}")
+        settings = instances.http.settings
+        self.instances = instances
+        self.spec = spec
+        self.if_exists = if_exists
+        self.settle_time = settings.create_timeout if settle_time is None else settle_time
+        self.delete_twins = delete_twins
+        self.with_token = with_token
+        self.journal = journal if journal is not None else MemoryJournal()
+        self.fingerprints = Fingerprints(settings, spec.marker)
+        self._sleep = sleep
+        self._clock = clock
+
+    def run(self) -> Ensured:
+        """Look up, then keep what is there or make it."""
+        found = self._known()
+        if found:
+            return self._keep(found)
+        return self._create()
+
+    # -- looking up -----------------------------------------------------------------------------------
+
+    def _look_up(self) -> list[Instance]:
+        return _oldest_first(self.instances.list(tags=[self.spec.marker]))
+
+    def _known(self) -> list[Instance]:
+        """Return the instances of the key, oldest first: those with the marker, and the one remembered."""
+        found = {instance.id: instance for instance in self._look_up()}
+        remembered = self.journal.instance_id(self.spec.marker)
+        if remembered is not None and remembered not in found:
+            try:
+                # Its marker was edited away; it is restored with the next write.
+                found[remembered] = self.instances.get(remembered)
+            except CloudElementsNotFoundError:
+                log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
+        return _oldest_first(found.values())
+
+    # -- making one -----------------------------------------------------------------------------------
+
+    def _create(self) -> Ensured:
+        spec = self.spec
+        if spec.provider_data:
+            self._note_code()
+        doubt: CloudElementsError | None = None
+        made: Instance | None = None
+        try:
+            made = self.instances.create(
+                element=spec.element,
+                name=spec.name,
+                configuration=spec.configuration,
+                provider_data=spec.provider_data,
+                tags=spec.tags_to_create(self.fingerprints),
+                external_authentication=spec.external_authentication,
+            )
+        except CloudElementsError as error:
+            if not _may_have_acted(error):
+                raise
+            doubt = error
+        if doubt is not None:
+            made = self._settle(doubt)
+        if made is None:
+            raise AssertionError("a create returns an instance or raises")  # pragma: no cover
+        self.journal.remember(spec.marker, made.id)
+        return self._after_create(made)
+
+    def _note_code(self) -> None:
+        fingerprint = self.fingerprints.of(PROVIDER_DATA, dict(self.spec.provider_data))
+        if self.journal.code_sent(fingerprint):
+            raise CloudElementsAmbiguousCreateError(
+                f"An earlier try for {self.spec.key!r} may have sent this authorization code already, and no "
+                "instance shows it. A code works once: ask for consent again and start with a new one.",
+                code_spent=True,
+            )
+        self.journal.sending_code(fingerprint)
+
+    def _settle(self, doubt: CloudElementsError) -> Instance:
+        """Go on looking for what a create in doubt may have made; the server may still be at work."""
+        log.warning(
+            "It is not known whether the instance was made: %s Looking for it for %.0f s.",
+            doubt,
+            self.settle_time,
+        )
+        deadline = self._clock() + self.settle_time
+        pause = 0.5
+        while True:
+            try:
+                found = self._look_up()
+            except CloudElementsError as error:
+                log.warning("The look-up failed: %s", error)
+                found = []
+            if found:
+                log.info("The instance was made: its id is %d.", found[0].id)
+                return found[0]
+            left = deadline - self._clock()
+            if left <= 0:
+                break
+            self._sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)
+        code_spent = bool(self.spec.provider_data)
+        advice = (
+            "The authorization code that went with it may be spent: ask for consent again and start with a "
+            "new one, unless the instance has appeared by then."
+            if code_spent
+            else "The next try looks for it first."
+        )
+        raise CloudElementsAmbiguousCreateError(
+            f"It is not known whether the instance of {self.spec.key!r} was made, and none was found within "
+            f"{self.settle_time:.0f} s. {advice} What happened: {doubt}",
+            code_spent=code_spent,
+            status=doubt.status,
+            request_id=doubt.request_id,
+            provider_message=doubt.provider_message,
+            method=doubt.method,
+            path=doubt.path,
+        )
+
+    def _after_create(self, made: Instance) -> Ensured:
+        """Look whether somebody else made one at the same time, and whether events are as asked."""
+        found = self._look_up()
+        oldest = found[0] if found else made
+        if oldest.id != made.id:
+            # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
+            log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
+            self.journal.remember(self.spec.marker, oldest.id)
+        ensured = self._make_as_asked(self._read(oldest.id), without_credentials=True)
+        twins = self._report_twins([*found, made], ensured.instance)
+        return replace(ensured, created=oldest.id == made.id, changed=(), twins=twins)
+
+    # -- keeping one ----------------------------------------------------------------------------------
+
+    def _keep(self, found: list[Instance]) -> Ensured:
+        try:
+            instance = self._read(found[0].id)
+        except CloudElementsNotFoundError:  # deleted since the look-up
+            return self._keep(found[1:]) if found[1:] else self._create()
+        self._check_fit(instance)
+        self.journal.remember(self.spec.marker, instance.id)
+        ours = self.spec.origin is not None and origin_tag(self.spec.origin) in instance.tags
+        if self.if_exists == "fail" and not ours:
+            raise CloudElementsConflictError(
+                f"Instance {instance.id} ({instance.name!r}) of {self.spec.key!r} exists already, and "
+                "if_exists='fail' was asked."
+            )
+        ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
+        return replace(ensured, twins=self._report_twins(found, ensured.instance))
+
+    def _check_fit(self, instance: Instance) -> None:
+        wrong = []
+        if instance.element_key != self.spec.element:
+            wrong.append(f"its element is {instance.element_key!r}, not {self.spec.element!r}")
+        if plain_text(instance.name) != plain_text(self.spec.name):
+            wrong.append(f"its name is {instance.name!r}, not {self.spec.name!r}")
+        if wrong:
+            raise CloudElementsConflictError(
+                f"Instance {instance.id} has the instance key {self.spec.key!r}, but {' and '.join(wrong)}. "
+                "Give each instance a key of its own, or rename or delete this one."
+            )
+
+    def _reuse(self, instance: Instance) -> Ensured:
+        if not instance.healthy:
+            raise _needs_mending(instance, "if_exists='reuse' takes it as it is")
+        difference = Difference.between(self.spec, instance, self.fingerprints)
+        if difference.configuration or difference.provider_data:
+            log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
+        if self.spec.marker not in instance.tags:
+            self.instances.update(instance.id, tags=[*instance.tags, self.spec.marker])
+        return Ensured(instance, created=False)
+
+    def _make_as_asked(self, instance: Instance, *, without_credentials: bool = False) -> Ensured:
+        """Write what differs, read back, and make sure that it took.
+
+        :param instance: As it is.
+        :param without_credentials: Write nothing that authenticates: it was just sent with the create.
+        """
+        difference = Difference.between(self.spec, instance, self.fingerprints)
+        if without_credentials:
+            difference = Difference(
+                {key: value for key, value in difference.configuration.items() if not is_secret_key(key)},
+                tags=difference.tags,
+            )
+            if difference.tags is not None:
+                tags = [*instance.tags, *(self.spec.tags or ()), self.spec.marker]
+                difference = replace(difference, tags=tuple(dict.fromkeys(tags)))
+        if not instance.healthy and not difference.mends:
+            raise _needs_mending(
+                instance,
+                "the credentials given are the ones that it has already"
+                if self.spec.credentials
+                else "no credentials are given to mend it with",
+            )
+        if difference.unknown and instance.healthy:
+            log.warning(
+                "Nobody can tell whether instance %d has the present %s: they read as asterisks, and no "
+                "fingerprint made with this connection's secrets is on it. They are not sent. If they have "
+                "changed, re-authenticate the instance.",
+                instance.id,
+                " and ".join(difference.unknown),
+            )
+        if instance.disabled:
+            # First, so that a try that ends here leaves a difference for the next one to see.
+            self.instances.enable(instance.id)
+        if difference.names:
+            self._write(instance, difference)
+        final = self._read(instance.id) if instance.disabled or difference.names else instance
+        self._check_events(final)
+        if not final.healthy:
+            raise _needs_mending(final, "the credentials given did not mend it")
+        return Ensured(final, created=False, changed=difference.names)
+
+    def _write(self, instance: Instance, difference: Difference) -> None:
+        log.info("Instance %d: writing %s.", instance.id, ", ".join(difference.names))
+        if difference.provider_data:
+            self._note_code()
+        try:
+            self.instances.update(
+                instance.id,
+                configuration=difference.configuration,
+                provider_data=difference.provider_data,
+                tags=difference.tags,
+            )
+        except CloudElementsError as error:
+            if not difference.provider_data or not _may_have_acted(error):
+                raise
+            doubt = error
+        else:
+            return
+        # The fingerprint travels in the same call as the code, so it tells whether the call took place.
+        deadline = self._clock() + self.settle_time
+        while not set(difference.tags or ()) <= set(self.instances.get(instance.id).tags):
+            if self._clock() >= deadline:
+                raise CloudElementsAmbiguousCreateError(
+                    f"It is not known whether instance {instance.id} was re-authenticated. The authorization "
+                    f"code may be spent: ask for consent again. What happened: {doubt}",
+                    code_spent=True,
+                    status=doubt.status,
+                    request_id=doubt.request_id,
+                    method=doubt.method,
+                    path=doubt.path,
+                )
+            self._sleep(min(1.0, self.settle_time))
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def _read(self, instance_id: int) -> Instance:
+        return self.instances.get(instance_id, with_token=self.with_token)
+
+    def _check_events(self, instance: Instance) -> None:
+        asked = self.spec.configuration
+        wrong = [
+            key
+            for key in (EVENTS_ENABLED, EVENT_CALLBACK_URL)
+            if key in asked and not same_value(key, asked[key], instance)
+        ]
+        if wrong:
+            raise CloudElementsServerError(
+                f"Instance {instance.id}: the platform accepted {', '.join(wrong)}, but reading back shows "
+                "something else. Does the element support events in this way?"
+            )
+
+    def _report_twins(self, found: Iterable[Instance], kept: Instance) -> tuple[int, ...]:
+        twins = tuple(sorted({each.id for each in found} - {kept.id}))
+        if not twins:
+            return ()
+        log.warning("Instance %d of %r is kept; it has twins: %s.", kept.id, self.spec.key, twins)
+        if self.delete_twins:
+            for twin in twins:
+                self.instances.delete(twin)
+            log.info("Deleted %s.", twins)
+        return twins
+
+
+def _oldest_first(instances: Iterable[Instance]) -> list[Instance]:
+    def age(instance: Instance) -> tuple[float, int]:
+        # Without a date the id decides: later instances have larger ones.
+        created = instance.created_date
+        return (created.timestamp() if created is not None else 0.0, instance.id)
+
+    return sorted(instances, key=age)
+
+
+def _may_have_acted(error: CloudElementsError) -> bool:
+    """Say whether the server may have done what was asked, though the call failed."""
+    if isinstance(error, CloudElementsTransportError):
+        return error.sent
+    # A redirect is an answer of something that is not the API.
+    return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 400
+
+
+def _needs_mending(instance: Instance, why: str) -> CloudElementsInstanceDisabledError:
+    state = "disabled" if instance.disabled else "not valid: its stored authentication no longer works"
+    return CloudElementsInstanceDisabledError(
+        f"Instance {instance.id} ({instance.name!r}) is {state}, and {why}. Re-authenticate it: give a new "
+        "authorization code, refresh token or password."
+    )

@@ -1,0 +1,200 @@
+"""How a failed call becomes one of our errors. Nothing of what the server says passes unredacted."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_cloudelements.client.redaction import redact, secret_values
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsConflictError,
+    CloudElementsError,
+    CloudElementsForbiddenError,
+    CloudElementsNotFoundError,
+    CloudElementsRateLimitError,
+    CloudElementsServerError,
+    CloudElementsTimeoutError,
+    CloudElementsTransportError,
+    CloudElementsValidationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import requests
+
+    from airflow_provider_cloudelements.connections import ConnectionSettings
+
+_LONGEST_TEXT = 600
+_REQUEST_ID = re.compile(r"[\w.:-]{1,80}")
+
+#: One class for each status that means something of its own (dossier 2.3, 8.2).
+_KINDS: dict[int, type[CloudElementsError]] = {
+    400: CloudElementsValidationError,
+    401: CloudElementsAuthError,
+    403: CloudElementsForbiddenError,
+    404: CloudElementsNotFoundError,
+    409: CloudElementsConflictError,
+    422: CloudElementsValidationError,
+    429: CloudElementsRateLimitError,
+}
+
+_HINTS = {
+    401: "The platform does not accept the User secret, the Organization secret or the element token; it "
+    "does not say which.",
+    429: "Too many requests at once, or a body over 8 MB.",
+}
+
+
+class Request(Protocol):
+    """What an error needs to know of the call that failed."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def params(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+    @property
+    def body(self) -> Any: ...  # noqa: D102
+    @property
+    def token(self) -> str | None: ...  # noqa: D102
+
+
+def failure_of_answer(
+    answer: requests.Response, request: Request, settings: ConnectionSettings
+) -> CloudElementsError:
+    """Return the error that an answer other than 2xx stands for.
+
+    :param answer: What came.
+    :param request: What was sent.
+    :param settings: Whose secrets must not show.
+    """
+    status = answer.status_code
+    body = _error_body(answer)
+    secrets = [*settings.secrets, *secret_values(request.body), *secret_values(request.params)]
+    if request.token:
+        secrets.append(request.token)
+    message = _clean(body.get("message"), secrets)
+    provider_message = _clean(body.get("providerMessage"), secrets)
+    request_id = _request_id(answer.headers.get("Elements-Request-Id"), body.get("requestId"))
+
+    parts = [f"{request.method} {request.path} answered {status}."]
+    if 300 <= status < 400:
+        parts.append(f"The API does not redirect; is {settings.base_url} its host?")
+    if message:
+        parts.append(f"The platform says: {message}")
+    if provider_message:
+        parts.append(f"The vendor says: {provider_message}")
+    if status in _HINTS:
+        parts.append(_HINTS[status])
+    if request_id:
+        parts.append(f"(request id {request_id})")
+    details: dict[str, Any] = {
+        "status": status,
+        "request_id": request_id,
+        "provider_message": provider_message,
+        "method": request.method,
+        "path": request.path,
+    }
+    kind = _KINDS.get(status, CloudElementsError if 400 <= status < 500 else CloudElementsServerError)
+    if status == 429:
+        details["retry_after"] = _retry_after(answer)
+    return kind(" ".join(parts), **details)
+
+
+def failure_of_transport(
+    error: Exception, request: Request, settings: ConnectionSettings
+) -> CloudElementsError:
+    """Return the error for a call that got no complete answer.
+
+    :param error: What ``requests`` raised. Its text is not used: it holds the URL with the query.
+    :param request: What was sent.
+    :param settings: Whose host it was.
+    """
+    import requests
+
+    call = f"{request.method} {request.path}"
+    details: dict[str, Any] = {"method": request.method, "path": request.path}
+    sent = not _never_left(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return CloudElementsTransportError(
+            f"{call}: no TLS connection to {settings.base_url}: its certificate is not trusted, or it "
+            "speaks no TLS. A private authority's certificate goes into the connection's field ca_bundle.",
+            sent=sent,
+            **details,
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return CloudElementsTransportError(
+            f"{call}: the proxy did not connect to {settings.base_url}.", sent=sent, **details
+        )
+    if isinstance(error, requests.exceptions.Timeout):
+        what = "no answer in time from" if sent else "could not connect in time to"
+        return CloudElementsTimeoutError(f"{call}: {what} {settings.base_url}.", sent=sent, **details)
+    refused = (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader, UnicodeError)
+    if isinstance(error, refused):
+        return CloudElementsValidationError(
+            f"{call}: the request cannot be written ({type(error).__name__}).", **details
+        )
+    what = "the connection broke before a whole answer came from" if sent else "could not connect to"
+    return CloudElementsTransportError(f"{call}: {what} {settings.base_url}.", sent=sent, **details)
+
+
+def _never_left(error: BaseException) -> bool:
+    """Say whether the request is proven not to have reached the server: no connection came about."""
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
+
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, NewConnectionError | ConnectTimeoutError):
+            return True
+        if isinstance(each, ProxyError | SSLError) and "certificate" in str(each).lower():
+            return True
+        waiting += [arg for arg in each.args if isinstance(arg, BaseException)]
+        reason = getattr(each, "reason", None)
+        if isinstance(reason, BaseException):
+            waiting.append(reason)
+    return False
+
+
+def _error_body(answer: requests.Response) -> dict[str, Any]:
+    try:
+        body = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _clean(text: Any, secrets: list[str]) -> str | None:
+    """Make a text of the server's fit to show: no secret, one line, of bounded length."""
+    if not isinstance(text, str) or not text.strip():
+        return None
+    # Redacted before it is cut, or the cut could leave a part of a secret that no longer matches.
+    one_line = " ".join(redact(text, secrets).split())
+    printable = "".join(char if char.isprintable() else "?" for char in one_line)
+    return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
+
+
+def _request_id(*candidates: Any) -> str | None:
+    return next((each for each in candidates if isinstance(each, str) and _REQUEST_ID.fullmatch(each)), None)
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """Return the seconds of a Retry-After header, in either of its forms."""
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util.retry import Retry
+
+    text = answer.headers.get("Retry-After")
+    if not text:
+        return None
+    try:
+        return float(Retry().parse_retry_after(text))
+    except (InvalidHeader, ValueError, OverflowError):
+        return None

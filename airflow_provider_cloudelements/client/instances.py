@@ -1,0 +1,279 @@
+"""The ``/instances`` part of the API: one method for each call, and ``ensure``, which is more than a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_cloudelements.client.http import HttpSession
+from airflow_provider_cloudelements.client.identity import own_tags
+from airflow_provider_cloudelements.client.models import MASK, ConfigurationRow, Instance, configuration_text
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsNotFoundError,
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.ensure import Ensured, InstanceSpec, Journal
+
+
+class InstancesApi:
+    """Element instances of one account.
+
+    :param http: Sends the calls.
+    :param on_token: Told each element token at the moment it is handed out, so that it can be masked.
+    """
+
+    def __init__(self, http: HttpSession, on_token: Callable[[str], None] | None = None) -> None:
+        self._http = http
+        self._on_token = on_token
+
+    @property
+    def http(self) -> HttpSession:
+        """What sends the calls."""
+        return self._http
+
+    def create(
+        self,
+        *,
+        element: str,
+        name: str,
+        configuration: Mapping[str, Any] | None = None,
+        provider_data: Mapping[str, Any] | None = None,
+        tags: Iterable[str] | None = None,
+        external_authentication: str | None = None,
+    ) -> Instance:
+        """Make an instance: one ``POST /instances``, sent again only when it is proven that it never left.
+
+        Two calls make two instances, and an answer can be lost after the instance exists: see :meth:`ensure`.
+
+        :param element: Key of the element.
+        :param name: Name of the instance. The platform strips HTML from it (CH).
+        :param configuration: Configuration keys and values; booleans and numbers come back as text.
+        :param provider_data: What the vendor's login gave, such as ``{"code": ...}`` (SEED, dossier 3.2).
+        :param tags: Tags; without any the platform makes one of the name (dossier 8.4 no. 9, observed).
+        :param external_authentication: ``initial`` with a refresh token in the configuration (dossier 3.6).
+        :return: The instance, with its token.
+        :raises CloudElementsError: Of the kind that fits. After anything but a 4xx or an unsent request the
+            instance may exist.
+        """
+        body: dict[str, Any] = {"element": {"key": element}, "name": name}
+        if provider_data:
+            body["providerData"] = dict(provider_data)
+        if configuration:
+            body["configuration"] = _writable(configuration)
+        if tags is not None:
+            body["tags"] = list(tags)
+        if external_authentication:
+            body["externalAuthentication"] = external_authentication
+        # Provisioning logs in at the vendor inside the call, so it gets the long time-out (dossier 4.6).
+        reply = self._http.send(
+            "POST", "/instances", body=body, timeout=self._http.settings.create_timeout, repeatable=False
+        )
+        return self._hand_out(Instance.parse(reply.body, keep_token=True))
+
+    def ensure(
+        self,
+        spec: InstanceSpec,
+        *,
+        if_exists: str = "update",
+        settle_time: float | None = None,
+        delete_twins: bool = False,
+        with_token: bool = True,
+        journal: Journal | None = None,
+    ) -> Ensured:
+        """Make sure that exactly one instance of a key exists and is as asked.
+
+        :param spec: What it shall be.
+        :param if_exists: ``update`` makes an existing one as asked, ``reuse`` takes it as it is, ``fail``
+            refuses unless an earlier try of the same origin made it.
+        :param settle_time: Seconds to go on looking for an instance after a create whose outcome is not
+            known; default: the connection's ``create_timeout``, because the server may still be at work.
+        :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
+        :param with_token: Whether the token is wanted.
+        :param journal: Remembers over tries what the platform cannot tell; default: only within this call.
+        :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
+        :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
+        :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
+        :raises CloudElementsError: Any other failure of a call.
+        """
+        from airflow_provider_cloudelements.client.ensure import Ensure
+
+        return Ensure(
+            self,
+            spec,
+            if_exists=if_exists,
+            settle_time=settle_time,
+            delete_twins=delete_twins,
+            with_token=with_token,
+            journal=journal,
+        ).run()
+
+    def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
+        """Read one instance.
+
+        :param instance_id: Its id.
+        :param with_token: Whether to keep the token and hand it out.
+        :raises CloudElementsNotFoundError: There is none.
+        :raises CloudElementsServerError: The token was asked for and is not in the answer.
+        """
+        reply = self._http.send("GET", f"/instances/{instance_id:d}")
+        instance = Instance.parse(reply.body, keep_token=with_token)
+        if not with_token:
+            return instance
+        if instance.token is None:
+            raise CloudElementsServerError(
+                f"GET /instances/{instance_id}: the answer holds no token.",
+                status=reply.status,
+                method="GET",
+                path=f"/instances/{instance_id}",
+            )
+        return self._hand_out(instance)
+
+    def token(self, instance_id: int) -> str:
+        """Fetch an instance's token and hand it out.
+
+        :raises CloudElementsNotFoundError: There is no such instance.
+        """
+        token = self.get(instance_id, with_token=True).token
+        if token is None:
+            raise AssertionError("get(with_token=True) returns a token or raises")  # pragma: no cover
+        return token
+
+    def list(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        search_text: str | None = None,
+        element: str | None = None,
+    ) -> Iterator[Instance]:
+        """Yield instances, a page at a time, without their tokens.
+
+        :param tags: Only those with all of these tags. How the platform combines several is not documented,
+            so they are checked again here.
+        :param search_text: Only those whose name matches, by the platform's own rule (dossier 0a no. 12).
+        :param element: Only those of this element's key.
+        """
+        wanted = tuple(tags)
+        if element is not None and not wanted and search_text is None:
+            path, params = f"/elements/{quote(element, safe='')}/instances", {}
+        else:
+            path = "/instances"
+            params = {"tags[]": list(wanted)} if wanted else {}
+            if search_text is not None:
+                params["searchText"] = search_text  # type: ignore[assignment]
+        for body in self._http.list_items(path, params=params):
+            instance = Instance.parse(body)
+            if set(wanted) <= set(instance.tags) and element in (None, instance.element_key):
+                yield instance
+
+    def update(
+        self,
+        instance_id: int,
+        *,
+        name: str | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        provider_data: Mapping[str, Any] | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> Instance:
+        """Change what is given and leave the rest (``PATCH /instances/{id}``).
+
+        :param instance_id: Its id.
+        :param name: New name.
+        :param configuration: Keys to change; others stay (dossier 4.4: CH).
+        :param provider_data: Re-authenticates with what a new login gave; id and token stay (CH). Such a call
+            is never repeated, because a code works once.
+        :param tags: The tags that it shall have. The platform replaces the whole list (DP); this provider's
+            own tags are read first and kept, unless given.
+        :raises CloudElementsValidationError: A value is asterisks: a masked value read earlier, which would
+            overwrite the secret.
+        """
+        body: dict[str, Any] = {}
+        if name is not None:
+            body["name"] = name
+        if configuration:
+            body["configuration"] = _writable(configuration)
+        if provider_data:
+            body["providerData"] = dict(provider_data)
+        if tags is not None:
+            body["tags"] = self._with_own_tags(instance_id, [*tags])
+        reply = self._http.send(
+            "PATCH",
+            f"/instances/{instance_id:d}",
+            body=body,
+            timeout=self._http.settings.create_timeout,
+            repeatable=not provider_data,
+        )
+        return Instance.parse(reply.body)
+
+    def delete(self, instance_id: int) -> bool:
+        """Delete an instance.
+
+        :param instance_id: Its id.
+        :return: ``True`` when it was there, ``False`` when there was none: a success as well, since an
+            earlier answer may have been lost.
+        """
+        try:
+            self._http.send("DELETE", f"/instances/{instance_id:d}")
+        except CloudElementsNotFoundError:
+            return False
+        return True
+
+    def enable(self, instance_id: int) -> None:
+        """Let calls through the instance again."""
+        self._http.send("PUT", f"/instances/{instance_id:d}/enabled")
+
+    def disable(self, instance_id: int) -> None:
+        """Refuse calls through the instance, with 403, until it is enabled."""
+        self._http.send("DELETE", f"/instances/{instance_id:d}/enabled")
+
+    def configuration(self, instance_id: int) -> tuple[ConfigurationRow, ...]:
+        """Read the rows of an instance's configuration.
+
+        :raises CloudElementsNotFoundError: There is no such instance.
+        """
+        path = f"/instances/{instance_id:d}/configuration"
+        rows = self._http.send("GET", path).body
+        if not isinstance(rows, list):
+            raise CloudElementsServerError(f"GET {path}: the answer is not a JSON array.", path=path)
+        return tuple(ConfigurationRow.parse(row) for row in rows)
+
+    def update_configuration(self, instance_id: int, row_id: int, value: Any) -> ConfigurationRow:
+        """Change one row of an instance's configuration.
+
+        :param instance_id: The instance's id.
+        :param row_id: Numeric id of the row, not its key (SDK).
+        :param value: Its new value, sent as text.
+        """
+        _writable({"propertyValue": value})
+        reply = self._http.send(
+            "PATCH",
+            f"/instances/{instance_id:d}/configuration/{row_id:d}",
+            body={"propertyValue": configuration_text(value)},
+            repeatable=True,
+        )
+        return ConfigurationRow.parse(reply.body)
+
+    def _with_own_tags(self, instance_id: int, tags: Sequence[str]) -> Sequence[str]:
+        """Add this provider's own tags of the instance; a kind that is given is left as given."""
+        given = {tag.split(":", 1)[0] for tag in own_tags(tags)}
+        kept = (tag for tag in own_tags(self.get(instance_id).tags) if tag.split(":", 1)[0] not in given)
+        return [*dict.fromkeys([*tags, *kept])]
+
+    def _hand_out(self, instance: Instance) -> Instance:
+        if instance.token and self._on_token is not None:
+            self._on_token(instance.token)
+        return instance
+
+
+def _writable(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse masked values: what the platform does with them is not known (dossier 4.4)."""
+    masked = [key for key, value in configuration.items() if value == MASK]
+    if masked:
+        raise CloudElementsValidationError(
+            f"The value of {', '.join(map(repr, masked))} is asterisks, as the platform shows a secret. "
+            "Written back, it could take the secret's place."
+        )
+    return dict(configuration)

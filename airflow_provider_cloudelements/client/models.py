@@ -1,0 +1,250 @@
+"""What the platform holds, as frozen dataclasses.
+
+Of an instance only id, name, token, element key and ``valid`` may be assumed (dossier 4.3); the rest is
+missing in some samples, null in others, or text where one expects a boolean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client.parsing import (
+    parse_bool,
+    parse_date,
+    parse_id,
+    parse_object,
+    parse_text,
+)
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+
+EVENTS_ENABLED = "event.notification.enabled"
+EVENT_CALLBACK_URL = "event.notification.callback.url"
+EVENT_SIGNATURE_KEY = "event.notification.signature.key"
+
+#: What the platform shows in place of a secret (dossier 4.3: CH).
+MASK = "********"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An element instance: a live, authenticated connection to one vendor's API.
+
+    :param id: Its id.
+    :param name: Its name. Names are not unique.
+    :param element_key: Key of its element, such as ``microsoftgraph``.
+    :param element_id: Id of its element, which differs from environment to environment.
+    :param token: The element token; ``None`` unless it was asked for. Never in ``repr``.
+    :param tags: Its tags.
+    :param valid: ``False`` when its stored authentication no longer works.
+    :param disabled: Whether calls through it are refused.
+    :param created_date: When it was made, in UTC.
+    :param events_enabled: Whether events are switched on.
+    :param event_callback_url: Where they are delivered.
+    :param external_authentication: ``none`` or ``initial``.
+    :param configuration: Configuration, values as text or ``None``, secrets as asterisks. Never in ``repr``:
+        the platform may show a vendor's token in it (dossier 0a no. 19).
+    """
+
+    id: int
+    name: str
+    element_key: str
+    element_id: int | None = None
+    token: str | None = field(default=None, repr=False)
+    tags: tuple[str, ...] = ()
+    valid: bool = True
+    disabled: bool = False
+    created_date: pendulum.DateTime | None = None
+    events_enabled: bool = False
+    event_callback_url: str | None = None
+    external_authentication: str | None = None
+    configuration: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def parse(cls, body: Any, *, keep_token: bool = False) -> Instance:
+        """Read an instance object.
+
+        :param body: What the API sent.
+        :param keep_token: Whether to keep the token. Lists drop it: what is not held cannot leak.
+        :raises CloudElementsServerError: It is no instance.
+        """
+        data = parse_object(body, "instance")
+        element = data.get("element")
+        element = element if isinstance(element, Mapping) else {}
+        configuration = parse_configuration(data.get("configuration"))
+        enabled = data.get("eventsEnabled")
+        return cls(
+            id=parse_id(data.get("id"), "instance"),
+            name=parse_text(data.get("name")) or "",
+            element_key=parse_text(element.get("key")) or "",
+            element_id=_optional_id(element.get("id", data.get("elementId"))),
+            token=(parse_text(data.get("token")) or None) if keep_token else None,
+            tags=parse_tags(data.get("tags")),
+            valid=parse_bool(data.get("valid"), default=True),
+            disabled=parse_bool(data.get("disabled")),
+            created_date=parse_date(data.get("createdDate")),
+            events_enabled=parse_bool(enabled, default=parse_bool(configuration.get(EVENTS_ENABLED))),
+            event_callback_url=_callback_url(data, configuration),
+            external_authentication=parse_text(data.get("externalAuthentication")),
+            configuration=configuration,
+        )
+
+    @property
+    def healthy(self) -> bool:
+        """Whether calls through the instance can be expected to work."""
+        return self.valid and not self.disabled
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationRow:
+    """One row of an instance's configuration (dossier 4.5).
+
+    :param id: Numeric id of the row.
+    :param key: Configuration key.
+    :param value: Its value as text, asterisks for a secret. Never in ``repr``.
+    :param name: What a person calls it.
+    :param type: Kind of input, such as ``PASSWORD`` or ``BOOLEAN``.
+    :param required: Whether it must be set.
+    """
+
+    id: int
+    key: str
+    value: str | None = field(default=None, repr=False)
+    name: str | None = None
+    type: str | None = None
+    required: bool = False
+
+    @classmethod
+    def parse(cls, body: Any) -> ConfigurationRow:
+        """Read a configuration row.
+
+        :raises CloudElementsServerError: It is none.
+        """
+        data = parse_object(body, "configuration row")
+        return cls(
+            id=parse_id(data.get("id"), "configuration row"),
+            key=parse_text(data.get("key")) or "",
+            value=configuration_text(data.get("propertyValue")),
+            name=parse_text(data.get("name")),
+            type=parse_text(data.get("type")),
+            required=parse_bool(data.get("required")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An element of the catalogue: what an instance is an instance of.
+
+    :param id: Its id, which differs from environment to environment.
+    :param key: Its key.
+    :param name: What a person calls it.
+    :param hub: Key of its hub.
+    :param authentication: Kind of authentication, such as ``oauth2``; ``None`` when not said.
+    :param active: Whether it can be used.
+    :param deleted: Whether it was removed.
+    """
+
+    id: int | None
+    key: str
+    name: str | None = None
+    hub: str | None = None
+    authentication: str | None = None
+    active: bool = True
+    deleted: bool = False
+
+    @classmethod
+    def parse(cls, body: Any) -> Element:
+        """Read an element.
+
+        :raises CloudElementsServerError: It is none.
+        """
+        data = parse_object(body, "element")
+        authentication = data.get("authentication")
+        kind = authentication.get("type") if isinstance(authentication, Mapping) else authentication
+        return cls(
+            id=_optional_id(data.get("id")),
+            key=parse_text(data.get("key")) or "",
+            name=parse_text(data.get("name")),
+            hub=parse_text(data.get("hub")),
+            authentication=parse_text(kind) or parse_text(data.get("typeOauth")),
+            active=parse_bool(data.get("active"), default=True),
+            deleted=parse_bool(data.get("deleted")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ElementMetadata:
+    """What an element can do with events (dossier 5.4).
+
+    :param id: Id of the element.
+    :param key: Its key.
+    :param name: What a person calls it.
+    :param events_supported: Whether it has events at all.
+    :param event_methods: ``polling``, ``webhook`` or both.
+    """
+
+    id: int | None
+    key: str
+    name: str | None = None
+    events_supported: bool = False
+    event_methods: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, body: Any) -> ElementMetadata:
+        """Read an element's metadata; ``events`` is an object, or an array of methods in the list's shape.
+
+        :raises CloudElementsServerError: It is no metadata.
+        """
+        data = parse_object(body, "element's metadata")
+        events = data.get("events")
+        methods = parse_tags(events.get("methods") if isinstance(events, Mapping) else events)
+        supported = events.get("supported") if isinstance(events, Mapping) else None
+        return cls(
+            id=_optional_id(data.get("id")),
+            key=parse_text(data.get("key")) or "",
+            name=parse_text(data.get("name")),
+            events_supported=parse_bool(supported, default=bool(methods)),
+            event_methods=methods,
+        )
+
+
+def parse_tags(value: Any) -> tuple[str, ...]:
+    """Read a list of texts; an old sample has objects with a name in place of tags (dossier 4.3)."""
+    if not isinstance(value, list):
+        return ()
+    names = (each.get("name") if isinstance(each, Mapping) else each for each in value)
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def parse_configuration(value: Any) -> dict[str, str | None]:
+    """Read a configuration: every value as text, whatever it was."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(key): configuration_text(each) for key, each in value.items()}
+
+
+def configuration_text(value: Any) -> str | None:
+    """Write a configuration value as the platform stores it: as text (dossier 4.2, 4.3)."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, separators=(",", ":"), default=str)
+    except RecursionError:
+        raise CloudElementsServerError("A configuration value is nested too deeply to be read.") from None
+
+
+def _optional_id(value: Any) -> int | None:
+    try:
+        return parse_id(value, "element")
+    except CloudElementsServerError:
+        return None
+
+
+def _callback_url(data: Mapping[str, Any], configuration: Mapping[str, str | None]) -> str | None:
+    url = parse_text(data.get("eventsNotificationCallbackUrl")) or configuration.get(EVENT_CALLBACK_URL)
+    # One sample holds the word "false" for a callback that is not set (dossier 5.1).
+    return None if not url or url == "false" else url

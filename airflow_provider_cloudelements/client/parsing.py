@@ -1,0 +1,88 @@
+"""Reading what the API sends: dates in three forms, booleans that may be strings, ids that may be text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pendulum
+
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+
+# Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (dossier 6.3: UC, a real payload).
+_JAVA_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\S+) (\d{4})")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
+
+
+def parse_date(value: Any) -> pendulum.DateTime | None:
+    """Read a date in any form that the API uses.
+
+    :param value: ISO 8601 text, the text of Java's ``Date.toString``, or milliseconds since 1970 as a number
+        or as digits.
+    :return: The moment, in UTC; ``None`` for what is missing or no date. A wrong date in one field is no
+        reason to lose the rest.
+    """
+    try:
+        if isinstance(value, bool) or value is None:
+            return None
+        if isinstance(value, int | float) or (isinstance(value, str) and value.isascii() and value.isdigit()):
+            return pendulum.from_timestamp(int(value) / 1000)
+        if not isinstance(value, str):
+            return None
+        if java := _JAVA_DATE.fullmatch(value.strip()):
+            month, day, hour, minute, second, zone, year = java.groups()
+            moment = pendulum.datetime(
+                int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tz=zone
+            )
+            return moment.in_timezone("UTC")
+        if _ISO_DATE.fullmatch(value.strip()):
+            parsed = pendulum.parse(value.strip())
+            return parsed.in_timezone("UTC") if isinstance(parsed, pendulum.DateTime) else None
+    except Exception:  # noqa: S110  each library layer has its own errors for a date that is none
+        pass
+    return None
+
+
+def parse_bool(value: Any, default: bool = False) -> bool:
+    """Read a boolean that may come as text: configuration values always do (dossier 4.3).
+
+    :param value: What came.
+    :param default: The answer for what is missing or neither true nor false.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+        return value.strip().lower() == "true"
+    return default
+
+
+def parse_id(value: Any, what: str) -> int:
+    """Read an id that must be there.
+
+    :param value: An integer, or its digits (ids are text in some places: dossier 8.4).
+    :param what: What it is the id of, for the error.
+    :raises CloudElementsServerError: It is no id.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    # Eighteen digits are below the largest id that a Java long can hold.
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18 and int(value) > 0:
+        return int(value)
+    raise CloudElementsServerError(f"The platform's answer holds no id of the {what}.")
+
+
+def parse_text(value: Any) -> str | None:
+    """Read a text that may be missing."""
+    return value if isinstance(value, str) else None
+
+
+def parse_object(value: Any, what: str) -> Mapping[str, Any]:
+    """Read a JSON object that must be one.
+
+    :raises CloudElementsServerError: It is something else.
+    """
+    if isinstance(value, Mapping):
+        return value
+    raise CloudElementsServerError(f"The platform's answer is not a JSON object, as the {what} is.")

@@ -1,0 +1,92 @@
+"""Calls through one instance: the vendor's own resources, with the instance's token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsForbiddenError,
+    CloudElementsInstanceDisabledError,
+)
+
+
+class InstanceClient:
+    """A client bound to one instance.
+
+    The token is fetched when the first call needs it, and told to whoever masks.
+
+    :param instances: The account's instances.
+    :param instance_id: The instance's id.
+    """
+
+    def __init__(self, instances: InstancesApi, instance_id: int) -> None:
+        self.instance_id = instance_id
+        self._instances = instances
+        self._token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"InstanceClient(instance_id={self.instance_id})"
+
+    @property
+    def token(self) -> str:
+        """The instance's token.
+
+        :raises CloudElementsNotFoundError: There is no such instance.
+        """
+        if self._token is None:
+            self._token = self._instances.token(self.instance_id)
+        return self._token
+
+    def request(
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
+    ) -> Any:
+        """Call one of the vendor's resources.
+
+        :param method: HTTP verb.
+        :param path: Path such as ``/calendars``; a hub before it is allowed and ignored (CH).
+        :param params: Query, such as ``where`` or ``pageSize``.
+        :param body: Sent as JSON.
+        :return: The answer's JSON, ``None`` when it is empty.
+        :raises CloudElementsInstanceDisabledError: The instance is disabled.
+        :raises CloudElementsError: Of the kind that fits.
+        """
+        try:
+            return self._instances.http.send(method, path, params=params, body=body, token=self.token).body
+        except CloudElementsForbiddenError as error:
+            self._explain(error)
+            raise
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Read a resource; keywords become the query."""
+        return self.request("GET", path, params=params)
+
+    def list(self, path: str, **params: Any) -> Iterator[Any]:
+        """Yield the items of a resource's list, a page at a time; keywords become the query."""
+        try:
+            yield from self._instances.http.list_items(path, params=params, token=self.token)
+        except CloudElementsForbiddenError as error:
+            self._explain(error)
+            raise
+
+    def ping(self) -> Mapping[str, Any]:
+        """Ask the vendor for a sign of life (``GET /ping``).
+
+        :return: ``dateTime`` and ``endpoint`` (SDK), as far as the answer holds them.
+        """
+        answer = self.get("/ping")
+        return answer if isinstance(answer, Mapping) else {}
+
+    def _explain(self, error: CloudElementsForbiddenError) -> None:
+        """Raise the better error if the 403 is a disabled instance's (CH) and not the vendor's."""
+        instance = self._instances.get(self.instance_id)
+        if instance.disabled:
+            raise CloudElementsInstanceDisabledError(
+                f"Instance {instance.id} ({instance.name!r}) is disabled: enable it and re-authenticate it. "
+                "The platform itself disables one whose credentials the vendor no longer accepts.",
+                status=error.status,
+                request_id=error.request_id,
+                method=error.method,
+                path=error.path,
+            ) from error

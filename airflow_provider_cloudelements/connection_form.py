@@ -1,0 +1,241 @@
+"""The fields of the two connection types, each written once, and the form that Airflow shows for them.
+
+Nothing heavy is imported here: Airflow asks for the form in every process that it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONN_TYPE = "cloudelements"
+ELEMENT_CONN_TYPE = "cloudelements_element"
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One field of a connection, for the form and for the parser.
+
+    :param name: Its key in the connection's ``extra``.
+    :param label: What the form calls it.
+    :param description: What it is for, shown beside it. Also tells the default.
+    :param kind: ``string``, ``secret``, ``word`` (a secret that becomes one word of a header), ``number``,
+        ``integer``, ``boolean``, ``url`` or ``object``.
+    :param default: The value when the field is missing, empty or null.
+    :param choices: The values allowed; the form shows a drop-down list.
+    :param minimum: Least number allowed.
+    """
+
+    name: str
+    label: str
+    description: str
+    kind: str = "string"
+    default: Any = None
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+
+    def schema(self) -> dict[str, Any]:
+        """Return the field's JSON schema, as Airflow's form reads it."""
+        json_type = {"number": "number", "integer": "integer", "boolean": "boolean", "object": "object"}
+        schema: dict[str, Any] = {"type": [json_type.get(self.kind, "string"), "null"]}
+        if self.kind in ("secret", "word"):
+            schema["format"] = "password"
+        if self.kind == "url":
+            schema["format"] = "url"
+        if self.choices:
+            schema["enum"] = list(self.choices)
+        if self.minimum is not None:
+            schema["minimum"] = self.minimum
+        if self.default is not None:
+            schema["default"] = self.default
+        return schema
+
+
+CONNECTION_FIELDS = (
+    FormField(
+        "organization_secret",
+        "Organization secret",
+        "The Organization secret of your account, from the page that also shows your User secret.",
+        kind="word",
+    ),
+    FormField(
+        "namespace",
+        "Namespace",
+        "Who this Airflow is among those that share the account. It prefixes every instance key, so that "
+        "two Airflows never take each other's instances for their own. Empty: no prefix.",
+        default="",
+    ),
+    FormField(
+        "request_timeout",
+        "Request time-out (seconds)",
+        "How long a call may take, other than one that creates or re-authenticates. Default: 30.",
+        kind="number",
+        default=30.0,
+        minimum=1,
+    ),
+    FormField(
+        "create_timeout",
+        "Create time-out (seconds)",
+        "How long a call may take during which the platform logs in at the vendor. Default: 60, and less "
+        "is seldom wise: an answer that comes too late leaves an instance behind.",
+        kind="number",
+        default=60.0,
+        minimum=1,
+    ),
+    FormField(
+        "max_retries",
+        "Retries",
+        "How often a call that may be repeated safely is sent again after a passing fault. Default: 3.",
+        kind="integer",
+        default=3,
+        minimum=0,
+    ),
+    FormField(
+        "proxy",
+        "Proxy",
+        "Address of an HTTP proxy, as http://host:port. Empty: what HTTPS_PROXY and NO_PROXY say.",
+        kind="secret",  # may hold a user and a password
+    ),
+    FormField(
+        "verify_tls",
+        "Verify TLS",
+        "Whether the host must show a valid certificate. Turn it off for an experiment only.",
+        kind="boolean",
+        default=True,
+    ),
+    FormField(
+        "ca_bundle",
+        "CA bundle",
+        "Path of a file of certificates to trust instead of the usual ones, on every worker.",
+    ),
+    FormField(
+        "authorization",
+        "Authorization header",
+        "A whole header to send instead of the two secrets, for accounts that use bearer tokens.",
+        kind="secret",
+    ),
+    FormField(
+        "console_url",
+        "Console page of an instance",
+        "Template for a link to an instance's page, such as https://my.example.com/instances/{id}. "
+        "Empty: no link is shown.",
+        kind="url",
+    ),
+)
+
+ELEMENT_FIELDS = (
+    FormField(
+        "element",
+        "Element key",
+        "Which element these credentials are for, such as microsoftgraph. Operators refuse another.",
+    ),
+    FormField(
+        "authentication",
+        "Authentication",
+        "oauth2: login and password are the app's API key and secret. basic: they are user name and "
+        "password. custom: the element's own keys stand in Configuration.",
+        default="oauth2",
+        choices=("oauth2", "basic", "custom"),
+    ),
+    FormField("oauth_scope", "OAuth scope", "Scopes to ask the vendor for, separated by spaces."),
+    FormField(
+        "oauth_callback_url",
+        "OAuth callback URL",
+        "Where the vendor sends the user back to. It must be the one registered with the vendor's app.",
+        kind="url",
+    ),
+    FormField(
+        "oauth_user_refresh_token",
+        "OAuth refresh token",
+        "A refresh token that you already hold: the instance is then created with no person present.",
+        kind="secret",
+    ),
+    FormField(
+        "event_callback_url",
+        "Event callback URL",
+        "Where the platform delivers events, unless the operator names another.",
+        kind="url",
+    ),
+    FormField(
+        "event_signature_secret",
+        "Event signature key",
+        "The key with which the platform signs the events it delivers.",
+        kind="secret",
+    ),
+    FormField(
+        "configuration",
+        "Configuration",
+        "Further configuration keys of the element, as a JSON object. Secrets belong in the fields above "
+        "where one fits.",
+        kind="object",
+    ),
+)
+
+#: How Airflow's standard fields are used: hidden, renamed, and their placeholders.
+CONNECTION_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "port", "login"],
+    "relabeling": {"host": "API host", "password": "User secret"},
+    "placeholders": {
+        "host": "https://api.cloud-elements.com or https://api.openconnectors.us2.ext.hana.ondemand.com"
+    },
+}
+ELEMENT_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "port", "host"],
+    "relabeling": {"login": "API key or user name", "password": "API secret or password"},
+    "placeholders": {},
+}
+
+
+def provider_form(fields: tuple[FormField, ...]) -> dict[str, Any]:
+    """Return the fields as ``conn-fields`` of the provider's metadata (Airflow 3.2 and later)."""
+    return {
+        each.name: {"label": each.label, "description": each.description, "schema": each.schema()}
+        for each in fields
+    }
+
+
+def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
+    """Return the fields as WTForms widgets, which Airflow 3.1 asks of the hook."""
+    # Stand-ins of Airflow 3.1's own, or Flask AppBuilder where that is installed.
+    from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
+        BS3PasswordFieldWidget,
+        BS3TextFieldWidget,
+    )
+    from wtforms import (  # type: ignore[import-untyped]
+        BooleanField,
+        FloatField,
+        IntegerField,
+        PasswordField,
+        StringField,
+    )
+    from wtforms.validators import NumberRange, any_of  # type: ignore[import-untyped]
+
+    types = {
+        "secret": PasswordField,
+        "word": PasswordField,
+        "number": FloatField,
+        "integer": IntegerField,
+        "boolean": BooleanField,
+    }
+    widgets = {}
+    for each in fields:
+        validators: list[Any] = []
+        if each.choices:
+            validators.append(any_of(list(each.choices)))
+        if each.minimum is not None:
+            validators.append(NumberRange(min=each.minimum))
+        password = each.kind in ("secret", "word")
+        widgets[each.name] = types.get(each.kind, StringField)(
+            each.label,
+            description=each.description,
+            default=each.default,
+            validators=validators,
+            widget=BS3PasswordFieldWidget() if password else BS3TextFieldWidget(),
+        )
+    return widgets
+
+
+def form_behaviour(behaviour: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the use of the standard fields as Airflow 3.1 asks it of the hook."""
+    return {key.replace("-", "_"): value for key, value in behaviour.items()}

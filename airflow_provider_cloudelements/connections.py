@@ -1,0 +1,324 @@
+"""The two connection types, read and validated, from the same list of fields that makes their form.
+
+``cloudelements`` holds what the platform asks of its users, ``cloudelements_element`` what one vendor needs
+to log in. A connection becomes one frozen, validated settings object; what is missing or malformed raises
+:class:`~airflow_provider_cloudelements.exceptions.CloudElementsConnectionError`, which names the connection
+and the field and never a value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, ELEMENT_FIELDS, FormField
+from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
+
+#: Path under which every environment and both brands serve the API (dossier 1: SEED, KY, OC).
+API_PREFIX = "/elements/api-v2"
+
+DEFAULT_CONN_ID = "cloudelements_default"
+DEFAULT_ELEMENT_CONN_ID = "cloudelements_element_default"
+
+# A secret travels as one word of a comma-separated header: no space, no comma, printable ASCII.
+_SECRET_SHAPE = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
+_HOST_SHAPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
+
+
+class _Reader:
+    """Reads the fields of one connection; every complaint names the connection and the field."""
+
+    def __init__(self, connection: Any, fields: tuple[FormField, ...]) -> None:
+        self.conn_id = str(connection.conn_id)
+        self.connection = connection
+        self.fields = {each.name: each for each in fields}
+        self.extra = self._extra()
+
+    def fail(self, name: str, problem: str) -> NoReturn:
+        raise CloudElementsConnectionError(f"Connection {self.conn_id!r}, field {name!r}: {problem}")
+
+    def _extra(self) -> dict[str, Any]:
+        raw = self.connection.extra
+        if not raw:
+            return {}
+        extra: Any = None
+        try:
+            extra = json.loads(raw)
+        except (ValueError, RecursionError):
+            pass  # told below, outside the handler: the decoder's error carries the text that it read
+        if not isinstance(extra, dict):
+            self.fail("extra", "it is not a valid JSON object.")
+        for name in extra:
+            if name not in self.fields:
+                near = difflib.get_close_matches(name, self.fields, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(self.fields)}."
+                self.fail("extra", f"there is no field {name!r}.{hint}")
+        return extra
+
+    def __getitem__(self, name: str) -> Any:
+        form_field = self.fields[name]
+        value = self.extra.get(name)
+        if value is None or value == "":
+            return form_field.default
+        return getattr(self, f"_{form_field.kind}")(form_field, value)
+
+    def _string(self, form_field: FormField, value: Any) -> str:
+        if not isinstance(value, str):
+            self.fail(form_field.name, "it must be a string.")
+        if form_field.choices and value not in form_field.choices:
+            self.fail(form_field.name, f"it must be one of {', '.join(form_field.choices)}.")
+        return value
+
+    def _secret(self, form_field: FormField, value: Any) -> str:
+        text = self._string(form_field, value)
+        if text != text.strip() or not text.isprintable():
+            self.fail(form_field.name, "it has white space around it or a control character in it.")
+        return text
+
+    def _word(self, form_field: FormField, value: Any) -> str:
+        return self.word(form_field.name, value)
+
+    def word(self, name: str, value: Any) -> str:
+        """Check a secret that becomes one word of the Authorization header."""
+        if not isinstance(value, str) or not _SECRET_SHAPE.fullmatch(value):
+            self.fail(
+                name,
+                "it must be the secret alone, printable ASCII with no space and no comma. "
+                "(In the URI form of a connection, write + as %2B.)",
+            )
+        return value
+
+    def _number(self, form_field: FormField, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            self.fail(form_field.name, "it must be a number.")
+        number = float("nan")
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            pass  # stays not-a-number, which no bound admits
+        least = form_field.minimum if form_field.minimum is not None else float("-inf")
+        if not least <= number < float("inf"):
+            self.fail(form_field.name, f"it must be a number of at least {least:g}.")
+        return number
+
+    def _integer(self, form_field: FormField, value: Any) -> int:
+        number = self._number(form_field, value)
+        if not number.is_integer():
+            self.fail(form_field.name, "it must be a whole number.")
+        return int(number)
+
+    def _boolean(self, form_field: FormField, value: Any) -> bool:
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        if isinstance(value, bool):
+            return value
+        if not isinstance(value, str) or value.lower() not in words:
+            self.fail(form_field.name, "it must be true or false.")
+        return words[value.lower()]
+
+    def _url(self, form_field: FormField, value: Any) -> str:
+        text = self._string(form_field, value)
+        if not is_web_url(text):
+            self.fail(form_field.name, "it must be an address that begins with https:// or http://.")
+        return text
+
+    def _object(self, form_field: FormField, value: Any) -> dict[str, Any]:
+        if isinstance(value, str):  # the URI form knows strings only
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                value = None
+        if not isinstance(value, dict):
+            self.fail(form_field.name, "it must be a JSON object.")
+        return value
+
+
+def is_web_url(text: str) -> bool:
+    """Say whether a text is an absolute http or https address."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable()
+    except ValueError:
+        return False
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine's own."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _base_url(reader: _Reader, verify_tls: bool) -> str:
+    """Return the origin that a connection names, in one form.
+
+    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (dossier 1).
+    """
+    connection = reader.connection
+    text = (connection.host or "").strip()
+    if not text:
+        reader.fail("host", "it is empty. It must be the API's host, such as api.cloud-elements.com.")
+    if "://" not in text:
+        scheme = connection.schema if connection.schema in ("http", "https") else "https"
+        text = f"{scheme}://{text}"
+    host: str | None = None
+    port: int | None = None
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        pass  # host stays None
+    if not host or not (_HOST_SHAPE.fullmatch(host) or ":" in host):
+        reader.fail("host", "it is not a host name or an address, such as https://api.cloud-elements.com.")
+    if parts.scheme not in ("http", "https"):
+        reader.fail("host", "its scheme must be https or http.")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        reader.fail("host", "it must hold no user, password, query or fragment.")
+    if parts.path.rstrip("/") not in ("", API_PREFIX):
+        reader.fail("host", f"it must hold no path but {API_PREFIX}, which may be left out.")
+    if parts.scheme == "http" and verify_tls and not is_loopback(host):
+        reader.fail(
+            "host", "http:// would send the secrets in clear. Use https://, or turn verify_tls off as well."
+        )
+    port = port or connection.port
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """What a connection of type ``cloudelements`` says, validated.
+
+    :param base_url: Origin of the API, with scheme and without a path.
+    :param user_secret: The User secret; ``None`` with ``authorization``.
+    :param organization_secret: The Organization secret; ``None`` with ``authorization``.
+    :param conn_id: The connection's id, for messages.
+    :param namespace: Prefix of every instance key.
+    :param request_timeout: Seconds for an ordinary call.
+    :param create_timeout: Seconds for a call that logs in at the vendor.
+    :param max_retries: Repetitions of a call that may be repeated.
+    :param proxy: Address of a proxy.
+    :param verify_tls: Whether certificates are checked.
+    :param ca_bundle: File of certificates to trust.
+    :param authorization: Raw header instead of the two secrets.
+    :param console_url: Template of an instance's console page, with ``{id}``.
+    """
+
+    base_url: str
+    user_secret: str | None = field(default=None, repr=False)
+    organization_secret: str | None = field(default=None, repr=False)
+    conn_id: str = DEFAULT_CONN_ID
+    namespace: str = ""
+    request_timeout: float = 30.0
+    create_timeout: float = 60.0
+    max_retries: int = 3
+    proxy: str | None = field(default=None, repr=False)
+    verify_tls: bool = True
+    ca_bundle: str | None = None
+    authorization: str | None = field(default=None, repr=False)
+    console_url: str | None = None
+
+    @classmethod
+    def from_connection(cls, connection: Any) -> ConnectionSettings:
+        """Read an Airflow connection.
+
+        :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
+        :raises CloudElementsConnectionError: A field is missing or malformed.
+        """
+        reader = _Reader(connection, CONNECTION_FIELDS)
+        values = {each.name: reader[each.name] for each in CONNECTION_FIELDS}
+        user_secret = connection.password or None
+        if values["authorization"]:
+            user_secret = values["organization_secret"] = None
+        else:
+            if not user_secret:
+                reader.fail("password", "it is empty. It must be your User secret.")
+            reader.word("password", user_secret)
+            if not values["organization_secret"]:
+                reader.fail("organization_secret", "it is empty. It must be your Organization secret.")
+        if values["proxy"] and not is_web_url(values["proxy"]):
+            reader.fail("proxy", "it must be an address that begins with http:// or https://.")
+        if values["console_url"] and "{id}" not in values["console_url"]:
+            reader.fail("console_url", "it must contain {id}, where the instance's id goes.")
+        return cls(
+            base_url=_base_url(reader, values["verify_tls"]),
+            user_secret=user_secret,
+            conn_id=reader.conn_id,
+            **values,
+        )
+
+    @property
+    def authorization_header(self) -> str:
+        """The Authorization header of a call without an element token (dossier 2.1)."""
+        return self.authorization or f"User {self.user_secret}, Organization {self.organization_secret}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret in these settings, for the masker and for redaction."""
+        values = (self.user_secret, self.organization_secret, self.authorization, self.proxy)
+        found = [value for value in values if value]
+        if self.authorization and " " in self.authorization:
+            # "Bearer x": the token alone is as good as the header.
+            found.append(self.authorization.rsplit(" ", 1)[1])
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class ElementSettings:
+    """What a connection of type ``cloudelements_element`` says: how one vendor's login works.
+
+    :param element: Key of the element, ``None`` when the connection does not say.
+    :param authentication: ``oauth2``, ``basic`` or ``custom``.
+    :param configuration: Configuration keys for ``POST /instances``, those of the named fields included.
+    :param conn_id: The connection's id, for messages.
+    """
+
+    element: str | None = None
+    authentication: str = "oauth2"
+    configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    conn_id: str = DEFAULT_ELEMENT_CONN_ID
+
+    @classmethod
+    def from_connection(cls, connection: Any) -> ElementSettings:
+        """Read an Airflow connection.
+
+        :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
+        :raises CloudElementsConnectionError: A field is malformed, or does not go with the authentication.
+        """
+        reader = _Reader(connection, ELEMENT_FIELDS)
+        authentication = reader["authentication"]
+        named = {
+            "event.notification.callback.url": reader["event_callback_url"],
+            "event.notification.signature.key": reader["event_signature_secret"],
+        }
+        oauth = {
+            "oauth.scope": "oauth_scope",
+            "oauth.callback.url": "oauth_callback_url",
+            "oauth.user.refresh_token": "oauth_user_refresh_token",
+        }
+        login_keys = {"oauth2": ("oauth.api.key", "oauth.api.secret"), "basic": ("username", "password")}
+        if authentication == "oauth2":
+            named |= {key: reader[name] for key, name in oauth.items()}
+        else:
+            for name in oauth.values():
+                if reader[name]:
+                    reader.fail(name, f"it goes with authentication oauth2, not {authentication}.")
+        for key, name in zip(login_keys.get(authentication, ()), ("login", "password"), strict=False):
+            named[key] = getattr(connection, name)
+        if authentication == "custom" and (connection.login or connection.password):
+            reader.fail("login", "custom authentication takes its keys in the field 'configuration'.")
+        configuration = dict(reader["configuration"] or {})
+        for key, value in named.items():
+            if value and key in configuration and configuration[key] != value:
+                reader.fail("configuration", f"its key {key!r} differs from the field made for it.")
+            if value:
+                configuration[key] = value
+        return cls(reader["element"], authentication, configuration, reader.conn_id)

@@ -1,0 +1,142 @@
+"""What can go wrong between a task and Cloud Elements, one class for each thing a reader would do about it.
+
+All are :class:`airflow.exceptions.AirflowException`, so ``soft_fail``, retry policies and ``except
+AirflowException`` see them. None ever carries a secret: the client redacts what the server says before it
+gets here, and the path is kept without its query.
+"""
+
+from __future__ import annotations
+
+from airflow_provider_cloudelements.compat import AirflowException
+
+
+class CloudElementsError(AirflowException):
+    """Base of everything that this provider raises.
+
+    :param message: What went wrong and what to do, in one or two sentences.
+    :param status: HTTP status of the answer, ``None`` when there was none.
+    :param request_id: The platform's id of the request (header ``Elements-Request-Id`` or field
+        ``requestId``), which its support asks for.
+    :param provider_message: The vendor's own words, when the vendor's API refused (field
+        ``providerMessage``).
+    :param method: HTTP verb of the request.
+    :param path: Path of the request, without prefix and query.
+    """
+
+    #: Whether a later try of the same call can end otherwise. The operators' base class turns a failure
+    #: that cannot into an ``AirflowFailException``, so that no retry is spent on it.
+    retryable = True
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        request_id: str | None = None,
+        provider_message: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request_id = request_id
+        self.provider_message = provider_message
+        self.method = method
+        self.path = path
+
+
+class CloudElementsConnectionError(CloudElementsError):
+    """A connection's field is missing or malformed. Names the field, never its value."""
+
+    retryable = False
+
+
+class CloudElementsAuthError(CloudElementsError):
+    """The platform does not accept the User secret, the Organization secret or the element token (401)."""
+
+    retryable = False
+
+
+class CloudElementsForbiddenError(CloudElementsError):
+    """The platform or the vendor forbids the call (403)."""
+
+    retryable = False
+
+
+class CloudElementsInstanceDisabledError(CloudElementsForbiddenError):
+    """The instance is disabled, or its stored authentication no longer works: re-authenticate it."""
+
+
+class CloudElementsNotFoundError(CloudElementsError):
+    """There is no such element, instance or other thing (404)."""
+
+    retryable = False
+
+
+class CloudElementsConflictError(CloudElementsError):
+    """What exists stands in the way: a 409, or an instance that does not fit what was asked."""
+
+    retryable = False
+
+
+class CloudElementsRateLimitError(CloudElementsError):
+    """Too many requests, or too large a one: the platform answers 429 to bodies over 8 MB as well.
+
+    :param retry_after: Seconds that the answer asked to wait, ``None`` when it named none.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.retry_after = retry_after
+
+
+class CloudElementsValidationError(CloudElementsError):
+    """What was asked is not valid: by our own check of an argument, or by the platform's (400).
+
+    A 400 with a provider message came from the vendor's API, which may accept the same later; any other
+    stays wrong however often it is sent.
+    """
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """Only what the vendor refused can end otherwise."""
+        return self.provider_message is not None
+
+
+class CloudElementsServerError(CloudElementsError):
+    """The platform failed (5xx), or answered something that its API does not describe."""
+
+
+class CloudElementsTransportError(CloudElementsError):
+    """No complete answer came: refused, reset, cut.
+
+    :param sent: ``False`` only when it is proven that the request never left, so that the server cannot
+        have acted on it.
+    """
+
+    def __init__(self, message: str = "", *, sent: bool = True, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.sent = sent
+
+
+class CloudElementsTimeoutError(CloudElementsTransportError):
+    """No answer within the time allowed."""
+
+
+class CloudElementsAmbiguousCreateError(CloudElementsError):
+    """An instance may or may not have been made, and the look-ups within the settle time showed none.
+
+    The next try looks up first, so a retry is safe, unless a one-time code may be spent.
+
+    :param code_spent: Whether a one-time authorization code went out with the request. Then only a new
+        code helps, and the error is final.
+    """
+
+    def __init__(self, message: str = "", *, code_spent: bool = False, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.code_spent = code_spent
+
+    @property
+    def retryable(self) -> bool:  # type: ignore[override]
+        """A retry looks up first; it cannot bring back a spent code."""
+        return not self.code_spent

@@ -1,0 +1,62 @@
+"""What Airflow asks about the package. Runs in every Airflow process, so it imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_cloudelements import __version__
+from airflow_provider_cloudelements.connection_form import (
+    CONN_TYPE,
+    CONNECTION_BEHAVIOUR,
+    CONNECTION_FIELDS,
+    ELEMENT_BEHAVIOUR,
+    ELEMENT_CONN_TYPE,
+    ELEMENT_FIELDS,
+    provider_form,
+)
+
+_INTEGRATION = "Cloud Elements"
+_HOOKS = "airflow_provider_cloudelements.hooks.cloudelements"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, of the shape of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-cloudelements",
+        "name": "Cloud Elements",
+        "description": (
+            "Provisions element instances of Cloud Elements, today also sold as SAP Open Connectors, "
+            "with events enabled."
+        ),
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://help.openconnectors.ext.hana.ondemand.com/home",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": _INTEGRATION, "python-modules": [_HOOKS]}],
+        "operators": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_cloudelements.operators.instances"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": CONN_TYPE,
+                "hook-class-name": f"{_HOOKS}.CloudElementsHook",
+                "hook-name": "Cloud Elements / SAP Open Connectors",
+                "conn-fields": provider_form(CONNECTION_FIELDS),
+                "ui-field-behaviour": CONNECTION_BEHAVIOUR,
+            },
+            {
+                "connection-type": ELEMENT_CONN_TYPE,
+                "hook-class-name": f"{_HOOKS}.CloudElementsElementHook",
+                "hook-name": "Cloud Elements: an element's credentials",
+                "conn-fields": provider_form(ELEMENT_FIELDS),
+                "ui-field-behaviour": ELEMENT_BEHAVIOUR,
+            },
+        ],
+    }

@@ -1,0 +1,180 @@
+"""A connection id becomes a client. The hook repeats none of the client's methods: it hands it out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from airflow.sdk import BaseHook
+
+from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
+from airflow_provider_cloudelements.client.redaction import secret_values
+from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.connection_form import (
+    CONN_TYPE,
+    CONNECTION_BEHAVIOUR,
+    CONNECTION_FIELDS,
+    ELEMENT_BEHAVIOUR,
+    ELEMENT_CONN_TYPE,
+    ELEMENT_FIELDS,
+    form_behaviour,
+    form_widgets,
+)
+from airflow_provider_cloudelements.connections import (
+    DEFAULT_CONN_ID,
+    DEFAULT_ELEMENT_CONN_ID,
+    ConnectionSettings,
+    ElementSettings,
+)
+from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsNotFoundError
+
+
+class CloudElementsHook(BaseHook):
+    """Gives access to a Cloud Elements or SAP Open Connectors account.
+
+    :param cloudelements_conn_id: Connection of type ``cloudelements``.
+    """
+
+    conn_name_attr = "cloudelements_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = CONN_TYPE
+    hook_name = "Cloud Elements / SAP Open Connectors"
+
+    def __init__(self, cloudelements_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cloudelements_conn_id = cloudelements_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's fields (Airflow 3.1; later ones read the provider's metadata)."""
+        return form_widgets(CONNECTION_FIELDS)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the form uses the standard fields (Airflow 3.1)."""
+        return form_behaviour(CONNECTION_BEHAVIOUR)
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """The connection, validated; its secrets are known to Airflow's masker from here on.
+
+        :raises CloudElementsConnectionError: A field is missing or malformed.
+        """
+        settings = ConnectionSettings.from_connection(self.get_connection(self.cloudelements_conn_id))
+        for secret in settings.secrets:
+            mask_secret(secret)
+        return settings
+
+    @cached_property
+    def _client(self) -> CloudElementsClient:
+        return CloudElementsClient(self.settings, on_token=mask_secret)
+
+    def get_conn(self) -> CloudElementsClient:
+        """Return the account's client. It is made once for each hook.
+
+        :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
+        """
+        return self._client
+
+    def instance(self, instance_id: int) -> InstanceClient:
+        """Return a client bound to one instance. Its token is fetched when first needed, and masked.
+
+        :param instance_id: The instance's id.
+        """
+        return self.get_conn().instance(instance_id)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Read the organization, which needs only the host and the two secrets.
+
+        :return: Whether it worked, and what to do if not. Never raises.
+        """
+        try:
+            # Read anew: the form may test another connection under the same hook.
+            settings = ConnectionSettings.from_connection(self.get_connection(self.cloudelements_conn_id))
+            for secret in settings.secrets:
+                mask_secret(secret)
+            return True, _reach(settings)
+        except CloudElementsError as error:
+            return False, str(error)
+        except Exception as error:
+            return False, f"The connection could not be tested ({type(error).__name__})."
+
+
+class CloudElementsElementHook(BaseHook):
+    """Registers the connection type ``cloudelements_element`` and reads such connections.
+
+    :param element_conn_id: Connection of type ``cloudelements_element``.
+    """
+
+    conn_name_attr = "element_conn_id"
+    default_conn_name = DEFAULT_ELEMENT_CONN_ID
+    conn_type = ELEMENT_CONN_TYPE
+    hook_name = "Cloud Elements: an element's credentials"
+
+    def __init__(self, element_conn_id: str = DEFAULT_ELEMENT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.element_conn_id = element_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's fields (Airflow 3.1; later ones read the provider's metadata)."""
+        return form_widgets(ELEMENT_FIELDS)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the form uses the standard fields (Airflow 3.1)."""
+        return form_behaviour(ELEMENT_BEHAVIOUR)
+
+    def get_conn(self) -> ElementSettings:
+        """Return what the connection says, validated; its secrets are known to Airflow's masker from here on.
+
+        :raises CloudElementsConnectionError: A field is malformed.
+        """
+        settings = ElementSettings.from_connection(self.get_connection(self.element_conn_id))
+        for secret in secret_values(settings.configuration):
+            mask_secret(secret)
+        return settings
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Check the fields, then ask the platform of ``cloudelements_default`` whether it has the element.
+
+        The vendor itself cannot be asked without making an instance.
+
+        :return: Whether it worked, and what to do if not. Never raises.
+        """
+        try:
+            element = self.get_conn()
+        except CloudElementsError as error:
+            return False, str(error)
+        except Exception as error:
+            return False, f"The connection could not be tested ({type(error).__name__})."
+        fields = "The fields are well-formed."
+        try:
+            settings = CloudElementsHook().settings
+        except CloudElementsError as error:
+            return False, f"{fields} The platform could not be asked: {error}"
+        except Exception:
+            return True, (
+                f"{fields} Nothing more was checked: there is no connection {DEFAULT_CONN_ID!r} here, whose "
+                "platform could be asked for the element."
+            )
+        try:
+            reached = _reach(settings)
+            if element.element is None:
+                return True, f"{fields} {reached}"
+            with CloudElementsClient(settings) as client:
+                found = client.elements.get(element.element)
+            return True, f"{fields} {reached} It has the element {found.key!r}."
+        except CloudElementsNotFoundError:
+            return False, f"{fields} But {settings.base_url} has no element {element.element!r}."
+        except CloudElementsError as error:
+            return False, f"{fields} But connection {settings.conn_id!r} failed: {error}"
+
+
+def _reach(settings: ConnectionSettings) -> str:
+    # A person waits for the answer: no repetition, and no longer than it takes to connect.
+    hasty = replace(settings, max_retries=0, request_timeout=min(settings.request_timeout, 15.0))
+    with CloudElementsClient(hasty) as client:
+        client.organization()
+    return f"{settings.base_url} accepts the secrets."

@@ -1,0 +1,419 @@
+"""Operators that make and delete element instances."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpec
+from airflow_provider_cloudelements.client.ensure import IF_EXISTS
+from airflow_provider_cloudelements.client.identity import full_key, marker_tag, user_tags
+from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsConflictError,
+    CloudElementsError,
+    CloudElementsValidationError,
+)
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.operators.base import (
+    CloudElementsBaseOperator,
+    instance_id_of,
+    require_bool,
+    require_choice,
+)
+from airflow_provider_cloudelements.operators.journal import journal_of
+from airflow_provider_cloudelements.operators.request import NOT_GIVEN, default_key, instance_spec
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+#: XCom keys that the create operator pushes beside its returned value.
+XCOM_ID = "id"
+XCOM_TOKEN = "token"  # noqa: S105  the key's name, not a token
+
+
+class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
+    """Make sure that an element instance exists, with events on, and push its id and token to XCom.
+
+    However often it runs, there is one instance for each ``instance_key``: a retry, a clear or the next
+    scheduled run finds what an earlier one made, and makes it as asked.
+
+    XCom ``id`` holds the instance's id (an integer) and ``token`` its element token, so that
+    ``create.output["token"]`` and ``xcom_pull(key="token")`` work. XCom is stored, and shown, in clear: with
+    ``push_token=False`` only the id travels, and :meth:`CloudElementsHook.instance` fetches the token where
+    it is used. In TaskFlow pass the token by keyword, ``use(token=create.output["token"])``; positional
+    arguments are stored in the rendered fields as they are.
+
+    :param element: Key of the element, such as ``microsoftgraph``. Default: what the element connection
+        says. Templated.
+    :param instance_name: Name of the instance. Templated.
+    :param instance_key: What makes it the same instance next time. Default: element and name, as in
+        ``microsoftgraph/My calendar``. The connection's namespace is put before it. Templated.
+    :param if_exists: What to do with one that exists: ``update`` (default) makes configuration, events and
+        tags as asked and re-authenticates with a new credential, ``reuse`` takes it as it is, ``fail``
+        refuses, unless an earlier try of this very task instance made it.
+    :param element_conn_id: Connection of type ``cloudelements_element``: what the vendor needs to log in.
+        Templated.
+    :param authorization_code: The code of an OAuth 2.0 consent; may be an XCom of an earlier task. It is sent
+        once, ever: a later run with the same code sends nothing. ``None`` and an empty text mean none, which
+        is right for an instance that exists. Templated.
+    :param provider_data: Further values that the vendor's redirect brought, such as ``{"realmId": ...}``.
+        Templated.
+    :param configuration: Further configuration keys of the element, by the names of the API (``oauth.scope``,
+        ``event.notification.signature.key`` ...). Values may be strings, booleans, numbers, lists or
+        dictionaries. Templated.
+    :param events_enabled: Whether events are on (``event.notification.enabled``). Default: ``True``; the
+        platform's own is false.
+    :param event_callback_url: Where events are delivered (``event.notification.callback.url``). Default: what
+        ``configuration`` or the element connection says. ``None`` says that there is none: events can then
+        only be read. Templated.
+    :param event_configuration: Further ``event.*`` keys, such as ``event.poller.refresh_interval``.
+        Templated.
+    :param tags: Tags that the instance shall have; tags that people add stay. Templated.
+    :param push_token: Whether the token goes to XCom. Default: ``True``.
+    :param settle_time: Seconds to look for the instance after a create whose outcome is not known. Default:
+        the connection's ``create_timeout``, which is 60 unless it says otherwise.
+    :param delete_twins: Whether younger instances of the same key are deleted. Default: ``False``; they are
+        named in a warning.
+    :param delete_on_failure: Whether a task that fails deletes what it made. Default: ``False``, so that a
+        retry finishes it and no consent is spent for nothing. :func:`element_instance` turns it on.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
+        ``events_enabled``, ``created`` (whether this try made it), ``created_date`` (ISO 8601, UTC) and
+        ``instance_key``. No token and no configuration.
+    :raises CloudElementsConflictError: The key's instance has another element or name.
+    :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
+    :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place; a retry looks
+        first.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "element",
+        "instance_name",
+        "instance_key",
+        "element_conn_id",
+        "authorization_code",
+        "provider_data",
+        "configuration",
+        "event_callback_url",
+        "event_configuration",
+        "tags",
+    )
+    template_fields_renderers = {"configuration": "json", "event_configuration": "json"}
+    secret_fields = ("authorization_code", "provider_data", "configuration", "event_configuration")
+
+    def __init__(
+        self,
+        *,
+        instance_name: str,
+        element: str | None = None,
+        instance_key: str | None = None,
+        if_exists: str = "update",
+        element_conn_id: str | None = None,
+        authorization_code: str | None = None,
+        provider_data: Mapping[str, str] | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        events_enabled: bool = True,
+        event_callback_url: str | None = NOT_GIVEN,
+        event_configuration: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+        push_token: bool = True,
+        settle_time: float | None = None,
+        delete_twins: bool = False,
+        delete_on_failure: bool = False,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.element = element
+        self.instance_name = instance_name
+        self.instance_key = instance_key
+        self.element_conn_id = element_conn_id
+        self.authorization_code = authorization_code
+        self.provider_data = provider_data
+        self.configuration = configuration
+        self.event_callback_url = event_callback_url
+        self.event_configuration = event_configuration
+        self.tags = tags
+        self.if_exists = require_choice("if_exists", if_exists, IF_EXISTS)
+        self.events_enabled = require_bool("events_enabled", events_enabled)
+        self.push_token = require_bool("push_token", push_token)
+        self.delete_twins = require_bool("delete_twins", delete_twins)
+        self.delete_on_failure = require_bool("delete_on_failure", delete_on_failure)
+        self.settle_time = _seconds("settle_time", settle_time)
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Ensure the instance, push id and token, return the rest."""
+        spec = self._spec(context)
+        with self._removing_on_failure(spec):
+            ensured = self.hook.get_conn().instances.ensure(
+                spec,
+                if_exists=self.if_exists,
+                settle_time=self.settle_time,
+                delete_twins=self.delete_twins,
+                with_token=self.push_token,
+                journal=journal_of(context),
+            )
+            self._tell(ensured)
+            self._push(context, ensured.instance)
+        key = self.instance_key or default_key(spec.element, spec.name)
+        return {**_returned(ensured), "instance_key": key}
+
+    def _spec(self, context: Context) -> InstanceSpec:
+        credentials = (
+            CloudElementsElementHook(self.element_conn_id).get_conn() if self.element_conn_id else None
+        )
+        return instance_spec(
+            self.hook.settings,
+            credentials,
+            element=self.element,
+            name=self.instance_name,
+            key=self.instance_key,
+            configuration=self.secret("configuration"),
+            authorization_code=self.secret("authorization_code"),
+            provider_data=self.secret("provider_data"),
+            events_enabled=self.events_enabled,
+            event_callback_url=self.event_callback_url,
+            event_configuration=self.secret("event_configuration"),
+            tags=self.tags,
+            origin=_origin(context) if self.if_exists == "fail" else None,
+        )
+
+    def _push(self, context: Context, instance: Instance) -> None:
+        if not self.do_xcom_push:  # Airflow itself honours it for the returned value only
+            return
+        ti = context["ti"]
+        ti.xcom_push(key=XCOM_ID, value=instance.id)
+        if self.push_token:
+            ti.xcom_push(key=XCOM_TOKEN, value=instance.token)
+
+    def _tell(self, ensured: Ensured) -> None:
+        instance = ensured.instance
+        done = "created" if ensured.created else "found"
+        if ensured.changed:
+            done += f", written: {', '.join(ensured.changed)}"
+        events = "on" if instance.events_enabled else "off"
+        self.log.info(
+            "Instance %d (%r, element %s) %s; events %s.",
+            instance.id,
+            instance.name,
+            instance.element_key,
+            done,
+            events,
+        )
+
+    @contextmanager
+    def _removing_on_failure(self, spec: InstanceSpec) -> Iterator[None]:
+        try:
+            yield
+        except CloudElementsConflictError:
+            raise  # what stands in the way is not ours
+        except BaseException:  # a time-out or a kill of the task, too
+            if self.delete_on_failure:
+                self._remove(spec)
+            raise
+
+    def _remove(self, spec: InstanceSpec) -> None:
+        instances = self.hook.get_conn().instances
+        try:
+            for instance in list(instances.list(tags=[spec.marker])):
+                instances.delete(instance.id)
+                self.log.info("Deleted instance %d, whose create failed.", instance.id)
+        except CloudElementsError as error:
+            self.log.warning("What the failed create made could not be deleted: %s", error)
+
+
+class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
+    """Delete element instances: one by its id, those of a key, or the old ones with a tag.
+
+    One that is gone already is a success. Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is
+    given.
+
+    :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param instance_key: As given to the create operator, or its default ``element/name``. The connection's
+        namespace is put before it. Templated.
+    :param tag: A tag: deletes the instances with it that are older than ``older_than``. Templated.
+    :param older_than: Least age for a delete by tag. One whose date the platform does not tell is kept.
+    :param max_deletes: Most instances that one task may delete by tag. Where more are found, none is
+        deleted and the task fails. Default: 50.
+    :param dry_run: Whether to only tell what would be deleted. Default: ``False``.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``deleted`` (ids that were there, or would be deleted), ``missing`` (ids that were gone already)
+        and ``dry_run``.
+    :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or more instances
+        were found than may be deleted.
+    """
+
+    template_fields: Collection[str] = ("cloudelements_conn_id", "instance_id", "instance_key", "tag")
+
+    def __init__(
+        self,
+        *,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        instance_key: str | None = None,
+        tag: str | None = None,
+        older_than: datetime.timedelta | None = None,
+        max_deletes: int = 50,
+        dry_run: bool = False,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.instance_id = instance_id
+        self.instance_key = instance_key
+        self.tag = tag
+        if older_than is not None and not isinstance(older_than, datetime.timedelta):
+            raise TypeError("older_than must be a timedelta; it is not templated.")
+        if isinstance(max_deletes, bool) or not isinstance(max_deletes, int) or max_deletes < 1:
+            raise ValueError("max_deletes must be a whole number of at least 1; it is not templated.")
+        self.older_than = older_than
+        self.max_deletes = max_deletes
+        # BaseOperator has a method dry_run, which the attribute must not hide.
+        self.only_tell = require_bool("dry_run", dry_run)
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Find what is to be deleted, and delete it."""
+        instances = self.hook.get_conn().instances
+        deleted, missing = [], []
+        for instance_id in self._chosen():
+            if self.only_tell:
+                self.log.info("Would delete instance %d.", instance_id)
+                deleted.append(instance_id)
+            elif instances.delete(instance_id):
+                self.log.info("Deleted instance %d.", instance_id)
+                deleted.append(instance_id)
+            else:
+                self.log.info("Instance %d is gone already.", instance_id)
+                missing.append(instance_id)
+        return {"deleted": deleted, "missing": missing, "dry_run": self.only_tell}
+
+    def _chosen(self) -> list[int]:
+        given = [
+            name for name in ("instance_id", "instance_key", "tag") if getattr(self, name) not in (None, "")
+        ]
+        if len(given) != 1:
+            raise CloudElementsValidationError(
+                "Exactly one of instance_id, instance_key and tag must be given; "
+                f"given are: {', '.join(given) or 'none'}."
+            )
+        if given == ["instance_id"]:
+            return [instance_id_of(self.instance_id)]
+        instances = self.hook.get_conn().instances
+        if given == ["instance_key"]:
+            marker = marker_tag(full_key(self.hook.settings, str(self.instance_key)))
+            return [instance.id for instance in instances.list(tags=[marker])]
+        return self._old_ones(list(instances.list(tags=[str(self.tag)])))
+
+    def _old_ones(self, found: list[Instance]) -> list[int]:
+        if self.older_than is None:
+            raise CloudElementsValidationError("older_than is missing: a delete by tag needs a least age.")
+        limit = pendulum.now("UTC") - self.older_than
+        undated = [instance.id for instance in found if instance.created_date is None]
+        if undated:
+            self.log.warning("The platform tells no date of %s; they are kept.", undated)
+        old = [each.id for each in found if each.created_date is not None and each.created_date < limit]
+        if len(old) > self.max_deletes:
+            raise CloudElementsValidationError(
+                f"{len(old)} instances have the tag and the age, more than max_deletes={self.max_deletes}. "
+                "None was deleted."
+            )
+        return old
+
+
+@contextmanager
+def element_instance(
+    *,
+    instance_name: str,
+    element: str | None = None,
+    task_id: str = "create_instance",
+    delete_task_id: str = "delete_instance",
+    instance_key: str | None = None,
+    cloudelements_conn_id: str = DEFAULT_CONN_ID,
+    on_failure_fail_dagrun: bool = True,
+    **create_arguments: Any,
+) -> Iterator[CloudElementsCreateInstanceOperator]:
+    """Give the tasks in a ``with`` block an instance of their own, made before them and deleted after them.
+
+    The create is a set-up task and the delete its teardown: it runs whether or not the tasks between them
+    fail. The instance key holds the run's id, so each run has a new instance. A create that fails deletes
+    what it made at once, because a teardown does not run after a failed set-up.
+
+    :param instance_name: Name of the instance.
+    :param element: Key of the element.
+    :param task_id: Id of the create task.
+    :param delete_task_id: Id of the delete task.
+    :param instance_key: What makes it the same instance in another try of the run. Default: element, name
+        and, in each case, the run's id after it.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``.
+    :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``True``: a left-over
+        instance is worth knowing of.
+    :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
+    """
+    key = (instance_key or default_key(element or "", instance_name)) + "/{{ run_id }}"
+    create = CloudElementsCreateInstanceOperator(
+        task_id=task_id,
+        element=element,
+        instance_name=instance_name,
+        instance_key=key,
+        cloudelements_conn_id=cloudelements_conn_id,
+        **{"delete_on_failure": True, **create_arguments},
+    )
+    create.as_setup()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+    delete = CloudElementsDeleteInstanceOperator(
+        task_id=delete_task_id, instance_key=key, cloudelements_conn_id=cloudelements_conn_id
+    ).as_teardown(setups=create, on_failure_fail_dagrun=on_failure_fail_dagrun)
+    with delete:
+        yield create
+
+
+def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
+    """Pull the token that a create task pushed, and mask it in this task's log.
+
+    :param ti: The task instance, ``context["ti"]``.
+    :param task_id: Id of the create task.
+    :param map_index: Which of a mapped create task; default: the one that is not mapped.
+    :raises CloudElementsValidationError: There is none, for instance because of ``push_token=False``.
+    """
+    arguments = {} if map_index is None else {"map_indexes": map_index}
+    token = ti.xcom_pull(task_ids=task_id, key=XCOM_TOKEN, **arguments)
+    if not isinstance(token, str):
+        raise CloudElementsValidationError(
+            f"Task {task_id!r} pushed no token to XCom. With push_token=False use "
+            "CloudElementsHook(...).instance(id), which fetches it."
+        )
+    mask_secret(token)
+    return token
+
+
+def _returned(ensured: Ensured) -> dict[str, Any]:
+    instance = ensured.instance
+    return {
+        "id": instance.id,
+        "name": instance.name,
+        "element": instance.element_key,
+        "tags": list(user_tags(instance.tags)),
+        "valid": instance.valid,
+        "disabled": instance.disabled,
+        "events_enabled": instance.events_enabled,
+        "created": ensured.created,
+        "created_date": instance.created_date.to_iso8601_string() if instance.created_date else None,
+    }
+
+
+def _origin(context: Context) -> str:
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.task_id}/{ti.run_id}/{ti.map_index}"
+
+
+def _seconds(name: str, value: Any) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        raise ValueError(f"{name} must be a number of seconds, or None; it is not templated.")
+    return value

@@ -1,0 +1,163 @@
+"""From an operator's arguments and an element connection to the instance that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_cloudelements.client import InstanceSpec
+from airflow_provider_cloudelements.client.identity import full_key
+from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED
+from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105  the key's name, not a token
+
+#: In place of an argument that is not given, where ``None`` means something of its own.
+NOT_GIVEN = ""
+
+
+def default_key(element: str, name: str) -> str:
+    """Return the key of an instance that was given none: stable over runs, retries and map indexes."""
+    return f"{element}/{name}"
+
+
+def instance_spec(
+    settings: ConnectionSettings,
+    credentials: ElementSettings | None,
+    *,
+    element: str | None,
+    name: str,
+    key: str | None,
+    configuration: Any,
+    authorization_code: Any,
+    provider_data: Any,
+    events_enabled: bool,
+    event_callback_url: str | None,
+    event_configuration: Any,
+    tags: Any,
+    origin: str | None,
+) -> InstanceSpec:
+    """Build the instance that an operator's rendered arguments ask for.
+
+    An argument goes before ``configuration``, and that before the element connection. Two different values
+    of one key within the DAG are an error.
+
+    :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. Names
+        them, never their values.
+    """
+    element = _element(element, credentials)
+    if not isinstance(name, str) or not name.strip():
+        raise CloudElementsValidationError("instance_name is empty.")
+    wanted = _object("configuration", configuration)
+    _add(wanted, "event_configuration", _event_keys(event_configuration))
+    _add(wanted, "events_enabled", {EVENTS_ENABLED: events_enabled})
+    if event_callback_url:
+        _add(wanted, "event_callback_url", {EVENT_CALLBACK_URL: event_callback_url})
+    login = _object("provider_data", provider_data)
+    if (code := _code(authorization_code)) is not None:
+        _add(login, "authorization_code", {"code": code}, where="provider_data")
+    if login and wanted.get(REFRESH_TOKEN):
+        raise CloudElementsValidationError(
+            f"Both an authorization code and {REFRESH_TOKEN!r} are given; one of them makes an instance."
+        )
+    inherited = dict(credentials.configuration) if credentials is not None else {}
+    if login:
+        inherited.pop(REFRESH_TOKEN, None)
+    if event_callback_url is None:
+        inherited.pop(EVENT_CALLBACK_URL, None)
+    wanted = {**inherited, **wanted}
+    _check_events(wanted, event_callback_url)
+    return InstanceSpec(
+        element=element,
+        name=name.strip(),
+        key=full_key(settings, key or default_key(element, name.strip())),
+        configuration=wanted,
+        provider_data=login,
+        external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
+        tags=_tags(tags),
+        origin=origin,
+    )
+
+
+def _element(element: str | None, credentials: ElementSettings | None) -> str:
+    named = credentials.element if credentials is not None else None
+    if element and named and element != named:
+        raise CloudElementsValidationError(
+            f"element is {element!r}, but connection {credentials.conn_id!r} is for {named!r}."  # type: ignore[union-attr]
+        )
+    if not (element or named):
+        raise CloudElementsValidationError(
+            "element is missing: give it, or an element connection that names one."
+        )
+    return str(element or named)
+
+
+def _object(argument: str, value: Any) -> dict[str, Any]:
+    if value is None or value == "":
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise CloudElementsValidationError(
+            f"{argument} must be a dictionary with strings as keys; it is of type {type(value).__name__}."
+        )
+    return dict(value)
+
+
+def _event_keys(value: Any) -> dict[str, Any]:
+    keys = _object("event_configuration", value)
+    foreign = sorted(key for key in keys if not key.startswith("event."))
+    if foreign:
+        raise CloudElementsValidationError(
+            f"event_configuration takes keys that begin with 'event.'; {', '.join(foreign)} goes into "
+            "configuration."
+        )
+    return keys
+
+
+def _add(
+    into: dict[str, Any], argument: str, values: Mapping[str, Any], where: str = "configuration"
+) -> None:
+    """Add keys, unless what is there already says something else."""
+    for key, value in values.items():
+        if key in into and into[key] != value and str(into[key]).lower() != str(value).lower():
+            raise CloudElementsValidationError(
+                f"{argument} and {where} give different values for {key!r}. Give it once."
+            )
+        into[key] = value
+
+
+def _code(value: Any) -> str | None:
+    """Read an authorization code; Jinja writes a missing one as ``None`` or as nothing."""
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+        return None
+    if not isinstance(value, str):
+        raise CloudElementsValidationError(
+            f"authorization_code must be a string; it is of type {type(value).__name__}."
+        )
+    return value.strip()
+
+
+def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> None:
+    url = wanted.get(EVENT_CALLBACK_URL)
+    if str(wanted.get(EVENTS_ENABLED)).lower() == "true" and not url and event_callback_url is not None:
+        raise CloudElementsValidationError(
+            "events_enabled is True, but there is no event_callback_url, neither as an argument nor in the "
+            "element connection. If events shall be kept to be read, and delivered nowhere, say "
+            "event_callback_url=None; if there shall be none, events_enabled=False."
+        )
+    if url and not (isinstance(url, str) and is_web_url(url)):
+        raise CloudElementsValidationError(
+            "event_callback_url must be an absolute address that begins with https:// or http://."
+        )
+
+
+def _tags(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Sequence)
+        or not all(isinstance(tag, str) for tag in value)
+    ):
+        raise CloudElementsValidationError("tags must be a list of strings.")
+    return tuple(value)
