@@ -59,9 +59,14 @@ class CloudElementsClient:
         """Close the pooled connections."""
         self.http.close()
 
-    def instance(self, instance_id: int) -> InstanceClient:
-        """Return a client bound to one instance; its token is fetched when first needed."""
-        return InstanceClient(self.instances, instance_id)
+    def instance(self, instance_id: int, token: str | None = None) -> InstanceClient:
+        """
+        Return a client bound to one instance.
+
+        :param instance_id: The instance's id.
+        :param token: Its token; without one it is fetched when first needed.
+        """
+        return InstanceClient(self.instances, instance_id, token)
 
     def organization(self) -> Mapping[str, Any]:
         """Read the organization (``GET /organizations/me``): needs only the two secrets (dossier 0a no. 15).

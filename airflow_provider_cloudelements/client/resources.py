@@ -19,12 +19,13 @@ class InstanceClient:
 
     :param instances: The account's instances.
     :param instance_id: The instance's id.
+    :param token: Its token, where the caller holds it already.
     """
 
-    def __init__(self, instances: InstancesApi, instance_id: int) -> None:
+    def __init__(self, instances: InstancesApi, instance_id: int, token: str | None = None) -> None:
         self.instance_id = instance_id
         self._instances = instances
-        self._token: str | None = None
+        self._token = token
 
     def __repr__(self) -> str:
         return f"InstanceClient(instance_id={self.instance_id})"

@@ -77,12 +77,16 @@ class CloudElementsHook(BaseHook):
         """
         return self._client
 
-    def instance(self, instance_id: int) -> InstanceClient:
+    def instance(self, instance_id: int, token: str | None = None) -> InstanceClient:
         """Return a client bound to one instance. Its token is fetched when first needed, and masked.
 
         :param instance_id: The instance's id.
+        :param token: Its token, where the task pulled it from XCom; without one it is fetched when first
+            needed.
         """
-        return self.get_conn().instance(instance_id)
+        if token is not None:
+            mask_secret(token)
+        return self.get_conn().instance(instance_id, token)
 
     def test_connection(self) -> tuple[bool, str]:
         """Read the organization, which needs only the host and the two secrets.

@@ -1,0 +1,36 @@
+"""An instance for a vendor that takes a user name and a password: no person needed, no token in XCom.
+
+Needs the connections ``cloudelements_default`` and ``closeio_login``, of type ``cloudelements_element`` with
+authentication ``basic``: its login and password are what the vendor asks for.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
+
+with DAG(
+    "example_basic_authentication",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+) as dag:
+    create = CloudElementsCreateInstanceOperator(
+        task_id="create_instance",
+        element="closeio",
+        instance_name="Sales team",
+        element_conn_id="closeio_login",
+        push_token=False,
+    )
+
+    @task
+    def count_leads(instance: dict) -> int:
+        """Fetch the token where it is used, by the instance's id."""
+        return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/leads"))
+
+    count_leads(create.output)

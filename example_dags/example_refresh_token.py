@@ -1,0 +1,38 @@
+"""An OAuth 2.0 instance with no person present, from a refresh token that you hold already.
+
+Needs the connections ``cloudelements_default`` and ``hubspot_app``, of type ``cloudelements_element``, with the
+app's API key and secret, its callback URL and the refresh token.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
+
+with DAG(
+    "example_refresh_token",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+) as dag:
+    create = CloudElementsCreateInstanceOperator(
+        task_id="create_instance",
+        element="hubspotcrm",
+        instance_name="Marketing",
+        element_conn_id="hubspot_app",
+        # Events are kept by the platform to be read, and delivered nowhere.
+        event_callback_url=None,
+        push_token=False,
+    )
+
+    @task
+    def list_contacts(instance: dict) -> int:
+        """Count what the vendor has, through the instance."""
+        return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/contacts"))
+
+    list_contacts(create.output)

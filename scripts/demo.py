@@ -1,0 +1,122 @@
+"""``make demo``: the Microsoft Graph example DAG against the sandbox, and a short account of what happened.
+
+Two processes: this one starts the sandbox and tells the story, the other runs the DAG twice in a private
+Airflow home. Airflow's own output goes to a log file there, which is shown when something fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from scripts.demo_connections import connections
+
+ROOT = Path(__file__).resolve().parent.parent
+DAG_ID = "example_microsoft_graph_events"
+
+
+def main() -> int:
+    """Run the demo. Returns the process's exit code."""
+    began = time.monotonic()
+    print("Starting the sandbox, a local Cloud Elements, and running the DAG in Airflow ...", flush=True)
+    with tempfile.TemporaryDirectory(prefix="cloudelements-demo-") as home, Sandbox(process=True) as sandbox:
+        report = _run_in_airflow(Path(home), sandbox)
+        if report is None:
+            return 1
+        _tell(report, sandbox, time.monotonic() - began)
+        return 0 if report["state"] == "success" else 1
+
+
+def _run_in_airflow(home: Path, sandbox: Sandbox) -> dict[str, Any] | None:
+    report, log = home / "report.json", home / "airflow.log"
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")},
+        **airflow_environment(home),
+        **{
+            f"AIRFLOW_CONN_{conn_id.upper()}": json.dumps(connection)
+            for conn_id, connection in connections(
+                sandbox.url, sandbox.user_secret, sandbox.organization_secret
+            ).items()
+        },
+    }
+    with log.open("wb") as output:
+        code = subprocess.run(
+            [sys.executable, "-m", "scripts.demo_run", str(report)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+    if code or not report.exists():
+        print(log.read_text(errors="replace")[-6000:])
+        print("The DAG did not run to its end; above is the end of Airflow's log.")
+        return None
+    result: dict[str, Any] = json.loads(report.read_text())
+    return result
+
+
+def airflow_environment(home: Path) -> dict[str, str]:
+    """
+    Return the settings of a private Airflow that runs the example DAGs in process.
+
+    :param home: An empty folder.
+    """
+    return {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "example_dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
+    }
+
+
+def _tell(report: dict[str, Any], sandbox: Sandbox, seconds: float) -> None:
+    first, second = report["runs"]
+    instance = first["instance"]
+    posts = [each for each in sandbox.requests() if (each["method"], each["path"]) == ("POST", "/instances")]
+    lines = [
+        ("consent", "asked for a link, pressed Allow on the sandbox's login page, got a code"),
+        (
+            "created",
+            f"instance {instance['id']}, {instance['name']!r}, element {instance['element']}, tags "
+            f"{', '.join(instance['tags'])}",
+        ),
+        (
+            "events",
+            f"{'enabled' if instance['events_enabled'] else 'NOT enabled'}, delivered to "
+            f"{report['callback_url']}",
+        ),
+        (
+            "by token",
+            f"list_calendars got {_masked(first['token'])} and found {', '.join(first['calendars'])}",
+        ),
+        ("by id", f"ping says: {first['ping']}"),
+        (
+            "run again",
+            f"found instance {second['instance']['id']}, created: {second['instance']['created']}; "
+            f"POST /instances was sent {len(posts)} time(s) in all",
+        ),
+        ("torn down", f"instance {', '.join(map(str, second['deleted']))}; left: {len(sandbox.instances())}"),
+        ("took", f"{seconds:.1f} s, set-up of the environment not counted"),
+    ]
+    print(f"\n{DAG_ID}: {report['state']}\n")
+    for title, text in lines:
+        print(f"  {title:<10} {text}")
+    print("\nNext: `make up` starts an Airflow with this DAG to click through.")
+
+
+def _masked(token: str) -> str:
+    """Show that there is a token, and nothing of it."""
+    return f"the token *** ({len(token)} characters)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
