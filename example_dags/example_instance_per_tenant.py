@@ -1,8 +1,8 @@
 """One instance for each tenant, by dynamic task mapping: as many as the list is long.
 
-A tenant added to the list gets an instance with the next run; those of the others are found and kept, whatever
-their place in the list. A mapped flow passes ids only, since Airflow maps over returned values and not over
-custom XCom keys.
+A tenant added to the list gets an instance with the next run; those of the others are found and kept,
+whatever their place in the list. A mapped flow passes ids only, since Airflow maps over returned values and
+not over custom XCom keys.
 
 Needs ``cloudelements_default``, and for each tenant a connection ``freshdesk_<tenant>`` of type
 ``cloudelements_element`` with authentication ``basic``.

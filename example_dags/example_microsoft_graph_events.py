@@ -61,7 +61,7 @@ with DAG(
             )
         )
 
-    @task
+    @task(show_return_value_in_logs=False)
     def authorization_code(link: str, params: dict | None = None) -> str:
         """Return the code that a person gave, or that the sandbox's login page gives to everyone."""
         from urllib.parse import parse_qs, urlsplit

@@ -1,7 +1,7 @@
 """An OAuth 2.0 instance with no person present, from a refresh token that you hold already.
 
-Needs the connections ``cloudelements_default`` and ``hubspot_app``, of type ``cloudelements_element``, with the
-app's API key and secret, its callback URL and the refresh token.
+Needs the connections ``cloudelements_default`` and ``hubspot_app``, of type ``cloudelements_element``, with
+the app's API key and secret, its callback URL and the refresh token.
 """
 
 from __future__ import annotations

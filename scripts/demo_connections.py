@@ -35,9 +35,7 @@ def connections(sandbox_url: str, user_secret: str, organization_secret: str) ->
             event_signature_secret="demo-signature-key/for+events=",  # noqa: S106  made up
             **events,
         ),
-        "closeio_login": _element(
-            "closeio", "basic", "sales@example.com", "demo-closeio-pass/w+rd=", **events
-        ),
+        "closeio_login": _element("closeio", "basic", "sales@example.com", "demo-closeio/w+rd=", **events),
         "hubspot_app": _element(
             "hubspotcrm",
             "oauth2",

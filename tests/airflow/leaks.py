@@ -1,0 +1,50 @@
+"""Searching everything that Airflow leaves behind for secrets, in every form that they may take."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote, quote_plus
+
+
+@dataclass(frozen=True)
+class Finding:
+    """
+    A secret where it was found.
+
+    :param secret: Its name; never its value.
+    :param place: File, table and column, or URL.
+    """
+
+    secret: str
+    place: str
+
+
+def forms(secret: str) -> set[bytes]:
+    """Return a secret as it is, URL-quoted, as JSON writes it, and inside base64 at each of its alignments."""
+    raw = secret.encode()
+    found = {raw, quote(secret, safe="").encode(), quote(secret).encode(), quote_plus(secret).encode()}
+    found |= {secret.replace("/", "\\/").encode()}
+    for shift in range(3):
+        # Cut what the neighbours of the secret would change: the first and the last characters.
+        encoded = base64.b64encode(b"\0" * shift + raw)
+        core = encoded[(0, 2, 3)[shift] : len(encoded) - 4]
+        if len(core) >= 8:
+            found |= {core, core.replace(b"+", b"-").replace(b"/", b"_")}
+    return found
+
+
+def search(places: Iterable[tuple[str, str | bytes]], secrets: dict[str, str]) -> Iterator[Finding]:
+    """
+    Yield every secret found.
+
+    :param places: Pairs of a place's name and what lies there.
+    :param secrets: Values by name.
+    """
+    needles = {name: forms(value) for name, value in secrets.items()}
+    for place, content in places:
+        text = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+        for name, shapes in needles.items():
+            if any(shape in text for shape in shapes):
+                yield Finding(name, place)

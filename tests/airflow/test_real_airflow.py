@@ -1,0 +1,206 @@
+"""The examples in real Airflow processes, and the search for secrets in all that they leave behind."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from scripts.demo_connections import connections
+from scripts.local_airflow import LocalAirflow
+from tests.airflow.leaks import Finding, forms, search
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).resolve().parents[2]
+#: The DAG that proves that the search finds something: it shows a secret wherever a careless one would.
+PLANTED = "planted-secret/with+all=of-it"
+CARELESS = f"""
+import base64
+from urllib.parse import quote
+from airflow.sdk import DAG, task
+
+with DAG("careless", schedule=None):
+
+    @task
+    def show(plain):
+        print("raw:", plain)
+        print("quoted:", quote(plain, safe=""))
+        print("base64:", base64.b64encode(("user:" + plain + "@").encode()).decode())
+        return plain
+
+    show({PLANTED!r})
+"""
+
+
+@dataclass
+class Ran:
+    """What ran where."""
+
+    airflow: LocalAirflow
+    sandbox: Sandbox
+    runs: dict[str, str]
+    states: dict[str, str]
+    secrets: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def ran(start_airflow, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dags")
+    for path in (ROOT / "example_dags").glob("example_*.py"):
+        (folder / path.name).write_text(path.read_text())
+    (folder / "careless.py").write_text(CARELESS)
+    with Sandbox(process=True) as sandbox:
+        known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+        airflow = start_airflow(folder)
+        for conn_id, connection in known.items():
+            airflow.add_connection(conn_id, **connection)
+        app = known["microsoft_graph_app"]
+        code = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
+        confs = {"example_microsoft_graph_events": {"authorization_code": code}}
+        names = [path.stem for path in sorted(folder.glob("*.py"))]
+        runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
+        states = {name: airflow.wait_run(name, run_id) for name, run_id in runs.items()}
+        secrets = secrets_in(known) | {
+            "element token": airflow.xcom(
+                "example_microsoft_graph_events",
+                runs["example_microsoft_graph_events"],
+                "create_instance",
+                key="token",
+            ),
+            "spent code": code,
+            "planted": PLANTED,
+        }
+        yield Ran(airflow, sandbox, runs, states, secrets)
+
+
+def secrets_in(known: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return every secret that the connections hold, by connection and field."""
+    found = {}
+    for conn_id, connection in known.items():
+        if connection.get("password"):
+            found[f"{conn_id}.password"] = connection["password"]
+        for field, value in connection["extra"].items():
+            if field.endswith(("_secret", "_token")):
+                found[f"{conn_id}.{field}"] = value
+        for key, value in connection["extra"].get("configuration", {}).items():
+            found[f"{conn_id}.{key}"] = value
+    return found
+
+
+def test_every_example_succeeds(ran):
+    assert set(ran.states.values()) == {"success"}, {
+        name: ran.airflow.task_states(name, run_id) for name, run_id in ran.runs.items()
+    }
+
+
+def test_one_instance_for_each_that_was_asked_for(ran):
+    assert sorted(each["name"] for each in ran.sandbox.instances()) == [
+        "Marketing",
+        "My calendar",
+        "Sales team",
+        "acme_freshdesk",
+        "globex_freshdesk",
+        "initech_freshdesk",
+    ]
+
+
+def test_the_search_finds_what_was_planted_on_purpose(ran):
+    findings = {each.place for each in search(places(ran), {"planted": PLANTED})}
+    log = ran.airflow.task_log("careless", ran.runs["careless"], "show")
+    quoted_and_encoded = forms(PLANTED) - {PLANTED.encode()}
+    assert any("careless" in place and place.endswith(".log") for place in findings)
+    assert {"table xcom.value", "table rendered_task_instance_fields.rendered_fields"} <= findings
+    assert sum(form in log.encode() for form in quoted_and_encoded) >= 2
+
+
+def test_no_secret_is_found_but_where_it_must_be(ran):
+    secrets = {name: value for name, value in ran.secrets.items() if name != "planted"}
+    findings = set(search(places(ran), secrets))
+    token_keys = {"table xcom.value"}
+    allowed = {Finding("element token", place) for place in token_keys}
+    # The one named exception: a person typed the code, so it lies in the run's conf and in that task's XCom.
+    # It is spent.
+    allowed |= {Finding("spent code", "table dag_run.conf"), Finding("spent code", "table xcom.value")}
+    unexpected = findings - allowed
+    assert not unexpected, sorted((each.secret, each.place) for each in unexpected)
+    assert Finding("element token", "table xcom.value") in findings, "the token reached XCom"
+
+
+def test_in_xcom_only_the_key_token_holds_a_token(ran):
+    token = ran.secrets["element token"]
+    holders = set()
+    for name, run_id in ran.runs.items():
+        for ti in ran.airflow.task_instances(name, run_id):
+            path = f"/dags/{name}/dagRuns/{run_id}/taskInstances/{ti['task_id']}/xcomEntries"
+            for entry in ran.airflow.rest("GET", path, map_index=ti["map_index"])["xcom_entries"]:
+                value = ran.airflow.xcom(name, run_id, ti["task_id"], entry["key"], ti["map_index"])
+                if token in json.dumps(value):
+                    holders.add((name, ti["task_id"], entry["key"]))
+    assert holders == {("example_microsoft_graph_events", "create_instance", "token")}
+
+
+def test_rendered_fields_show_asterisks(ran):
+    name = "example_microsoft_graph_events"
+    fields = ran.airflow.rendered_fields(name, ran.runs[name], "create_instance")
+    assert fields["authorization_code"] == "***"
+    assert fields["instance_name"] == "My calendar"
+    fields = ran.airflow.rendered_fields(name, ran.runs[name], "list_calendars")
+    assert fields["op_kwargs"]["token"] == "***"
+
+
+def test_nothing_logs_an_error_at_start_up(ran):
+    for name in ("api-server", "scheduler", "triggerer", "dag-processor"):
+        lines = [
+            line
+            for line in ran.airflow.process_log(name).splitlines()
+            if "cloudelements" in line.lower() and ("error" in line.lower() or "traceback" in line.lower())
+        ]
+        assert not lines, (name, lines)
+
+
+def test_the_form_s_api_shows_both_types_with_a_description_on_every_field(ran):
+    known = {each["connection_type"]: each for each in hook_meta(ran.airflow)}
+    account, element = known["cloudelements"], known["cloudelements_element"]
+    assert account["hook_name"] == "Cloud Elements / SAP Open Connectors"
+    assert account["extra_fields"]["organization_secret"]["schema"]["format"] == "password"
+    assert element["extra_fields"]["authentication"]["schema"]["enum"] == ["oauth2", "basic", "custom"]
+    for each in (account, element):
+        assert all(field["description"] for field in each["extra_fields"].values())
+
+
+def hook_meta(airflow: LocalAirflow) -> list[dict[str, Any]]:
+    """Return what the UI's form is made from."""
+    return airflow._send(
+        "GET",
+        f"{airflow.url}/ui/connections/hook_meta",
+        None,
+        {"Authorization": f"Bearer {airflow.token()}"},
+    )
+
+
+def places(ran: Ran):
+    """Yield everything that lies where somebody may read it: logs, tables, the sandbox's request log."""
+    for path, content in ran.airflow.log_files():
+        yield str(path.relative_to(ran.airflow.home)), content
+    for table, column, value in ran.airflow.dump_database():
+        yield f"table {table}.{column}", value
+    yield "the sandbox's request log", json.dumps(ran.sandbox.requests())
+
+
+def test_a_secret_is_found_in_every_form_it_may_take():
+    secret = "a-secret/with+all=signs"
+    texts = [secret, "a-secret%2Fwith%2Ball%3Dsigns", "a-secret/with%2Ball%3Dsigns"]
+    texts += [
+        base64.b64encode(f"{before}{secret}{after}".encode()).decode()
+        for before in ("", "u:", "us:")
+        for after in ("", "!")
+    ]
+    for text in texts:
+        assert list(search([("here", f"x{text}y")], {"s": secret})) == [Finding("s", "here")], text
+    assert not list(search([("here", "nothing")], {"s": secret}))
