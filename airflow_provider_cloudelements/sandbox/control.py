@@ -1,0 +1,133 @@
+"""The sandbox's own calls, under /sandbox (docs/sandbox.md). None of them shows a secret."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox.catalogue import find
+from airflow_provider_cloudelements.sandbox.errors import bad_request, not_found
+from airflow_provider_cloudelements.sandbox.faults import read_fault
+from airflow_provider_cloudelements.sandbox.provisioning import ENABLED
+from airflow_provider_cloudelements.sandbox.store import Instance
+from airflow_provider_cloudelements.sandbox.vendor import code_view
+from airflow_provider_cloudelements.sandbox.web import Call, empty_reply, json_reply
+
+
+def overview(call: Call) -> Response:
+    """GET /sandbox: what this is, for whoever opens it in a browser."""
+    return json_reply(
+        {
+            "sandbox": "Cloud Elements",
+            "url": call.state.origin,
+            "instances": len(call.state.store.all()),
+            "requests": call.state.journal.counters()["total"],
+        }
+    )
+
+
+def reset(call: Call) -> Response:
+    """POST /sandbox/reset: forget everything but the settings of the start."""
+    call.state.reset()
+    return empty_reply()
+
+
+def get_settings(call: Call) -> Response:
+    """GET /sandbox/settings: the behaviour, never the secrets."""
+    return json_reply(asdict(call.state.behaviour))
+
+
+def patch_settings(call: Call) -> Response:
+    """PATCH /sandbox/settings: change the behaviour until the next reset."""
+    try:
+        call.state.behaviour = call.state.behaviour.changed(call.json_object())
+    except (ValueError, TypeError) as error:
+        raise bad_request(str(error)) from None
+    return get_settings(call)
+
+
+def list_requests(call: Call) -> Response:
+    """GET /sandbox/requests[?since=number]: the log of API calls and its counters."""
+    since = call.value("since") or "0"
+    if not since.isascii() or not since.isdigit() or len(since) > 15:
+        raise bad_request("Query parameter since must be a number")
+    journal = call.state.journal
+    return json_reply({"requests": journal.entries(int(since)), "counters": journal.counters()})
+
+
+def list_instances(call: Call) -> Response:
+    """GET /sandbox/instances: every instance, without token and configuration."""
+    return json_reply([_summary(instance) for instance in call.state.store.all()])
+
+
+def _summary(instance: Instance) -> dict[str, Any]:
+    """Return an instance without its secrets."""
+    return {
+        "id": instance.id,
+        "name": instance.name,
+        "element": instance.element.key,
+        "tags": instance.tags,
+        "createdDate": instance.created,
+        "valid": instance.valid,
+        "disabled": instance.disabled,
+        "eventsEnabled": (instance.configuration.get(ENABLED) or "").lower() == "true",
+        "externalAuthentication": instance.external,
+    }
+
+
+def patch_instance(call: Call) -> Response:
+    """PATCH /sandbox/instances/{id} {valid, disabled}: what no API call can do by itself."""
+    instance = call.state.store.get(call.number("id"))
+    if instance is None:
+        raise not_found("element instance with this id")
+    body = call.json_object()
+    if not set(body) <= {"valid", "disabled"} or not all(isinstance(value, bool) for value in body.values()):
+        raise bad_request("Fields are valid and disabled, each true or false")
+    instance.valid = body.get("valid", instance.valid)
+    instance.disabled = body.get("disabled", instance.disabled)
+    return json_reply(_summary(instance))
+
+
+def list_codes(call: Call) -> Response:
+    """GET /sandbox/codes: each code by index and fingerprint, and how often it was presented."""
+    lifetime = call.state.behaviour.code_lifetime
+    return json_reply([code_view(code, lifetime) for code in call.state.vendor.codes()])
+
+
+def mint_code(call: Call) -> Response:
+    """POST /sandbox/codes {element, client_id, callback_url, scope, lifetime}: a code without a person."""
+    body = call.json_object() if call.body.strip() else {}
+    texts: dict[str, str | None] = {}
+    for name in ("element", "client_id", "callback_url", "scope"):
+        value = body.get(name)
+        if value is not None and not isinstance(value, str):
+            raise bad_request(f"Field {name} must be a string")
+        texts[name] = value
+    lifetime = body.get("lifetime")
+    if lifetime is not None and (isinstance(lifetime, bool) or not isinstance(lifetime, (int, float))):
+        raise bad_request("Field lifetime must be a number of seconds")
+    element = find(texts["element"] or "microsoftgraph")
+    if element is None or element.authentication != "oauth2":
+        raise bad_request("Field element must be the key of an element with OAuth2")
+    value, code = call.state.vendor.mint(
+        element, texts["client_id"], texts["callback_url"], texts["scope"], lifetime
+    )
+    return json_reply({"code": value, "index": code.index, "fingerprint": code.fingerprint})
+
+
+def list_faults(call: Call) -> Response:
+    """GET /sandbox/faults: all rules and how often each was applied."""
+    return json_reply(call.state.faults.view())
+
+
+def add_fault(call: Call) -> Response:
+    """POST /sandbox/faults: a rule for the next matching calls."""
+    return json_reply(call.state.faults.add(read_fault(call.json_object())).view())
+
+
+def clear_faults(call: Call) -> Response:
+    """DELETE /sandbox/faults: forget all rules."""
+    call.state.faults.clear()
+    return empty_reply()

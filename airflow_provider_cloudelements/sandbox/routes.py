@@ -1,0 +1,141 @@
+"""The table of calls. A new area adds its module and its lines here."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox import (
+    accounts,
+    authorize,
+    configuration,
+    control,
+    elements,
+    instances,
+    oauth,
+    resources,
+)
+from airflow_provider_cloudelements.sandbox.auth import Access
+from airflow_provider_cloudelements.sandbox.errors import not_emulated, not_found
+from airflow_provider_cloudelements.sandbox.router import Handler, Router
+from airflow_provider_cloudelements.sandbox.web import Call
+
+#: Words that begin a platform call, never a vendor's resource; what they have no route for is not emulated.
+PLATFORM_AREAS = (
+    "accounts",
+    "authentication",
+    "elements",
+    "formulas",
+    "instances",
+    "jobs",
+    "notifications",
+    "organizations",
+    "usage",
+    "users",
+)
+#: Words after /instances that are no instance id (0a no. 12), for which there is no route yet.
+RESERVED_WORDS = ("event-poller-records", "events", "objects", "transformations")
+
+
+def _not_emulated(_call: Call) -> Response:
+    raise not_emulated("this call")
+
+
+def _nothing(_call: Call) -> Response:
+    raise not_found("resource with this name")
+
+
+def api_router() -> Router:
+    """Return the routes under /elements/api-v2."""
+    router = Router()
+    platform, token, resource = Access.PLATFORM, Access.TOKEN, Access.RESOURCE
+
+    for area in PLATFORM_AREAS:
+        router.add("*", f"/{area}/{{rest}}", _not_emulated, platform)
+    for word in RESERVED_WORDS:
+        router.add("*", f"/instances/{word}/{{rest}}", _not_emulated, platform)
+    router.add("GET", "/hubs", _not_emulated, platform)
+    router.add("GET", "/hubs/{hub}", _not_emulated, platform)
+
+    router.add("POST", "/instances", instances.create_instance, platform)
+    router.add("GET", "/instances", instances.list_instances, platform)
+    router.add("GET", "/instances/count", instances.count_instances, platform)
+    # Each of these exists twice: by id, and without one for the instance of the Element token.
+    twins: tuple[tuple[str, str, Handler], ...] = (
+        ("PUT", "", instances.put_instance),
+        ("PATCH", "", instances.patch_instance),
+        ("DELETE", "", instances.delete_instance),
+        ("PUT", "/enabled", instances.enable_instance),
+        ("DELETE", "/enabled", instances.disable_instance),
+        ("PUT", "/trace-logging", instances.start_trace_logging),
+        ("DELETE", "/trace-logging", instances.stop_trace_logging),
+        ("GET", "/docs", instances.instance_docs),
+        ("GET", "/configuration", configuration.list_rows),
+        ("GET", "/configuration/{row}", configuration.get_row),
+        ("PATCH", "/configuration/{row}", configuration.patch_row),
+    )
+    for verb, rest, handler in twins:
+        router.add(verb, f"/instances{rest}", handler, token)
+        router.add(verb, f"/instances/{{id}}{rest}", handler, platform)
+    router.add("GET", "/instances/{id}", instances.get_instance, platform)
+    router.add("GET", "/accounts/instances", instances.list_account_instances, platform)
+    router.add("GET", "/accounts/{id}/instances", instances.list_account_instances, platform)
+
+    router.add("GET", "/elements", elements.list_elements, platform)
+    router.add("GET", "/elements/keys", elements.list_keys, platform)
+    router.add("GET", "/elements/metadata", elements.list_metadata, platform)
+    router.add("GET", "/elements/{element}", elements.get_element, platform)
+    router.add("GET", "/elements/{element}/configuration", elements.get_configuration, platform)
+    router.add("GET", "/elements/{element}/metadata", elements.get_metadata, platform)
+    router.add("GET", "/elements/{element}/oauth/url", oauth.get_url, Access.OPTIONAL)
+    router.add("POST", "/elements/{element}/oauth/url", oauth.post_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/instances", instances.list_element_instances, platform)
+    router.add("POST", "/elements/{element}/instances", instances.create_instance, platform)
+    # The swagger has no PATCH here.
+    router.add("GET", "/elements/{element}/instances/{id}", instances.get_instance, platform)
+    router.add("PUT", "/elements/{element}/instances/{id}", instances.put_instance, platform)
+    router.add("DELETE", "/elements/{element}/instances/{id}", instances.delete_instance, platform)
+
+    router.add("GET", "/organizations/me", accounts.organization_me, platform)
+    for verb, path, on_platform, at_vendor in (
+        ("GET", "/accounts", accounts.list_accounts, resources.list_records),
+        ("POST", "/accounts", accounts.no_account_call, resources.create_record),
+        ("GET", "/accounts/{record}", accounts.no_account_call, resources.get_record),
+        ("PATCH", "/accounts/{record}", accounts.no_account_call, resources.patch_record),
+        ("PUT", "/accounts/{record}", accounts.no_account_call, resources.put_record),
+        ("DELETE", "/accounts/{record}", accounts.no_account_call, resources.delete_record),
+    ):
+        router.add(verb, path, accounts.or_resource(on_platform, at_vendor), Access.EITHER)
+    router.add("POST", "/authentication", accounts.authenticate, Access.PUBLIC)
+    router.add("GET", "/authentication/secrets", accounts.secrets, platform)
+
+    for start in ("", "/hubs/{hub}"):
+        router.add("GET", f"{start}/ping", resources.ping, resource)
+        router.add("GET", f"{start}/objects", resources.list_objects, Access.DISCOVERY)
+        router.add("GET", f"{start}/{{object}}", resources.list_records, resource)
+        router.add("POST", f"{start}/{{object}}", resources.create_record, resource)
+        router.add("GET", f"{start}/{{object}}/{{record}}", resources.get_record, resource)
+        router.add("PATCH", f"{start}/{{object}}/{{record}}", resources.patch_record, resource)
+        router.add("PUT", f"{start}/{{object}}/{{record}}", resources.put_record, resource)
+        router.add("DELETE", f"{start}/{{object}}/{{record}}", resources.delete_record, resource)
+    router.add("*", "/{rest}", _nothing, resource)
+    return router
+
+
+def control_router() -> Router:
+    """Return the routes under /sandbox: no Authorization, loopback only."""
+    router = Router()
+    public = Access.PUBLIC
+    router.add("GET", "", control.overview, public)
+    router.add("POST", "/reset", control.reset, public)
+    router.add("GET", "/settings", control.get_settings, public)
+    router.add("PATCH", "/settings", control.patch_settings, public)
+    router.add("GET", "/requests", control.list_requests, public)
+    router.add("GET", "/instances", control.list_instances, public)
+    router.add("PATCH", "/instances/{id}", control.patch_instance, public)
+    router.add("GET", "/codes", control.list_codes, public)
+    router.add("POST", "/codes", control.mint_code, public)
+    router.add("GET", "/faults", control.list_faults, public)
+    router.add("POST", "/faults", control.add_fault, public)
+    router.add("DELETE", "/faults", control.clear_faults, public)
+    router.add("GET POST", "/authorize/{element}", authorize.authorize, public)
+    return router

@@ -1,0 +1,335 @@
+"""The sandbox inside a test or a script: :class:`Sandbox`.
+
+Nothing heavy is imported until one is started.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from airflow_provider_cloudelements.sandbox.settings import (
+    CONTROL_PREFIX,
+    DEFAULT_ORGANIZATION_SECRET,
+    DEFAULT_USER_SECRET,
+    Behaviour,
+    Settings,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.sandbox.server import SandboxServer
+
+#: What the line on stdout begins with; the rest of it is a JSON object.
+READY = "Cloud Elements sandbox ready: "
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_CALL_SECONDS = 30.0
+
+
+class SandboxError(RuntimeError):
+    """The sandbox could not be started, or refused a control call."""
+
+
+class Sandbox:
+    """A running sandbox, from ``with Sandbox() as sandbox:`` to the end of the block.
+
+    :param process: run in a process of its own instead of a thread of this one.
+    :param host: a loopback address.
+    :param port: 0 picks a free one.
+    :param user_secret: what the word User must carry.
+    :param organization_secret: what the word Organization must carry.
+    :param behaviour: fields of :class:`Behaviour`, for example ``create_delay=0.1``.
+    """
+
+    def __init__(
+        self,
+        *,
+        process: bool = False,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        user_secret: str = DEFAULT_USER_SECRET,
+        organization_secret: str = DEFAULT_ORGANIZATION_SECRET,
+        **behaviour: Any,
+    ) -> None:
+        self._settings = Settings(user_secret, organization_secret, Behaviour().changed(behaviour))
+        self._changes = behaviour
+        self._in_process = process
+        self._host, self._port = host, port
+        self._server: SandboxServer | None = None
+        self._thread: threading.Thread | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._owner = 0
+        self._url = ""
+
+    def __repr__(self) -> str:
+        """Return where it listens, without secrets."""
+        return f"Sandbox(url={self._url!r})"
+
+    @property
+    def url(self) -> str:
+        """The origin, for example http://127.0.0.1:40123."""
+        if not self._url:
+            raise SandboxError("the sandbox is not running")
+        return self._url
+
+    @property
+    def user_secret(self) -> str:
+        """What the word User must carry."""
+        return self._settings.user_secret
+
+    @property
+    def organization_secret(self) -> str:
+        """What the word Organization must carry."""
+        return self._settings.organization_secret
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        if self._url:
+            raise SandboxError("the sandbox is running already")
+        self._owner = os.getpid()
+        if self._in_process:
+            self._start_process()
+        else:
+            self._start_thread()
+
+    def stop(self) -> None:
+        """Stop it and wait for its end. In a forked child it does nothing: the server is the parent's."""
+        if not self._url or os.getpid() != self._owner:
+            return
+        self._url = ""
+        if self._server is not None and self._thread is not None:
+            self._server.stop()
+            self._thread.join(_STOP_SECONDS)
+            if self._thread.is_alive():
+                raise SandboxError("the sandbox's thread did not end")
+            self._server = self._thread = None
+        if self._process is not None:
+            self._end_process()
+
+    def _end_process(self) -> int:
+        """End the process and return its exit code."""
+        process, self._process = self._process, None
+        if process is None:
+            raise RuntimeError("there is no process")
+        with process:
+            process.terminate()
+            try:
+                return process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return process.wait()
+
+    def _start_thread(self) -> None:
+        from airflow_provider_cloudelements.sandbox.server import (
+            SandboxServer,
+            listen,
+            loopback_address,
+            origin_of,
+        )
+
+        sock = listen(loopback_address(self._host), self._port)
+        origin = origin_of(sock)
+        ready = threading.Event()
+        self._server = SandboxServer(self._settings, sock, ready.set)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="cloudelements-sandbox", daemon=True
+        )
+        self._thread.start()
+        if not ready.wait(_START_SECONDS):
+            self._server.stop()
+            raise SandboxError("the sandbox did not start")
+        self._url = origin
+
+    def _start_process(self) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            __package__ or "airflow_provider_cloudelements.sandbox",
+            f"--host={self._host}",
+            f"--port={self._port}",
+            "--stop-with-stdin",
+        ]
+        root = str(Path(__file__).resolve().parents[2])
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH")))),
+            # Not on the command line, where every user of the machine could read them.
+            "CLOUDELEMENTS_SANDBOX_USER_SECRET": self.user_secret,
+            "CLOUDELEMENTS_SANDBOX_ORGANIZATION_SECRET": self.organization_secret,
+            "CLOUDELEMENTS_SANDBOX_BEHAVIOUR": json.dumps(self._changes),
+        }
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        stdout = self._process.stdout
+        line = stdout.readline() if stdout is not None else ""
+        if not line.startswith(READY):
+            code = self._end_process()
+            raise SandboxError(f"the sandbox's process did not start (exit code {code})")
+        self._url = json.loads(line.removeprefix(READY))["url"]
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Make a control call and return its JSON answer, or None when it has no body.
+
+        :param method: the verb.
+        :param path: what follows /sandbox.
+        :param body: sent as JSON unless None.
+        :raises SandboxError: when it is not answered with 200.
+        """
+        content = None if body is None else json.dumps(body).encode()
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        status, answer, _ = self._send(method, f"{CONTROL_PREFIX}{path}", content, headers)
+        if status != 200:
+            message = json.loads(answer).get("message", "") if answer else ""
+            raise SandboxError(f"{method} {CONTROL_PREFIX}{path.partition('?')[0]}: {status} {message}")
+        return json.loads(answer) if answer else None
+
+    def _send(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes, str | None]:
+        """Make one request without any proxy; return status, body and Location."""
+        address = urlsplit(self.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_CALL_SECONDS)
+        try:
+            connection.request(method, path, content, headers)
+            response = connection.getresponse()
+            return response.status, response.read(), response.getheader("Location")
+        finally:
+            connection.close()
+
+    def reset(self) -> None:
+        """Forget everything but the settings of the start. Calls that still run have no effect any more."""
+        self.control("POST", "/reset")
+
+    def configure(self, **behaviour: Any) -> dict[str, Any]:
+        """Change the behaviour until the next reset; return all of it.
+
+        :param behaviour: fields of :class:`Behaviour`.
+        """
+        changed: dict[str, Any] = self.control("PATCH", "/settings", behaviour)
+        return changed
+
+    def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the log of API calls, oldest first: no secrets in it.
+
+        :param since: only calls with a higher number.
+        """
+        entries: list[dict[str, Any]] = self.control("GET", f"/requests?since={since}")["requests"]
+        return entries
+
+    def counters(self) -> dict[str, Any]:
+        """Return how many API calls came, by verb and route and by status."""
+        counters: dict[str, Any] = self.control("GET", "/requests?since=999999999999")["counters"]
+        return counters
+
+    def instances(self) -> list[dict[str, Any]]:
+        """Return all instances, without tokens and configuration."""
+        rows: list[dict[str, Any]] = self.control("GET", "/instances")
+        return rows
+
+    def set_instance(self, instance_id: int, **changes: bool) -> dict[str, Any]:
+        """Make an instance valid or invalid, disabled or enabled.
+
+        :param instance_id: its id.
+        :param changes: ``valid`` and ``disabled``.
+        """
+        row: dict[str, Any] = self.control("PATCH", f"/instances/{instance_id}", changes)
+        return row
+
+    def add_fault(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Add a fault for the next matching calls and return the rule.
+
+        :param action: delay, status, drop, cut or html.
+        :param fields: further fields of :class:`faults.Fault`.
+        """
+        rule: dict[str, Any] = self.control("POST", "/faults", {"action": action, **fields})
+        return rule
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return all rules and how often each was applied."""
+        rules: list[dict[str, Any]] = self.control("GET", "/faults")
+        return rules
+
+    def clear_faults(self) -> None:
+        """Forget all faults."""
+        self.control("DELETE", "/faults")
+
+    def code(
+        self,
+        element: str = "microsoftgraph",
+        *,
+        client_id: str | None = None,
+        callback_url: str | None = None,
+        scope: str | None = None,
+        lifetime: float | None = None,
+    ) -> str:
+        """Return a fresh authorization code, as if a person had allowed the access.
+
+        :param element: the element it is for.
+        :param client_id: bind it to this app.
+        :param callback_url: bind it to this address.
+        :param scope: what was allowed.
+        :param lifetime: seconds; None for the setting ``code_lifetime``.
+        """
+        body = {
+            "element": element,
+            "client_id": client_id,
+            "callback_url": callback_url,
+            "scope": scope,
+            "lifetime": lifetime,
+        }
+        code: str = self.control("POST", "/codes", body)["code"]
+        return code
+
+    def codes(self) -> list[dict[str, Any]]:
+        """Return every code by index and fingerprint, with how often it was presented."""
+        rows: list[dict[str, Any]] = self.control("GET", "/codes")
+        return rows
+
+    def approve(self, oauth_url: str, decision: str = "allow") -> dict[str, str]:
+        """Play the person at the login page; return the query of the redirect to the callback.
+
+        :param oauth_url: the link that oauth/url gave.
+        :param decision: allow or deny.
+        """
+        address = urlsplit(oauth_url)
+        if f"{address.scheme}://{address.netloc}" != self.url:
+            raise SandboxError("this link does not lead to the sandbox")
+        form = urlencode({"decision": decision}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        status, _, location = self._send("POST", f"{address.path}?{address.query}", form, headers)
+        if location is None:
+            raise SandboxError(f"the login page refused the link with status {status}")
+        return dict(parse_qsl(urlsplit(location).query))
+
+    def connection(self, **extra: Any) -> dict[str, Any]:
+        """Return a connection to this sandbox, for ``AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT`` as JSON.
+
+        :param extra: further fields of the connection's extra.
+        """
+        return {
+            "conn_type": "cloudelements",
+            "host": self.url,
+            "password": self.user_secret,
+            "extra": {"organization_secret": self.organization_secret, **extra},
+        }

@@ -1,0 +1,135 @@
+"""What can be chosen about a sandbox, and the constants that every module shares.
+
+The dossier marks many facts of the real platform as unknown. Where the sandbox has to do something anyway,
+the choice is a field of :class:`Behaviour` (so that a test can try the other way) or a constant here;
+``docs/sandbox.md`` lists them all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, get_args, get_type_hints
+
+#: Every path of the platform starts with it, in every environment and in both brands (SEED, KY, OC).
+API_PREFIX = "/elements/api-v2"
+#: The sandbox's own calls live here, away from the API.
+CONTROL_PREFIX = "/sandbox"
+
+#: What a secret value reads back as (CH:elements/instances.js).
+MASK = "********"
+
+#: Fixed secrets in the shapes of the real ones: base64 of 32 bytes and 32 hex characters (SEED, DP).
+DEFAULT_USER_SECRET = "Sandbox/User+Secret/for+local+tests/only+00="  # noqa: S105 - a fake, public on purpose
+DEFAULT_ORGANIZATION_SECRET = "5a9db0c5000000000000000000c0ffee"  # noqa: S105 - a fake, public on purpose
+
+DEFAULT_PORT = 8095
+
+#: A larger request body is answered with 429 (HC:technical-restrictions).
+MAX_BODY_BYTES = 8 * 1024 * 1024
+
+#: A credential (code, refresh token, password, key, secret ...) that starts so is refused by the vendor.
+REJECTED_PREFIX = "rejected"
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "masked_values": ("ignore", "store", "reject"),
+    "empty_list": ("empty", "missing"),
+    "tags_match": ("any", "all"),
+    "order": ("ascending", "descending"),
+}
+_AT_LEAST: dict[str, float] = {"page_size": 1, "max_page_size": 1, "vendor_refusal_status": 400}
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the sandbox acts where the real platform is unknown, and how fast it answers.
+
+    All of it can be changed while the sandbox runs (``PATCH /sandbox/settings``) until the next reset.
+
+    :param code_lifetime: seconds until an authorization code expires (Microsoft's live about 10 minutes).
+    :param delay: seconds that every API call takes.
+    :param create_delay: further seconds that a create takes, as if it talked to a vendor.
+    :param masked_values: what a written value of eight asterisks does: ``ignore`` keeps the stored secret,
+        ``store`` stores the asterisks (the vendor then refuses them), ``reject`` answers 400.
+    :param masked_keys: further configuration keys that read back as asterisks.
+    :param empty_list: an unfiltered ``GET /instances`` without any instance: ``empty`` is 200 and ``[]``,
+        ``missing`` is 404.
+    :param tags_match: whether an instance needs ``any`` or ``all`` of several ``tags[]``.
+    :param order: the order of ``GET /instances`` by id.
+    :param page_size: rows of a page when the caller does not say.
+    :param max_page_size: the most rows of a page; more is cut down to it.
+    :param vendor_refusal_status: status of a create that the vendor refused.
+    :param echo_provider_data: whether a create's answer repeats ``providerData``, as the docs of 2017 show.
+    """
+
+    code_lifetime: float = 600.0
+    delay: float = 0.0
+    create_delay: float = 0.0
+    masked_values: str = "ignore"
+    masked_keys: tuple[str, ...] = ()
+    empty_list: str = "empty"
+    tags_match: str = "any"
+    order: str = "ascending"
+    page_size: int = 200
+    max_page_size: int = 200
+    vendor_refusal_status: int = 400
+    echo_provider_data: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a value of the wrong type or range, naming the field."""
+        hints = get_type_hints(type(self))
+        for entry in fields(self):
+            _check(entry.name, getattr(self, entry.name), hints[entry.name])
+
+    def changed(self, changes: dict[str, Any]) -> Behaviour:
+        """Return a copy with these fields changed.
+
+        :param changes: new values by field name.
+        :raises ValueError: for an unknown field or an unfit value.
+        """
+        known = {entry.name for entry in fields(self)}
+        for name in changes:
+            if name not in known:
+                raise ValueError(f"unknown setting; the settings are {', '.join(sorted(known))}")
+        prepared: dict[str, Any] = {
+            name: tuple(value) if name == "masked_keys" and isinstance(value, list) else value
+            for name, value in changes.items()
+        }
+        return replace(self, **prepared)
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    """Raise ValueError when ``value`` does not fit the field ``name`` of type ``hint``."""
+    if name in CHOICES:
+        if value not in CHOICES[name]:
+            raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}")
+    elif hint is bool:
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false")
+    elif get_args(hint):
+        if not isinstance(value, tuple) or not all(isinstance(item, str) for item in value):
+            raise ValueError(f"{name} must be a list of strings")
+    elif isinstance(value, bool) or not isinstance(value, int if hint is int else (int, float)):
+        raise ValueError(f"{name} must be a number")
+    elif not _AT_LEAST.get(name, 0) <= value <= (499 if name == "vendor_refusal_status" else 1_000_000):
+        raise ValueError(f"{name} is out of range")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is fixed when a sandbox starts.
+
+    :param user_secret: the value that the word User must have.
+    :param organization_secret: the value that the word Organization must have.
+    :param behaviour: what a reset goes back to.
+    """
+
+    user_secret: str = field(default=DEFAULT_USER_SECRET, repr=False)
+    organization_secret: str = field(default=DEFAULT_ORGANIZATION_SECRET, repr=False)
+    behaviour: Behaviour = Behaviour()
+
+    def __post_init__(self) -> None:
+        """Refuse secrets that no Authorization header can carry."""
+        for name in ("user_secret", "organization_secret"):
+            value = getattr(self, name)
+            if not value or not value.isascii() or not value.isprintable() or "," in value or " " in value:
+                raise ValueError(f"{name} must be printable ASCII without spaces or commas")

@@ -1,0 +1,38 @@
+"""The one object that holds everything a running sandbox knows."""
+
+from __future__ import annotations
+
+from airflow_provider_cloudelements.sandbox.faults import Faults
+from airflow_provider_cloudelements.sandbox.journal import Journal
+from airflow_provider_cloudelements.sandbox.settings import Behaviour, Settings
+from airflow_provider_cloudelements.sandbox.store import Store
+from airflow_provider_cloudelements.sandbox.vendor import Vendor
+
+
+class State:
+    """Settings and memory of one sandbox.
+
+    :param settings: what was fixed at the start.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.behaviour: Behaviour = settings.behaviour
+        #: Where the server listens; set when it does.
+        self.origin = ""
+        self.store = Store()
+        self.vendor = Vendor()
+        self.faults = Faults()
+        self.journal = Journal()
+        #: Rises with each reset: a call that began before one has no effect after it.
+        self.epoch = 0
+
+    def reset(self) -> None:
+        """Forget everything but the settings of the start."""
+        self.behaviour = self.settings.behaviour
+        self.store.clear()
+        self.vendor.clear()
+        self.faults.clear()
+        # A new one, so that calls still running end in the old one.
+        self.journal = Journal()
+        self.epoch += 1
