@@ -22,7 +22,7 @@ class Finding:
 
 
 def forms(secret: str) -> set[bytes]:
-    """Return a secret as it is, URL-quoted, as JSON writes it, and inside base64 at each of its alignments."""
+    """Return a secret as it is, URL-quoted, as JSON writes it, and inside base64 at each alignment."""
     raw = secret.encode()
     found = {raw, quote(secret, safe="").encode(), quote(secret).encode(), quote_plus(secret).encode()}
     found |= {secret.replace("/", "\\/").encode()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def ran(start_airflow, tmp_path_factory):
     for path in (ROOT / "example_dags").glob("example_*.py"):
         (folder / path.name).write_text(path.read_text())
     (folder / "careless.py").write_text(CARELESS)
+    (ten_lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    (folder / "readme.py").write_text(ten_lines)
     with Sandbox(process=True) as sandbox:
         known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
         airflow = start_airflow(folder)
@@ -63,9 +66,12 @@ def ran(start_airflow, tmp_path_factory):
         app = known["microsoft_graph_app"]
         code = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
         confs = {"example_microsoft_graph_events": {"authorization_code": code}}
-        names = [path.stem for path in sorted(folder.glob("*.py"))]
+        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem != "readme"]
         runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
         states = {name: airflow.wait_run(name, run_id) for name, run_id in runs.items()}
+        # The DAG of the README; after the example, whose instance has the same element and name.
+        runs["calendar"] = airflow.trigger("calendar")
+        states["calendar"] = airflow.wait_run("calendar", runs["calendar"])
         secrets = secrets_in(known) | {
             "element token": airflow.xcom(
                 "example_microsoft_graph_events",
@@ -110,6 +116,15 @@ def test_one_instance_for_each_that_was_asked_for(ran):
     ]
 
 
+def test_the_ten_lines_of_the_readme_find_the_instance_of_the_example(ran):
+    returned = [
+        ran.airflow.xcom(dag_id, ran.runs[dag_id], task_id)
+        for dag_id, task_id in (("example_microsoft_graph_events", "create_instance"), ("calendar", "create"))
+    ]
+    assert [each["created"] for each in returned] == [True, False]
+    assert returned[0]["id"] == returned[1]["id"]
+
+
 def test_the_search_finds_what_was_planted_on_purpose(ran):
     findings = {each.place for each in search(places(ran), {"planted": PLANTED})}
     log = ran.airflow.task_log("careless", ran.runs["careless"], "show")
@@ -142,7 +157,10 @@ def test_in_xcom_only_the_key_token_holds_a_token(ran):
                 value = ran.airflow.xcom(name, run_id, ti["task_id"], entry["key"], ti["map_index"])
                 if token in json.dumps(value):
                     holders.add((name, ti["task_id"], entry["key"]))
-    assert holders == {("example_microsoft_graph_events", "create_instance", "token")}
+    assert holders == {
+        ("example_microsoft_graph_events", "create_instance", "token"),
+        ("calendar", "create", "token"),
+    }
 
 
 def test_rendered_fields_show_asterisks(ran):

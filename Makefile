@@ -1,0 +1,76 @@
+# Needs make and a plain python3 (3.11 or newer); uses uv where it is on the PATH, else pip.
+# `make help` lists the commands.
+
+VENV := .venv
+READY := $(VENV)/.made-from
+BIN := $(VENV)/bin
+# The line of Airflow to develop against, and those to test against.
+LINE := 3.3
+LINES := 3.1 3.2 3.3
+# Further arguments for pytest: make unit PYTEST_ARGS="-k retries -x"
+PYTEST_ARGS ?=
+
+# The first interpreter that Airflow supports; python3 itself if it is one.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+	then command -v $$name; break; fi; done)
+
+# A harness or a test sets a private folder of its own; this one is for whatever forgets to, so that nothing
+# here ever touches a person's ~/airflow.
+export AIRFLOW_HOME := $(CURDIR)/$(VENV)/airflow-home
+PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test unit check lint bench soak up compat wheel clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY) ## the environment in .venv; costs nothing once it is there
+
+# The script compares contents: a new lint rule in pyproject.toml installs nothing.
+$(READY): pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	@test -n "$(PYTHON)" || { echo "no Python from 3.11 to 3.13 found; say PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) scripts/make_env.py $(VENV) --line $(LINE) --extra dev
+
+demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account of what happened
+	$(BIN)/python -m scripts.demo
+
+test: $(READY) ## every test but the soak: unit, Airflow in process, real processes, browser
+	$(PYTEST) -m "not soak"
+
+unit: $(READY) ## the quick tests, no Airflow started
+	$(PYTEST) -m "not airflow and not processes and not browser and not soak"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint unit ## lint, format, types, import arrows and unit tests: before each commit
+
+bench: $(READY) ## the benchmarks, each against its named rival
+	$(BIN)/python -m benchmarks
+
+soak: $(READY) ## the full figures, minutes long
+	$(PYTEST) -m soak
+
+up: $(READY) ## a real Airflow with the sandbox and the examples to click through; Ctrl-C stops all
+	$(BIN)/python -m scripts.up
+
+compat: $(LINES:%=compat-%) ## the tests that touch Airflow, on the newest 3.1, 3.2 and 3.3
+
+# One environment for each line; the newest release that constraints/ has a list for.
+.PHONY: $(LINES:%=compat-%)
+$(LINES:%=compat-%): compat-%: .venvs/airflow-%/.made-from
+	.venvs/airflow-$*/bin/python -m pytest $(PYTEST_ARGS) -m "(airflow or processes) and not soak"
+
+.venvs/airflow-%/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	$(PYTHON) scripts/make_env.py .venvs/airflow-$* --line $* --extra test
+
+wheel: $(READY) ## the wheel and the source distribution, in dist/
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+clean: ## remove environments, builds and caches
+	rm -rf .venv .venvs build dist reports .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,60 @@
+"""A retry policy that knows what each failure of this provider asks for (Airflow 3.3 and later)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsRateLimitError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, RetryDecision, RetryPolicy
+else:
+    try:
+        from airflow.sdk import RetryDecision, RetryPolicy
+    except ImportError:
+        # Raised anew, because "cannot import name" does not say what to do.
+        raise ImportError(
+            "CloudElementsRetryPolicy needs Airflow 3.3 or later. Before that, the operators fail at once "
+            "where no retry can help, and retry otherwise."
+        ) from None
+
+
+class CloudElementsRetryPolicy(RetryPolicy):
+    """
+    Fails at once what no retry can help, and waits as long as a rate limit asks.
+
+    For a task: ``retry_policy=CloudElementsRetryPolicy(), retries=5``. Everything else goes by the task's
+    own ``retries`` and ``retry_delay``.
+
+    :param longest_wait: Longest time to wait because the platform asks for it. Default: one hour.
+    """
+
+    def __init__(self, longest_wait: timedelta = timedelta(hours=1)) -> None:
+        self.longest_wait = longest_wait
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,
+        max_tries: int,
+        context: Context | None = None,
+    ) -> RetryDecision:
+        """Decide by what kind of failure it is."""
+        if not isinstance(exception, CloudElementsError):
+            return RetryDecision.default()
+        if not exception.retryable:
+            return RetryDecision.fail(reason=f"{type(exception).__name__}: no retry can help.")
+        if isinstance(exception, CloudElementsRateLimitError) and exception.retry_after:
+            wait = min(timedelta(seconds=exception.retry_after), self.longest_wait)
+            return RetryDecision.retry(delay=wait, reason=f"The platform asks to wait {wait}.")
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what :meth:`deserialize` makes the same policy from."""
+        return {"longest_wait": self.longest_wait.total_seconds()}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> CloudElementsRetryPolicy:
+        """Make a policy from what :meth:`serialize` returned."""
+        return cls(timedelta(seconds=data["longest_wait"]))

@@ -1,0 +1,895 @@
+"""
+A real Airflow of one's own: API server, scheduler, triggerer and DAG processor in a private folder.
+
+For ``make up`` and for the tests that need real processes. Only the standard library is needed to import it,
+and the Airflow that it starts may live in another environment (``python=``), so one harness serves
+every Airflow line::
+
+    with LocalAirflow(dags_folder, environment={"AIRFLOW_CONN_CE": "..."}) as airflow:
+        run_id = airflow.trigger("example")
+        assert airflow.wait_run("example", run_id, timeout=120) == "success"
+
+Why not ``airflow standalone``: it stays up when one of its parts dies, none of its parts can be killed alone,
+and a TERM that reaches only the parent leaves the parts behind.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+LOOPBACK = "127.0.0.1"
+#: Every part of an Airflow, by the name of its command.
+PARTS = ("api-server", "scheduler", "triggerer", "dag-processor")
+TERMINAL_RUN_STATES = frozenset({"success", "failed"})
+#: Marks each process in its environment, so that one which left its session is found again.
+MARK_VARIABLE = "LOCAL_AIRFLOW_MARK"
+#: How much of a dead process's output an error shows.
+TAIL_LINES = 40
+#: Largest page that the REST API serves by default.
+PAGE_SIZE = 100
+
+# Runs beside us and ends every session named on its standard input as soon as we are gone, whatever ended us:
+# neither atexit nor a context manager outlives a SIGKILL.
+_GUARD = """
+import os, signal, sys, time
+sessions = {int(line) for line in sys.stdin}
+for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getsid(int(process)) in sessions:
+                os.kill(int(process), number)
+        except OSError:
+            pass
+    time.sleep(2)
+"""
+
+
+class LocalAirflowError(RuntimeError):
+    """Airflow did not start, died, answered with an error, or was too slow."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class _Part:
+    """One Airflow process, the leader of its own session, and where its output goes."""
+
+    name: str
+    command: Sequence[str]
+    output: Path
+    popen: subprocess.Popen[bytes] | None = None
+    started_at: float = 0
+    expected_to_run: bool = True
+    sessions: set[int] = field(default_factory=set)
+
+
+class LocalAirflow:
+    """
+    A real Airflow in a private folder, on loopback and on free ports, and nothing of it left afterwards.
+
+    :param dags_folder: folder with the DAG files
+    :param environment: further variables for every process, as ``AIRFLOW_CONN_...``; they win over ours
+    :param python: interpreter of the environment that holds Airflow; default: this one
+    :param sql_alchemy_conn: metadata database; default: SQLite in the private folder
+    :param home: AIRFLOW_HOME, kept afterwards; default: a temporary folder, removed afterwards
+    :param load_examples: whether Airflow loads its own and the providers' example DAGs
+    :param api_port: port of the API server and UI; default: a free one
+    :param parallelism: how many tasks may run at once
+    """
+
+    def __init__(
+        self,
+        dags_folder: Path | str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        python: Path | str | None = None,
+        sql_alchemy_conn: str | None = None,
+        home: Path | str | None = None,
+        load_examples: bool = False,
+        api_port: int | None = None,
+        parallelism: int = 8,
+    ) -> None:
+        self.dags_folder = Path(dags_folder).resolve()
+        # Not resolved: a virtual environment is recognised by the path of its interpreter's link.
+        self.python = Path(python or sys.executable).absolute()
+        self._keep_home = home is not None
+        self.home = Path(home).resolve() if home else Path(tempfile.mkdtemp(prefix="local-airflow-"))
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.sql_alchemy_conn = sql_alchemy_conn or f"sqlite:///{self.home / 'airflow.db'}"
+        self.api_port, self.worker_log_port, self.trigger_log_port = _ports(api_port)
+        self.url = f"http://{LOOPBACK}:{self.api_port}"
+        self.load_examples = load_examples
+        self.parallelism = parallelism
+        self._mark = secrets.token_hex(16)
+        self._extra_environment = dict(environment or {})
+        self.environment = self._environment()
+        self._parts = {name: self._part(name) for name in PARTS}
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
+        self._token: str | None = None
+        self._stopped = False
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        """Start everything and wait until it is healthy."""
+        try:
+            self.start()
+            self.wait_healthy()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop everything."""
+        self.stop()
+
+    def start(self) -> None:
+        """Make the metadata database and start the four processes."""
+        atexit.register(self.stop)
+        self._guard = _start_guard()
+        self.command("db", "migrate")
+        for part in self._parts.values():
+            self._start_part(part)
+
+    def stop(self, patience: float = 4) -> None:
+        """
+        End every process: TERM to each, KILL to what is left, then look whether anything still runs.
+
+        :param patience: seconds before the kill; an idle triggerer alone takes ten to end by itself
+        """
+        # A forked child of ours inherits the atexit hook, but not the right to end its parent's Airflow.
+        if self._stopped or os.getpid() != self._owner:
+            return
+        for part in self._parts.values():
+            part.expected_to_run = False
+        self._end(set(self._sessions()), patience)
+        self._dismiss_guard()
+        self._stopped = True
+        atexit.unregister(self.stop)
+        if not self._keep_home:
+            shutil.rmtree(self.home, ignore_errors=True)
+        if left := self.processes():
+            raise LocalAirflowError(f"still running after the stop: {left}")
+
+    def kill(self, name: str, number: signal.Signals = signal.SIGKILL, *, children: bool = True) -> None:
+        """
+        Send a signal to one part of Airflow, as a machine's failure would.
+
+        :param name: api-server, scheduler, triggerer or dag-processor
+        :param number: the signal
+        :param children: whether all that it started gets it too, or only itself
+        """
+        part = self._parts[name]
+        popen = _started(part)
+        part.expected_to_run = False
+        # By session: Airflow gives each task's process a group of its own.
+        everything = [one for one, session in _running_processes() if session in part.sessions]
+        _signal(everything if children else [popen.pid], number)
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            popen.wait(timeout=30)
+
+    def restart(self, name: str, patience: float = 4) -> None:
+        """
+        End one part if it still runs, and start it again.
+
+        :param name: api-server, scheduler, triggerer or dag-processor
+        :param patience: seconds that it gets before it is killed
+        """
+        part = self._parts[name]
+        part.expected_to_run = False
+        self._end(part.sessions, patience)
+        self._start_part(part)
+
+    def command(self, *arguments: str, timeout: float = 120) -> str:
+        """
+        Run one ``airflow`` command in this Airflow's environment and return what it printed.
+
+        :param arguments: what follows ``airflow``
+        :param timeout: seconds it may take
+        """
+        done = subprocess.run(
+            [str(self.python), "-m", "airflow", *arguments],
+            env=self.environment,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=timeout,
+            check=False,
+        )
+        text = done.stdout.decode(errors="replace")
+        # Commands count among the logs too: what they print must not hold a secret either.
+        with (self.home / "processes" / "commands.log").open("ab") as log:
+            log.write(done.stdout)
+        if done.returncode:
+            raise LocalAirflowError(f"airflow {' '.join(arguments)}: exit {done.returncode}\n{_tail(text)}")
+        return text
+
+    def wait_healthy(self, timeout: float = 90) -> None:
+        """
+        Wait until the API server and all that it reports on are healthy.
+
+        :param timeout: seconds
+        """
+        answer: Any = None
+        for _ in self._attempts(timeout):
+            with contextlib.suppress(OSError, ValueError):
+                answer = self._send("GET", f"{self.url}/api/v2/monitor/health", timeout=5)
+                if self._is_healthy(answer):
+                    return
+        raise LocalAirflowError(f"not healthy after {timeout} s: {answer}\n{self._tails()}")
+
+    # -- REST API -------------------------------------------------------------------------------------------
+
+    def rest(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
+        """
+        Call Airflow's REST API and return the parsed answer.
+
+        :param method: HTTP method
+        :param path: path below /api/v2, with a leading slash; its parts must be quoted already
+        :param body: what to send as JSON
+        :param parameters: query parameters; a list is sent as repeated ones
+        """
+        url = f"{self.url}/api/v2{path}"
+        if parameters:
+            url += "?" + urllib.parse.urlencode(parameters, doseq=True)
+        return self._send(method, url, body, {"Authorization": f"Bearer {self.token()}"})
+
+    def token(self) -> str:
+        """Return a token for the REST API; every caller is an administrator here."""
+        if self._token is None:
+            self._token = str(self._send("GET", f"{self.url}/auth/token")["access_token"])
+        return self._token
+
+    def add_connection(self, connection_id: str, conn_type: str, **fields: Any) -> None:
+        """
+        Store a connection in the database, where Airflow keeps it encrypted.
+
+        :param connection_id: its id
+        :param conn_type: its type
+        :param fields: host, login, password, schema, port, description, extra (a dict or a JSON text)
+        """
+        if isinstance(fields.get("extra"), Mapping):
+            fields["extra"] = json.dumps(fields["extra"])
+        self.rest("POST", "/connections", {"connection_id": connection_id, "conn_type": conn_type, **fields})
+
+    def wait_dag(self, dag_id: str, timeout: float = 60) -> dict[str, Any]:
+        """
+        Wait until the DAG processor has stored a DAG, and return what the API says of it.
+
+        :param dag_id: its id
+        :param timeout: seconds
+        """
+        for _ in self._attempts(timeout):
+            try:
+                found: dict[str, Any] = self.rest("GET", f"/dags/{_quoted(dag_id)}")
+            except LocalAirflowError as error:
+                if error.status != 404:
+                    raise
+            else:
+                return found
+        errors = [
+            f"{one['filename']}: {one['stack_trace']}"
+            for one in self._pages("/importErrors", "import_errors")
+        ]
+        raise LocalAirflowError(f"no DAG {dag_id} after {timeout} s; import errors: {errors or 'none'}")
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
+        """
+        Unpause a DAG, start a run of it and return the run's id.
+
+        :param dag_id: the DAG; it is waited for if it was not found yet
+        :param conf: the run's configuration
+        :param run_id: id of the run; default: a new one
+        """
+        self.wait_dag(dag_id)
+        self.rest("PATCH", f"/dags/{_quoted(dag_id)}", {"is_paused": False})
+        body = {
+            "dag_run_id": run_id or f"local-{secrets.token_hex(4)}",
+            # Required, though null: the run is about no date.
+            "logical_date": None,
+            "conf": dict(conf or {}),
+        }
+        return str(self.rest("POST", f"/dags/{_quoted(dag_id)}/dagRuns", body)["dag_run_id"])
+
+    def wait_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
+        """
+        Wait until a run has ended and return its state, success or failed.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param timeout: seconds
+        """
+        state = "unknown"
+        for _ in self._attempts(timeout):
+            # The API server may be the part that a test has just killed.
+            with contextlib.suppress(OSError):
+                state = self.rest("GET", _run_path(dag_id, run_id))["state"]
+            if state in TERMINAL_RUN_STATES:
+                return state
+        tasks = {
+            (one["task_id"], one["map_index"]): one["state"] for one in self.task_instances(dag_id, run_id)
+        }
+        raise LocalAirflowError(f"{dag_id} {run_id} is {state} after {timeout} s: {tasks}\n{self._tails()}")
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """
+        Return all task instances of a run, mapped ones each by itself.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        """
+        return list(self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances"))
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """
+        Return the state of every task of a run; a mapped one is named ``task[index]``.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        """
+        return {
+            one["task_id"] if one["map_index"] < 0 else f"{one['task_id']}[{one['map_index']}]": one["state"]
+            for one in self.task_instances(dag_id, run_id)
+        }
+
+    def xcom(
+        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
+    ) -> Any:
+        """
+        Return one XCom value as the task made it.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param key: the XCom's key
+        :param map_index: index of a mapped task
+        """
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/xcomEntries/{_quoted(key)}"
+        return self.rest("GET", path, map_index=map_index, stringify="false")["value"]
+
+    def rendered_fields(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """
+        Return the rendered template fields as the UI's page shows them.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param map_index: index of a mapped task
+        """
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}"
+        if map_index >= 0:
+            path += f"/{map_index}"
+        fields: dict[str, Any] = self.rest("GET", path)["rendered_fields"]
+        return fields
+
+    # -- what it left behind: for searches ------------------------------------------------------------------
+
+    def log_files(self) -> Iterator[tuple[Path, bytes]]:
+        """Yield every log file under the home folder, with the output of the processes and commands."""
+        for folder in (self.home / "logs", self.home / "processes"):
+            for path in sorted(folder.rglob("*")):
+                if path.is_file() and not path.is_symlink():
+                    yield path, path.read_bytes()
+
+    def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
+        """
+        Return the log of one try of a task, as lies in its file.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param attempt: which try, from 1
+        :param map_index: index of a mapped task
+        """
+        folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
+        if map_index >= 0:
+            folder /= f"map_index={map_index}"
+        return (folder / f"attempt={attempt}.log").read_text()
+
+    def process_log(self, name: str) -> str:
+        """
+        Return what one of the processes has printed so far.
+
+        :param name: api-server, scheduler, triggerer or dag-processor
+        """
+        return self._parts[name].output.read_text(errors="replace")
+
+    def dump_database(self) -> Iterator[tuple[str, str, str | bytes]]:
+        """Yield (table, column, value) for every value that is not null in the metadata database."""
+        if self.sql_alchemy_conn.startswith("sqlite:///"):
+            return _dump_sqlite(self.sql_alchemy_conn.removeprefix("sqlite:///"))
+        return _dump_by_sqlalchemy(self.sql_alchemy_conn)
+
+    def processes(self) -> dict[int, str]:
+        """Return every process of this Airflow that runs, children included: id and command line."""
+        sessions = self._sessions()
+        mark = f"{MARK_VARIABLE}={self._mark}".encode()
+        return {
+            process: _command_line(process)
+            for process, session in _running_processes()
+            if session in sessions or mark in _read(f"/proc/{process}/environ")
+        }
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables for every process: the caller's without any Airflow setting, ours, theirs."""
+        inherited = without_airflow(os.environ)
+        path = f"{self.python.parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
+        own = {"AIRFLOW_HOME": str(self.home), "PATH": path, MARK_VARIABLE: self._mark}
+        # A proxy of the caller's has no business between our own processes.
+        own |= {"NO_PROXY": f"{LOOPBACK},localhost", "no_proxy": f"{LOOPBACK},localhost"}
+        own |= {f"AIRFLOW__{name}": str(value) for name, value in self._settings().items()}
+        return inherited | own | self._extra_environment
+
+    def _settings(self) -> dict[str, Any]:
+        """Return Airflow's settings, each named as in its environment variable."""
+        return {
+            "DATABASE__SQL_ALCHEMY_CONN": self.sql_alchemy_conn,
+            "CORE__DAGS_FOLDER": self.dags_folder,
+            "CORE__LOAD_EXAMPLES": self.load_examples,
+            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__PARALLELISM": self.parallelism,
+            "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+            "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
+            "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
+            "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "CORE__TEST_CONNECTION": "Enabled",
+            # The default asks the name server for a full name, which may hang where there is none.
+            "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+            "API__HOST": LOOPBACK,
+            "API__PORT": self.api_port,
+            "API__BASE_URL": self.url,
+            "API__WORKERS": 1,
+            "API__SECRET_KEY": secrets.token_hex(16),
+            "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "LOGGING__BASE_LOG_FOLDER": self.home / "logs",
+            # The log servers listen on every address: no setting changes that.
+            "LOGGING__WORKER_LOG_SERVER_PORT": self.worker_log_port,
+            "LOGGING__TRIGGER_LOG_SERVER_PORT": self.trigger_log_port,
+            # With the default of 5 s a deferral whose trigger fires sooner often fails: the supervisor
+            # of the first half lingers and reports success while the second half is queued.
+            "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
+            "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.2,
+            "SCHEDULER__JOB_HEARTBEAT_SEC": 1,
+            "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
+            "DAG_PROCESSOR__REFRESH_INTERVAL": 2,
+            "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": 1,
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
+            "USAGE_DATA_COLLECTION__ENABLED": False,
+        }
+
+    def _part(self, name: str) -> _Part:
+        """
+        Describe one of Airflow's processes.
+
+        :param name: its command
+        """
+        output = self.home / "processes" / f"{name}.log"
+        output.parent.mkdir(exist_ok=True)
+        return _Part(name, (str(self.python), "-m", "airflow", name), output)
+
+    def _start_part(self, part: _Part) -> None:
+        """
+        Start one process in its own session, known to the guard.
+
+        :param part: which one
+        """
+        with part.output.open("ab") as output:
+            part.popen = subprocess.Popen(
+                part.command,
+                env=self.environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        part.started_at = time.time()
+        part.sessions.add(part.popen.pid)
+        part.expected_to_run = True
+        if self._guard is not None:
+            _tell(self._guard, part.popen.pid)
+
+    def _sessions(self) -> set[int]:
+        """Return the sessions of all processes that were ever started."""
+        return set().union(*(part.sessions for part in self._parts.values()))
+
+    def _end(self, sessions: set[int], patience: float) -> None:
+        """
+        End all processes of some sessions, gently first.
+
+        :param sessions: the sessions; a process that left ours is found by its mark when all are ended
+        :param patience: seconds before the rest is killed
+        """
+        everything = sessions == self._sessions()
+
+        def left() -> list[int]:
+            self._reap()
+            if everything:
+                return list(self.processes())
+            return [process for process, session in _running_processes() if session in sessions]
+
+        _signal(left(), signal.SIGTERM)
+        deadline = time.monotonic() + patience
+        while left() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        # A process that was just being forked is only seen on the second look.
+        for _ in range(50):
+            if not (rest := left()):
+                return
+            _signal(rest, signal.SIGKILL)
+            time.sleep(0.05)
+
+    def _reap(self) -> None:
+        """Collect the exit codes of our children, so that none stays a zombie."""
+        for part in self._parts.values():
+            if part.popen is not None:
+                part.popen.poll()
+
+    def _dismiss_guard(self) -> None:
+        """Tell the guard that there is nothing left to guard."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.wait()
+            if self._guard.stdin is not None:
+                self._guard.stdin.close()
+            self._guard = None
+
+    def _attempts(self, timeout: float, pause: float = 0.25) -> Iterator[None]:
+        """
+        Yield until the time is over, and fail at once when a process died that should run.
+
+        :param timeout: seconds
+        :param pause: seconds between two attempts
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            self.check_alive()
+            yield
+            time.sleep(pause)
+
+    def check_alive(self) -> None:
+        """Raise with the last lines of a process that ended by itself."""
+        for part in self._parts.values():
+            if part.popen is None or not part.expected_to_run:
+                continue
+            code = part.popen.poll()
+            if code is not None:
+                text = part.output.read_text(errors="replace")
+                raise LocalAirflowError(
+                    f"airflow {part.name} ended with {code}; its last lines:\n{_tail(text)}"
+                )
+
+    def _is_healthy(self, report: Mapping[str, Mapping[str, Any]]) -> bool:
+        """
+        Say whether all that we started is healthy, by a sign of life from after its start.
+
+        :param report: what the API server knows; it counts a dead process as healthy for half a minute
+        """
+        if report["metadatabase"]["status"] != "healthy":
+            return False
+        for name, part in self._parts.items():
+            if name == "api-server" or not part.expected_to_run:
+                continue
+            key = name.replace("-", "_")
+            said = report[key] or {}
+            beat = said.get(f"latest_{key}_heartbeat")
+            if said.get("status") != "healthy" or beat is None:
+                return False
+            if datetime.fromisoformat(beat).timestamp() < part.started_at:
+                return False
+        return True
+
+    def _tails(self) -> str:
+        """Return the last lines of every process, for an error message."""
+        return "\n".join(
+            f"--- {part.name}\n{_tail(part.output.read_text(errors='replace'), 10)}"
+            for part in self._parts.values()
+            if part.output.exists()
+        )
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        """
+        Yield all entries of a list of the REST API.
+
+        :param path: path below /api/v2
+        :param key: where the answer has the entries
+        """
+        offset = 0
+        while True:
+            answer = self.rest("GET", path, limit=PAGE_SIZE, offset=offset)
+            yield from answer[key]
+            offset += PAGE_SIZE
+            if offset >= answer["total_entries"]:
+                return
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> Any:
+        """
+        Send one request and return the parsed JSON, or None when the answer has no body.
+
+        :param method: HTTP method
+        :param url: where to
+        :param body: what to send as JSON
+        :param headers: further headers
+        :param timeout: seconds to wait for the answer
+        """
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(url, data, {**(headers or {})}, method=method)  # noqa: S310
+        request.add_header("Content-Type", "application/json")
+        try:
+            with _OPENER.open(request, timeout=timeout) as answer:
+                text = answer.read()
+        except urllib.error.HTTPError as error:
+            detail = error.read().decode(errors="replace")
+            raise LocalAirflowError(f"{method} {url}: {error.code} {detail}", error.code) from error
+        return json.loads(text) if text else None
+
+
+# No proxy, whatever the environment says: it is loopback.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def without_airflow(variables: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return variables without any that sets up an Airflow, so that no setting of the caller's gets in.
+
+    :param variables: an environment
+    """
+    return {
+        name: value for name, value in variables.items() if not name.startswith(("AIRFLOW_", "_AIRFLOW_"))
+    }
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback interface that nobody listens on."""
+    return _free_ports(1)[0]
+
+
+def port_is_free(port: int) -> bool:
+    """
+    Say whether a server could listen on a port of the loopback interface.
+
+    :param port: the port
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def _ports(api_port: int | None) -> tuple[int, int, int]:
+    """
+    Return the ports of the API server and of the two log servers.
+
+    :param api_port: the first one, if it was chosen
+    """
+    free = _free_ports(3)
+    return api_port or free[0], free[1], free[2]
+
+
+def _free_ports(count: int) -> list[int]:
+    """
+    Return different free ports.
+
+    :param count: how many
+    """
+    # All are held until the last is found, or the system might hand out one of them twice.
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _start_guard() -> subprocess.Popen[bytes]:
+    """Start the process that ends our sessions if we die."""
+    return subprocess.Popen(
+        [sys.executable, "-S", "-c", _GUARD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _tell(guard: subprocess.Popen[bytes], session: int) -> None:
+    """
+    Add a session to those that the guard ends.
+
+    :param guard: the guard
+    :param session: the session
+    """
+    pipe: IO[bytes] | None = guard.stdin
+    if pipe is not None:
+        pipe.write(f"{session}\n".encode())
+        pipe.flush()
+
+
+def _started(part: _Part) -> subprocess.Popen[bytes]:
+    """
+    Return the process of a part.
+
+    :param part: one that was started
+    """
+    if part.popen is None:
+        raise LocalAirflowError(f"{part.name} was never started")
+    return part.popen
+
+
+def _signal(processes: Sequence[int], number: signal.Signals) -> None:
+    """
+    Send a signal to processes that may be gone by now.
+
+    :param processes: their ids
+    :param number: the signal
+    """
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _running_processes() -> Iterator[tuple[int, int]]:
+    """Yield id and session of every process of this machine that has not ended."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        # The name stands in parentheses and may hold anything, so the fields are counted from its end.
+        fields = _read(f"/proc/{entry.name}/stat").rpartition(b")")[2].split()
+        if len(fields) > 3 and fields[0] not in (b"Z", b"X"):
+            yield int(entry.name), int(fields[3])
+
+
+def _command_line(process: int) -> str:
+    """
+    Return the command line of a process.
+
+    :param process: its id
+    """
+    return _read(f"/proc/{process}/cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
+
+
+def _read(path: str) -> bytes:
+    """
+    Return a file of /proc; nothing when its process has gone or is another user's.
+
+    :param path: the file
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        return b""
+
+
+def _tail(text: str, lines: int = TAIL_LINES) -> str:
+    """
+    Return the end of a text.
+
+    :param text: the text
+    :param lines: how many lines of it
+    """
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def _quoted(part: str) -> str:
+    """
+    Return a part of a path as a URL has it.
+
+    :param part: any text
+    """
+    return urllib.parse.quote(part, safe="")
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    """
+    Return the path of a DAG run below /api/v2.
+
+    :param dag_id: the DAG
+    :param run_id: the run
+    """
+    return f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}"
+
+
+def _dump_sqlite(path: str) -> Iterator[tuple[str, str, str | bytes]]:
+    """
+    Yield every value of a SQLite file as it is stored: JSON as its text, blobs as bytes.
+
+    :param path: the file
+    """
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            rows = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608
+            columns = [one[0] for one in rows.description]
+            for row in rows:
+                yield from _cells(table, columns, row)
+
+
+def _dump_by_sqlalchemy(url: str) -> Iterator[tuple[str, str, str | bytes]]:
+    """
+    Yield every value of another database; its driver must be installed beside this interpreter.
+
+    :param url: SQLAlchemy's address of the database
+    """
+    from sqlalchemy import create_engine, inspect, text
+
+    engine = create_engine(url)
+    try:
+        inspector = inspect(engine)
+        with engine.connect() as connection:
+            quoted = engine.dialect.identifier_preparer.quote
+            for table in inspector.get_table_names():
+                described = inspector.get_columns(table)
+                # As text, lest the driver parse JSON and so change how it is written.
+                selected = ", ".join(
+                    quoted(one["name"])
+                    if "BYTEA" in str(one["type"]).upper()
+                    else f"CAST({quoted(one['name'])} AS TEXT)"
+                    for one in described
+                )
+                rows = connection.execute(text(f"SELECT {selected} FROM {quoted(table)}"))  # noqa: S608
+                for row in rows:
+                    yield from _cells(table, [one["name"] for one in described], row)
+    finally:
+        engine.dispose()
+
+
+def _cells(table: str, columns: Sequence[str], row: Sequence[Any]) -> Iterator[tuple[str, str, str | bytes]]:
+    """
+    Yield the values of a row that are not null.
+
+    :param table: the table
+    :param columns: names of the columns
+    :param row: the values, in the same order
+    """
+    for column, value in zip(columns, row, strict=True):
+        if value is None:
+            continue
+        if isinstance(value, bytes | memoryview):
+            yield table, column, bytes(value)
+        else:
+            yield table, column, str(value)

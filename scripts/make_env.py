@@ -1,0 +1,179 @@
+"""
+Make a virtual environment with this project in it, for the Makefile.
+
+Only the standard library: this runs before anything is installed. It does nothing when the environment
+already holds what pyproject.toml and the constraints list ask for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST_PYTHON = (3, 11)
+#: Tables of pyproject.toml that change what is installed; a new lint rule does not.
+INSTALLING_TABLES = ("build-system", "project")
+
+
+def main() -> None:
+    """Make or renew one environment."""
+    if sys.version_info < OLDEST_PYTHON:
+        raise SystemExit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
+    arguments = _arguments()
+    target: Path = arguments.target
+    marker = target / ".made-from"
+    constraints = constraints_for(arguments.line, sys.version_info[:2])
+    wanted = _fingerprint(arguments, constraints)
+    if marker.exists() and marker.read_text() == wanted and _runs(_python(target)):
+        marker.touch()
+        return
+    marker.unlink(missing_ok=True)
+    if not _runs(_python(target)) or _version(_python(target)) != sys.version_info[:2]:
+        _create(target)
+    _install(target, arguments, constraints)
+    marker.write_text(wanted)
+
+
+def _arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", type=Path, help="folder of the environment")
+    parser.add_argument("--line", required=True, help="line of Airflow, for example 3.3")
+    parser.add_argument("--extra", default="dev", help="extra of pyproject.toml to install")
+    return parser.parse_args()
+
+
+def constraints_for(line: str, python: tuple[int, int]) -> Path | None:
+    """
+    Return the list of versions to keep to: the newest release of the line for this Python.
+
+    A list made for 3.11 serves 3.12 and 3.13 too; for any other Python there is none, and the installer
+    resolves freely.
+
+    :param line: line of Airflow
+    :param python: major and minor version of Python
+    """
+    for tag in (f"py{python[0]}{python[1]}", *(["py311"] if python <= (3, 13) else [])):
+        lists = (ROOT / "constraints").glob(f"airflow-{line}.*-{tag}.txt")
+        if newest := max(lists, key=_release, default=None):
+            return newest
+    return None
+
+
+def _release(path: Path) -> tuple[int, ...]:
+    """
+    Return the release of Airflow that a list is for, in a form that sorts.
+
+    :param path: the list
+    """
+    return tuple(int(part) for part in path.name.split("-")[1].split("."))
+
+
+def _fingerprint(arguments: argparse.Namespace, constraints: Path | None) -> str:
+    """
+    Return a hash of all that decides what the environment holds.
+
+    :param arguments: the command line
+    :param constraints: list of versions
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    parts = [
+        str(ROOT),
+        sys.version,
+        arguments.extra,
+        arguments.line,
+        constraints.read_text() if constraints else "",
+        json.dumps([project[table] for table in INSTALLING_TABLES], sort_keys=True),
+        # An editable install maps names to folders at the time it is made.
+        json.dumps(project["tool"]["hatch"], sort_keys=True),
+    ]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _python(target: Path) -> Path:
+    """
+    Return the interpreter of an environment.
+
+    :param target: folder of the environment
+    """
+    return target / "bin" / "python"
+
+
+def _runs(python: Path) -> bool:
+    """
+    Say whether an interpreter is there and starts.
+
+    :param python: path of the interpreter
+    """
+    return python.exists() and subprocess.run([python, "-c", ""], check=False).returncode == 0
+
+
+def _version(python: Path) -> tuple[int, int]:
+    """
+    Return major and minor version of an interpreter.
+
+    :param python: path of the interpreter
+    """
+    text = subprocess.check_output([python, "-c", "import sys; print(*sys.version_info[:2])"], text=True)
+    major, minor = text.split()
+    return int(major), int(minor)
+
+
+def _create(target: Path) -> None:
+    """
+    Make an empty environment; uv needs no pip in it.
+
+    :param target: folder of the environment
+    """
+    if target.exists():
+        shutil.rmtree(target)
+    print(f"making {target} for Python {sys.version.split()[0]}", flush=True)
+    venv.create(target, with_pip=shutil.which("uv") is None, symlinks=True)
+
+
+def _install(target: Path, arguments: argparse.Namespace, constraints: Path | None) -> None:
+    """
+    Install this project, editable, with its extra.
+
+    :param target: folder of the environment
+    :param arguments: the command line
+    :param constraints: list of versions
+    """
+    requirements = ["--editable", f"{ROOT}[{arguments.extra}]", f"apache-airflow=={arguments.line}.*"]
+    if constraints:
+        print(f"installing with the versions of {constraints.relative_to(ROOT)}", flush=True)
+        requirements += ["--constraint", str(constraints)]
+    else:
+        print("installing without a list of versions: there is none for this Python", flush=True)
+    subprocess.run([*installer(_python(target)), *requirements], check=True, cwd=ROOT)
+
+
+def installer(python: Path) -> list[str]:
+    """
+    Return the install command for an environment: uv where there is one, else its own pip, else ours.
+
+    :param python: interpreter of the environment
+    """
+    uv = shutil.which("uv")
+    if uv:
+        # uv leaves no bytecode by itself; where PYTHONDONTWRITEBYTECODE is set, each Airflow process
+        # would then compile everything at every start.
+        return [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+    options = ["--quiet", "--disable-pip-version-check"]
+    if subprocess.run([python, "-c", "import pip"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+        return [str(python), "-m", "pip", "install", *options]
+    return [sys.executable, "-m", "pip", "--python", str(python), "install", *options]
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()

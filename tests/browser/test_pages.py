@@ -1,0 +1,188 @@
+"""The pages that a person sees, in a real browser: the connection form, XCom, rendered templates, logs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from scripts.demo_connections import connections
+from tests.airflow.leaks import search
+from tests.airflow.test_real_airflow import secrets_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.processes]
+
+ROOT = Path(__file__).resolve().parents[2]
+DAG_ID = "example_microsoft_graph_events"
+#: Chromium looks up its maker's hosts at every start unless told not to; nothing here leaves this machine.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(process=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(start_airflow, sandbox):
+    running = start_airflow(ROOT / "example_dags")
+    known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+    for conn_id, connection in known.items():
+        running.add_connection(conn_id, **connection)
+    return running
+
+
+@pytest.fixture(scope="module")
+def run_id(airflow):
+    run = airflow.trigger(DAG_ID)
+    assert airflow.wait_run(DAG_ID, run) == "success"
+    return run
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("browser"),
+            executable_path="/usr/bin/chromium",
+            args=ARGUMENTS,
+            viewport={"width": 1100, "height": 1500},
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(browser, airflow):
+    opened = browser.new_page()
+    opened.set_default_timeout(30_000)
+    opened.goto(airflow.url)  # every caller is an administrator here; the first page sets the cookie
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def secrets(airflow, sandbox, run_id):
+    known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+    return {
+        **secrets_in(known),
+        "element token": airflow.xcom(DAG_ID, run_id, "create_instance", key="token"),
+        "spent code": airflow.xcom(DAG_ID, run_id, "authorization_code"),
+    }
+
+
+def shown(page) -> str:
+    """Return all that the page holds: its text, and what stands in its fields."""
+    fields = page.eval_on_selector_all("input, textarea", "all => all.map(one => one.value).join('\\n')")
+    return page.content() + fields
+
+
+def picture(shown_part, name):
+    """Keep a picture of a page, or a part of one, where ``PICTURES`` names a folder; the README's were made so."""
+    if folder := os.environ.get("PICTURES"):
+        shown_part.screenshot(path=f"{folder}/{name}.png")
+
+
+def task_page(airflow, run_id, task_id, tab=""):
+    return f"{airflow.url}/dags/{DAG_ID}/runs/{quote(run_id)}/tasks/{task_id}{tab}"
+
+
+@pytest.mark.parametrize(
+    ("type_name", "standard", "own"),
+    [
+        (
+            "Cloud Elements / SAP Open Connectors",
+            ["API host", "User secret"],
+            ["Organization secret", "Namespace", "Create time-out (seconds)", "Verify TLS"],
+        ),
+        (
+            "Cloud Elements: an element's credentials",
+            ["API key or user name", "API secret or password"],
+            ["Authentication", "OAuth scope", "Event callback URL", "Configuration"],
+        ),
+    ],
+)
+def test_the_form_for_a_new_connection_shows_our_fields(page, airflow, type_name, standard, own):
+    page.goto(f"{airflow.url}/connections")
+    page.get_by_role("button", name="Add Connection").first.click()
+    form = page.get_by_role("dialog")
+    form.get_by_role("combobox").click()
+    page.keyboard.type(type_name)
+    page.keyboard.press("Enter")
+    for label in standard:
+        form.get_by_text(label, exact=True).wait_for()
+    form.get_by_role("button", name="Extra Fields", exact=True).click()
+    for label in own:
+        form.get_by_text(label, exact=True).wait_for()
+    picture(form, "connection-form" if "SAP" in type_name else "element-connection-form")
+
+
+@pytest.mark.parametrize(
+    ("conn_id", "label"),
+    [("cloudelements_default", "Organization secret"), ("microsoft_graph_app", "Event signature key")],
+)
+def test_the_form_of_a_stored_connection_shows_no_secret(page, airflow, secrets, conn_id, label):
+    page.goto(f"{airflow.url}/connections")
+    page.get_by_role("row").filter(has_text=conn_id).get_by_label("Edit Connection").click()
+    form = page.get_by_role("dialog")
+    pages = []
+    for part, shown_there in (("Standard Fields", "Description"), ("Extra Fields", label)):
+        if not form.get_by_text(shown_there, exact=True).is_visible():
+            form.get_by_role("button", name=part, exact=True).click()
+        form.get_by_text(shown_there, exact=True).wait_for()
+        pages.append((part, shown(page)))
+    form.get_by_role("button", name="Extra Fields JSON", exact=True).click()
+    form.locator(".monaco-editor, .cm-content").first.wait_for()  # the editor differs between versions
+    pages.append(("JSON", shown(page)))
+    assert not list(search(pages, secrets))
+
+
+def test_xcom_shows_the_token_under_its_key_only(page, airflow, run_id, secrets):
+    page.goto(task_page(airflow, run_id, "create_instance", "/xcom"))
+    page.get_by_text("return_value").first.wait_for()
+    page.get_by_text(secrets["element token"]).first.wait_for()
+    picture(page, "xcom")
+    findings = {each.secret for each in search([("xcom", shown(page))], secrets)}
+    assert findings == {"element token"}
+    rows = page.get_by_role("row").filter(has_text=secrets["element token"])
+    assert rows.count() == 1
+    assert "token" in rows.first.inner_text().split()
+
+
+def test_rendered_templates_show_asterisks(page, airflow, run_id, secrets):
+    for task_id in ("create_instance", "list_calendars"):
+        page.goto(task_page(airflow, run_id, task_id, "/rendered_templates"))
+        page.get_by_text("***").first.wait_for()
+        picture(page, f"rendered-{task_id}")
+        assert not list(search([(task_id, shown(page))], secrets))
+
+
+@pytest.mark.parametrize(
+    "task_id", ["consent_link", "authorization_code", "create_instance", "list_calendars", "ping"]
+)
+def test_logs_show_no_secret(page, airflow, run_id, secrets, task_id):
+    page.goto(task_page(airflow, run_id, task_id))
+    page.get_by_text("Task instance is in running state").or_(page.get_by_text("Pre")).first.wait_for()
+    page.wait_for_load_state("networkidle")
+    assert not list(search([(task_id, shown(page))], secrets))
+
+
+def test_the_graph_and_the_docs_of_the_dag_show_no_secret(page, airflow, run_id, secrets):
+    for path in (f"/dags/{DAG_ID}", f"/dags/{DAG_ID}/runs/{quote(run_id)}", f"/dags/{DAG_ID}/code"):
+        page.goto(f"{airflow.url}{path}")
+        page.wait_for_load_state("networkidle")
+        assert not list(search([(path, shown(page))], secrets))
