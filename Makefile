@@ -9,6 +9,8 @@ LINE := 3.3
 LINES := 3.1 3.2 3.3
 # Further arguments for pytest: make unit PYTEST_ARGS="-k retries -x"
 PYTEST_ARGS ?=
+# Further arguments for the benchmarks: make bench BENCH_ARGS="creates --quick"
+BENCH_ARGS ?=
 
 # The first interpreter that Airflow supports; python3 itself if it is one.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
@@ -49,8 +51,11 @@ lint: $(READY)
 
 check: lint unit ## lint, format, types, import arrows and unit tests: before each commit
 
-bench: $(READY) ## the benchmarks, each against its named rival
-	$(BIN)/python -m benchmarks
+bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
+	.venvs/bench/bin/python -m benchmarks $(BENCH_ARGS)
+
+.venvs/bench/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --extra bench
 
 soak: $(READY) ## the full figures, minutes long
 	$(PYTEST) -m soak

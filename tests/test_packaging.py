@@ -116,7 +116,6 @@ def test_it_needs_nothing_that_airflow_does_not_bring(metadata):
     needed = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
     assert {one.name for one in needed if not one.marker} == {
         "apache-airflow",
-        "apache-airflow-providers-common-compat",
         "pendulum",
         "requests",
     }

@@ -15,6 +15,7 @@ from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
 from tests.airflow.leaks import Finding, forms, search
+from tests.airflow.postgres import postgres
 
 pytestmark = pytest.mark.processes
 
@@ -50,17 +51,26 @@ class Ran:
     secrets: dict[str, str]
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request):
+    """The metadata database: Airflow's default, and the one that it is run with."""
+    if request.param == "sqlite":
+        yield None
+    else:
+        with postgres() as address:
+            yield address
+
+
 @pytest.fixture(scope="module")
-def ran(start_airflow, tmp_path_factory):
+def ran(database, tmp_path_factory):
     folder = tmp_path_factory.mktemp("dags")
     for path in (ROOT / "example_dags").glob("example_*.py"):
         (folder / path.name).write_text(path.read_text())
     (folder / "careless.py").write_text(CARELESS)
     (ten_lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     (folder / "readme.py").write_text(ten_lines)
-    with Sandbox(process=True) as sandbox:
+    with Sandbox(process=True) as sandbox, LocalAirflow(folder, sql_alchemy_conn=database) as airflow:
         known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
-        airflow = start_airflow(folder)
         for conn_id, connection in known.items():
             airflow.add_connection(conn_id, **connection)
         app = known["microsoft_graph_app"]

@@ -1,0 +1,126 @@
+"""Creates from 32 threads of one process, at a server that takes 100 ms for each."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from benchmarks.figures import Bound, Figure, Ratio, in_turns
+from benchmarks.setting import CONFIGURATION, ELEMENT, api_url, authorization, served
+
+SUMMARY = "500 creates, 32 at once, server delay 100 ms"
+
+CREATES = 500
+AT_ONCE = 32
+DELAY = 0.1
+#: What the delay alone allows: 320 a second.
+ALLOWED = AT_ONCE / DELAY
+AGAINST_DELAY = Bound(0.9)
+#: The same bound, said of bare threads: on a quiet machine they reach 0.96 of what the delay allows.
+AGAINST_BARE = Bound(0.94)
+#: A round in which bare threads do not reach this either tells of the machine, and not of the client: it
+#: does not count against the delay.
+QUIET = 0.93
+
+
+def run(quick: bool) -> list[Figure]:
+    """Measure until there are enough quiet rounds, or it is plain that there will not be."""
+    wanted, most = (3, 6) if quick else (11, 30)
+    ours: list[float] = []
+    bare: list[float] = []
+    with contestants() as runners:
+        while len(ours) < most and len(_quiet(ours, bare)) < wanted:
+            rates = in_turns(runners, 1, warm_up=not ours, first=len(ours))
+            ours += rates["ours"]
+            bare += rates["bare"]
+    quiet = _quiet(ours, bare)
+    what = f"{CREATES} creates, {AT_ONCE} at once"
+    delay = f"what the delay allows: {ALLOWED:.0f}/s"
+    if quiet:
+        counted = [mine for mine, _ in quiet]
+        absolute = Figure(
+            f"{what}, {len(quiet)} quiet rounds",
+            f"{statistics.median(counted):.0f}/s",
+            delay,
+            Ratio.of(counted, [ALLOWED] * len(counted)),
+            AGAINST_DELAY,
+        )
+    else:
+        absolute = Figure(f"{what}: no quiet round", "", delay, None, AGAINST_DELAY)
+    return [
+        absolute,
+        Figure(
+            f"{what}, all {len(ours)} rounds",
+            f"{statistics.median(ours):.0f}/s",
+            f"bare threads: {statistics.median(bare):.0f}/s",
+            Ratio.of(ours, bare),
+            AGAINST_BARE,
+        ),
+        Figure(
+            f"for comparison: bare threads, all {len(bare)} rounds",
+            f"{statistics.median(bare):.0f}/s",
+            delay,
+            Ratio.of(bare, [ALLOWED] * len(bare)),
+        ),
+    ]
+
+
+def _quiet(ours: list[float], bare: list[float]) -> list[tuple[float, float]]:
+    """Return the rounds in which bare threads came near what the delay allows."""
+    return [pair for pair in zip(ours, bare, strict=True) if pair[1] >= QUIET * ALLOWED]
+
+
+@contextlib.contextmanager
+def contestants() -> Iterator[dict[str, Callable[[], float]]]:
+    """Start the sandbox; give what makes all creates once and tells how many a second they were."""
+    numbers = itertools.count()
+    with served(create_delay=DELAY) as (sandbox, client):
+        url = api_url(sandbox, "/instances")
+        header = authorization(sandbox.connection())
+        local = threading.local()
+        sessions: list[requests.Session] = []
+
+        def ours() -> None:
+            client.instances.create(
+                element=ELEMENT, name=f"instance {next(numbers)}", configuration=CONFIGURATION
+            )
+
+        def bare() -> None:
+            session: requests.Session | None = getattr(local, "session", None)
+            if session is None:
+                session = local.session = requests.Session()
+                session.headers.update(header)
+                sessions.append(session)
+            answer = session.post(
+                url,
+                json={
+                    "element": {"key": ELEMENT},
+                    "name": f"instance {next(numbers)}",
+                    "configuration": CONFIGURATION,
+                },
+                timeout=60,
+            )
+            answer.raise_for_status()
+            assert answer.json()["token"]
+
+        def turn(create: Callable[[], None]) -> float:
+            sandbox.reset()
+            begin = time.perf_counter()
+            # Fresh threads, hence fresh sessions and connections: their making is part of the figure.
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                for done in [pool.submit(create) for _ in range(CREATES)]:
+                    done.result()
+            rate = CREATES / (time.perf_counter() - begin)
+            assert len(sandbox.instances()) == CREATES
+            while sessions:
+                sessions.pop().close()
+            return rate
+
+        yield {"ours": lambda: turn(ours), "bare": lambda: turn(bare)}

@@ -1,0 +1,123 @@
+"""A figure, its rival and its bound; contestants that take turns, so that noise meets all of them alike."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a ratio must keep to.
+
+    :param limit: The limit itself still holds.
+    :param most: Whether it is the most that is allowed, rather than the least.
+    """
+
+    limit: float
+    most: bool = False
+
+    def __str__(self) -> str:
+        return f"{'at most' if self.most else 'at least'} {self.limit:g}"
+
+    def holds(self, ratio: float | None) -> bool:
+        """Say whether a ratio keeps to it. One that was not measured does not."""
+        if ratio is None:
+            return False
+        return ratio <= self.limit if self.most else ratio >= self.limit
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Ours against the rival's, compared round by round.
+
+    The median of the rounds' ratios, not the ratio of two medians: what slows the machine for a while slows
+    both sides of a round.
+
+    :param median: Of all rounds.
+    :param low: Lower quartile.
+    :param high: Upper quartile.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, ours: Sequence[float], rival: Sequence[float]) -> Ratio:
+        """Compare two series, measured in turns."""
+        ratios = [mine / theirs for mine, theirs in zip(ours, rival, strict=True)]
+        if len(ratios) == 1:
+            return cls(ratios[0], ratios[0], ratios[0])
+        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        return cls(median, low, high)
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table.
+
+    :param what: What was measured.
+    :param ours: Our figure, with its unit.
+    :param rival: The rival's name and figure; empty where there is none.
+    :param ratio: Ours against the rival's; ``None`` where nothing is compared, or nothing was measured.
+    :param bound: What the ratio must keep to; ``None`` for a figure that is only told.
+    """
+
+    what: str
+    ours: str
+    rival: str = ""
+    ratio: Ratio | None = None
+    bound: Bound | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is a bound that does not hold."""
+        return self.bound is not None and not self.bound.holds(self.ratio.median if self.ratio else None)
+
+    @property
+    def verdict(self) -> str:
+        """The bound, and whether it holds."""
+        if self.bound is None:
+            return ""
+        return f"{self.bound}: {'MISSED' if self.missed else 'holds'}"
+
+
+def in_turns(
+    contestants: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: bool = True, first: int = 0
+) -> dict[str, list[float]]:
+    """Let every contestant run once a round, and another one begin each time.
+
+    :param contestants: By name, what runs once and returns its figure.
+    :param rounds: How often each runs.
+    :param warm_up: Whether each runs once before, uncounted.
+    :param first: Number of the first round, for who asks for a few at a time.
+    :return: The figures of each, in the order of the rounds.
+    """
+    names = list(contestants)
+    if warm_up:
+        for run in contestants.values():
+            run()
+    figures: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(first, first + rounds):
+        begin = number % len(names)
+        for name in (*names[begin:], *names[:begin]):
+            figures[name].append(contestants[name]())
+    return figures
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """Write figures as lines of aligned columns."""
+    head = ("what", "ours", "against", "ratio (quartiles)", "bound")
+    rows = [
+        head,
+        *((each.what, each.ours, each.rival, str(each.ratio or ""), each.verdict) for each in figures),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )

@@ -1,0 +1,142 @@
+"""What the benchmarks run in: a private Airflow, a sandbox in a process of its own, fresh children."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client import CloudElementsClient
+    from airflow_provider_cloudelements.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: An element that logs in with what the configuration holds, so that a create needs no consent.
+ELEMENT = "closeio"
+CONFIGURATION = {"username": "benchmark", "password": "not-a-real-password"}
+
+#: Distributions whose versions belong to the figures.
+DISTRIBUTIONS = (
+    "apache-airflow",
+    "apache-airflow-providers-http",
+    "apache-airflow-providers-dbt-cloud",
+    "apache-airflow-providers-airbyte",
+    "requests",
+)
+
+
+@contextlib.contextmanager
+def private_airflow() -> Iterator[None]:
+    """Give this process and its children an empty Airflow folder, and a place for bytecode.
+
+    Where PYTHONDONTWRITEBYTECODE is set, each child would compile this project anew, and not the rivals that
+    an installer has compiled. So all bytecode goes to one new folder, which the warm-up fills.
+    """
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="cloudelements-bench-") as folder:
+        for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+            del os.environ[name]
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        os.environ |= {
+            "AIRFLOW_HOME": f"{folder}/airflow",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "PYTHONPYCACHEPREFIX": f"{folder}/bytecode",
+        }
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+@contextlib.contextmanager
+def served(**behaviour: Any) -> Iterator[tuple[Sandbox, CloudElementsClient]]:
+    """Start a sandbox in a process of its own, and make a client of it.
+
+    :param behaviour: How the sandbox shall act.
+    """
+    from airflow_provider_cloudelements.sandbox import Sandbox
+
+    with Sandbox(process=True, **behaviour) as sandbox, client_of(sandbox.connection()) as client:
+        yield sandbox, client
+
+
+def client_of(
+    connection: dict[str, Any], on_token: Callable[[str], None] | None = None
+) -> CloudElementsClient:
+    """Make a client of a sandbox.
+
+    :param connection: What :meth:`Sandbox.connection` returned, or a copy of it in another process.
+    :param on_token: Told each token that is handed out.
+    """
+    from airflow_provider_cloudelements.client import CloudElementsClient
+    from airflow_provider_cloudelements.connections import ConnectionSettings
+
+    return CloudElementsClient(
+        ConnectionSettings(
+            base_url=connection["host"],
+            user_secret=connection["password"],
+            organization_secret=connection["extra"]["organization_secret"],
+        ),
+        on_token=on_token,
+    )
+
+
+def api_url(sandbox: Sandbox, path: str) -> str:
+    """Return the address of a call, for who makes it by hand."""
+    return f"{sandbox.url}/elements/api-v2{path}"
+
+
+def authorization(connection: dict[str, Any]) -> dict[str, str]:
+    """Return the header that each call needs, for who makes it by hand."""
+    organization = connection["extra"]["organization_secret"]
+    return {"Authorization": f"User {connection['password']}, Organization {organization}"}
+
+
+def child(module: str, *arguments: str) -> dict[str, Any]:
+    """Run a module in a fresh process and return the JSON object that it prints as its last line.
+
+    :param module: Its whole name.
+    :param arguments: For its command line.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def resident() -> int:
+    """Return the bytes of memory that this process has (Linux)."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def installed(module: str) -> bool:
+    """Say whether a rival can be imported, without importing it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def machine() -> str:
+    """Say on what the figures were taken."""
+    versions = []
+    for name in DISTRIBUTIONS:
+        with contextlib.suppress(PackageNotFoundError):
+            versions.append(f"{name.removeprefix('apache-airflow-')} {version(name)}")
+    load = " ".join(f"{each:.1f}" for each in os.getloadavg())
+    return f"{os.cpu_count()} cores, load {load}, Python {platform.python_version()}, {', '.join(versions)}"

@@ -1,0 +1,78 @@
+"""What a create task costs when there is nothing to do: the usual case of a schedule."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import requests
+
+from airflow_provider_cloudelements.client import CloudElementsClient, InstanceSpec
+from airflow_provider_cloudelements.sandbox import Sandbox
+from benchmarks.figures import Figure, Ratio, in_turns
+from benchmarks.setting import CONFIGURATION, ELEMENT, api_url, authorization, served
+
+SUMMARY = "ensure: first time and steady state"
+
+CALLS = 20
+
+
+SPEC = InstanceSpec(
+    element=ELEMENT, name="one", key=f"{ELEMENT}/one", configuration=CONFIGURATION, tags=("production",)
+)
+
+
+def run(quick: bool) -> list[Figure]:
+    """Measure."""
+    with served() as (sandbox, client), requests.Session() as session:
+        first, again = calls_of_ensure(sandbox, client)
+        session.headers.update(authorization(sandbox.connection()))
+        listing = api_url(sandbox, "/instances")
+        reading = api_url(sandbox, f"/instances/{client.instances.ensure(SPEC).instance.id}")
+
+        def by_hand() -> None:
+            found = session.get(listing, params={"tags[]": SPEC.marker, "pageSize": "200"}, timeout=30)
+            found.raise_for_status()
+            read = session.get(reading, timeout=30)
+            read.raise_for_status()
+            assert found.json()[0]["id"] == read.json()["id"]
+
+        def ensure() -> None:
+            client.instances.ensure(SPEC)
+
+        times = in_turns(
+            {"ours": _milliseconds(ensure), "by hand": _milliseconds(by_hand)}, 15 if quick else 60
+        )
+    return [
+        Figure("ensure, first time", f"{first} calls"),
+        Figure("ensure, steady state", f"{again} calls"),
+        Figure(
+            "ensure, steady state",
+            f"{statistics.median(times['ours']):.1f} ms",
+            f"the same calls, bare requests: {statistics.median(times['by hand']):.1f} ms",
+            Ratio.of(times["ours"], times["by hand"]),
+        ),
+    ]
+
+
+def calls_of_ensure(sandbox: Sandbox, client: CloudElementsClient) -> tuple[int, int]:
+    """Return how many calls ``ensure`` makes for a new instance, and once there is nothing to do."""
+    assert client.instances.ensure(SPEC).created
+    first = sandbox.counters()["total"]
+    again = client.instances.ensure(SPEC)
+    assert not again.created
+    assert not again.changed
+    return first, sandbox.counters()["total"] - first
+
+
+def _milliseconds(call: Callable[[], None]) -> Callable[[], float]:
+    """Return what makes one turn's calls and tells how long each took."""
+
+    def turn() -> float:
+        begin = time.perf_counter()
+        for _ in range(CALLS):
+            call()
+        return (time.perf_counter() - begin) / CALLS * 1000
+
+    return turn

@@ -1,0 +1,126 @@
+"""The benchmarks' small twin: what is stable within seconds gates, loosely; and the bounds' arithmetic."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import calls, memory, setting, steady
+from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Prints what an operators module loads beyond what a DAG file with any operator has loaded.
+IMPORTS = """
+import json, sys
+from airflow.sdk import DAG, BaseOperator, task
+before = set(sys.modules)
+import airflow_provider_cloudelements.operators.instances
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_get_keeps_up_with_bare_requests() -> None:
+    best = 0.0
+    for _ in range(3):  # a busy machine may spoil one measurement
+        rates = calls.rates_of(8, with_http_hook=False)
+        best = max(best, Ratio.of(rates["ours"], rates[calls.BARE]).median)
+        if best >= 0.8:
+            return
+    pytest.fail(
+        f"client.instances.get reaches {best:.2f} of bare requests, far under {calls.AGAINST_BARE.limit}"
+    )
+
+
+def test_importing_the_operators_loads_nothing_heavy() -> None:
+    printed = subprocess.check_output([sys.executable, "-c", IMPORTS], cwd=ROOT, text=True)
+    loaded: list[str] = json.loads(printed.splitlines()[-1])
+    heavy = ("requests", "urllib3", "tenacity", "fastapi", "uvicorn", "airflow.triggers")
+    assert [name for name in loaded if name.startswith(heavy)] == []
+    foreign = [name for name in loaded if not name.startswith("airflow_provider_cloudelements")]
+    assert len(foreign) <= 5, foreign
+
+
+def test_iterating_a_list_holds_two_pages_at_most() -> None:
+    with setting.served(page_size=50, max_page_size=50) as (_, client):
+        memory.fill(client, 1_000)
+        found = memory.peaks(client.instances.list, part=150)
+        kept = memory.held(client.instances.list)
+    assert found["count"] == kept["count"] == 1_000
+    assert found["last"] <= 1.2 * found["first"]
+    assert kept["held"] / kept["count"] < 3_000
+
+
+def test_ensure_costs_two_calls_when_there_is_nothing_to_do() -> None:
+    with setting.served() as (sandbox, client):
+        assert steady.calls_of_ensure(sandbox, client) == (4, 2)
+
+
+def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
+    masked: list[str] = []
+    with setting.served() as (sandbox, client):
+        made = client.instances.create(
+            element=setting.ELEMENT, name="one", configuration=setting.CONFIGURATION
+        )
+        watched = setting.client_of(sandbox.connection(), masked.append)
+        with watched:
+            assert [each.id for each in watched.instances.list()] == [made.id]
+            watched.instances.get(made.id)
+            assert masked == []
+            watched.instances.token(made.id)
+    assert masked == [made.token]
+
+
+def test_ratios_are_medians_of_rounds() -> None:
+    ratio = Ratio.of([1.0, 2.0, 9.0], [1.0, 1.0, 3.0])
+    assert (ratio.low, ratio.median, ratio.high) == (1.5, 2.0, 2.5)
+    assert Ratio.of([1.0], [2.0]).median == 0.5
+
+
+def test_contestants_take_turns() -> None:
+    order: list[str] = []
+
+    def contestant(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    figures = in_turns({"a": lambda: contestant("a"), "b": lambda: contestant("b")}, 2)
+    assert order == ["a", "b", "a", "b", "b", "a"]
+    assert figures == {"a": [3.0, 6.0], "b": [4.0, 5.0]}
+
+
+@pytest.mark.parametrize(
+    ("bound", "ratio", "holds"),
+    [
+        (Bound(0.9), 0.9, True),
+        (Bound(0.9), 0.89, False),
+        (Bound(1.03, most=True), 1.03, True),
+        (Bound(1.03, most=True), 1.04, False),
+        (Bound(0.9), None, False),
+    ],
+)
+def test_a_bound_holds_or_is_missed(bound: Bound, ratio: float | None, holds: bool) -> None:
+    measured = None if ratio is None else Ratio(ratio, ratio, ratio)
+    figure = Figure("speed", "1/s", "rival: 1/s", measured, bound)
+    assert figure.missed is not holds
+    assert ("holds" in table([figure])) is holds
+
+
+@pytest.mark.parametrize(("limit", "code"), [(0.5, 0), (2.0, 1)])
+def test_the_command_says_whether_bounds_hold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], limit: float, code: int
+) -> None:
+    figure = Figure("speed", "1/s", "rival: 1/s", Ratio(1.0, 1.0, 1.0), Bound(limit))
+    monkeypatch.setattr(calls, "run", lambda quick: [figure])
+    assert command.main(["calls", "--quick"]) == code
+    assert ("MISSED: speed" in capsys.readouterr().out) is bool(code)
+
+
+def test_the_command_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(SystemExit):
+        command.main(["nonsense"])
