@@ -23,15 +23,15 @@ def mask_secret(value: str) -> None:
     """Register a secret with Airflow's masker, as it is and as it stands in a URL.
 
     The masker knows exact strings only, and the platform's secrets are base64: ``/ + =`` look otherwise in
-    a URL.
+    a URL. Two forms and no more: each one recompiles the masker's expression over all of them.
 
     :param value: The secret. Values under five characters are not masked by Airflow.
     """
-    from urllib.parse import quote, quote_plus
+    from urllib.parse import quote
 
     from airflow.sdk.log import mask_secret as airflow_mask_secret
 
-    for form in dict.fromkeys((value, quote(value, safe=""), quote(value), quote_plus(value))):
+    for form in dict.fromkeys((value, quote(value, safe="", errors="replace"))):
         airflow_mask_secret(form)
 
 

@@ -12,6 +12,9 @@ from typing import Any
 CONN_TYPE = "cloudelements"
 ELEMENT_CONN_TYPE = "cloudelements_element"
 
+#: Seconds; the most for a time-out. Sockets refuse what does not fit into their clock.
+DAY = 86_400
+
 
 @dataclass(frozen=True)
 class FormField:
@@ -25,6 +28,7 @@ class FormField:
     :param default: The value when the field is missing, empty or null.
     :param choices: The values allowed; the form shows a drop-down list.
     :param minimum: Least number allowed.
+    :param maximum: Greatest number allowed.
     """
 
     name: str
@@ -34,6 +38,7 @@ class FormField:
     default: Any = None
     choices: tuple[str, ...] = ()
     minimum: float | None = None
+    maximum: float | None = None
 
     def schema(self) -> dict[str, Any]:
         """Return the field's JSON schema, as Airflow's form reads it."""
@@ -47,6 +52,8 @@ class FormField:
             schema["enum"] = list(self.choices)
         if self.minimum is not None:
             schema["minimum"] = self.minimum
+        if self.maximum is not None:
+            schema["maximum"] = self.maximum
         if self.default is not None:
             schema["default"] = self.default
         return schema
@@ -73,6 +80,7 @@ CONNECTION_FIELDS = (
         kind="number",
         default=30.0,
         minimum=1,
+        maximum=DAY,
     ),
     FormField(
         "create_timeout",
@@ -82,6 +90,7 @@ CONNECTION_FIELDS = (
         kind="number",
         default=60.0,
         minimum=1,
+        maximum=DAY,
     ),
     FormField(
         "max_retries",
@@ -90,6 +99,7 @@ CONNECTION_FIELDS = (
         kind="integer",
         default=3,
         minimum=0,
+        maximum=100,
     ),
     FormField(
         "proxy",
@@ -204,7 +214,6 @@ def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
     )
     from wtforms import (  # type: ignore[import-untyped]
         BooleanField,
-        FloatField,
         IntegerField,
         PasswordField,
         StringField,
@@ -214,7 +223,7 @@ def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
     types = {
         "secret": PasswordField,
         "word": PasswordField,
-        "number": FloatField,
+        "number": IntegerField,  # Airflow 3.1 knows no field for fractions
         "integer": IntegerField,
         "boolean": BooleanField,
     }
@@ -223,13 +232,13 @@ def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
         validators: list[Any] = []
         if each.choices:
             validators.append(any_of(list(each.choices)))
-        if each.minimum is not None:
-            validators.append(NumberRange(min=each.minimum))
+        if each.minimum is not None or each.maximum is not None:
+            validators.append(NumberRange(min=each.minimum, max=each.maximum))
         password = each.kind in ("secret", "word")
         widgets[each.name] = types.get(each.kind, StringField)(
             each.label,
             description=each.description,
-            default=each.default,
+            default=int(each.default) if each.kind == "number" else each.default,
             validators=validators,
             widget=BS3PasswordFieldWidget() if password else BS3TextFieldWidget(),
         )

@@ -12,10 +12,11 @@ import difflib
 import ipaddress
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, ELEMENT_FIELDS, FormField
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
@@ -103,8 +104,9 @@ class _Reader:
         except (ValueError, OverflowError):
             pass  # stays not-a-number, which no bound admits
         least = form_field.minimum if form_field.minimum is not None else float("-inf")
-        if not least <= number < float("inf"):
-            self.fail(form_field.name, f"it must be a number of at least {least:g}.")
+        most = form_field.maximum if form_field.maximum is not None else sys.float_info.max
+        if not least <= number <= most:
+            self.fail(form_field.name, f"it must be a number from {least:g} to {most:g}.")
         return number
 
     def _integer(self, form_field: FormField, value: Any) -> int:
@@ -142,7 +144,9 @@ def is_web_url(text: str) -> bool:
     """Say whether a text is an absolute http or https address."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable()
+        # A port out of range shows only when it is asked for.
+        well_formed = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        return parts.scheme in ("http", "https") and well_formed and text.isprintable()
     except ValueError:
         return False
 
@@ -188,6 +192,8 @@ def _base_url(reader: _Reader, verify_tls: bool) -> str:
         reader.fail(
             "host", "http:// would send the secrets in clear. Use https://, or turn verify_tls off as well."
         )
+    if port == 0:
+        reader.fail("host", "its port must be a number from 1 to 65535.")
     port = port or connection.port
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
@@ -237,6 +243,8 @@ class ConnectionSettings:
         values = {each.name: reader[each.name] for each in CONNECTION_FIELDS}
         user_secret = connection.password or None
         if values["authorization"]:
+            if not values["authorization"].isascii():
+                reader.fail("authorization", "it must be printable ASCII, as a header is.")
             user_secret = values["organization_secret"] = None
         else:
             if not user_secret:
@@ -264,11 +272,13 @@ class ConnectionSettings:
     def secrets(self) -> tuple[str, ...]:
         """Every secret in these settings, for the masker and for redaction."""
         values = (self.user_secret, self.organization_secret, self.authorization, self.proxy)
-        found = [value for value in values if value]
-        if self.authorization and " " in self.authorization:
-            # "Bearer x": the token alone is as good as the header.
-            found.append(self.authorization.rsplit(" ", 1)[1])
-        return tuple(found)
+        found = [value or "" for value in values]
+        # "Bearer x", or the documented words (dossier 2.1): what follows the word is as good as the header.
+        for pair in (self.authorization or "").split(","):
+            found.append(pair.strip().partition(" ")[2].strip())
+        if self.proxy and (password := urlsplit(self.proxy).password):
+            found += [password, unquote(password)]
+        return tuple(value for value in dict.fromkeys(found) if value)
 
 
 @dataclass(frozen=True)

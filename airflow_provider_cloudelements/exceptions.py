@@ -104,7 +104,14 @@ class CloudElementsValidationError(CloudElementsError):
 
 
 class CloudElementsServerError(CloudElementsError):
-    """The platform failed (5xx), or answered something that its API does not describe."""
+    """The platform failed (5xx), or answered something that its API does not describe.
+
+    :param retry_after: Seconds that the answer asked to wait, ``None`` when it named none.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float | None = None, **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.retry_after = retry_after
 
 
 class CloudElementsTransportError(CloudElementsError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsRateLimitError
+from airflow_provider_cloudelements.exceptions import CloudElementsError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, RetryDecision, RetryPolicy
@@ -22,7 +22,7 @@ else:
 
 class CloudElementsRetryPolicy(RetryPolicy):
     """
-    Fails at once what no retry can help, and waits as long as a rate limit asks.
+    Fails at once what no retry can help, and waits as long as the platform asks.
 
     For a task: ``retry_policy=CloudElementsRetryPolicy(), retries=5``. Everything else goes by the task's
     own ``retries`` and ``retry_delay``.
@@ -45,8 +45,8 @@ class CloudElementsRetryPolicy(RetryPolicy):
             return RetryDecision.default()
         if not exception.retryable:
             return RetryDecision.fail(reason=f"{type(exception).__name__}: no retry can help.")
-        if isinstance(exception, CloudElementsRateLimitError) and exception.retry_after:
-            wait = min(timedelta(seconds=exception.retry_after), self.longest_wait)
+        if asked := getattr(exception, "retry_after", None):
+            wait = min(timedelta(seconds=asked), self.longest_wait)
             return RetryDecision.retry(delay=wait, reason=f"The platform asks to wait {wait}.")
         return RetryDecision.default()
 

@@ -31,6 +31,7 @@ from airflow_provider_cloudelements.retry_policy import CloudElementsRetryPolicy
         (errors.CloudElementsRateLimitError("x", retry_after=90), RetryAction.RETRY, 90),
         (errors.CloudElementsRateLimitError("x", retry_after=90_000), RetryAction.RETRY, 3600),
         (errors.CloudElementsRateLimitError("x"), RetryAction.DEFAULT, None),
+        (errors.CloudElementsServerError("x", retry_after=90), RetryAction.RETRY, 90),
         (errors.CloudElementsTimeoutError("x"), RetryAction.DEFAULT, None),
         (RuntimeError("x"), RetryAction.DEFAULT, None),
     ],

@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_cloudelements.client.identity import (
@@ -20,6 +20,7 @@ from airflow_provider_cloudelements.client.models import (
     EVENT_CALLBACK_URL,
     EVENT_SIGNATURE_KEY,
     EVENTS_ENABLED,
+    MASK,
     Instance,
     configuration_text,
 )
@@ -27,6 +28,8 @@ from airflow_provider_cloudelements.client.redaction import is_secret_key
 
 #: Name under which what a login gave (the code) has its fingerprint.
 PROVIDER_DATA = "providerData"
+#: What the platform itself got from the vendor's login, and replaces whenever the vendor does.
+PLATFORMS_OWN = "oauth.user."
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class InstanceSpec:
         if self.provider_data:
             found[PROVIDER_DATA] = dict(self.provider_data)
         return found
+
+    def without_credentials(self) -> InstanceSpec:
+        """Return the same with nothing that authenticates."""
+        plain = {key: value for key, value in self.configuration.items() if not is_secret_key(key)}
+        return replace(self, configuration=plain, provider_data={}, external_authentication=None)
 
     def tags_to_create(self, fingerprints: Fingerprints) -> list[str]:
         """Return the tags of a new instance: people's, the marker, the fingerprint, the origin."""
@@ -111,9 +119,10 @@ class Difference:
     def between(cls, spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints) -> Difference:
         """Compare.
 
-        A credential that reads as asterisks is compared by its fingerprint. Where none tells, a healthy
-        instance keeps what it has; one that needs mending is given everything. The signature key is written
-        in that case as well: that spends nothing and re-authenticates nothing.
+        What reads as asterisks is compared by its fingerprint. Where none tells, a healthy instance keeps
+        the credentials that it has; one that needs mending is given everything. The signature key, and what
+        this element masks without being a secret by its name, are written in that case as well: that spends
+        nothing, re-authenticates nothing, and leaves the fingerprint that tells next time.
 
         :param spec: As it shall be.
         :param instance: As it is, with configuration and tags.
@@ -122,7 +131,7 @@ class Difference:
         writes: dict[str, Any] = {}
         unknown: list[str] = []
         for key, value in spec.configuration.items():
-            if not is_secret_key(key):
+            if not _hidden(key, instance):
                 if not same_value(key, value, instance):
                     writes[key] = value
                 continue
@@ -130,7 +139,7 @@ class Difference:
             if known is Known.CHANGED:
                 writes[key] = value
             elif known is Known.UNKNOWN:
-                if key == EVENT_SIGNATURE_KEY or not instance.healthy:
+                if key == EVENT_SIGNATURE_KEY or not is_secret_key(key) or not instance.healthy:
                     writes[key] = value
                 else:
                     unknown.append(key)
@@ -141,7 +150,7 @@ class Difference:
                 provider_data = spec.provider_data
             elif known is Known.UNKNOWN:
                 unknown.append("authorization code")
-        written = {key: value for key, value in writes.items() if is_secret_key(key)}
+        written = {key: value for key, value in writes.items() if _hidden(key, instance)}
         if provider_data:
             written[PROVIDER_DATA] = dict(provider_data)
         return cls(writes, provider_data, _tags(spec, instance, fingerprints, written), tuple(unknown))
@@ -164,10 +173,17 @@ def same_value(key: str, wanted: Any, instance: Instance) -> bool:
     return False
 
 
+def _hidden(key: str, instance: Instance) -> bool:
+    """Say whether reading back cannot be relied on to show a value: a secret, or masked nevertheless."""
+    return is_secret_key(key) or instance.configuration.get(key) == MASK
+
+
 def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints) -> Known:
     current = instance.configuration.get(key)
-    if current and current.strip("*"):
-        # Not masked: older samples show secrets in clear (dossier 4.3).
+    if current and current.strip("*") and not key.startswith(PLATFORMS_OWN):
+        # Not masked: older samples show secrets in clear (dossier 4.3). A refresh token that shows is no
+        # measure: Microsoft replaces it at each use (dossier 0b), and writing the first one back would undo
+        # that, each time, until it has expired.
         return Known.SAME if current == configuration_text(value) else Known.CHANGED
     return fingerprints.compare(instance.tags, key, value)
 
@@ -187,4 +203,9 @@ def _tags(
 
 def plain_text(text: str) -> str:
     """Make names and tags comparable: the platform strips HTML (CH), by a rule that is not documented."""
-    return " ".join(re.sub(r"<[^>]*>", "", html.unescape(text)).split())
+    text = html.unescape(text)
+    # Until nothing changes: what is left of nested markup by one pass is markup to the next one, and texts
+    # are compared that the platform has passed over already.
+    while (stripped := re.sub(r"<[^<>]*>", "", text)) != text:
+        text = stripped
+    return " ".join(text.split())

@@ -21,9 +21,13 @@ from airflow_provider_cloudelements.client.difference import (
     plain_text,
     same_value,
 )
-from airflow_provider_cloudelements.client.identity import Fingerprints, marker_tag, origin_tag
+from airflow_provider_cloudelements.client.identity import (
+    FINGERPRINT_PREFIX,
+    Fingerprints,
+    marker_tag,
+    origin_tag,
+)
 from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED, Instance
-from airflow_provider_cloudelements.client.redaction import is_secret_key
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsConflictError,
@@ -60,6 +64,9 @@ class Journal(Protocol):
     def sending_code(self, fingerprint: str) -> None:
         """Note, before it happens, that a code is about to be sent."""
 
+    def code_kept(self, fingerprint: str) -> None:
+        """Take the note back: it is proven that the code never left."""
+
 
 class MemoryJournal:
     """Remembers for as long as it lives."""
@@ -83,6 +90,10 @@ class MemoryJournal:
     def sending_code(self, fingerprint: str) -> None:
         """Note a code."""
         self._codes.add(fingerprint)
+
+    def code_kept(self, fingerprint: str) -> None:
+        """Forget a code."""
+        self._codes.discard(fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +182,11 @@ class Ensure:
                 provider_data=spec.provider_data,
                 tags=spec.tags_to_create(self.fingerprints),
                 external_authentication=spec.external_authentication,
+                with_token=self.with_token,
             )
         except CloudElementsError as error:
             if not _may_have_acted(error):
+                self._take_note_back(error)
                 raise
             doubt = error
         if doubt is not None:
@@ -183,15 +196,24 @@ class Ensure:
         self.journal.remember(spec.marker, made.id)
         return self._after_create(made)
 
+    @property
+    def _code(self) -> str:
+        return self.fingerprints.of(PROVIDER_DATA, dict(self.spec.provider_data))
+
     def _note_code(self) -> None:
-        fingerprint = self.fingerprints.of(PROVIDER_DATA, dict(self.spec.provider_data))
-        if self.journal.code_sent(fingerprint):
+        if self.journal.code_sent(self._code):
             raise CloudElementsAmbiguousCreateError(
                 f"An earlier try for {self.spec.key!r} may have sent this authorization code already, and no "
-                "instance shows it. A code works once: ask for consent again and start with a new one.",
+                "instance shows it. A code works once: ask for consent again and start a new run with a new "
+                "one.",
                 code_spent=True,
             )
-        self.journal.sending_code(fingerprint)
+        self.journal.sending_code(self._code)
+
+    def _take_note_back(self, error: CloudElementsError) -> None:
+        """Let a later try send the code, where it is proven that this one did not."""
+        if self.spec.provider_data and isinstance(error, CloudElementsTransportError) and not error.sent:
+            self.journal.code_kept(self._code)
 
     def _settle(self, doubt: CloudElementsError) -> Instance:
         """Go on looking for what a create in doubt may have made; the server may still be at work."""
@@ -236,14 +258,20 @@ class Ensure:
 
     def _after_create(self, made: Instance) -> Ensured:
         """Look whether somebody else made one at the same time, and whether events are as asked."""
-        found = self._look_up()
-        oldest = found[0] if found else made
+        # As listed, if it is; a list may show late what was just made.
+        found = _oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
+        oldest = self._read(found[0].id)
+        twins = self._report_twins(found, oldest)
         if oldest.id != made.id:
             # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
             log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
+            self._check_fit(oldest)
             self.journal.remember(self.spec.marker, oldest.id)
-        ensured = self._make_as_asked(self._read(oldest.id), without_credentials=True)
-        twins = self._report_twins([*found, made], ensured.instance)
+        self._check_origin(oldest)
+        if self.if_exists == "reuse" and oldest.id != made.id:
+            ensured = self._reuse(oldest)
+        else:
+            ensured = self._make_as_asked(oldest, without_credentials=True)
         return replace(ensured, created=oldest.id == made.id, changed=(), twins=twins)
 
     # -- keeping one ----------------------------------------------------------------------------------
@@ -255,12 +283,7 @@ class Ensure:
             return self._keep(found[1:]) if found[1:] else self._create()
         self._check_fit(instance)
         self.journal.remember(self.spec.marker, instance.id)
-        ours = self.spec.origin is not None and origin_tag(self.spec.origin) in instance.tags
-        if self.if_exists == "fail" and not ours:
-            raise CloudElementsConflictError(
-                f"Instance {instance.id} ({instance.name!r}) of {self.spec.key!r} exists already, and "
-                "if_exists='fail' was asked."
-            )
+        self._check_origin(instance)
         ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
         return replace(ensured, twins=self._report_twins(found, ensured.instance))
 
@@ -276,6 +299,14 @@ class Ensure:
                 "Give each instance a key of its own, or rename or delete this one."
             )
 
+    def _check_origin(self, instance: Instance) -> None:
+        ours = self.spec.origin is not None and origin_tag(self.spec.origin) in instance.tags
+        if self.if_exists == "fail" and not ours:
+            raise CloudElementsConflictError(
+                f"Instance {instance.id} ({instance.name!r}) of {self.spec.key!r} exists already, and "
+                "if_exists='fail' was asked."
+            )
+
     def _reuse(self, instance: Instance) -> Ensured:
         if not instance.healthy:
             raise _needs_mending(instance, "if_exists='reuse' takes it as it is")
@@ -283,7 +314,8 @@ class Ensure:
         if difference.configuration or difference.provider_data:
             log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
         if self.spec.marker not in instance.tags:
-            self.instances.update(instance.id, tags=[*instance.tags, self.spec.marker])
+            tags = [*instance.tags, self.spec.marker]
+            self.instances.update(instance.id, tags=tags, keep_own_tags=False)
         return Ensured(instance, created=False)
 
     def _make_as_asked(self, instance: Instance, *, without_credentials: bool = False) -> Ensured:
@@ -292,15 +324,8 @@ class Ensure:
         :param instance: As it is.
         :param without_credentials: Write nothing that authenticates: it was just sent with the create.
         """
-        difference = Difference.between(self.spec, instance, self.fingerprints)
-        if without_credentials:
-            difference = Difference(
-                {key: value for key, value in difference.configuration.items() if not is_secret_key(key)},
-                tags=difference.tags,
-            )
-            if difference.tags is not None:
-                tags = [*instance.tags, *(self.spec.tags or ()), self.spec.marker]
-                difference = replace(difference, tags=tuple(dict.fromkeys(tags)))
+        spec = self.spec.without_credentials() if without_credentials else self.spec
+        difference = Difference.between(spec, instance, self.fingerprints)
         if not instance.healthy and not difference.mends:
             raise _needs_mending(
                 instance,
@@ -337,16 +362,22 @@ class Ensure:
                 configuration=difference.configuration,
                 provider_data=difference.provider_data,
                 tags=difference.tags,
+                # They are complete. To read them again could fail, and look as if the code had gone out.
+                keep_own_tags=False,
             )
         except CloudElementsError as error:
             if not difference.provider_data or not _may_have_acted(error):
+                if difference.provider_data:
+                    self._take_note_back(error)
                 raise
             doubt = error
         else:
             return
-        # The fingerprint travels in the same call as the code, so it tells whether the call took place.
+        # The fingerprint travels in the same call as the code, so it tells whether the call took place. It
+        # alone: of other tags markup is stripped, and people edit them.
+        fingerprint = {tag for tag in difference.tags or () if tag.startswith(FINGERPRINT_PREFIX)}
         deadline = self._clock() + self.settle_time
-        while not set(difference.tags or ()) <= set(self.instances.get(instance.id).tags):
+        while not self._shows(instance.id, fingerprint):
             if self._clock() >= deadline:
                 raise CloudElementsAmbiguousCreateError(
                     f"It is not known whether instance {instance.id} was re-authenticated. The authorization "
@@ -358,6 +389,13 @@ class Ensure:
                     path=doubt.path,
                 )
             self._sleep(min(1.0, self.settle_time))
+
+    def _shows(self, instance_id: int, tags: set[str]) -> bool:
+        try:
+            return tags <= set(self.instances.get(instance_id).tags)
+        except CloudElementsError as error:
+            log.warning("The look-up failed: %s", error)
+            return False
 
     # -- the end --------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from airflow_provider_cloudelements.client.redaction import redact, secret_value
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsConflictError,
+    CloudElementsConnectionError,
     CloudElementsError,
     CloudElementsForbiddenError,
     CloudElementsNotFoundError,
@@ -40,6 +41,9 @@ _KINDS: dict[int, type[CloudElementsError]] = {
     422: CloudElementsValidationError,
     429: CloudElementsRateLimitError,
 }
+
+#: Answers that may say how long to wait (429: dossier 8.1; 503: HTTP's own rule).
+_MAY_ASK_TO_WAIT = (429, 503)
 
 _HINTS = {
     401: "The platform does not accept the User secret, the Organization secret or the element token; it "
@@ -79,15 +83,15 @@ def failure_of_answer(
         secrets.append(request.token)
     message = _clean(body.get("message"), secrets)
     provider_message = _clean(body.get("providerMessage"), secrets)
-    request_id = _request_id(answer.headers.get("Elements-Request-Id"), body.get("requestId"))
+    request_id = _request_id(secrets, answer.headers.get("Elements-Request-Id"), body.get("requestId"))
 
     parts = [f"{request.method} {request.path} answered {status}."]
     if 300 <= status < 400:
         parts.append(f"The API does not redirect; is {settings.base_url} its host?")
     if message:
-        parts.append(f"The platform says: {message}")
+        parts.append(f"The platform says: {_sentence(message)}")
     if provider_message:
-        parts.append(f"The vendor says: {provider_message}")
+        parts.append(f"The vendor says: {_sentence(provider_message)}")
     if status in _HINTS:
         parts.append(_HINTS[status])
     if request_id:
@@ -100,7 +104,7 @@ def failure_of_answer(
         "path": request.path,
     }
     kind = _KINDS.get(status, CloudElementsError if 400 <= status < 500 else CloudElementsServerError)
-    if status == 429:
+    if status in _MAY_ASK_TO_WAIT:
         details["retry_after"] = _retry_after(answer)
     return kind(" ".join(parts), **details)
 
@@ -118,6 +122,13 @@ def failure_of_transport(
 
     call = f"{request.method} {request.path}"
     details: dict[str, Any] = {"method": request.method, "path": request.path}
+    if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException):
+        # Sockets' own errors come wrapped; this one comes from looking for the certificates.
+        where = "field 'ca_bundle'" if settings.ca_bundle else "the environment's REQUESTS_CA_BUNDLE"
+        return CloudElementsConnectionError(
+            f"{call}: connection {settings.conn_id!r}, {where}: there is no such file on this machine.",
+            **details,
+        )
     sent = not _never_left(error)
     if isinstance(error, requests.exceptions.SSLError):
         return CloudElementsTransportError(
@@ -133,7 +144,12 @@ def failure_of_transport(
     if isinstance(error, requests.exceptions.Timeout):
         what = "no answer in time from" if sent else "could not connect in time to"
         return CloudElementsTimeoutError(f"{call}: {what} {settings.base_url}.", sent=sent, **details)
-    refused = (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader, UnicodeError)
+    refused = (
+        requests.exceptions.InvalidURL,
+        requests.exceptions.InvalidHeader,
+        requests.exceptions.InvalidSchema,  # a SOCKS proxy without the package for it
+        UnicodeError,
+    )
     if isinstance(error, refused):
         return CloudElementsValidationError(
             f"{call}: the request cannot be written ({type(error).__name__}).", **details
@@ -156,6 +172,9 @@ def _never_left(error: BaseException) -> bool:
         if isinstance(each, NewConnectionError | ConnectTimeoutError):
             return True
         if isinstance(each, ProxyError | SSLError) and "certificate" in str(each).lower():
+            return True
+        # http.client's words for a proxy that refuses to connect; there is no class for it.
+        if isinstance(each, OSError) and str(each).startswith("Tunnel connection failed"):
             return True
         waiting += [arg for arg in each.args if isinstance(arg, BaseException)]
         reason = getattr(each, "reason", None)
@@ -182,13 +201,19 @@ def _clean(text: Any, secrets: list[str]) -> str | None:
     return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
 
 
-def _request_id(*candidates: Any) -> str | None:
-    return next((each for each in candidates if isinstance(each, str) and _REQUEST_ID.fullmatch(each)), None)
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _request_id(secrets: list[str], *candidates: Any) -> str | None:
+    for each in candidates:
+        if isinstance(each, str) and _REQUEST_ID.fullmatch(each) and redact(each, secrets) == each:
+            return each
+    return None
 
 
 def _retry_after(answer: requests.Response) -> float | None:
     """Return the seconds of a Retry-After header, in either of its forms."""
-    from urllib3.exceptions import InvalidHeader
     from urllib3.util.retry import Retry
 
     text = answer.headers.get("Retry-After")
@@ -196,5 +221,5 @@ def _retry_after(answer: requests.Response) -> float | None:
         return None
     try:
         return float(Retry().parse_retry_after(text))
-    except (InvalidHeader, ValueError, OverflowError):
+    except Exception:  # email.utils has errors of many kinds for a date that is none
         return None

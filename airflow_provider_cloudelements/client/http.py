@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
@@ -26,7 +26,6 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsError,
     CloudElementsNotFoundError,
-    CloudElementsRateLimitError,
     CloudElementsServerError,
     CloudElementsTransportError,
     CloudElementsValidationError,
@@ -132,7 +131,7 @@ class HttpSession:
         *,
         params: Mapping[str, Any] | None = None,
         token: str | None = None,
-        page_size: int = PAGE_SIZE,
+        page_size: int | None = PAGE_SIZE,
     ) -> Iterator[Any]:
         """Yield the items of a list, a page at a time, as they are asked for.
 
@@ -142,9 +141,10 @@ class HttpSession:
         :param path: Path of the list.
         :param params: Query of every page.
         :param token: Element token, for an element's own resources.
-        :param page_size: Items a page.
+        :param page_size: Items a page; ``None`` leaves it to the other side.
         """
-        query = {"pageSize": page_size, **(params or {})}
+        query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
+        shown = _without_query(path)
         seen: set[str] = set()
         while True:
             try:
@@ -153,21 +153,22 @@ class HttpSession:
                 return
             if not isinstance(reply.body, list):
                 raise CloudElementsServerError(
-                    f"GET {path}: the answer is not a JSON array, as a list is.",
+                    f"GET {shown}: the answer is not a JSON array, as a list is.",
                     status=reply.status,
                     method="GET",
-                    path=path,
+                    path=shown,
                 )
-            yield from reply.body
-            next_page = reply.headers.get("Elements-Next-Page-Token")
-            if not next_page or not reply.body:
+            page, next_page = reply.body, reply.headers.get("Elements-Next-Page-Token")
+            del reply  # a page lives no longer than its last item is wanted
+            yield from page
+            if not next_page or not page:
                 return
+            del page
             if next_page in seen:
                 raise CloudElementsServerError(
-                    f"GET {path}: the same next-page token came twice; the list would never end.",
-                    status=reply.status,
+                    f"GET {shown}: the same next-page token came twice; the list would never end.",
                     method="GET",
-                    path=path,
+                    path=shown,
                 )
             seen.add(next_page)
             query = {**query, "nextPage": next_page}
@@ -193,6 +194,10 @@ class HttpSession:
         token: str | None,
         headers: Mapping[str, str] | None,
     ) -> _Request:
+        if not path.startswith("/"):
+            # Appended as it is, it would name something else, and a list's 404 would pass for an empty list.
+            raise CloudElementsValidationError(f"{method} {_without_query(path)}: a path starts with '/'.")
+        target, path = path, _without_query(path)
         sent_headers = {"Authorization": self._authorization(token), **(headers or {})}
         data: bytes | None = None
         if body is not None:
@@ -215,7 +220,7 @@ class HttpSession:
                     path=path,
                 )
             sent_headers["Content-Type"] = "application/json"
-        return _Request(method, path, params, body, data, token, sent_headers)
+        return _Request(method, path, target, params, body, data, token, sent_headers)
 
     def _authorization(self, token: str | None) -> str:
         if token is None:
@@ -234,7 +239,7 @@ class HttpSession:
         try:
             answer = self._session.request(
                 request.method,
-                f"{self.settings.base_url}{API_PREFIX}{request.path}",
+                f"{self.settings.base_url}{API_PREFIX}{request.target}",
                 params=request.params,
                 data=request.data,
                 headers=request.headers,
@@ -293,27 +298,55 @@ class HttpSession:
         # What the environment says of proxies and certificates is taken over above, once. Left on, requests
         # would read it again for each call, and put a .netrc's login in place of our Authorization.
         session.trust_env = False
+        # Even a redirect that is not followed is parsed, and a malformed one would hide the answer's status.
+        session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
         session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
+        for name in ("urllib3.connection", "urllib3.connectionpool"):
+            logging.getLogger(name).addFilter(_no_query)  # the same one again adds nothing
         return session
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A call, ready to send; ``body`` is kept beside ``data`` to know what must not show in an error."""
+    """A call, ready to send; ``body`` is kept beside ``data`` to know what must not show in an error.
+
+    Only verb and path are in ``repr``, which a formatter of tracebacks may show.
+    """
 
     method: str
     path: str
-    params: Mapping[str, Any] | None
-    body: Any
-    data: bytes | None
-    token: str | None
-    headers: dict[str, str]
+    target: str = field(repr=False)  # the path as given, with the query that a caller may have put there
+    params: Mapping[str, Any] | None = field(repr=False)
+    body: Any = field(repr=False)
+    data: bytes | None = field(repr=False)
+    token: str | None = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+
+
+def _without_query(path: str) -> str:
+    return path.partition("?")[0]
+
+
+def _no_query(record: logging.LogRecord) -> bool:
+    """Cut the query off our addresses in what urllib3 logs: an app's secret can stand in it (dossier 3.1)."""
+    args = record.args
+    if isinstance(args, tuple) and any(isinstance(arg, str) and API_PREFIX in arg for arg in args):
+        record.args = tuple(
+            _without_query(arg)
+            if isinstance(arg, str)
+            else arg
+            if isinstance(arg, int | float | None)
+            else type(arg).__name__
+            for arg in args
+        )
+        record.exc_info = record.exc_text = None  # it quotes the answer's headers
+    return True
 
 
 def _may_repeat(error: BaseException, repeatable: bool) -> bool:
     if isinstance(error, CloudElementsTransportError):
         return repeatable or not error.sent
-    if isinstance(error, CloudElementsRateLimitError) and (error.retry_after or 0) > LONGEST_PAUSE:
+    if (getattr(error, "retry_after", None) or 0) > LONGEST_PAUSE:
         return False
     return repeatable and isinstance(error, CloudElementsError) and error.status in PASSING_STATUSES
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -18,7 +19,10 @@ from airflow_provider_cloudelements.connections import ConnectionSettings
 MARKER_PREFIX = "airflow:"
 FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
-_OURS = (MARKER_PREFIX, FINGERPRINT_PREFIX, ORIGIN_PREFIX)
+# In full, since people may well write tags such as "airflow:production".
+_OURS = re.compile(
+    f"({MARKER_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}|{FINGERPRINT_PREFIX}[0-9a-f]{{6}}([.][0-9a-f]{{14}})*"
+)
 
 
 def marker_tag(instance_key: str) -> str:
@@ -37,7 +41,7 @@ def origin_tag(origin: str) -> str:
 
 def user_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags that are people's, without this provider's own."""
-    return tuple(tag for tag in tags if not tag.startswith(_OURS))
+    return tuple(tag for tag in tags if not _OURS.fullmatch(tag))
 
 
 def full_key(settings: ConnectionSettings, key: str) -> str:
@@ -47,7 +51,7 @@ def full_key(settings: ConnectionSettings, key: str) -> str:
 
 def own_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags that are this provider's own."""
-    return tuple(tag for tag in tags if tag.startswith(_OURS))
+    return tuple(tag for tag in tags if _OURS.fullmatch(tag))
 
 
 class Known(StrEnum):

@@ -44,6 +44,7 @@ class InstancesApi:
         provider_data: Mapping[str, Any] | None = None,
         tags: Iterable[str] | None = None,
         external_authentication: str | None = None,
+        with_token: bool = True,
     ) -> Instance:
         """Make an instance: one ``POST /instances``, sent again only when it is proven that it never left.
 
@@ -55,7 +56,8 @@ class InstancesApi:
         :param provider_data: What the vendor's login gave, such as ``{"code": ...}`` (SEED, dossier 3.2).
         :param tags: Tags; without any the platform makes one of the name (dossier 8.4 no. 9, observed).
         :param external_authentication: ``initial`` with a refresh token in the configuration (dossier 3.6).
-        :return: The instance, with its token.
+        :param with_token: Whether to keep the token and hand it out.
+        :return: The instance.
         :raises CloudElementsError: Of the kind that fits. After anything but a 4xx or an unsent request the
             instance may exist.
         """
@@ -72,7 +74,7 @@ class InstancesApi:
         reply = self._http.send(
             "POST", "/instances", body=body, timeout=self._http.settings.create_timeout, repeatable=False
         )
-        return self._hand_out(Instance.parse(reply.body, keep_token=True))
+        return self._hand_out(Instance.parse(reply.body, keep_token=with_token))
 
     def ensure(
         self,
@@ -177,6 +179,7 @@ class InstancesApi:
         configuration: Mapping[str, Any] | None = None,
         provider_data: Mapping[str, Any] | None = None,
         tags: Iterable[str] | None = None,
+        keep_own_tags: bool = True,
     ) -> Instance:
         """Change what is given and leave the rest (``PATCH /instances/{id}``).
 
@@ -185,8 +188,8 @@ class InstancesApi:
         :param configuration: Keys to change; others stay (dossier 4.4: CH).
         :param provider_data: Re-authenticates with what a new login gave; id and token stay (CH). Such a call
             is never repeated, because a code works once.
-        :param tags: The tags that it shall have. The platform replaces the whole list (DP); this provider's
-            own tags are read first and kept, unless given.
+        :param tags: The tags that it shall have. The platform replaces the whole list (DP).
+        :param keep_own_tags: Whether this provider's own tags are read first and kept, unless given.
         :raises CloudElementsValidationError: A value is asterisks: a masked value read earlier, which would
             overwrite the secret.
         """
@@ -198,7 +201,7 @@ class InstancesApi:
         if provider_data:
             body["providerData"] = dict(provider_data)
         if tags is not None:
-            body["tags"] = self._with_own_tags(instance_id, [*tags])
+            body["tags"] = self._with_own_tags(instance_id, [*tags]) if keep_own_tags else list(tags)
         reply = self._http.send(
             "PATCH",
             f"/instances/{instance_id:d}",

@@ -81,8 +81,8 @@ class Instance:
             id=parse_id(data.get("id"), "instance"),
             name=parse_text(data.get("name")) or "",
             element_key=parse_text(element.get("key")) or "",
-            element_id=_optional_id(element.get("id", data.get("elementId"))),
-            token=(parse_text(data.get("token")) or None) if keep_token else None,
+            element_id=_optional_id(element.get("id")) or _optional_id(data.get("elementId")),
+            token=_token(data.get("token")) if keep_token else None,
             tags=parse_tags(data.get("tags")),
             valid=parse_bool(data.get("valid"), default=True),
             disabled=parse_bool(data.get("disabled")),
@@ -235,6 +235,12 @@ def configuration_text(value: Any) -> str | None:
         return json.dumps(value, separators=(",", ":"), default=str)
     except RecursionError:
         raise CloudElementsServerError("A configuration value is nested too deeply to be read.") from None
+
+
+def _token(value: Any) -> str | None:
+    # What no header can carry is no token, and masking it would fail.
+    text = parse_text(value)
+    return text if text and text.isascii() and text.isprintable() and text == text.strip() else None
 
 
 def _optional_id(value: Any) -> int | None:

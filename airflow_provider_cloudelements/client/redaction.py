@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -14,8 +16,7 @@ ASTERISKS = "***"
 #: and oauth.api.secret on reading (dossier 4.3: CH); the rest is what elements call theirs, and the
 #: signature key.
 _SECRET_WORDS = re.compile(
-    r"password|passwd|passphrase|secret|token|signature[._]?key|api[._]?key|access[._]?key|private[._]?key"
-    r"|client[._]?key|credential",
+    r"password|passwd|passphrase|secret|token|credential|(signature|api|access|private|client)[._-]?key",
     re.IGNORECASE,
 )
 # Keys that hold such a word and yet no secret.
@@ -38,31 +39,46 @@ def mask_values(configuration: Mapping[str, Any]) -> dict[str, Any]:
 def secret_values(body: Any, *, inside: bool = False) -> Iterator[str]:
     """Yield every secret that a request's body or query holds.
 
-    :param body: What is sent: ``providerData`` is secret as a whole, elsewhere the key decides.
+    :param body: What is sent: ``providerData`` is secret as a whole, and so is ``propertyValue``, whose row
+        may be a password's; elsewhere the key decides.
     :param inside: Whether everything below is secret.
     """
     if isinstance(body, Mapping):
         for key, value in body.items():
-            yield from secret_values(value, inside=inside or key == "providerData" or is_secret_key(str(key)))
+            secret = inside or key in ("providerData", "propertyValue") or is_secret_key(str(key))
+            yield from secret_values(value, inside=secret)
     elif isinstance(body, list | tuple):
         for value in body:
             yield from secret_values(value, inside=inside)
-    elif inside and isinstance(body, str) and body:
-        yield body
+    elif inside and isinstance(body, str | int | float) and not isinstance(body, bool) and body != "":
+        yield str(body)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Take secrets out of a text, as they are, as they stand in a URL, and as base64.
+    """Take secrets out of a text, as they are and as a URL, JSON, HTML or base64 writes them.
 
     :param text: A message from elsewhere.
     :param secrets: The values to take out. Longer ones go first, so that none leaves a rest.
     """
-    forms: set[str] = set()
-    for secret in secrets:
-        encoded = base64.b64encode(secret.encode("utf-8", "surrogatepass")).decode().rstrip("=")
-        safe = secret.encode("utf-8", "replace").decode()
-        forms.update((secret, quote(safe, safe=""), quote(safe), quote_plus(safe), encoded))
-    for form in sorted(forms, key=len, reverse=True):
-        if form:
-            text = text.replace(form, ASTERISKS)
-    return text
+    found = {form for secret in secrets for form in _forms(secret) if form and form in text}
+    if not found:
+        return text
+    # In one pass, or a short secret would be looked for in the asterisks of a longer one.
+    return re.sub("|".join(map(re.escape, sorted(found, key=len, reverse=True))), ASTERISKS, text)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    safe = secret.encode("utf-8", "replace").decode()
+    # The last as JavaScript's encodeURIComponent does it.
+    for quoted in (quote(safe, safe=""), quote(safe), quote_plus(safe), quote(safe, safe="!'()*")):
+        yield quoted
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
+    # A vendor's own answer arrives as text (providerMessage), and may be JSON or a page inside.
+    for in_json in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield in_json
+        yield in_json.replace("/", "\\/")
+    yield html.escape(secret)
+    octets = secret.encode("utf-8", "surrogatepass")
+    for encoded in (base64.b64encode(octets), base64.urlsafe_b64encode(octets)):
+        yield encoded.decode().rstrip("=")

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
     CloudElementsForbiddenError,
     CloudElementsInstanceDisabledError,
 )
@@ -66,7 +67,8 @@ class InstanceClient:
     def list(self, path: str, **params: Any) -> Iterator[Any]:
         """Yield the items of a resource's list, a page at a time; keywords become the query."""
         try:
-            yield from self._instances.http.list_items(path, params=params, token=self.token)
+            # No page size of ours: what a vendor takes at most differs.
+            yield from self._instances.http.list_items(path, params=params, token=self.token, page_size=None)
         except CloudElementsForbiddenError as error:
             self._explain(error)
             raise
@@ -81,7 +83,10 @@ class InstanceClient:
 
     def _explain(self, error: CloudElementsForbiddenError) -> None:
         """Raise the better error if the 403 is a disabled instance's (CH) and not the vendor's."""
-        instance = self._instances.get(self.instance_id)
+        try:
+            instance = self._instances.get(self.instance_id)
+        except CloudElementsError:
+            return  # the 403 is what the caller has to know
         if instance.disabled:
             raise CloudElementsInstanceDisabledError(
                 f"Instance {instance.id} ({instance.name!r}) is disabled: enable it and re-authenticate it. "

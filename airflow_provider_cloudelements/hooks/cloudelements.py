@@ -167,18 +167,29 @@ class CloudElementsElementHook(BaseHook):
             reached = _reach(settings)
             if element.element is None:
                 return True, f"{fields} {reached}"
-            with CloudElementsClient(settings) as client:
-                found = client.elements.get(element.element)
-            return True, f"{fields} {reached} It has the element {found.key!r}."
-        except CloudElementsNotFoundError:
-            return False, f"{fields} But {settings.base_url} has no element {element.element!r}."
+            with _hasty(settings) as client:
+                return _has_element(client, element.element, f"{fields} {reached}")
         except CloudElementsError as error:
             return False, f"{fields} But connection {settings.conn_id!r} failed: {error}"
+        except Exception as error:
+            return False, f"{fields} The platform could not be asked ({type(error).__name__})."
+
+
+def _hasty(settings: ConnectionSettings) -> CloudElementsClient:
+    # A person waits for the answer: no repetition, and no longer than it takes to connect.
+    return CloudElementsClient(
+        replace(settings, max_retries=0, request_timeout=min(settings.request_timeout, 15.0))
+    )
 
 
 def _reach(settings: ConnectionSettings) -> str:
-    # A person waits for the answer: no repetition, and no longer than it takes to connect.
-    hasty = replace(settings, max_retries=0, request_timeout=min(settings.request_timeout, 15.0))
-    with CloudElementsClient(hasty) as client:
+    with _hasty(settings) as client:
         client.organization()
     return f"{settings.base_url} accepts the secrets."
+
+
+def _has_element(client: CloudElementsClient, key: str, so_far: str) -> tuple[bool, str]:
+    try:
+        return True, f"{so_far} It has the element {client.elements.get(key).key!r}."
+    except CloudElementsNotFoundError:
+        return False, f"{so_far} But it has no element {key!r}."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_cloudelements.client.redaction import ASTERISKS, is_secret_key, mask_values
+from airflow_provider_cloudelements.client.redaction import ASTERISKS, is_secret_key
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
@@ -33,6 +33,8 @@ class CloudElementsBaseOperator(BaseOperator):
     #: Template fields whose value is, or holds, a secret. Rendered values are moved aside before Airflow
     #: stores the rendered fields, and asterisks are left in their place.
     secret_fields: ClassVar[tuple[str, ...]] = ()
+    #: Those of them in which every value is a secret, whatever its key.
+    wholly_secret_fields: ClassVar[tuple[str, ...]] = ()
 
     ui_color = "#d5ecf6"
 
@@ -90,6 +92,10 @@ class CloudElementsBaseOperator(BaseOperator):
         Airflow stores the rendered fields before ``execute`` runs, masking by key name and by values that
         are registered already; ours are not yet, and on 3.1 and 3.2 dotted names are not known.
         """
+        # Rendered before, as by an operator that wraps this one: asterisks are no values, and would be sent.
+        before: dict[str, Any] = self.__dict__.get("_secrets_aside", {})
+        for field, value in before.items():
+            setattr(self, field, value)
         written = {field: getattr(parent, field, None) for field in self.secret_fields}
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
         if parent is not self:
@@ -100,8 +106,9 @@ class CloudElementsBaseOperator(BaseOperator):
             if value in (None, "", {}):
                 continue
             aside[field] = value
-            setattr(self, field, mask_values(value) if isinstance(value, Mapping) else ASTERISKS)
-            self._warn_of_literals(field, written[field], value)
+            setattr(self, field, _masked(value, everything=field in self.wholly_secret_fields))
+            if field not in before:
+                self._warn_of_literals(field, written[field], value)
         self.__dict__["_secrets_aside"] = aside
 
     def _warn_of_literals(self, field: str, written: Any, rendered: Any) -> None:
@@ -117,6 +124,19 @@ class CloudElementsBaseOperator(BaseOperator):
                 )
 
 
+def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:
+    """Return a field's value to show: secrets as asterisks, inside dictionaries and lists too."""
+    if isinstance(value, Mapping):
+        return {
+            key: _masked(each, everything=everything or is_secret_key(str(key)), top=False)
+            for key, each in value.items()
+        }
+    if isinstance(value, list | tuple) and not top:
+        return [_masked(each, everything=everything, top=False) for each in value]
+    # A field that is no dictionary is not what was asked for, and may be anything.
+    return ASTERISKS if (everything or top) and value not in (None, "") else value
+
+
 def instance_id_of(value: Any) -> int:
     """Return the instance id that an argument stands for.
 
@@ -128,7 +148,7 @@ def instance_id_of(value: Any) -> int:
         value = value.get("id")
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and int(value) > 0:
         return int(value)
     raise CloudElementsValidationError(
         "instance_id must be an instance's id (an integer or its digits), or what "

@@ -11,11 +11,10 @@ import pendulum
 
 from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpec
 from airflow_provider_cloudelements.client.ensure import IF_EXISTS
-from airflow_provider_cloudelements.client.identity import full_key, marker_tag, user_tags
+from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag, user_tags
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
-    CloudElementsConflictError,
     CloudElementsError,
     CloudElementsValidationError,
 )
@@ -80,8 +79,9 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         the connection's ``create_timeout``, which is 60 unless it says otherwise.
     :param delete_twins: Whether younger instances of the same key are deleted. Default: ``False``; they are
         named in a warning.
-    :param delete_on_failure: Whether a task that fails deletes what it made. Default: ``False``, so that a
-        retry finishes it and no consent is spent for nothing. :func:`element_instance` turns it on.
+    :param delete_on_failure: Whether a task that fails deletes what it, or an earlier try of it, made; what
+        was there before stays. Default: ``False``, so that a retry finishes it and no consent is spent for
+        nothing. :func:`element_instance` turns it on.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
         ``events_enabled``, ``created`` (whether this try made it), ``created_date`` (ISO 8601, UTC) and
@@ -108,6 +108,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     )
     template_fields_renderers = {"configuration": "json", "event_configuration": "json"}
     secret_fields = ("authorization_code", "provider_data", "configuration", "event_configuration")
+    wholly_secret_fields = ("authorization_code", "provider_data")
 
     def __init__(
         self,
@@ -183,7 +184,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             event_callback_url=self.event_callback_url,
             event_configuration=self.secret("event_configuration"),
             tags=self.tags,
-            origin=_origin(context) if self.if_exists == "fail" else None,
+            origin=_origin(context) if self.if_exists == "fail" or self.delete_on_failure else None,
         )
 
     def _push(self, context: Context, instance: Instance) -> None:
@@ -213,8 +214,6 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     def _removing_on_failure(self, spec: InstanceSpec) -> Iterator[None]:
         try:
             yield
-        except CloudElementsConflictError:
-            raise  # what stands in the way is not ours
         except BaseException:  # a time-out or a kill of the task, too
             if self.delete_on_failure:
                 self._remove(spec)
@@ -223,7 +222,8 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     def _remove(self, spec: InstanceSpec) -> None:
         instances = self.hook.get_conn().instances
         try:
-            for instance in list(instances.list(tags=[spec.marker])):
+            # Only what a try of this task instance made: what it found is not its own.
+            for instance in list(instances.list(tags=[spec.marker, origin_tag(str(spec.origin))])):
                 instances.delete(instance.id)
                 self.log.info("Deleted instance %d, whose create failed.", instance.id)
         except CloudElementsError as error:
@@ -241,7 +241,8 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
     :param instance_key: As given to the create operator, or its default ``element/name``. The connection's
         namespace is put before it. Templated.
     :param tag: A tag: deletes the instances with it that are older than ``older_than``. Templated.
-    :param older_than: Least age for a delete by tag. One whose date the platform does not tell is kept.
+    :param older_than: Least age for a delete by tag, and for that only. One whose date the platform does not
+        tell is kept.
     :param max_deletes: Most instances that one task may delete by tag. Where more are found, none is
         deleted and the task fails. Default: 50.
     :param dry_run: Whether to only tell what would be deleted. Default: ``False``.
@@ -304,6 +305,10 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
                 "Exactly one of instance_id, instance_key and tag must be given; "
                 f"given are: {', '.join(given) or 'none'}."
             )
+        if self.older_than is not None and given != ["tag"]:
+            raise CloudElementsValidationError(
+                f"older_than goes with tag; a delete by {given[0]} does not ask for the age."
+            )
         if given == ["instance_id"]:
             return [instance_id_of(self.instance_id)]
         instances = self.hook.get_conn().instances
@@ -337,7 +342,7 @@ def element_instance(
     delete_task_id: str = "delete_instance",
     instance_key: str | None = None,
     cloudelements_conn_id: str = DEFAULT_CONN_ID,
-    on_failure_fail_dagrun: bool = True,
+    on_failure_fail_dagrun: bool = False,
     **create_arguments: Any,
 ) -> Iterator[CloudElementsCreateInstanceOperator]:
     """Give the tasks in a ``with`` block an instance of their own, made before them and deleted after them.
@@ -353,8 +358,9 @@ def element_instance(
     :param instance_key: What makes it the same instance in another try of the run. Default: element, name
         and, in each case, the run's id after it.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``True``: a left-over
-        instance is worth knowing of.
+    :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``False``. Beware:
+        with ``True`` Airflow judges the run by its delete alone, and a run whose work failed is a success,
+        unless another task outside of the block comes after the work.
     :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
     """
     key = (instance_key or default_key(element or "", instance_name)) + "/{{ run_id }}"

@@ -55,6 +55,10 @@ class StoredJournal:
         """Note a code."""
         self._store.set(self.CODES, [*self._codes(), fingerprint])
 
+    def code_kept(self, fingerprint: str) -> None:
+        """Forget a code."""
+        self._store.set(self.CODES, [each for each in self._codes() if each != fingerprint])
+
     def _codes(self) -> list[str]:
         kept = self._store.get(self.CODES)
         return [each for each in kept if isinstance(each, str)] if isinstance(kept, list) else []

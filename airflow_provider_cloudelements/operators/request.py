@@ -6,8 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_cloudelements.client import InstanceSpec
+from airflow_provider_cloudelements.client.difference import plain_text
 from airflow_provider_cloudelements.client.identity import full_key
-from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED
+from airflow_provider_cloudelements.client.models import (
+    EVENT_CALLBACK_URL,
+    EVENTS_ENABLED,
+    configuration_text,
+)
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
@@ -47,7 +52,8 @@ def instance_spec(
         them, never their values.
     """
     element = _element(element, credentials)
-    if not isinstance(name, str) or not name.strip():
+    # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
+    if not isinstance(name, str) or not plain_text(name):
         raise CloudElementsValidationError("instance_name is empty.")
     wanted = _object("configuration", configuration)
     _add(wanted, "event_configuration", _event_keys(event_configuration))
@@ -119,11 +125,17 @@ def _add(
 ) -> None:
     """Add keys, unless what is there already says something else."""
     for key, value in values.items():
-        if key in into and into[key] != value and str(into[key]).lower() != str(value).lower():
+        if key in into and _plain(into[key]) != _plain(value):
             raise CloudElementsValidationError(
                 f"{argument} and {where} give different values for {key!r}. Give it once."
             )
         into[key] = value
+
+
+def _plain(value: Any) -> str | None:
+    """Make values comparable: ``True`` is the text ``true``, in Python's spelling too."""
+    text = configuration_text(value)
+    return text.lower() if text in ("True", "False") else text
 
 
 def _code(value: Any) -> str | None:
@@ -139,6 +151,10 @@ def _code(value: Any) -> str | None:
 
 def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> None:
     url = wanted.get(EVENT_CALLBACK_URL)
+    if url and event_callback_url is None:
+        raise CloudElementsValidationError(
+            f"event_callback_url is None, but {EVENT_CALLBACK_URL!r} is given elsewhere in the arguments."
+        )
     if str(wanted.get(EVENTS_ENABLED)).lower() == "true" and not url and event_callback_url is not None:
         raise CloudElementsValidationError(
             "events_enabled is True, but there is no event_callback_url, neither as an argument nor in the "

@@ -92,7 +92,7 @@ def shown(page) -> str:
 
 
 def picture(shown_part, name):
-    """Keep a picture of a page, or a part of one, where ``PICTURES`` names a folder; the README's were made so."""
+    """Keep a picture where ``PICTURES`` names a folder; the README's was made so."""
     if folder := os.environ.get("PICTURES"):
         shown_part.screenshot(path=f"{folder}/{name}.png")
 

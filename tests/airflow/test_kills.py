@@ -1,0 +1,126 @@
+"""Tasks killed in real Airflow while they create: one instance in the end, and no code sent twice."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from scripts.demo_connections import connections
+
+pytestmark = pytest.mark.processes
+
+KILLS = 10
+SEED = 4711
+#: How long the sandbox takes for a create: long enough to be killed in its midst.
+CREATE_SECONDS = 2.0
+DAGS = """
+from datetime import timedelta
+from airflow.sdk import DAG
+from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
+
+for kind, arguments in {
+    "basic": {"element": "closeio", "element_conn_id": "closeio_login"},
+    "refresh": {"element": "hubspotcrm", "element_conn_id": "hubspot_app", "event_callback_url": None},
+    "code": {
+        "element": "microsoftgraph",
+        "element_conn_id": "microsoft_graph_app",
+        "authorization_code": "{{ dag_run.conf['code'] }}",
+    },
+}.items():
+    with DAG(f"killed_{kind}", schedule=None, max_active_runs=16) as dag:
+        CloudElementsCreateInstanceOperator(
+            task_id="create",
+            instance_name="{{ run_id }}",
+            retries=3,
+            retry_delay=timedelta(seconds=1),
+            settle_time=6,
+            **arguments,
+        )
+    globals()[kind] = dag
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(process=True) as running:
+        running.configure(create_delay=CREATE_SECONDS)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def airflow(start_airflow, sandbox, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dags")
+    Path(folder / "killed.py").write_text(DAGS)
+    running = start_airflow(folder)
+    known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+    for conn_id, connection in known.items():
+        running.add_connection(conn_id, **connection)
+    return running
+
+
+def start(airflow, sandbox, number):
+    kind = ("basic", "refresh", "code")[number % 3]
+    conf = {}
+    if kind == "code":
+        app = connections("", "", "")["microsoft_graph_app"]
+        conf["code"] = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
+    return f"killed_{kind}", airflow.trigger(f"killed_{kind}", conf, f"kill-{number}")
+
+
+def kill_when_running(airflow, dag_id, run_id, delay):
+    """Kill the process that runs the task, some time after it began; return whether it was there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        (ti,) = airflow.task_instances(dag_id, run_id)
+        if ti["state"] == "running":
+            break
+        time.sleep(0.1)
+    time.sleep(delay)
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = " ".join(process.info["cmdline"] or [])
+        # The worker is named after the task instance too; the one that runs it is its child.
+        if ti["id"] in words and any(ti["id"] in " ".join(parent.cmdline()) for parent in process.parents()):
+            process.kill()
+            return True
+    return False
+
+
+def test_ten_killed_tasks_leave_one_instance_each(airflow, sandbox):
+    chance = random.Random(SEED)  # noqa: S311  moments, not secrets
+    runs, killed = [], 0
+    for number in range(3 * KILLS):
+        if killed == KILLS:
+            break
+        dag_id, run_id = start(airflow, sandbox, number)
+        killed += kill_when_running(airflow, dag_id, run_id, chance.uniform(0.2, CREATE_SECONDS + 1))
+        runs.append((dag_id, run_id))
+    states = {run_id: airflow.wait_run(dag_id, run_id, timeout=180) for dag_id, run_id in runs}
+
+    made = {}
+    for instance in sandbox.instances():
+        made.setdefault(instance["name"], []).append(instance["id"])
+    spent = 0
+    for dag_id, run_id in runs:
+        ids = made.get(run_id, [])
+        assert len(ids) <= 1, (run_id, ids)
+        if states[run_id] == "success":
+            assert ids == [airflow.xcom(dag_id, run_id, "create", key="id")]
+        else:
+            # The one way to fail: the code may be spent, and no instance shows it.
+            assert dag_id == "killed_code"
+            (ti,) = airflow.task_instances(dag_id, run_id)
+            log = airflow.task_log(dag_id, run_id, "create", attempt=ti["try_number"])
+            assert "may have sent this authorization code already" in log, log
+            spent += 1
+    presented = [each["presented"] for each in sandbox.codes()]
+    assert max(presented) <= 1, presented
+    print(
+        f"\n{len(runs)} runs, {killed} of them killed, {sum(map(len, made.values()))} instances, "
+        f"{spent} code(s) spent without one, seed {SEED}"
+    )
+    assert killed == KILLS, "too many tasks were over before they were killed"

@@ -1,0 +1,165 @@
+"""Lists: lazy, page after page, and never without an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+)
+from airflow_provider_cloudelements.sandbox import Sandbox
+from tests.client.wire import TOKEN, USER, Account, Answer, Call, Wire, account, answer, assert_hidden, shown
+
+
+def page(items: Any, following: str | None = None, status: int = 200) -> Answer:
+    headers = {} if following is None else {"Elements-Next-Page-Token": following}
+    return answer(items, status, headers, then="keep")
+
+
+def listing(wire: Wire, **options: Any) -> Iterator[Any]:
+    return account(wire.url).client.http.list_items("/x", **options)
+
+
+def query(call: Call) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(call.target).query))
+
+
+@pytest.fixture
+def here(cloudelements_sandbox: Sandbox) -> Account:
+    return account(
+        cloudelements_sandbox.url,
+        user_secret=cloudelements_sandbox.user_secret,
+        organization_secret=cloudelements_sandbox.organization_secret,
+    )
+
+
+def make(here: Account, number: int) -> list[int]:
+    login = {"username": "ada", "password": "pass-word"}
+    return [
+        here.client.instances.create(element="closeio", name=f"i{each}", configuration=login).id
+        for each in range(number)
+    ]
+
+
+def test_tokens_are_followed_to_the_last_page() -> None:
+    with Wire([page([1, 2], "t/1+="), page([3], "t2"), page([4])]) as wire:
+        assert list(listing(wire, params={"q": "a"}, page_size=2)) == [1, 2, 3, 4]
+    assert [query(call) for call in wire.calls] == [
+        {"pageSize": "2", "q": "a"},
+        {"pageSize": "2", "q": "a", "nextPage": "t/1+="},
+        {"pageSize": "2", "q": "a", "nextPage": "t2"},
+    ]
+
+
+def test_a_page_is_asked_for_when_its_first_item_is_wanted() -> None:
+    with Wire([page([1, 2], "t1"), page([3, 4], "t2"), page([5])]) as wire:
+        items = listing(wire)
+        assert wire.calls == []
+        assert list(islice(items, 2)) == [1, 2]
+        assert len(wire.calls) == 1
+        assert next(items) == 3
+        assert len(wire.calls) == 2
+
+
+def test_every_page_carries_the_element_token() -> None:
+    with Wire([page([1], "t1"), page([2])]) as wire:
+        list(listing(wire, token=TOKEN))
+    assert all(call.header("Authorization").endswith(f", Element {TOKEN}") for call in wire.calls)
+
+
+@pytest.mark.parametrize("script", [[page({"message": "none"}, status=404)], [page([])], [page([], "t1")]])
+def test_nothing_there_is_an_empty_list(script: list[Answer]) -> None:
+    with Wire(script) as wire:
+        assert list(listing(wire)) == []
+    assert len(wire.calls) == 1
+
+
+@pytest.mark.parametrize("last", [page([], "t2"), page([]), page({}, status=404)])
+def test_an_empty_last_page_ends_the_list_whatever_token_it_has(last: Answer) -> None:
+    with Wire([page([1], "t1"), last]) as wire:
+        assert list(listing(wire)) == [1]
+    assert len(wire.calls) == 2
+
+
+@pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
+def test_a_token_that_comes_twice_is_an_error_and_not_a_list_without_end(tokens: list[str]) -> None:
+    with Wire([page([number], token) for number, token in enumerate(tokens)]) as wire:
+        items = listing(wire)
+        assert list(islice(items, len(tokens))) == list(range(len(tokens)))
+        with pytest.raises(CloudElementsServerError, match="came twice") as caught:
+            next(items)
+    assert (caught.value.method, caught.value.path) == ("GET", "/x")
+    assert len(wire.calls) == len(tokens)
+
+
+@pytest.mark.parametrize("body", [{}, {"items": []}, "text", 5, None, True])
+def test_what_is_no_array_is_an_error(body: Any) -> None:
+    with (
+        Wire(page(body)) as wire,
+        pytest.raises(CloudElementsServerError, match="not a JSON array") as caught,
+    ):
+        list(listing(wire))
+    assert (caught.value.status, caught.value.method, caught.value.path) == (200, "GET", "/x")
+
+
+def test_an_empty_answer_is_no_array() -> None:
+    with Wire(page(b"")) as wire, pytest.raises(CloudElementsServerError, match="not a JSON array"):
+        list(listing(wire))
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (page({}, status=401), CloudElementsAuthError),
+        (page({}, status=500), CloudElementsServerError),
+        (Answer(b""), CloudElementsTransportError),
+    ],
+)
+def test_a_failure_half_way_is_raised_after_what_came(given: Answer, kind: type[Exception]) -> None:
+    with Wire([page([1], "t1"), given]) as wire:
+        items = listing(wire)
+        assert next(items) == 1
+        with pytest.raises(kind):
+            next(items)
+
+
+def test_a_token_of_a_page_is_shown_nowhere() -> None:
+    with Wire([page([1], USER), page({}, status=400)]) as wire:
+        with pytest.raises(Exception, match="answered 400") as caught:
+            list(listing(wire))
+    assert_hidden(shown(caught.value), USER)
+
+
+@pytest.mark.parametrize("order", ["ascending", "descending"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_the_sandboxes_instances_come_once_each_whatever_the_page(
+    here: Account, cloudelements_sandbox: Sandbox, order: str, size: int
+) -> None:
+    cloudelements_sandbox.configure(max_page_size=size, order=order)
+    ids = make(here, 6)
+    before = len(cloudelements_sandbox.requests())
+    listed = [each.id for each in here.client.instances.list()]
+    assert listed == sorted(ids, reverse=order == "descending")
+    assert len(cloudelements_sandbox.requests()) - before == -(-6 // size)
+
+
+@pytest.mark.parametrize("empty", ["empty", "missing"])
+def test_no_instances_are_an_empty_list(here: Account, cloudelements_sandbox: Sandbox, empty: str) -> None:
+    cloudelements_sandbox.configure(empty_list=empty)
+    assert list(here.client.instances.list()) == []
+    assert list(here.client.instances.list(element="closeio")) == []
+    assert list(here.client.instances.list(tags=["none"], search_text="none")) == []
+
+
+def test_the_catalogue_is_listed(here: Account, cloudelements_sandbox: Sandbox) -> None:
+    cloudelements_sandbox.configure(max_page_size=4)
+    keys = [each.key for each in here.client.elements.list()]
+    assert len(keys) == len(set(keys)) >= 11
+    assert {"microsoftgraph", "sfdc", "closeio"} <= set(keys)

@@ -1,0 +1,151 @@
+"""Calls through one instance, against the sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_cloudelements.client import InstanceClient
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsForbiddenError,
+    CloudElementsInstanceDisabledError,
+    CloudElementsNotFoundError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+)
+from airflow_provider_cloudelements.sandbox import Sandbox
+from tests.client.wire import TOKEN, Account, Wire, account, answer, assert_hidden, shown
+
+SFDC = {"oauth.callback.url": "https://app.example/cb", "oauth.api.key": "k", "oauth.api.secret": "s-0001"}
+
+
+@pytest.fixture
+def here(cloudelements_sandbox: Sandbox) -> Account:
+    return account(
+        cloudelements_sandbox.url,
+        user_secret=cloudelements_sandbox.user_secret,
+        organization_secret=cloudelements_sandbox.organization_secret,
+        max_retries=2,
+    )
+
+
+@pytest.fixture
+def instance(here: Account, cloudelements_sandbox: Sandbox) -> InstanceClient:
+    made = here.client.instances.create(
+        element="sfdc",
+        name="through",
+        configuration=SFDC,
+        provider_data={"code": cloudelements_sandbox.code("sfdc")},
+    )
+    return here.client.instance(made.id)
+
+
+def test_a_ping_tells_time_and_place(instance: InstanceClient) -> None:
+    assert set(instance.ping()) == {"dateTime", "endpoint"}
+
+
+@pytest.mark.parametrize("body", [None, [], "pong", 5])
+def test_a_ping_of_another_shape_is_empty(body: Any) -> None:
+    with Wire(answer(body)) as wire:
+        assert account(wire.url).client.instance(5, TOKEN).ping() == {}
+
+
+def test_records_are_made_read_changed_and_deleted(instance: InstanceClient) -> None:
+    made = instance.request("POST", "/contacts", body={"LastName": "Lovelace"})
+    path = f"/contacts/{made['id']}"
+    assert instance.request("PATCH", path, body={"FirstName": "Ada"})["LastName"] == "Lovelace"
+    assert instance.get(path)["FirstName"] == "Ada"
+    assert instance.get("/hubs/crm" + path)["FirstName"] == "Ada"
+    assert instance.request("DELETE", path) is None
+    with pytest.raises(CloudElementsNotFoundError):
+        instance.get(path)
+
+
+def test_keywords_become_the_query(instance: InstanceClient) -> None:
+    found = list(instance.list("/contacts", where="LastName='Box 2'", pageSize=1))
+    assert [each["LastName"] for each in found] == ["Box 2"]
+    assert len(instance.get("/contacts", pageSize=2)) == 2
+
+
+def test_a_list_is_followed_over_its_pages(instance: InstanceClient, cloudelements_sandbox: Sandbox) -> None:
+    # Three records; a full last page has a token, and what follows it is empty.
+    for size, pages in ((1, 4), (3, 2), (2, 2)):
+        before = len(cloudelements_sandbox.requests())
+        assert len(list(instance.list("/contacts", pageSize=size))) == 3
+        calls = [call["path"] for call in cloudelements_sandbox.requests()[before:]]
+        assert calls.count("/contacts") == pages
+
+
+def test_a_disabled_instance_says_so(instance: InstanceClient, cloudelements_sandbox: Sandbox) -> None:
+    cloudelements_sandbox.set_instance(instance.instance_id, disabled=True)
+    for call in (instance.ping, lambda: list(instance.list("/contacts"))):
+        with pytest.raises(CloudElementsInstanceDisabledError, match="is disabled: enable it") as caught:
+            call()
+        assert (caught.value.status, caught.value.method) == (403, "GET")
+        assert caught.value.request_id
+    assert_hidden(shown(caught.value), instance.token)
+
+
+def test_an_invalid_instance_is_the_vendors_401(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox
+) -> None:
+    cloudelements_sandbox.set_instance(instance.instance_id, valid=False)
+    with pytest.raises(CloudElementsAuthError):
+        instance.ping()
+
+
+def test_a_403_of_an_enabled_instance_is_the_vendors(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox
+) -> None:
+    cloudelements_sandbox.add_fault("status", status=403, path="/contacts", count=2)
+    for call in (lambda: instance.get("/contacts"), lambda: list(instance.list("/contacts"))):
+        with pytest.raises(CloudElementsForbiddenError) as caught:
+            call()
+        assert type(caught.value) is CloudElementsForbiddenError
+        assert caught.value.path == "/contacts"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_a_403_stays_one_when_the_instance_cannot_be_looked_at(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox, status: int
+) -> None:
+    assert instance.token
+    cloudelements_sandbox.add_fault("status", status=403, path="/contacts")
+    cloudelements_sandbox.add_fault("status", status=status, path="/instances/*", count=None)
+    with pytest.raises(CloudElementsForbiddenError) as caught:
+        instance.get("/contacts")
+    assert (type(caught.value), caught.value.path) == (CloudElementsForbiddenError, "/contacts")
+
+
+def test_the_token_of_a_deleted_instance_is_401(here: Account, instance: InstanceClient) -> None:
+    assert instance.token
+    here.client.instances.delete(instance.instance_id)
+    with pytest.raises(CloudElementsAuthError) as caught:
+        instance.ping()
+    assert_hidden(shown(caught.value), instance.token)
+
+
+def test_an_answer_without_a_token_is_an_error() -> None:
+    with Wire(answer({"id": 5, "name": "x"})) as wire:
+        with pytest.raises(CloudElementsServerError, match="holds no token") as caught:
+            account(wire.url).client.instance(5).ping()
+    assert caught.value.path == "/instances/5"
+
+
+def test_a_post_through_an_instance_is_sent_once(
+    here: Account, instance: InstanceClient, cloudelements_sandbox: Sandbox
+) -> None:
+    assert instance.token
+    cloudelements_sandbox.add_fault("drop", when="after", method="POST", path="/contacts", count=None)
+    before = len(cloudelements_sandbox.requests())
+    with pytest.raises(CloudElementsTransportError):
+        instance.request("POST", "/contacts", body={"LastName": "Once"})
+    assert len(cloudelements_sandbox.requests()) == before + 1
+    assert here.pauses == []
+
+
+def test_repr_shows_no_token(here: Account) -> None:
+    assert repr(here.client.instance(5, TOKEN)) == "InstanceClient(instance_id=5)"
+    assert_hidden(repr(here.client), *here.client.settings.secrets)
