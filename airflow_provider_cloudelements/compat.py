@@ -23,15 +23,21 @@ def mask_secret(value: str) -> None:
     """Register a secret with Airflow's masker, as it is and as it stands in a URL.
 
     The masker knows exact strings only, and the platform's secrets are base64: ``/ + =`` look otherwise in
-    a URL. Two forms and no more: each one recompiles the masker's expression over all of them.
+    a URL, and Python's own functions write them in three ways. Each form that differs makes the masker
+    recompile one expression over all of them, which is why lists hand out no tokens.
 
     :param value: The secret. Values under five characters are not masked by Airflow.
     """
-    from urllib.parse import quote
+    from urllib.parse import quote, quote_plus
 
     from airflow.sdk.log import mask_secret as airflow_mask_secret
 
-    for form in dict.fromkeys((value, quote(value, safe="", errors="replace"))):
+    quoted = (
+        quote(value, safe="", errors="replace"),
+        quote(value, errors="replace"),
+        quote_plus(value, errors="replace"),
+    )
+    for form in dict.fromkeys((value, *quoted)):
         airflow_mask_secret(form)
 
 

@@ -58,6 +58,15 @@ class Journal(Protocol):
     def remember(self, marker: str, instance_id: int) -> None:
         """Keep the id."""
 
+    def create_begins(self, marker: str) -> None:
+        """Note, before it happens, that a create is about to be sent."""
+
+    def create_ended(self, marker: str) -> None:
+        """Take the note back: the create's outcome is known."""
+
+    def since_create(self, marker: str) -> float | None:
+        """Return the seconds since a create began whose outcome nobody knows; ``None`` without one."""
+
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether a code may have been sent before."""
 
@@ -73,6 +82,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
+        self._creates: dict[str, float] = {}
         self._codes: set[str] = set()
 
     def instance_id(self, marker: str) -> int | None:
@@ -82,6 +92,19 @@ class MemoryJournal:
     def remember(self, marker: str, instance_id: int) -> None:
         """Keep the id."""
         self._ids[marker] = instance_id
+
+    def create_begins(self, marker: str) -> None:
+        """Note a create."""
+        self._creates[marker] = time.monotonic()
+
+    def create_ended(self, marker: str) -> None:
+        """Forget a create."""
+        self._creates.pop(marker, None)
+
+    def since_create(self, marker: str) -> float | None:
+        """Return the seconds since a create was noted and not forgotten."""
+        began = self._creates.get(marker)
+        return None if began is None else time.monotonic() - began
 
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether the code was noted."""
@@ -170,8 +193,11 @@ class Ensure:
 
     def _create(self) -> Ensured:
         spec = self.spec
+        if found := self._still_under_way():
+            return self._keep(found)
         if spec.provider_data:
             self._note_code()
+        self.journal.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
         made: Instance | None = None
         try:
@@ -186,6 +212,7 @@ class Ensure:
             )
         except CloudElementsError as error:
             if not _may_have_acted(error):
+                self.journal.create_ended(spec.marker)
                 self._take_note_back(error)
                 raise
             doubt = error
@@ -194,7 +221,17 @@ class Ensure:
         if made is None:
             raise AssertionError("a create returns an instance or raises")  # pragma: no cover
         self.journal.remember(spec.marker, made.id)
+        self.journal.create_ended(spec.marker)
         return self._after_create(made)
+
+    def _still_under_way(self) -> list[Instance]:
+        """Wait for the create of an earlier try that was killed: the server may still be at work on it."""
+        since = self.journal.since_create(self.spec.marker)
+        if since is None or since >= self.settle_time:
+            return []
+        left = self.settle_time - since
+        log.warning("An earlier try ended in the midst of its create. Looking for it for %.0f s.", left)
+        return self._look_for(left)
 
     @property
     def _code(self) -> str:
@@ -222,22 +259,8 @@ class Ensure:
             doubt,
             self.settle_time,
         )
-        deadline = self._clock() + self.settle_time
-        pause = 0.5
-        while True:
-            try:
-                found = self._look_up()
-            except CloudElementsError as error:
-                log.warning("The look-up failed: %s", error)
-                found = []
-            if found:
-                log.info("The instance was made: its id is %d.", found[0].id)
-                return found[0]
-            left = deadline - self._clock()
-            if left <= 0:
-                break
-            self._sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)
+        if found := self._look_for(self.settle_time):
+            return found[0]
         code_spent = bool(self.spec.provider_data)
         advice = (
             "The authorization code that went with it may be spent: ask for consent again and start with a "
@@ -255,6 +278,25 @@ class Ensure:
             method=doubt.method,
             path=doubt.path,
         )
+
+    def _look_for(self, seconds: float) -> list[Instance]:
+        """Look up again and again, until something is there or the time is over."""
+        deadline = self._clock() + seconds
+        pause = 0.5
+        while True:
+            try:
+                found = self._look_up()
+            except CloudElementsError as error:
+                log.warning("The look-up failed: %s", error)
+                found = []
+            if found:
+                log.info("The instance was made: its id is %d.", found[0].id)
+                return found
+            left = deadline - self._clock()
+            if left <= 0:
+                return []
+            self._sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)
 
     def _after_create(self, made: Instance) -> Ensured:
         """Look whether somebody else made one at the same time, and whether events are as asked."""

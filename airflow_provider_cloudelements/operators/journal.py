@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +21,13 @@ def journal_of(context: Any) -> Journal:
     store = task_state_store(context)
     if store is not None:
         return StoredJournal(store)
-    return TryJournal(getattr(context.get("ti"), "try_number", 1) if context else 1)
+    if not context:
+        return TryJournal(1)
+    delay = getattr(context.get("task"), "retry_delay", None)
+    return TryJournal(
+        getattr(context.get("ti"), "try_number", 1),
+        delay.total_seconds() if isinstance(delay, datetime.timedelta) else 0.0,
+    )
 
 
 class StoredJournal:
@@ -29,6 +37,7 @@ class StoredJournal:
     """
 
     ID = "cloudelements_instance_id"
+    CREATE = "cloudelements_create_began"
     CODES = "cloudelements_codes_sent"
 
     def __init__(self, store: Any) -> None:
@@ -46,6 +55,23 @@ class StoredJournal:
         kept = {"marker": marker, "id": instance_id}
         if self._store.get(self.ID) != kept:
             self._store.set(self.ID, kept)
+
+    def create_begins(self, marker: str) -> None:
+        """Note the time of a create."""
+        self._store.set(self.CREATE, {"marker": marker, "at": time.time()})
+
+    def create_ended(self, marker: str) -> None:
+        """Forget it."""
+        self._store.set(self.CREATE, {"marker": marker, "at": None})
+
+    def since_create(self, marker: str) -> float | None:
+        """Return the seconds since a create began, in this or an earlier try, and did not end."""
+        kept = self._store.get(self.CREATE)
+        if not isinstance(kept, Mapping) or kept.get("marker") != marker:
+            return None
+        began = kept.get("at")
+        # Two workers' clocks may differ; a create never began in the future.
+        return max(0.0, time.time() - began) if isinstance(began, int | float) else None
 
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether the code was noted by any try."""
@@ -67,14 +93,23 @@ class StoredJournal:
 class TryJournal(MemoryJournal):
     """Knows only which try this is (Airflow 3.1 and 3.2).
 
-    A killed first try leaves no trace of whether its code went out, so a later one does not send it.
+    A killed first try leaves no trace of whether its create, or its code, went out. So a later one takes it
+    that a create may be under way, begun no later than the pause between the tries ago, and does not send
+    the code.
 
     :param try_number: Number of the try, from 1.
+    :param pause: Seconds that Airflow waits between two tries.
     """
 
-    def __init__(self, try_number: int) -> None:
+    def __init__(self, try_number: int, pause: float = 0.0) -> None:
         super().__init__()
         self._later = try_number > 1
+        self._pause = pause
+
+    def since_create(self, marker: str) -> float | None:
+        """Return the seconds since this try's create began, or the least since an earlier one's did."""
+        own = super().since_create(marker)
+        return own if own is not None or not self._later else self._pause
 
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether the code may have been sent by this try or an earlier one."""

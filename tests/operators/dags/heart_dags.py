@@ -1,0 +1,153 @@
+"""DAGs for the tests of the operators inside Airflow: dag.test() runs only what lies in a DAGs folder."""
+
+from __future__ import annotations
+
+import datetime
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from airflow_provider_cloudelements.operators.instances import (
+    CloudElementsCreateInstanceOperator,
+    CloudElementsDeleteInstanceOperator,
+    element_instance,
+    pull_token,
+)
+
+START = pendulum.datetime(2026, 1, 1)
+CALLBACK = "https://hooks.example.com/events"
+LOGIN = {"username": "ada", "password": "{{ dag_run.conf['password'] }}"}
+APP = {
+    "oauth.api.key": "{{ dag_run.conf['api_key'] }}",
+    "oauth.api.secret": "{{ dag_run.conf['api_secret'] }}",
+    "oauth.callback.url": "https://app.example.com/callback",
+    "oauth.scope": "offline_access",
+}
+
+with DAG("heart_plain", schedule=None, start_date=START) as plain:
+
+    @task(do_xcom_push=True)
+    def code_of(number: int, dag_run=None) -> str:
+        return dag_run.conf["codes"][number]
+
+    made = CloudElementsCreateInstanceOperator(
+        task_id="create",
+        element="microsoftgraph",
+        instance_name="{{ dag_run.conf['name'] }}",
+        authorization_code="{{ dag_run.conf['codes'][0] }}",
+        provider_data={"realmId": "{{ dag_run.conf['realm'] }}"},
+        configuration=APP,
+        event_callback_url=CALLBACK,
+        event_configuration={"event.notification.signature.key": "{{ dag_run.conf['signature'] }}"},
+        tags=["{{ dag_run.conf['name'] }}", "Docs"],
+    )
+    from_xcom = CloudElementsCreateInstanceOperator(
+        task_id="create_from_xcom",
+        element="microsoftgraph",
+        instance_name="From XCom",
+        authorization_code=code_of(1),
+        configuration=APP,
+        event_callback_url=CALLBACK,
+    )
+
+    @task
+    def use(instance_id: int, token: str, ti=None) -> bool:
+        """Get the token by keyword, and pull it again by hand."""
+        return isinstance(instance_id, int) and token == pull_token(ti, "create")
+
+    used = use(instance_id=made.output["id"], token=made.output["token"])
+    delete = CloudElementsDeleteInstanceOperator(task_id="delete", instance_id=made.output)
+    used >> delete
+
+with DAG("heart_mapped", schedule=None, start_date=START) as mapped:
+
+    @task
+    def tenants(dag_run=None) -> list[dict]:
+        return [
+            {"instance_name": name, "configuration": {"username": name, "password": password}}
+            for name, password in dag_run.conf["tenants"].items()
+        ]
+
+    each = CloudElementsCreateInstanceOperator.partial(
+        task_id="create_each", element="closeio", event_callback_url=CALLBACK
+    ).expand_kwargs(tenants())
+
+    @task
+    def codes(dag_run=None) -> list[str]:
+        return dag_run.conf["codes"]
+
+    # Secrets in what is partial, and in what is expanded.
+    by_code = CloudElementsCreateInstanceOperator.partial(
+        task_id="create_by_code",
+        element="microsoftgraph",
+        instance_name="By code",
+        instance_key="code/{{ ti.map_index }}",
+        configuration=APP,
+        event_callback_url=CALLBACK,
+    ).expand(authorization_code=codes())
+
+    @task
+    def token_of(instance: dict, ti=None) -> bool:
+        return bool(pull_token(ti, "create_each", map_index=ti.map_index)) and "token" not in instance
+
+    checked = token_of.expand(instance=each.output)
+    gone = CloudElementsDeleteInstanceOperator.partial(task_id="delete_each").expand(instance_id=each.output)
+    checked >> gone
+
+with DAG("heart_retry", schedule=None, start_date=START) as retry:
+    CloudElementsCreateInstanceOperator(
+        task_id="create",
+        element="microsoftgraph",
+        instance_name="Retried",
+        authorization_code="{{ dag_run.conf['codes'][0] }}",
+        configuration=APP,
+        event_callback_url=CALLBACK,
+        settle_time=0,
+        retries=2,
+        retry_delay=datetime.timedelta(seconds=0),
+    )
+
+with DAG("heart_basic_retry", schedule=None, start_date=START) as basic_retry:
+    CloudElementsCreateInstanceOperator(
+        task_id="create",
+        element="closeio",
+        instance_name="Retried",
+        configuration=LOGIN,
+        event_callback_url=CALLBACK,
+        settle_time=0,
+        retries=2,
+        retry_delay=datetime.timedelta(seconds=0),
+    )
+
+with DAG("heart_scope", schedule=None, start_date=START) as scope:
+
+    @task
+    def work(instance: dict, dag_run=None) -> int:
+        if dag_run.conf.get("fail_work"):
+            raise RuntimeError("the work fails")
+        return instance["id"]
+
+    with element_instance(
+        element="closeio",
+        instance_name="Scoped",
+        configuration=LOGIN,
+        event_callback_url=CALLBACK,
+        settle_time=0,
+        cloudelements_conn_id="cloudelements_default",
+    ) as scoped:
+        work(scoped.output)
+
+with DAG("heart_scope_strict", schedule=None, start_date=START) as scope_strict:
+    with element_instance(
+        element="closeio",
+        instance_name="Scoped",
+        instance_key="a key",
+        task_id="make",
+        delete_task_id="remove",
+        configuration=LOGIN,
+        event_callback_url=CALLBACK,
+        on_failure_fail_dagrun=True,
+        delete_on_failure=False,
+        push_token=False,
+    ) as strict:
+        work.override(task_id="strict_work")(strict.output)

@@ -1,0 +1,210 @@
+"""CloudElementsDeleteInstanceOperator: by id, by key, by tag and age, and what it refuses."""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+import time_machine
+
+from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.compat import AirflowFailException
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
+from airflow_provider_cloudelements.operators.base import instance_id_of
+from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
+from tests.operators.support import Wire, context_of
+
+HOUR = datetime.timedelta(hours=1)
+
+
+def delete(**arguments):
+    return CloudElementsDeleteInstanceOperator(task_id="delete", **arguments).execute(context_of())
+
+
+def ids(sandbox):
+    return [each["id"] for each in sandbox.instances()]
+
+
+def later(**passed):
+    """Let time pass: what the sandbox has made so far is older then."""
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**passed)
+    return time_machine.travel(moment, tick=True)
+
+
+# -- by id ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "form",
+    [lambda i: i, str, lambda i: f" {i} ", lambda i: {"id": i, "name": "x"}, lambda i: {"id": str(i)}],
+    ids=["integer", "digits", "digits with spaces", "what create returned", "with digits in it"],
+)
+def test_by_id_in_every_form(form, sandbox, person):
+    keep, gone = person.make("basic"), person.make("basic")
+    assert delete(instance_id=form(gone)) == {"deleted": [gone], "missing": [], "dry_run": False}
+    assert ids(sandbox) == [keep]
+
+
+def test_one_that_is_gone_is_a_success(sandbox, person):
+    gone = person.make("basic")
+    person.delete(gone)
+    assert delete(instance_id=gone) == {"deleted": [], "missing": [gone], "dry_run": False}
+
+
+def test_a_lost_answer_to_a_delete_is_a_success(sandbox, person):
+    gone = person.make("basic")
+    sandbox.add_fault("drop", when="after", method="DELETE")
+    assert delete(instance_id=gone)["missing"] == [gone]
+    assert ids(sandbox) == []
+
+
+def test_an_error_is_none(sandbox, person):
+    there = person.make("basic")
+    sandbox.add_fault("status", status=500, method="DELETE", count=None)
+    with pytest.raises(CloudElementsServerError):
+        delete(instance_id=there)
+    assert ids(sandbox) == [there]
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, True, 1.0, "", "None", "abc", "1.0", "-5", "0", "²", {}, {"id": None}, {"id": True}, [1]]
+)
+def test_what_is_no_id_is_refused(value):
+    with pytest.raises(CloudElementsValidationError, match="instance_id must be"):
+        instance_id_of(value)
+
+
+@pytest.mark.parametrize("value", ["None", "{'id': 5}", {"name": "x"}])
+def test_what_is_no_id_fails_for_good_without_a_call(value, sandbox):
+    with pytest.raises(AirflowFailException, match="instance_id must be"):
+        delete(instance_id=value)
+    assert sandbox.requests() == []
+
+
+# -- by key ---------------------------------------------------------------------------------------
+
+
+def test_by_key_all_of_the_key_and_no_other(sandbox, person):
+    first = person.make("basic", tags=[marker_tag("closeio/An instance")])
+    twin = person.make("basic", tags=["x", marker_tag("closeio/An instance")])
+    other = person.make("basic", tags=[marker_tag("closeio/Another"), "closeio/An instance"])
+    assert delete(instance_key="closeio/An instance")["deleted"] == [first, twin]
+    assert ids(sandbox) == [other]
+    assert delete(instance_key="closeio/An instance") == {"deleted": [], "missing": [], "dry_run": False}
+
+
+def test_by_key_with_the_namespace_of_the_connection(sandbox, person, monkeypatch):
+    bare, ours = (person.make("basic", tags=[marker_tag(key)]) for key in ("a key", "team/a key"))
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(sandbox.connection(namespace="team")))
+    assert delete(instance_key="a key")["deleted"] == [ours]
+    assert ids(sandbox) == [bare]
+
+
+def test_by_key_as_a_dry_run(sandbox, person, task_log):
+    there = person.make("basic", tags=[marker_tag("a key")])
+    wire = Wire(sandbox)
+    assert delete(instance_key="a key", dry_run=True) == {"deleted": [there], "missing": [], "dry_run": True}
+    assert wire.writes() == []
+    assert f"Would delete instance {there}" in task_log.text
+
+
+# -- by tag and age -------------------------------------------------------------------------------
+
+
+def test_by_tag_only_the_old_ones_with_the_tag(sandbox, person):
+    old = [person.make("basic", tags=["nightly"]) for _ in range(2)]
+    other = person.make("basic", tags=["nightly-not"])
+    assert delete(tag="nightly", older_than=HOUR)["deleted"] == []
+    with later(hours=2):
+        assert delete(tag="nightly", older_than=3 * HOUR)["deleted"] == []
+        assert delete(tag="nightly", older_than=HOUR)["deleted"] == old
+    assert ids(sandbox) == [other]
+
+
+def test_by_tag_as_a_dry_run_deletes_nothing(sandbox, person):
+    old = person.make("basic", tags=["nightly"])
+    with later(hours=2):
+        told = delete(tag="nightly", older_than=HOUR, dry_run=True)
+    assert told == {"deleted": [old], "missing": [], "dry_run": True}
+    assert ids(sandbox) == [old]
+
+
+def test_more_than_may_be_deleted_are_all_kept(sandbox, person):
+    made = [person.make("basic", tags=["nightly"]) for _ in range(3)]
+    with later(hours=2):
+        with pytest.raises(AirflowFailException, match=r"3 instances .* max_deletes=2. None was deleted"):
+            delete(tag="nightly", older_than=HOUR, max_deletes=2)
+        assert ids(sandbox) == made
+        assert delete(tag="nightly", older_than=HOUR, max_deletes=3)["deleted"] == made
+
+
+def test_the_default_limit_is_fifty(sandbox, person):
+    for _ in range(51):
+        person.make("basic", tags=["nightly"])
+    with later(hours=2), pytest.raises(AirflowFailException, match=r"51 instances .* max_deletes=50"):
+        delete(tag="nightly", older_than=HOUR)
+
+
+def test_one_without_a_date_is_kept_and_told(sandbox, person, task_log, monkeypatch):
+    from dataclasses import replace
+
+    from airflow_provider_cloudelements.client.instances import InstancesApi
+
+    undated, old = (person.make("basic", tags=["nightly"]) for _ in range(2))
+    listed = InstancesApi.list
+
+    def without_a_date(self, **query):
+        for each in listed(self, **query):
+            yield replace(each, created_date=None) if each.id == undated else each
+
+    monkeypatch.setattr(InstancesApi, "list", without_a_date)
+    with later(hours=2):
+        assert delete(tag="nightly", older_than=HOUR)["deleted"] == [old]
+    assert ids(sandbox) == [undated]
+    assert f"no date of [{undated}]" in task_log.text
+
+
+# -- wrong combinations ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "given are: none"),
+        ({"instance_id": None, "instance_key": "", "tag": None}, "given are: none"),
+        ({"instance_id": 1, "instance_key": "k"}, "given are: instance_id, instance_key"),
+        ({"instance_key": "k", "tag": "t"}, "given are: instance_key, tag"),
+        ({"instance_id": 1, "instance_key": "k", "tag": "t"}, "given are: instance_id, instance_key, tag"),
+        ({"tag": "t"}, "older_than is missing"),
+        ({"instance_id": 1, "older_than": HOUR}, "older_than goes with tag"),
+        ({"instance_key": "k", "older_than": HOUR}, "older_than goes with tag"),
+    ],
+)
+def test_wrong_combinations_fail_for_good_and_delete_nothing(arguments, message, sandbox, person):
+    person.make("basic", tags=["t", marker_tag("k")])
+    with pytest.raises(AirflowFailException, match=message):
+        delete(**arguments)
+    assert len(sandbox.instances()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [
+        ({"older_than": 3600}, TypeError),
+        ({"older_than": "1d"}, TypeError),
+        ({"max_deletes": 0}, ValueError),
+        ({"max_deletes": True}, ValueError),
+        ({"max_deletes": "50"}, ValueError),
+        ({"dry_run": "False"}, TypeError),
+    ],
+)
+def test_switches_are_checked_when_the_dag_is_parsed(arguments, kind):
+    with pytest.raises(kind, match=next(iter(arguments))):
+        CloudElementsDeleteInstanceOperator(task_id="delete", tag="t", **arguments)
+
+
+def test_airflows_own_dry_run_still_works():
+    assert callable(
+        CloudElementsDeleteInstanceOperator(task_id="delete", instance_id=1, dry_run=True).dry_run
+    )

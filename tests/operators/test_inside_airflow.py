@@ -1,0 +1,229 @@
+"""The operators inside Airflow, by dag.test(): rendering, mapping, tries, set-up and teardown."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.operators.support import Wire, presented
+
+pytestmark = pytest.mark.airflow
+
+FOLDER = Path(__file__).parent / "dags"
+SECRETS = {
+    "password": "jinja-password-1",
+    "api_key": "jinja-api-key-1",
+    "api_secret": "jinja-api-secret-1",
+    "signature": "jinja-signature-1",
+    "realm": "jinja-realm-1",
+}
+
+
+@pytest.fixture(scope="module")
+def dags():
+    from airflow.utils.db import initdb
+
+    initdb()
+    spec = importlib.util.spec_from_file_location("heart_dags", FOLDER / "heart_dags.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Run:
+    """A finished run: states, XComs and the rendered fields as the database has them."""
+
+    def __init__(self, dag_run):
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        self.state = str(dag_run.state)
+        self.tasks = {
+            (ti.task_id, ti.map_index): (str(ti.state), ti.try_number) for ti in dag_run.get_task_instances()
+        }
+        with create_session() as session:
+            query = select(RenderedTaskInstanceFields).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
+            self.rendered = {
+                (row.task_id, row.map_index): row.rendered_fields for row in session.scalars(query)
+            }
+            query = select(XComModel).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
+            self.xcoms = {
+                (row.task_id, row.map_index, row.key): XComModel.deserialize_value(row)
+                for row in session.scalars(query)
+            }
+
+    def states(self):
+        return {task: state for task, (state, _) in self.tasks.items()}
+
+
+@pytest.fixture
+def run(dags, sandbox, monkeypatch):
+    from airflow import settings
+
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+
+    def run_dag(dag, **conf):
+        return Run(getattr(dags, dag).test(run_conf={**SECRETS, **conf}))
+
+    return run_dag
+
+
+def assert_no_secret(rendered, *secrets):
+    text = json.dumps([[list(key), fields] for key, fields in rendered.items()], default=str)
+    for secret in (*SECRETS.values(), *secrets):
+        assert secret not in text
+
+
+def test_plain_tasks_render_use_the_token_and_delete(run, sandbox):
+    codes = [sandbox.code(), sandbox.code()]
+    done = run("plain", codes=codes, name="Rendered name")
+    assert done.state == "success", done.tasks
+    instance = done.xcoms["create", -1, "return_value"]
+    assert (instance["name"], instance["tags"]) == ("Rendered name", ["Rendered name", "Docs"])
+    assert done.xcoms["create", -1, "id"] == instance["id"]
+    assert done.xcoms["use", -1, "return_value"] is True
+    assert done.xcoms["delete", -1, "return_value"]["deleted"] == [instance["id"]]
+    assert presented(sandbox) == [1, 1]
+    (left,) = sandbox.instances()
+    assert left["name"] == "From XCom"
+
+    fields = done.rendered["create", -1]
+    assert fields["authorization_code"] == "***"
+    assert fields["provider_data"] == {"realmId": "***"}
+    assert fields["configuration"]["oauth.api.secret"] == "***"
+    assert fields["configuration"]["oauth.api.key"] == "***"
+    assert fields["configuration"]["oauth.scope"] == "offline_access"
+    assert fields["event_configuration"] == {"event.notification.signature.key": "***"}
+    assert fields["instance_name"] == "Rendered name"
+    assert done.rendered["create_from_xcom", -1]["authorization_code"] == "***"
+    created = {key: value for key, value in done.rendered.items() if key[0].startswith("create")}
+    assert_no_secret(created, *codes)
+    # Passed on by keyword, the token shows nowhere either.
+    assert done.rendered["use", -1]["op_kwargs"]["token"] == "***"
+    assert_no_secret(done.rendered, done.xcoms["create", -1, "token"])
+
+
+def test_mapped_tasks_render_and_their_output_is_mapped_over(run, sandbox):
+    tenants = {"acme": "tenant-password-1", "globex": "tenant-password-2", "initech": "tenant-password-3"}
+    codes = [sandbox.code(), sandbox.code()]
+    done = run("mapped", tenants=tenants, codes=codes)
+    assert done.state == "success", done.tasks
+    for index, name in enumerate(tenants):
+        instance = done.xcoms["create_each", index, "return_value"]
+        assert (instance["name"], instance["created"]) == (name, True)
+        assert done.xcoms["token_of", index, "return_value"] is True
+        assert done.xcoms["delete_each", index, "return_value"]["deleted"] == [instance["id"]]
+        assert done.rendered["create_each", index]["configuration"] == {"username": name, "password": "***"}
+    for index in range(2):
+        fields = done.rendered["create_by_code", index]
+        assert fields["authorization_code"] == "***"
+        assert fields["configuration"]["oauth.api.secret"] == "***"
+        assert fields["instance_key"] == f"code/{index}"
+    created = {key: value for key, value in done.rendered.items() if key[0].startswith("create")}
+    assert len(created) == 5
+    assert_no_secret(created, *codes, *tenants.values())
+    assert sorted(each["name"] for each in sandbox.instances()) == ["By code", "By code"]
+    assert presented(sandbox) == [1, 1]
+
+
+def test_tenants_in_another_order_find_their_own(run, sandbox):
+    codes = [sandbox.code()]
+    first = run("mapped", tenants={"acme": "password-1"}, codes=codes)
+    kept = first.xcoms["create_by_code", 0, "return_value"]
+    # Deleted by the DAG itself: only the one by code is left for the second run.
+    second = run("mapped", tenants={"globex": "password-2", "acme": "password-1"}, codes=codes)
+    assert second.xcoms["create_by_code", 0, "return_value"] == {**kept, "created": False}
+    assert presented(sandbox) == [1]
+
+
+def test_a_try_after_a_lost_answer_finishes_it(run, sandbox):
+    sandbox.add_fault("status", status=500, method="GET", path="/instances/*")
+    done = run("retry", codes=[sandbox.code()])
+    assert done.state == "success", done.tasks
+    assert done.tasks["create", -1] == ("success", 2)
+    (there,) = sandbox.instances()
+    assert done.xcoms["create", -1, "id"] == there["id"]
+    assert presented(sandbox) == [1]
+    assert done.rendered["create", -1]["authorization_code"] == "***"
+
+
+def test_a_try_after_a_try_still_has_its_secrets(run, sandbox, person):
+    wire = Wire(sandbox)
+    sandbox.add_fault("drop", method="POST")
+    done = run("basic_retry")
+    assert done.tasks["create", -1] == ("success", 2)
+    assert wire.writes() == ["POST /instances"] * 2
+    # The vendor would have taken asterisks; a third task with the password finds nothing to change.
+    wire = Wire(sandbox)
+    assert run("basic_retry").state == "success"
+    assert wire.writes() == []
+
+
+def test_a_code_that_is_lost_fails_at_once_though_retries_are_left(run, sandbox):
+    sandbox.add_fault("drop", method="POST", count=None)
+    done = run("retry", codes=[sandbox.code()])
+    assert done.state == "failed"
+    assert done.tasks["create", -1] == ("failed", 1)
+    assert presented(sandbox) == [1]
+    assert not [key for _, _, key in done.xcoms if key in ("id", "token")]
+
+
+def test_the_instance_of_a_scope_is_there_for_the_work_and_gone_after_it(run, sandbox):
+    done = run("scope")
+    assert done.state == "success", done.tasks
+    assert set(done.states().values()) == {"success"}
+    deleted = done.xcoms["delete_instance", -1, "return_value"]["deleted"]
+    assert deleted == [done.xcoms["work", -1, "return_value"]]
+    assert sandbox.instances() == []
+    again = run("scope")
+    assert again.xcoms["create_instance", -1, "return_value"]["created"] is True
+    assert again.xcoms["create_instance", -1, "id"] != deleted[0]
+
+
+def test_the_teardown_runs_when_the_work_fails_and_the_run_fails(run, sandbox):
+    done = run("scope", fail_work=True)
+    assert done.state == "failed"
+    assert done.states() == {
+        ("create_instance", -1): "success",
+        ("work", -1): "failed",
+        ("delete_instance", -1): "success",
+    }
+    assert sandbox.instances() == []
+
+
+def test_a_create_that_fails_in_a_scope_removes_what_it_made(run, sandbox):
+    sandbox.add_fault("status", status=403, method="GET", path="/instances/*")
+    done = run("scope")
+    assert done.state == "failed"
+    states = done.states()
+    assert states["create_instance", -1] == "failed"
+    assert states["work", -1] == "upstream_failed"
+    # The teardown of a failed set-up does not run.
+    assert states["delete_instance", -1] not in ("success", "failed")
+    wanted = ["POST /instances", "DELETE /instances/N"]
+    assert [call for call in Wire.of(sandbox) if not call.startswith("GET")] == wanted
+    assert sandbox.instances() == []
+
+
+def test_a_delete_that_fails_is_red_and_fails_the_run_if_asked(run, sandbox):
+    sandbox.add_fault("status", status=403, method="DELETE")
+    done = run("scope")
+    assert (done.state, done.states()["delete_instance", -1]) == ("success", "failed")
+    sandbox.reset()
+    sandbox.add_fault("status", status=403, method="DELETE")
+    done = run("scope_strict")
+    assert (done.state, done.states()["remove", -1]) == ("failed", "failed")
+    assert len(sandbox.instances()) == 1
+
+
+def test_the_arguments_of_a_scope_reach_its_tasks(run, sandbox):
+    done = run("scope_strict")
+    assert set(done.states()) == {("make", -1), ("strict_work", -1), ("remove", -1)}
+    assert done.xcoms["make", -1, "return_value"]["instance_key"].startswith("a key/manual__")
+    assert ("make", -1, "token") not in done.xcoms
+    assert sandbox.instances() == []
