@@ -23,9 +23,9 @@ class CloudElementsError(AirflowException):
     :param path: Path of the request, without prefix and query.
     """
 
-    #: Whether a later try of the same call can end otherwise. The operators' base class turns a failure
-    #: that cannot into an ``AirflowFailException``, so that no retry is spent on it.
-    retryable = True
+    #: Set where this very failure is known to be one that no later try can help.
+    final = False
+    _kind_may_pass = True
 
     def __init__(
         self,
@@ -44,23 +44,32 @@ class CloudElementsError(AirflowException):
         self.method = method
         self.path = path
 
+    @property
+    def retryable(self) -> bool:
+        """Whether a later try of the same call can end otherwise.
+
+        The operators' base class turns a failure that cannot into an ``AirflowFailException``, so that no
+        retry is spent on it.
+        """
+        return self._kind_may_pass and not self.final
+
 
 class CloudElementsConnectionError(CloudElementsError):
     """A connection's field is missing or malformed. Names the field, never its value."""
 
-    retryable = False
+    _kind_may_pass = False
 
 
 class CloudElementsAuthError(CloudElementsError):
     """The platform does not accept the User secret, the Organization secret or the element token (401)."""
 
-    retryable = False
+    _kind_may_pass = False
 
 
 class CloudElementsForbiddenError(CloudElementsError):
     """The platform or the vendor forbids the call (403)."""
 
-    retryable = False
+    _kind_may_pass = False
 
 
 class CloudElementsInstanceDisabledError(CloudElementsForbiddenError):
@@ -70,13 +79,13 @@ class CloudElementsInstanceDisabledError(CloudElementsForbiddenError):
 class CloudElementsNotFoundError(CloudElementsError):
     """There is no such element, instance or other thing (404)."""
 
-    retryable = False
+    _kind_may_pass = False
 
 
 class CloudElementsConflictError(CloudElementsError):
     """What exists stands in the way: a 409, or an instance that does not fit what was asked."""
 
-    retryable = False
+    _kind_may_pass = False
 
 
 class CloudElementsRateLimitError(CloudElementsError):
@@ -98,9 +107,9 @@ class CloudElementsValidationError(CloudElementsError):
     """
 
     @property
-    def retryable(self) -> bool:  # type: ignore[override]
+    def retryable(self) -> bool:
         """Only what the vendor refused can end otherwise."""
-        return self.provider_message is not None
+        return self.provider_message is not None and not self.final
 
 
 class CloudElementsServerError(CloudElementsError):
@@ -135,15 +144,10 @@ class CloudElementsAmbiguousCreateError(CloudElementsError):
 
     The next try looks up first, so a retry is safe, unless a one-time code may be spent.
 
-    :param code_spent: Whether a one-time authorization code went out with the request. Then only a new
-        code helps, and the error is final.
+    :param code_spent: Whether a one-time authorization code went out with the request. A retry then only
+        looks, for what the server may have made late, and does not send the code again.
     """
 
     def __init__(self, message: str = "", *, code_spent: bool = False, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.code_spent = code_spent
-
-    @property
-    def retryable(self) -> bool:  # type: ignore[override]
-        """A retry looks up first; it cannot bring back a spent code."""
-        return not self.code_spent

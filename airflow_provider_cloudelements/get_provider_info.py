@@ -43,6 +43,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_cloudelements.operators.instances"],
             }
         ],
+        "extra-links": ["airflow_provider_cloudelements.links.instances.CloudElementsInstanceLink"],
         "connection-types": [
             {
                 "connection-type": CONN_TYPE,

@@ -97,7 +97,7 @@ def test_the_narrower_kind_is_caught_by_the_wider(narrow: type, wide: type) -> N
         (CloudElementsValidationError("x"), False),
         (CloudElementsValidationError("x", provider_message="busy"), True),
         (CloudElementsAmbiguousCreateError("x"), True),
-        (CloudElementsAmbiguousCreateError("x", code_spent=True), False),
+        (CloudElementsAmbiguousCreateError("x", code_spent=True), True),
     ],
     ids=repr,
 )

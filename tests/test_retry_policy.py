@@ -26,7 +26,7 @@ from airflow_provider_cloudelements.retry_policy import CloudElementsRetryPolicy
         (errors.CloudElementsInstanceDisabledError("x"), RetryAction.FAIL, None),
         (errors.CloudElementsValidationError("x"), RetryAction.FAIL, None),
         (errors.CloudElementsValidationError("x", provider_message="later"), RetryAction.DEFAULT, None),
-        (errors.CloudElementsAmbiguousCreateError("x", code_spent=True), RetryAction.FAIL, None),
+        (errors.CloudElementsAmbiguousCreateError("x", code_spent=True), RetryAction.DEFAULT, None),
         (errors.CloudElementsAmbiguousCreateError("x"), RetryAction.DEFAULT, None),
         (errors.CloudElementsRateLimitError("x", retry_after=90), RetryAction.RETRY, 90),
         (errors.CloudElementsRateLimitError("x", retry_after=90_000), RetryAction.RETRY, 3600),

@@ -44,7 +44,7 @@ class InstanceSpec:
     :param provider_data: What a vendor's login gave, such as ``{"code": ...}``. Sent once, ever.
     :param external_authentication: ``initial`` with a refresh token in the configuration.
     :param tags: Tags that it shall have; ``None`` leaves them to the platform and to people.
-    :param origin: Who asks, the same in each try, for ``if_exists="fail"``.
+    :param origin: Who asks, the same in each try: tells later whether it made the instance itself.
     """
 
     element: str

@@ -36,6 +36,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsTransportError,
+    CloudElementsValidationError,
 )
 
 if TYPE_CHECKING:
@@ -213,7 +214,8 @@ class Ensure:
         except CloudElementsError as error:
             if not _may_have_acted(error):
                 self.journal.create_ended(spec.marker)
-                self._take_note_back(error)
+                if spec.provider_data:
+                    self._judge_code(error)
                 raise
             doubt = error
         if doubt is not None:
@@ -239,18 +241,22 @@ class Ensure:
 
     def _note_code(self) -> None:
         if self.journal.code_sent(self._code):
-            raise CloudElementsAmbiguousCreateError(
+            spent = CloudElementsAmbiguousCreateError(
                 f"An earlier try for {self.spec.key!r} may have sent this authorization code already, and no "
                 "instance shows it. A code works once: ask for consent again and start a new run with a new "
                 "one.",
                 code_spent=True,
             )
+            spent.final = True
+            raise spent
         self.journal.sending_code(self._code)
 
-    def _take_note_back(self, error: CloudElementsError) -> None:
-        """Let a later try send the code, where it is proven that this one did not."""
-        if self.spec.provider_data and isinstance(error, CloudElementsTransportError) and not error.sent:
-            self.journal.code_kept(self._code)
+    def _judge_code(self, error: CloudElementsError) -> None:
+        """Say what a refusal means for the code that went with the call."""
+        if isinstance(error, CloudElementsTransportError) and not error.sent:
+            self.journal.code_kept(self._code)  # proven that it never left, so the next try may send it
+        elif isinstance(error, CloudElementsValidationError):
+            error.final = True  # the vendor took it and refused: no later try has a better one
 
     def _settle(self, doubt: CloudElementsError) -> Instance:
         """Go on looking for what a create in doubt may have made; the server may still be at work."""
@@ -410,7 +416,7 @@ class Ensure:
         except CloudElementsError as error:
             if not difference.provider_data or not _may_have_acted(error):
                 if difference.provider_data:
-                    self._take_note_back(error)
+                    self._judge_code(error)
                 raise
             doubt = error
         else:
@@ -470,12 +476,12 @@ class Ensure:
 
 
 def _oldest_first(instances: Iterable[Instance]) -> list[Instance]:
-    def age(instance: Instance) -> tuple[float, int]:
-        # Without a date the id decides: later instances have larger ones.
-        created = instance.created_date
-        return (created.timestamp() if created is not None else 0.0, instance.id)
-
-    return sorted(instances, key=age)
+    by_id = sorted(instances, key=lambda each: each.id)
+    dates = {each.id: each.created_date for each in by_id}
+    if None in dates.values():
+        # Where one has no date, ids decide: later instances have larger ones.
+        return by_id
+    return sorted(by_id, key=lambda each: dates[each.id])  # type: ignore[arg-type,return-value]
 
 
 def _may_have_acted(error: CloudElementsError) -> bool:

@@ -28,14 +28,6 @@ def is_secret_key(key: str) -> bool:
     return bool(_SECRET_WORDS.search(key)) and not _NOT_SECRET.search(key)
 
 
-def mask_values(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration to show: secrets as asterisks."""
-    return {
-        key: ASTERISKS if is_secret_key(key) and value not in (None, "") else value
-        for key, value in configuration.items()
-    }
-
-
 def secret_values(body: Any, *, inside: bool = False) -> Iterator[str]:
     """Yield every secret that a request's body or query holds.
 

@@ -19,6 +19,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators.base import (
     CloudElementsBaseOperator,
     instance_id_of,
@@ -29,7 +30,7 @@ from airflow_provider_cloudelements.operators.journal import journal_of
 from airflow_provider_cloudelements.operators.request import NOT_GIVEN, default_key, instance_spec
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
 #: XCom keys that the create operator pushes beside its returned value.
 XCOM_ID = "id"
@@ -109,6 +110,9 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     template_fields_renderers = {"configuration": "json", "event_configuration": "json"}
     secret_fields = ("authorization_code", "provider_data", "configuration", "event_configuration")
     wholly_secret_fields = ("authorization_code", "provider_data")
+    operator_extra_links = (CloudElementsInstanceLink(),)
+    #: Set by a run, for the link.
+    console_link = ""
 
     def __init__(
         self,
@@ -163,6 +167,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
                 journal=journal_of(context),
             )
             self._tell(ensured)
+            self.console_link = console_link(self.hook.settings.console_url, ensured.instance.id)
             self._push(context, ensured.instance)
         key = self.instance_key or default_key(spec.element, spec.name)
         return {**_returned(ensured), "instance_key": key}
@@ -342,7 +347,7 @@ def element_instance(
     delete_task_id: str = "delete_instance",
     instance_key: str | None = None,
     cloudelements_conn_id: str = DEFAULT_CONN_ID,
-    on_failure_fail_dagrun: bool = False,
+    on_failure_fail_dagrun: bool = True,
     **create_arguments: Any,
 ) -> Iterator[CloudElementsCreateInstanceOperator]:
     """Give the tasks in a ``with`` block an instance of their own, made before them and deleted after them.
@@ -358,9 +363,8 @@ def element_instance(
     :param instance_key: What makes it the same instance in another try of the run. Default: element, name
         and, in each case, the run's id after it.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``False``. Beware:
-        with ``True`` Airflow judges the run by its delete alone, and a run whose work failed is a success,
-        unless another task outside of the block comes after the work.
+    :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``True``: a left-over
+        instance is worth knowing of. An empty task, ``<task_id>_work_done``, then comes after the work.
     :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
     """
     key = (instance_key or default_key(element or "", instance_name)) + "/{{ run_id }}"
@@ -378,6 +382,22 @@ def element_instance(
     ).as_teardown(setups=create, on_failure_fail_dagrun=on_failure_fail_dagrun)
     with delete:
         yield create
+    if on_failure_fail_dagrun:
+        _count_the_work(create, delete)
+
+
+def _count_the_work(create: BaseOperator, delete: BaseOperator) -> None:
+    """Let a failure of the work fail the run, too.
+
+    Airflow judges a run by its last tasks. A teardown counts as one when its failure shall fail the run, and
+    the work before it then no longer does: without a task after it, failed work and a successful delete
+    would be a successful run.
+    """
+    from airflow.providers.standard.operators.empty import EmptyOperator
+
+    work = [task for task in delete.upstream_list if task is not create]
+    if work:
+        EmptyOperator(task_id=f"{create.task_id}_work_done").set_upstream(work)
 
 
 def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:

@@ -29,6 +29,9 @@ class SandboxProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         self._addresses = _addresses(transport)
         self.transports[self._addresses] = cast("asyncio.Transport", transport)
         super().connection_made(transport)
+        # Uvicorn asks its logger for handlers at each connection, and a logging set-up that came after the
+        # server's start (Airflow's) gives it some: addresses with their queries would be logged.
+        self.access_log = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the transport."""

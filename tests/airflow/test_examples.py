@@ -122,6 +122,7 @@ def test_setup_and_teardown_leave_nothing(sandbox, run):
     assert [task for task, _, state in tasks if state == "success"] == [
         "copy_deals",
         "create_instance",
+        "create_instance_work_done",
         "delete_instance",
     ]
     assert len(creates(sandbox)) == 1

@@ -9,6 +9,7 @@ import pytest
 from airflow_provider_cloudelements.client.identity import user_tags
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAmbiguousCreateError,
     CloudElementsConflictError,
     CloudElementsError,
     CloudElementsServerError,
@@ -547,7 +548,7 @@ def test_a_lost_code_ends_in_one_clear_error_and_is_not_sent_again(with_store, s
     store = FakeStore() if with_store else None
     code = sandbox.code()
     sandbox.add_fault("drop", method="POST", count=None)
-    with pytest.raises(AirflowFailException, match="ask for consent again"):
+    with pytest.raises(CloudElementsAmbiguousCreateError, match="ask for consent again"):
         graph(code, settle_time=0).execute(context_of(FakeTi(), store))
     sandbox.clear_faults()
     for number in (2, 3):
@@ -568,7 +569,7 @@ def test_with_a_store_a_try_that_sent_nothing_leaves_the_code_to_the_next(sandbo
 def test_with_a_store_a_new_code_is_taken_by_a_later_try(sandbox):
     store = FakeStore()
     sandbox.add_fault("drop", method="POST")
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(CloudElementsAmbiguousCreateError):
         graph(sandbox.code(), settle_time=0).execute(context_of(FakeTi(), store))
     returned = graph(sandbox.code()).execute(context_of(FakeTi(try_number=2), store))
     assert returned["created"]

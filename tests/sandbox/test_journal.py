@@ -1,6 +1,7 @@
 """GET /sandbox/requests: what was called, and no secret whatever arrives."""
 
 import json
+import logging
 
 PLANTED = "pl4nted/S+cret="
 
@@ -93,3 +94,15 @@ def test_the_log_is_bounded():
     assert len(entries) == KEPT_ENTRIES
     assert entries[-1]["number"] == KEPT_ENTRIES + 50
     assert journal.counters()["total"] == KEPT_ENTRIES + 50
+
+
+def test_nothing_is_logged_by_the_server_whatever_logging_is_set_up_later(api, caplog):
+    logger = logging.getLogger("uvicorn.access")
+    before = logger.propagate
+    logger.propagate = True  # as a later logging set-up leaves it
+    try:
+        with caplog.at_level(logging.DEBUG):
+            api("GET", f"/elements/microsoftgraph/oauth/url?apiKey=k&apiSecret={PLANTED}")
+    finally:
+        logger.propagate = before
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]

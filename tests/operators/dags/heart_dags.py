@@ -137,7 +137,7 @@ with DAG("heart_scope", schedule=None, start_date=START) as scope:
     ) as scoped:
         work(scoped.output)
 
-with DAG("heart_scope_strict", schedule=None, start_date=START) as scope_strict:
+with DAG("heart_scope_loose", schedule=None, start_date=START) as scope_loose:
     with element_instance(
         element="closeio",
         instance_name="Scoped",
@@ -146,8 +146,8 @@ with DAG("heart_scope_strict", schedule=None, start_date=START) as scope_strict:
         delete_task_id="remove",
         configuration=LOGIN,
         event_callback_url=CALLBACK,
-        on_failure_fail_dagrun=True,
+        on_failure_fail_dagrun=False,
         delete_on_failure=False,
         push_token=False,
-    ) as strict:
-        work.override(task_id="strict_work")(strict.output)
+    ) as loose:
+        work.override(task_id="loose_work")(loose.output)
