@@ -230,7 +230,7 @@ def test_airflow_lists_the_provider(installed):
 
 @pytest.mark.processes
 def test_airflow_describes_the_provider(installed):
-    text = run(installed, "-m", "airflow", "providers", "get", DISTRIBUTION, "--full")
+    text = run(installed, "-m", "airflow", "providers", "get", DISTRIBUTION, "--full", "--output", "json")
     assert CONN_TYPES <= set(re.findall(r"\w+", text))
 
 
