@@ -252,6 +252,9 @@ class ConnectionSettings:
             reader.word("password", user_secret)
             if not values["organization_secret"]:
                 reader.fail("organization_secret", "it is empty. It must be your Organization secret.")
+        if "/" in values["namespace"]:
+            # It would make a/b with the key c the same as a with the key b/c.
+            reader.fail("namespace", "it must hold no slash.")
         if values["proxy"] and not is_web_url(values["proxy"]):
             reader.fail("proxy", "it must be an address that begins with http:// or https://.")
         if values["console_url"] and "{id}" not in values["console_url"]:

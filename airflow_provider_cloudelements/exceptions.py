@@ -140,7 +140,7 @@ class CloudElementsTimeoutError(CloudElementsTransportError):
 
 
 class CloudElementsAmbiguousCreateError(CloudElementsError):
-    """An instance may or may not have been made, and the look-ups within the settle time showed none.
+    """It is not known whether a create or a re-authentication took place; look-ups did not tell.
 
     The next try looks up first, so a retry is safe, unless a one-time code may be spent.
 

@@ -364,6 +364,7 @@ def test_loopback_is_what_cannot_be_overheard(host: str, own: bool) -> None:
         (platform({"organization_secret": 5}), "organization_secret"),
         (platform({"organization_secret": ["x"]}), "organization_secret"),
         (platform({"namespace": 5}), "namespace"),
+        (platform({"namespace": "a/b"}), "namespace"),
         (platform({"request_timeout": "soon"}), "request_timeout"),
         (platform({"request_timeout": 0}), "request_timeout"),
         (platform({"request_timeout": -1}), "request_timeout"),

@@ -11,7 +11,7 @@ from airflow_provider_cloudelements.client.ensure import Ensured, InstanceSpec
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance
-from airflow_provider_cloudelements.client.parsing import parse_object
+from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_object
 from airflow_provider_cloudelements.client.resources import InstanceClient
 from airflow_provider_cloudelements.connections import ConnectionSettings
 
@@ -59,14 +59,16 @@ class CloudElementsClient:
         """Close the pooled connections."""
         self.http.close()
 
-    def instance(self, instance_id: int, token: str | None = None) -> InstanceClient:
+    def instance(
+        self, instance_id: int | str | Mapping[str, Any], token: str | None = None
+    ) -> InstanceClient:
         """
         Return a client bound to one instance.
 
-        :param instance_id: The instance's id.
+        :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         :param token: Its token; without one it is fetched when first needed.
         """
-        return InstanceClient(self.instances, instance_id, token)
+        return InstanceClient(self.instances, instance_id_of(instance_id), token)
 
     def organization(self) -> Mapping[str, Any]:
         """Read the organization (``GET /organizations/me``): needs only the two secrets (dossier 0a no. 15).

@@ -15,6 +15,7 @@ from airflow_provider_cloudelements.client.identity import (
     Known,
     marker_tag,
     origin_tag,
+    own_tags,
 )
 from airflow_provider_cloudelements.client.models import (
     EVENT_CALLBACK_URL,
@@ -66,8 +67,13 @@ class InstanceSpec:
         """Everything secret in it, by name: what reading back shows as asterisks, or not at all."""
         found = {key: value for key, value in self.configuration.items() if is_secret_key(key)}
         if self.provider_data:
-            found[PROVIDER_DATA] = dict(self.provider_data)
+            found[PROVIDER_DATA] = self.login
         return found
+
+    @property
+    def login(self) -> Any:
+        """What a vendor's login gave, as far as it works once: the code, whatever else came beside it."""
+        return self.provider_data.get("code") or dict(self.provider_data)
 
     def without_credentials(self) -> InstanceSpec:
         """Return the same with nothing that authenticates."""
@@ -145,14 +151,14 @@ class Difference:
                     unknown.append(key)
         provider_data: Mapping[str, Any] = {}
         if spec.provider_data:
-            known = fingerprints.compare(instance.tags, PROVIDER_DATA, dict(spec.provider_data))
+            known = fingerprints.compare(instance.tags, PROVIDER_DATA, spec.login)
             if known is Known.CHANGED or (known is Known.UNKNOWN and not instance.healthy):
                 provider_data = spec.provider_data
             elif known is Known.UNKNOWN:
                 unknown.append("authorization code")
         written = {key: value for key, value in writes.items() if _hidden(key, instance)}
         if provider_data:
-            written[PROVIDER_DATA] = dict(provider_data)
+            written[PROVIDER_DATA] = spec.login
         return cls(writes, provider_data, _tags(spec, instance, fingerprints, written), tuple(unknown))
 
 
@@ -192,7 +198,9 @@ def _tags(
     spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints, written: Mapping[str, Any]
 ) -> tuple[str, ...] | None:
     """Return the list of tags to write: asked ones and the marker added, people's others kept."""
-    kept = [tag for tag in instance.tags if not written or not tag.startswith(FINGERPRINT_PREFIX)]
+    # People may write tags that begin like ours; only what is ours by its whole shape is replaced.
+    old = {tag for tag in own_tags(instance.tags) if tag.startswith(FINGERPRINT_PREFIX)} if written else set()
+    kept = [tag for tag in instance.tags if tag not in old]
     fingerprint = fingerprints.tag(written, instance.tags) if written else None
     present = {plain_text(tag) for tag in kept}
     asked = (tag for tag in spec.tags or () if plain_text(tag) not in present)

@@ -197,10 +197,9 @@ class Ensure:
         if found := self._still_under_way():
             return self._keep(found)
         if spec.provider_data:
-            self._note_code()
+            self._note_code("no instance shows it")
         self.journal.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
-        made: Instance | None = None
         try:
             made = self.instances.create(
                 element=spec.element,
@@ -219,9 +218,8 @@ class Ensure:
                 raise
             doubt = error
         if doubt is not None:
+            # Outside the handler, so that the doubt is no context of what comes of it.
             made = self._settle(doubt)
-        if made is None:
-            raise AssertionError("a create returns an instance or raises")  # pragma: no cover
         self.journal.remember(spec.marker, made.id)
         self.journal.create_ended(spec.marker)
         return self._after_create(made)
@@ -229,22 +227,22 @@ class Ensure:
     def _still_under_way(self) -> list[Instance]:
         """Wait for the create of an earlier try that was killed: the server may still be at work on it."""
         since = self.journal.since_create(self.spec.marker)
-        if since is None or since >= self.settle_time:
+        # As long as a try that lives would have waited: for the answer, and then for the instance.
+        left = self.instances.http.settings.create_timeout + self.settle_time - (since or 0.0)
+        if since is None or left <= 0:
             return []
-        left = self.settle_time - since
         log.warning("An earlier try ended in the midst of its create. Looking for it for %.0f s.", left)
         return self._look_for(left)
 
     @property
     def _code(self) -> str:
-        return self.fingerprints.of(PROVIDER_DATA, dict(self.spec.provider_data))
+        return self.fingerprints.of(PROVIDER_DATA, self.spec.login)
 
-    def _note_code(self) -> None:
+    def _note_code(self, shown_by: str) -> None:
         if self.journal.code_sent(self._code):
             spent = CloudElementsAmbiguousCreateError(
-                f"An earlier try for {self.spec.key!r} may have sent this authorization code already, and no "
-                "instance shows it. A code works once: ask for consent again and start a new run with a new "
-                "one.",
+                f"An earlier try for {self.spec.key!r} may have sent this authorization code already, and "
+                f"{shown_by}. A code works once: ask for consent again and start a new run with a new one.",
                 code_spent=True,
             )
             spent.final = True
@@ -255,7 +253,12 @@ class Ensure:
         """Say what a refusal means for the code that went with the call."""
         if isinstance(error, CloudElementsTransportError) and not error.sent:
             self.journal.code_kept(self._code)  # proven that it never left, so the next try may send it
-        elif isinstance(error, CloudElementsValidationError):
+            return
+        log.warning(
+            "The authorization code went out with the call that was refused, and is not sent again: ask for "
+            "consent again and start a new run with a new one."
+        )
+        if isinstance(error, CloudElementsValidationError):
             error.final = True  # the vendor took it and refused: no later try has a better one
 
     def _settle(self, doubt: CloudElementsError) -> Instance:
@@ -267,6 +270,8 @@ class Ensure:
         )
         if found := self._look_for(self.settle_time):
             return found[0]
+        # Waited for in full. The note is for tries that are killed.
+        self.journal.create_ended(self.spec.marker)
         code_spent = bool(self.spec.provider_data)
         advice = (
             "The authorization code that went with it may be spent: ask for consent again and start with a "
@@ -309,7 +314,6 @@ class Ensure:
         # As listed, if it is; a list may show late what was just made.
         found = _oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
         oldest = self._read(found[0].id)
-        twins = self._report_twins(found, oldest)
         if oldest.id != made.id:
             # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
             log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
@@ -320,6 +324,7 @@ class Ensure:
             ensured = self._reuse(oldest)
         else:
             ensured = self._make_as_asked(oldest, without_credentials=True)
+        twins = self._report_twins(found, ensured.instance)
         return replace(ensured, created=oldest.id == made.id, changed=(), twins=twins)
 
     # -- keeping one ----------------------------------------------------------------------------------
@@ -393,17 +398,29 @@ class Ensure:
             # First, so that a try that ends here leaves a difference for the next one to see.
             self.instances.enable(instance.id)
         if difference.names:
-            self._write(instance, difference)
+            try:
+                self._write(instance, difference)
+            except CloudElementsError:
+                self._undo_enable(instance)
+                raise
         final = self._read(instance.id) if instance.disabled or difference.names else instance
         self._check_events(final)
         if not final.healthy:
             raise _needs_mending(final, "the credentials given did not mend it")
         return Ensured(final, created=False, changed=difference.names)
 
+    def _undo_enable(self, instance: Instance) -> None:
+        """Disable again what was to be mended and was not: the next try must not take it for healthy."""
+        if instance.disabled:
+            try:
+                self.instances.disable(instance.id)
+            except CloudElementsError as error:
+                log.warning("Instance %d could not be disabled again: %s", instance.id, error)
+
     def _write(self, instance: Instance, difference: Difference) -> None:
         log.info("Instance %d: writing %s.", instance.id, ", ".join(difference.names))
         if difference.provider_data:
-            self._note_code()
+            self._note_code(f"instance {instance.id} does not show it")
         try:
             self.instances.update(
                 instance.id,

@@ -92,7 +92,7 @@ def failure_of_answer(
         parts.append(f"The platform says: {_sentence(message)}")
     if provider_message:
         parts.append(f"The vendor says: {_sentence(provider_message)}")
-    if status in _HINTS:
+    if status in _HINTS and not provider_message:  # what the vendor refused, the hint would get wrong
         parts.append(_HINTS[status])
     if request_id:
         parts.append(f"(request id {request_id})")

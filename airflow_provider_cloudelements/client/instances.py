@@ -9,6 +9,7 @@ from urllib.parse import quote
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.identity import own_tags
 from airflow_provider_cloudelements.client.models import MASK, ConfigurationRow, Instance, configuration_text
+from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_id
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
@@ -121,7 +122,7 @@ class InstancesApi:
         :raises CloudElementsNotFoundError: There is none.
         :raises CloudElementsServerError: The token was asked for and is not in the answer.
         """
-        reply = self._http.send("GET", f"/instances/{instance_id:d}")
+        reply = self._http.send("GET", _path(instance_id))
         instance = Instance.parse(reply.body, keep_token=with_token)
         if not with_token:
             return instance
@@ -204,7 +205,7 @@ class InstancesApi:
             body["tags"] = self._with_own_tags(instance_id, [*tags]) if keep_own_tags else list(tags)
         reply = self._http.send(
             "PATCH",
-            f"/instances/{instance_id:d}",
+            _path(instance_id),
             body=body,
             timeout=self._http.settings.create_timeout,
             repeatable=not provider_data,
@@ -219,25 +220,25 @@ class InstancesApi:
             earlier answer may have been lost.
         """
         try:
-            self._http.send("DELETE", f"/instances/{instance_id:d}")
+            self._http.send("DELETE", _path(instance_id))
         except CloudElementsNotFoundError:
             return False
         return True
 
     def enable(self, instance_id: int) -> None:
         """Let calls through the instance again."""
-        self._http.send("PUT", f"/instances/{instance_id:d}/enabled")
+        self._http.send("PUT", f"{_path(instance_id)}/enabled")
 
     def disable(self, instance_id: int) -> None:
         """Refuse calls through the instance, with 403, until it is enabled."""
-        self._http.send("DELETE", f"/instances/{instance_id:d}/enabled")
+        self._http.send("DELETE", f"{_path(instance_id)}/enabled")
 
     def configuration(self, instance_id: int) -> tuple[ConfigurationRow, ...]:
         """Read the rows of an instance's configuration.
 
         :raises CloudElementsNotFoundError: There is no such instance.
         """
-        path = f"/instances/{instance_id:d}/configuration"
+        path = f"{_path(instance_id)}/configuration"
         rows = self._http.send("GET", path).body
         if not isinstance(rows, list):
             raise CloudElementsServerError(f"GET {path}: the answer is not a JSON array.", path=path)
@@ -253,7 +254,7 @@ class InstancesApi:
         _writable({"propertyValue": value})
         reply = self._http.send(
             "PATCH",
-            f"/instances/{instance_id:d}/configuration/{row_id:d}",
+            f"{_path(instance_id)}/configuration/{parse_id(row_id, 'configuration row')}",
             body={"propertyValue": configuration_text(value)},
             repeatable=True,
         )
@@ -269,6 +270,10 @@ class InstancesApi:
         if instance.token and self._on_token is not None:
             self._on_token(instance.token)
         return instance
+
+
+def _path(instance_id: Any) -> str:
+    return f"/instances/{instance_id_of(instance_id)}"
 
 
 def _writable(configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
 
 # Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (dossier 6.3: UC, a real payload).
 _JAVA_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\S+) (\d{4})")
@@ -86,3 +89,22 @@ def parse_object(value: Any, what: str) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     raise CloudElementsServerError(f"The platform's answer is not a JSON object, as the {what} is.")
+
+
+def instance_id_of(value: Any) -> int:
+    """Return the instance id that an argument stands for.
+
+    :param value: An integer, its digits, or what the create operator returned: Airflow cannot map over a
+        custom XCom key, but over the returned value it can.
+    :raises CloudElementsValidationError: It is none of these.
+    """
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and int(value) > 0:
+        return int(value)
+    raise CloudElementsValidationError(
+        "instance_id must be an instance's id (an integer or its digits), or what "
+        f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."
+    )

@@ -16,16 +16,29 @@ ASTERISKS = "***"
 #: and oauth.api.secret on reading (dossier 4.3: CH); the rest is what elements call theirs, and the
 #: signature key.
 _SECRET_WORDS = re.compile(
-    r"password|passwd|passphrase|secret|token|credential|(signature|api|access|private|client)[._-]?key",
+    r"passw|passphrase|passcode|pwd|secret|token|credential|cookie|jwt|certificate|authorization"
+    r"|(api|app|account|access|client|consumer|encryption|license|private|shared|signature|subscription)[._-]?key"
+    r"|\b(pass|pin|sas|signature|code)$",
     re.IGNORECASE,
 )
 # Keys that hold such a word and yet no secret.
 _NOT_SECRET = re.compile(r"(url|interval|type|enabled|expir\w*)$", re.IGNORECASE)
 
 
+# Keys whose values may be shown. Elements name their own keys, so nobody knows all that hold a secret.
+_SHOWN = re.compile(
+    r"^event\.|(scope|url|username|domain|site|type|enabled|interval|name|version)$", re.IGNORECASE
+)
+
+
 def is_secret_key(key: str) -> bool:
     """Say whether a configuration key's value is a secret."""
     return bool(_SECRET_WORDS.search(key)) and not _NOT_SECRET.search(key)
+
+
+def is_shown_key(key: str) -> bool:
+    """Say whether a configuration key's value is known to be none."""
+    return bool(_SHOWN.search(key)) and not is_secret_key(key)
 
 
 def secret_values(body: Any, *, inside: bool = False) -> Iterator[str]:

@@ -65,7 +65,10 @@ class InstanceClient:
         return self.request("GET", path, params=params)
 
     def list(self, path: str, **params: Any) -> Iterator[Any]:
-        """Yield the items of a resource's list, a page at a time; keywords become the query."""
+        """Yield the items of a resource's list, a page at a time; keywords become the query.
+
+        A list without items may be answered with 404, so a path that does not exist is an empty list, too.
+        """
         try:
             # No page size of ours: what a vendor takes at most differs.
             yield from self._instances.http.list_items(path, params=params, token=self.token, page_size=None)

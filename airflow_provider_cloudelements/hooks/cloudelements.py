@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -77,10 +78,12 @@ class CloudElementsHook(BaseHook):
         """
         return self._client
 
-    def instance(self, instance_id: int, token: str | None = None) -> InstanceClient:
+    def instance(
+        self, instance_id: int | str | Mapping[str, Any], token: str | None = None
+    ) -> InstanceClient:
         """Return a client bound to one instance. Its token is fetched when first needed, and masked.
 
-        :param instance_id: The instance's id.
+        :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         :param token: Its token, where the task pulled it from XCom; without one it is fetched when first
             needed.
         """

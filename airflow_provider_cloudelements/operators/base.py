@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_cloudelements.client.redaction import ASTERISKS, is_secret_key
+from airflow_provider_cloudelements.client.redaction import ASTERISKS, is_secret_key, is_shown_key
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
+from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ class CloudElementsBaseOperator(BaseOperator):
                 continue
             aside[field] = value
             setattr(self, field, _masked(value, everything=field in self.wholly_secret_fields))
-            if field not in before:
+            # What a mapped task was given does not stand in the source, though no template was rendered.
+            if field not in before and not getattr(self, "_BaseOperator__from_mapped", False):
                 self._warn_of_literals(field, written[field], value)
         self.__dict__["_secrets_aside"] = aside
 
@@ -128,7 +129,7 @@ def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:
     """Return a field's value to show: secrets as asterisks, inside dictionaries and lists too."""
     if isinstance(value, Mapping):
         return {
-            key: _masked(each, everything=everything or is_secret_key(str(key)), top=False)
+            key: _masked(each, everything=everything or _hides(str(key), each, top), top=False)
             for key, each in value.items()
         }
     if isinstance(value, list | tuple) and not top:
@@ -137,23 +138,11 @@ def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:
     return ASTERISKS if (everything or top) and value not in (None, "") else value
 
 
-def instance_id_of(value: Any) -> int:
-    """Return the instance id that an argument stands for.
-
-    :param value: An integer, its digits, or what the create operator returned: Airflow cannot map over a
-        custom XCom key, but over the returned value it can.
-    :raises CloudElementsValidationError: It is none of these.
-    """
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and int(value) > 0:
-        return int(value)
-    raise CloudElementsValidationError(
-        "instance_id must be an instance's id (an integer or its digits), or what "
-        f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."
-    )
+def _hides(key: str, value: Any, top: bool) -> bool:
+    if is_secret_key(key):
+        return True
+    # Elements name their own keys: at the top only those are shown that are known to hold no secret.
+    return top and not is_shown_key(key) and not isinstance(value, bool | int | float)
 
 
 def require_bool(name: str, value: Any) -> bool:

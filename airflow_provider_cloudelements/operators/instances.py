@@ -12,6 +12,8 @@ import pendulum
 from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpec
 from airflow_provider_cloudelements.client.ensure import IF_EXISTS
 from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag, user_tags
+from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.redaction import secret_values
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
@@ -22,7 +24,6 @@ from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElem
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators.base import (
     CloudElementsBaseOperator,
-    instance_id_of,
     require_bool,
     require_choice,
 )
@@ -60,18 +61,19 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     :param element_conn_id: Connection of type ``cloudelements_element``: what the vendor needs to log in.
         Templated.
     :param authorization_code: The code of an OAuth 2.0 consent; may be an XCom of an earlier task. It is sent
-        once, ever: a later run with the same code sends nothing. ``None`` and an empty text mean none, which
-        is right for an instance that exists. Templated.
+        once by a task instance, however often that is tried, and never again once an instance shows it.
+        ``None`` and an empty text mean none, which is right for an instance that exists. Templated.
     :param provider_data: Further values that the vendor's redirect brought, such as ``{"realmId": ...}``.
         Templated.
     :param configuration: Further configuration keys of the element, by the names of the API (``oauth.scope``,
         ``event.notification.signature.key`` ...). Values may be strings, booleans, numbers, lists or
         dictionaries. Templated.
-    :param events_enabled: Whether events are on (``event.notification.enabled``). Default: ``True``; the
-        platform's own is false.
+    :param events_enabled: Whether events are on (``event.notification.enabled``). Default: what
+        ``configuration`` or the element connection says, else ``True``; the platform's own is false.
     :param event_callback_url: Where events are delivered (``event.notification.callback.url``). Default: what
-        ``configuration`` or the element connection says. ``None`` says that there is none: events can then
-        only be read. Templated.
+        ``configuration`` or the element connection says. ``None`` says that none is given: events can then
+        only be read. One that an existing instance has stays, since how to take it away is not documented.
+        Templated.
     :param event_configuration: Further ``event.*`` keys, such as ``event.poller.refresh_interval``.
         Templated.
     :param tags: Tags that the instance shall have; tags that people add stay. Templated.
@@ -125,7 +127,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         authorization_code: str | None = None,
         provider_data: Mapping[str, str] | None = None,
         configuration: Mapping[str, Any] | None = None,
-        events_enabled: bool = True,
+        events_enabled: bool | None = None,
         event_callback_url: str | None = NOT_GIVEN,
         event_configuration: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
@@ -148,7 +150,9 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         self.event_configuration = event_configuration
         self.tags = tags
         self.if_exists = require_choice("if_exists", if_exists, IF_EXISTS)
-        self.events_enabled = require_bool("events_enabled", events_enabled)
+        self.events_enabled = (
+            None if events_enabled is None else require_bool("events_enabled", events_enabled)
+        )
         self.push_token = require_bool("push_token", push_token)
         self.delete_twins = require_bool("delete_twins", delete_twins)
         self.delete_on_failure = require_bool("delete_on_failure", delete_on_failure)
@@ -167,6 +171,8 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
                 journal=journal_of(context),
             )
             self._tell(ensured)
+            if self.event_callback_url is None and ensured.instance.event_callback_url:
+                self.log.warning("The instance keeps the event callback URL that it has.")
             self.console_link = console_link(self.hook.settings.console_url, ensured.instance.id)
             self._push(context, ensured.instance)
         key = self.instance_key or default_key(spec.element, spec.name)
@@ -176,7 +182,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         credentials = (
             CloudElementsElementHook(self.element_conn_id).get_conn() if self.element_conn_id else None
         )
-        return instance_spec(
+        spec = instance_spec(
             self.hook.settings,
             credentials,
             element=self.element,
@@ -191,6 +197,11 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             tags=self.tags,
             origin=_origin(context) if self.if_exists == "fail" or self.delete_on_failure else None,
         )
+        for secret in secret_values(
+            {"providerData": spec.provider_data, "configuration": spec.configuration}
+        ):
+            mask_secret(secret)
+        return spec
 
     def _push(self, context: Context, instance: Instance) -> None:
         if not self.do_xcom_push:  # Airflow itself honours it for the returned value only
@@ -360,8 +371,8 @@ def element_instance(
     :param element: Key of the element.
     :param task_id: Id of the create task.
     :param delete_task_id: Id of the delete task.
-    :param instance_key: What makes it the same instance in another try of the run. Default: element, name
-        and, in each case, the run's id after it.
+    :param instance_key: What makes it the same instance in another try of the run. Default: element (where
+        it is given here) and name. In each case the run's id comes after it.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
     :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``True``: a left-over
         instance is worth knowing of. An empty task, ``<task_id>_work_done``, then comes after the work.
@@ -383,10 +394,10 @@ def element_instance(
     with delete:
         yield create
     if on_failure_fail_dagrun:
-        _count_the_work(create, delete)
+        _count_the_work(create, delete, f"{task_id}_work_done")
 
 
-def _count_the_work(create: BaseOperator, delete: BaseOperator) -> None:
+def _count_the_work(create: BaseOperator, delete: BaseOperator, task_id: str) -> None:
     """Let a failure of the work fail the run, too.
 
     Airflow judges a run by its last tasks. A teardown counts as one when its failure shall fail the run, and
@@ -397,7 +408,7 @@ def _count_the_work(create: BaseOperator, delete: BaseOperator) -> None:
 
     work = [task for task in delete.upstream_list if task is not create]
     if work:
-        EmptyOperator(task_id=f"{create.task_id}_work_done").set_upstream(work)
+        EmptyOperator(task_id=task_id).set_upstream(work)
 
 
 def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
@@ -410,7 +421,11 @@ def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
     """
     arguments = {} if map_index is None else {"map_indexes": map_index}
     token = ti.xcom_pull(task_ids=task_id, key=XCOM_TOKEN, **arguments)
-    if not isinstance(token, str):
+    if token is not None and not isinstance(token, str):
+        raise CloudElementsValidationError(
+            f"Task {task_id!r} is mapped and pushed several tokens: say which with map_index."
+        )
+    if token is None:
         raise CloudElementsValidationError(
             f"Task {task_id!r} pushed no token to XCom. With push_token=False use "
             "CloudElementsHook(...).instance(id), which fetches it."

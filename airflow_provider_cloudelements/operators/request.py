@@ -37,7 +37,7 @@ def instance_spec(
     configuration: Any,
     authorization_code: Any,
     provider_data: Any,
-    events_enabled: bool,
+    events_enabled: bool | None,
     event_callback_url: str | None,
     event_configuration: Any,
     tags: Any,
@@ -55,9 +55,14 @@ def instance_spec(
     # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
     if not isinstance(name, str) or not plain_text(name):
         raise CloudElementsValidationError("instance_name is empty.")
+    if key is not None and not key.strip():
+        raise CloudElementsValidationError(
+            "instance_key is empty. Leave it out, or see what its template is made from."
+        )
     wanted = _object("configuration", configuration)
     _add(wanted, "event_configuration", _event_keys(event_configuration))
-    _add(wanted, "events_enabled", {EVENTS_ENABLED: events_enabled})
+    if events_enabled is not None:
+        _add(wanted, "events_enabled", {EVENTS_ENABLED: events_enabled})
     if event_callback_url:
         _add(wanted, "event_callback_url", {EVENT_CALLBACK_URL: event_callback_url})
     login = _object("provider_data", provider_data)
@@ -72,7 +77,7 @@ def instance_spec(
         inherited.pop(REFRESH_TOKEN, None)
     if event_callback_url is None:
         inherited.pop(EVENT_CALLBACK_URL, None)
-    wanted = {**inherited, **wanted}
+    wanted = {EVENTS_ENABLED: True, **inherited, **wanted}
     _check_events(wanted, event_callback_url)
     return InstanceSpec(
         element=element,

@@ -58,6 +58,8 @@ def airflow(start_airflow, sandbox, tmp_path_factory):
     Path(folder / "killed.py").write_text(DAGS)
     running = start_airflow(folder)
     known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+    # A retry waits as long as the killed try could have: for the answer, and then for the instance.
+    known["cloudelements_default"]["extra"]["create_timeout"] = 5
     for conn_id, connection in known.items():
         running.add_connection(conn_id, **connection)
     return running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import pytest
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.ensure import Ensure, MemoryJournal
 from airflow_provider_cloudelements.client.http import HttpSession
+from airflow_provider_cloudelements.client.identity import Fingerprints
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -385,5 +387,42 @@ def test_a_try_that_ends_between_enabling_and_mending_is_finished_by_the_next(sa
     with pytest.raises(CloudElementsServerError):
         instances.ensure(better)
     (there,) = sandbox.instances()
-    assert (there["disabled"], there["valid"]) == (False, False)
+    # Disabled again, so that the next try does not take it for healthy, whatever fingerprint there is.
+    assert (there["disabled"], there["valid"]) == (True, False)
     assert instances.ensure(better).instance.healthy
+
+
+def test_a_retry_waits_for_the_create_of_a_killed_try_as_long_as_that_try_would_have(sandbox):
+    """The note of a killed try, and a server that finishes after the settle time alone has passed."""
+    with client_of(sandbox, create_timeout=4.0) as client:
+        spec = spec_of("basic", sandbox)
+        journal = MemoryJournal()
+        journal.create_begins(spec.marker)  # and then the try was killed
+        sandbox.configure(create_delay=2.5)
+        fingerprints = Fingerprints(client.settings, spec.marker)
+        under_way = threading.Thread(
+            target=client.instances.create,
+            kwargs={
+                "element": spec.element,
+                "name": spec.name,
+                "configuration": spec.configuration,
+                "tags": spec.tags_to_create(fingerprints),
+            },
+        )
+        under_way.start()
+        time.sleep(1.2)
+        ensured = client.instances.ensure(spec, settle_time=1.0, journal=journal)
+        under_way.join()
+    assert not ensured.created
+    assert [each["id"] for each in sandbox.instances()] == [ensured.instance.id]
+
+
+def test_the_same_code_beside_another_value_is_the_same_code(sandbox, instances):
+    spec = spec_of("code", sandbox)
+    journal = MemoryJournal()
+    sandbox.add_fault("drop", method="POST", path="/instances")
+    for session in ("a", "b"):
+        again = replace(spec, provider_data={**spec.provider_data, "session": session})
+        with pytest.raises(CloudElementsAmbiguousCreateError):
+            instances.ensure(again, settle_time=0, journal=journal)
+    assert [each["presented"] for each in sandbox.codes()] == [1]

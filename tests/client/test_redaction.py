@@ -75,7 +75,7 @@ def test_keys_of_what_may_be_shown(key: str) -> None:
         ({"password": "a"}, ["a"]),
         ({"password": ""}, []),
         ({"password": None, "token": True}, []),
-        ({"pin": 1, "api.token": 123456}, ["123456"]),
+        ({"page": 1, "api.token": 123456}, ["123456"]),
         ({"providerData": {"code": "a", "more": {"x": ["b", 2.5]}}}, ["a", "b", "2.5"]),
         ([{"configuration": {"oauth.api.key": "a", "oauth.scope": "s"}}, ({"secret": "b"},)], ["a", "b"]),
         ({"secrets": {"any": "a"}}, ["a"]),

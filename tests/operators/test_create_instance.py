@@ -271,9 +271,22 @@ def test_an_argument_goes_before_configuration_and_that_before_the_connection(se
         "password": "given",
         SIGNATURE: "given",
         "filter.response.nulls": True,
-        ENABLED: True,
+        ENABLED: False,
         URL: CALLBACK,
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "enabled"),
+    [({}, True), ({"configuration": {ENABLED: "false"}}, "false"), ({"events_enabled": True}, True)],
+)
+def test_without_the_argument_events_are_as_configuration_says_and_else_on(
+    sent, element_connection, arguments, enabled
+):
+    own = {} if "configuration" in arguments or not arguments else {"configuration": {ENABLED: False}}
+    conn_id = element_connection(login="u", password="p", extra={"authentication": "basic", **own})
+    body = sent(basic(**{"element_conn_id": conn_id, "configuration": None, **arguments}))
+    assert body["configuration"][ENABLED] == enabled
 
 
 def test_without_the_argument_the_callback_comes_from_the_connection(sent, element_connection):
@@ -311,7 +324,7 @@ CONTRADICTIONS = {
     ),
     "a relative callback": ({"event_callback_url": "/events"}, "absolute address"),
     "on and off": ({"events_enabled": False, "configuration": {ENABLED: True}}, "different values"),
-    "default on and off": ({"configuration": {ENABLED: "false"}}, "different values"),
+    "an empty key": ({"instance_key": " "}, "instance_key is empty"),
     "two of one event key": (
         {"configuration": {"event.objects": "a"}, "event_configuration": {"event.objects": "b"}},
         "different values",
@@ -454,7 +467,7 @@ def test_without_push_token_it_is_neither_pushed_nor_registered(sandbox, person,
         returned = basic(push_token=False).execute(context_of(ti))
         assert ti.xcoms == {"id": returned["id"]}
     assert person.show(returned["id"])["token"] not in masked
-    assert set(masked) == {sandbox.user_secret, sandbox.organization_secret}
+    assert set(masked) == {sandbox.user_secret, sandbox.organization_secret, WAYS["basic"][1]["password"]}
 
 
 def test_without_do_xcom_push_nothing_is_pushed(sandbox):

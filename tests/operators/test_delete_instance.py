@@ -9,9 +9,9 @@ import pytest
 import time_machine
 
 from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
-from airflow_provider_cloudelements.operators.base import instance_id_of
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
 from tests.operators.support import Wire, context_of
 

@@ -100,9 +100,9 @@ def test_pull_token_masks_what_it_pulls(monkeypatch):
     assert ti.asked == {"task_ids": "create", "key": "token", "map_indexes": 0}
 
 
-@pytest.mark.parametrize("value", [None, ["a", "b"], 5])
-def test_pull_token_says_when_there_is_none(value):
-    with pytest.raises(CloudElementsValidationError, match="pushed no token"):
+@pytest.mark.parametrize(("value", "message"), [(None, "pushed no token"), (["a", "b"], "map_index")])
+def test_pull_token_says_when_there_is_none_or_several(value, message):
+    with pytest.raises(CloudElementsValidationError, match=message):
         pull_token(Xcoms(value), "create")
 
 
