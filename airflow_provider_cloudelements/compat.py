@@ -1,6 +1,6 @@
 """What differs between Airflow 3.1, 3.2 and 3.3, in one place.
 
-Everything here is a name or a small function; no other module asks which Airflow it runs on.
+Everything here is a name or a small function. Besides, only :mod:`retry_policy` depends on the version.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
 from tests.airflow.leaks import Finding, forms, search
-from tests.airflow.postgres import postgres
+from tests.airflow.postgres import PROGRAMS, postgres
+from tests.airflow.programs import needs
 
 pytestmark = pytest.mark.processes
 
@@ -57,6 +58,7 @@ def database(request):
     if request.param == "sqlite":
         yield None
     else:
+        needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
         with postgres() as address:
             yield address
 

@@ -11,12 +11,14 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from tests.airflow.leaks import search
+from tests.airflow.programs import needs
 from tests.airflow.test_real_airflow import secrets_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_microsoft_graph_events"
+CHROMIUM = Path("/usr/bin/chromium")
 #: Chromium looks up its maker's hosts at every start unless told not to; nothing here leaves this machine.
 ARGUMENTS = [
     "--no-sandbox",
@@ -55,10 +57,11 @@ def run_id(airflow):
 def browser(tmp_path_factory):
     from playwright.sync_api import sync_playwright
 
+    needs("chromium", [CHROMIUM])
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("browser"),
-            executable_path="/usr/bin/chromium",
+            executable_path=CHROMIUM,
             args=ARGUMENTS,
             viewport={"width": 1100, "height": 1500},
         )
