@@ -46,7 +46,7 @@ LONGEST_PAUSE = 60.0
 #: it may also mean "too big": dossier 8.1).
 PASSING_STATUSES = frozenset({429, 502, 503, 504})
 #: Calls that may be sent twice with the same effect (dossier 8.3).
-REPEATABLE_METHODS = frozenset({"GET", "PUT", "DELETE"})
+REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 #: Bytes of a body. Larger ones are answered with 429 (dossier 8.1), as if they came too fast.
 LARGEST_BODY = 8 * 1024 * 1024
 #: Page size of the platform's lists: the default and the most where either is documented (dossier 4.6).

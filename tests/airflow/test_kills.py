@@ -11,6 +11,8 @@ import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
+from tests.airflow.postgres import PROGRAMS, postgres
+from tests.airflow.programs import needs
 
 pytestmark = pytest.mark.processes
 
@@ -53,10 +55,18 @@ def sandbox():
 
 
 @pytest.fixture(scope="module")
-def airflow(start_airflow, sandbox, tmp_path_factory):
+def database():
+    """A real database server: SQLite stays locked for others when tasks die in the midst of a write."""
+    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    with postgres() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def airflow(start_airflow, database, sandbox, tmp_path_factory):
     folder = tmp_path_factory.mktemp("dags")
     Path(folder / "killed.py").write_text(DAGS)
-    running = start_airflow(folder)
+    running = start_airflow(folder, sql_alchemy_conn=database)
     known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
     # A retry waits as long as the killed try could have: for the answer, and then for the instance.
     known["cloudelements_default"]["extra"]["create_timeout"] = 5

@@ -745,8 +745,16 @@ def test_a_bundle_without_a_certificate_is_no_doubt_about_the_call(
 
 
 def test_a_host_that_speaks_no_tls_is_told() -> None:
-    with Wire(answer({})) as wire:
-        error = failure(account(wire.url.replace("http:", "https:")))
+    def speak_first() -> None:
+        # At once: whether a greeting in TLS looks like a line of text is chance.
+        for _ in range(4):
+            connection, _address = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=speak_first, daemon=True).start()
+        error = failure(account(f"https://127.0.0.1:{server.getsockname()[1]}"))
     assert isinstance(error, CloudElementsTransportError)
     assert "speaks no TLS" in str(error)
 
