@@ -25,56 +25,37 @@ ALLOWED = AT_ONCE / DELAY
 AGAINST_DELAY = Bound(0.9)
 #: The same bound, said of bare threads: on a quiet machine they reach 0.96 of what the delay allows.
 AGAINST_BARE = Bound(0.94)
-#: A round in which bare threads do not reach this either tells of the machine, and not of the client: it
-#: does not count against the delay.
-QUIET = 0.93
 
 
 def run(quick: bool) -> list[Figure]:
-    """Measure until there are enough quiet rounds, or it is plain that there will not be."""
-    wanted, most = (3, 6) if quick else (11, 30)
-    ours: list[float] = []
-    bare: list[float] = []
+    """Measure both in turns; a busy machine slows both, and shows in the second and third figure."""
     with contestants() as runners:
-        while len(ours) < most and len(_quiet(ours, bare)) < wanted:
-            rates = in_turns(runners, 1, warm_up=not ours, first=len(ours))
-            ours += rates["ours"]
-            bare += rates["bare"]
-    quiet = _quiet(ours, bare)
+        rates = in_turns(runners, 3 if quick else 11)
+    ours, bare = rates["ours"], rates["bare"]
     what = f"{CREATES} creates, {AT_ONCE} at once"
     delay = f"what the delay allows: {ALLOWED:.0f}/s"
-    if quiet:
-        counted = [mine for mine, _ in quiet]
-        absolute = Figure(
-            f"{what}, {len(quiet)} quiet rounds",
-            f"{statistics.median(counted):.0f}/s",
-            delay,
-            Ratio.of(counted, [ALLOWED] * len(counted)),
-            AGAINST_DELAY,
-        )
-    else:
-        absolute = Figure(f"{what}: no quiet round", "", delay, None, AGAINST_DELAY)
     return [
-        absolute,
         Figure(
-            f"{what}, all {len(ours)} rounds",
+            what,
+            f"{statistics.median(ours):.0f}/s",
+            delay,
+            Ratio.of(ours, [ALLOWED] * len(ours)),
+            AGAINST_DELAY,
+        ),
+        Figure(
+            what,
             f"{statistics.median(ours):.0f}/s",
             f"bare threads: {statistics.median(bare):.0f}/s",
             Ratio.of(ours, bare),
             AGAINST_BARE,
         ),
         Figure(
-            f"for comparison: bare threads, all {len(bare)} rounds",
+            "for comparison: bare threads",
             f"{statistics.median(bare):.0f}/s",
             delay,
             Ratio.of(bare, [ALLOWED] * len(bare)),
         ),
     ]
-
-
-def _quiet(ours: list[float], bare: list[float]) -> list[tuple[float, float]]:
-    """Return the rounds in which bare threads came near what the delay allows."""
-    return [pair for pair in zip(ours, bare, strict=True) if pair[1] >= QUIET * ALLOWED]
 
 
 @contextlib.contextmanager
