@@ -87,23 +87,18 @@ class Figure:
         return f"{self.bound}: {'MISSED' if self.missed else 'holds'}"
 
 
-def in_turns(
-    contestants: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: bool = True, first: int = 0
-) -> dict[str, list[float]]:
-    """Let every contestant run once a round, and another one begin each time.
+def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Let every contestant run once uncounted, then once a round, and another one begin each time.
 
     :param contestants: By name, what runs once and returns its figure.
     :param rounds: How often each runs.
-    :param warm_up: Whether each runs once before, uncounted.
-    :param first: Number of the first round, for who asks for a few at a time.
     :return: The figures of each, in the order of the rounds.
     """
     names = list(contestants)
-    if warm_up:
-        for run in contestants.values():
-            run()
+    for run in contestants.values():
+        run()
     figures: dict[str, list[float]] = {name: [] for name in names}
-    for number in range(first, first + rounds):
+    for number in range(rounds):
         begin = number % len(names)
         for name in (*names[begin:], *names[:begin]):
             figures[name].append(contestants[name]())

@@ -431,9 +431,10 @@ class Ensure:
                 keep_own_tags=False,
             )
         except CloudElementsError as error:
-            if not difference.provider_data or not _may_have_acted(error):
-                if difference.provider_data:
-                    self._judge_code(error)
+            if not difference.provider_data:
+                raise
+            if not _may_have_acted(error):
+                self._judge_code(error)
                 raise
             doubt = error
         else:
