@@ -28,6 +28,7 @@ from airflow_provider_cloudelements.client.identity import (
     origin_tag,
 )
 from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED, Instance
+from airflow_provider_cloudelements.client.target import oldest_first
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsConflictError,
@@ -176,7 +177,7 @@ class Ensure:
     # -- looking up -----------------------------------------------------------------------------------
 
     def _look_up(self) -> list[Instance]:
-        return _oldest_first(self.instances.list(tags=[self.spec.marker]))
+        return oldest_first(self.instances.list(tags=[self.spec.marker]))
 
     def _known(self) -> list[Instance]:
         """Return the instances of the key, oldest first: those with the marker, and the one remembered."""
@@ -188,7 +189,7 @@ class Ensure:
                 found[remembered] = self.instances.get(remembered)
             except CloudElementsNotFoundError:
                 log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
-        return _oldest_first(found.values())
+        return oldest_first(found.values())
 
     # -- making one -----------------------------------------------------------------------------------
 
@@ -312,7 +313,7 @@ class Ensure:
     def _after_create(self, made: Instance) -> Ensured:
         """Look whether somebody else made one at the same time, and whether events are as asked."""
         # As listed, if it is; a list may show late what was just made.
-        found = _oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
+        found = oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
         oldest = self._read(found[0].id)
         if oldest.id != made.id:
             # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
@@ -491,15 +492,6 @@ class Ensure:
                 self.instances.delete(twin)
             log.info("Deleted %s.", twins)
         return twins
-
-
-def _oldest_first(instances: Iterable[Instance]) -> list[Instance]:
-    by_id = sorted(instances, key=lambda each: each.id)
-    dates = {each.id: each.created_date for each in by_id}
-    if None in dates.values():
-        # Where one has no date, ids decide: later instances have larger ones.
-        return by_id
-    return sorted(by_id, key=lambda each: dates[each.id])  # type: ignore[arg-type,return-value]
 
 
 def _may_have_acted(error: CloudElementsError) -> bool:

@@ -1,0 +1,137 @@
+"""Which instance is meant: the one of an id, of an instance key, or of a tag."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.client.identity import full_key, marker_tag
+from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.connections import ConnectionSettings
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsConflictError,
+    CloudElementsNotFoundError,
+    CloudElementsValidationError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.instances import InstancesApi
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One instance, named in one way.
+
+    :param name: What to call it in messages, such as ``instance key 'microsoftgraph/My calendar'``.
+    :param instance_id: Its id, where that is how it is named.
+    :param tag: The tag that it has: a person's, or the marker tag of an instance key.
+    :param of_key: Whether the tag is a marker. Of several instances with a marker the oldest is meant, as by
+        the create; several with a person's tag are an error.
+    :param element: Only an instance of this element's key is meant.
+    """
+
+    name: str
+    instance_id: int | None = None
+    tag: str | None = None
+    of_key: bool = False
+    element: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        settings: ConnectionSettings,
+        *,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        instance_key: str | None = None,
+        tag: str | None = None,
+        element: str | None = None,
+        ways: tuple[str, ...] = ("instance_id", "instance_key", "tag"),
+    ) -> Target:
+        """Read an operator's rendered arguments.
+
+        :param settings: The connection, whose namespace goes before the key.
+        :param instance_id: An integer, its digits, or what the create operator returned.
+        :param instance_key: As given to the create operator.
+        :param tag: A tag of the instance.
+        :param element: Key of its element.
+        :param ways: Which of the three the operator takes, for the error.
+        :raises CloudElementsValidationError: Not exactly one of the three is given, or it is malformed.
+        """
+        given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
+        named = [way for way, value in given.items() if value not in (None, "")]
+        if len(named) != 1:
+            ways_told = f"{', '.join(ways[:-1])} and {ways[-1]}" if len(ways) > 1 else ways[0]
+            raise CloudElementsValidationError(
+                f"Exactly one of {ways_told} must be given; given are: {', '.join(named) or 'none'}."
+            )
+        if named == ["instance_id"]:
+            number = instance_id_of(instance_id)
+            return cls(f"instance {number}", instance_id=number, element=element)
+        for way in ("instance_key", "tag"):
+            if named == [way] and not (isinstance(given[way], str) and str(given[way]).strip()):
+                raise CloudElementsValidationError(f"{way} must be a text that is not empty.")
+        if named == ["instance_key"]:
+            marker = marker_tag(full_key(settings, str(instance_key)))
+            return cls(f"instance key {instance_key!r}", tag=marker, of_key=True, element=element)
+        return cls(f"tag {tag!r}", tag=str(tag), element=element)
+
+    def matches(self, instance: Instance) -> bool:
+        """Say whether an instance is one of those meant."""
+        if self.element is not None and instance.element_key != self.element:
+            return False
+        return instance.id == self.instance_id if self.tag is None else self.tag in instance.tags
+
+    def choose(self, found: Iterable[Instance]) -> Instance | None:
+        """Return the one that is meant of all that match; ``None`` when there is none.
+
+        :raises CloudElementsConflictError: Several have the tag.
+        """
+        matching = oldest_first(found)
+        if len(matching) > 1 and not self.of_key:
+            ids = ", ".join(str(each.id) for each in matching[:10])
+            raise CloudElementsConflictError(
+                f"{len(matching)} instances have {self.name}, among them {ids}. Name one of them by its id, "
+                "by an instance key, or by a tag that it alone has."
+            )
+        return matching[0] if matching else None
+
+    def look_up(self, instances: InstancesApi) -> Instance | None:
+        """Ask the platform for it.
+
+        :return: The instance, without its token; ``None`` when there is none with the key or tag.
+        :raises CloudElementsNotFoundError: There is none with the id: it never comes back.
+        :raises CloudElementsConflictError: Several have the tag, or the id's element is another.
+        """
+        if self.tag is not None:
+            return self.choose(instances.list(tags=[self.tag], element=self.element))
+        if self.instance_id is None:
+            raise AssertionError("a target has an id or a tag")  # pragma: no cover
+        instance = instances.get(self.instance_id)
+        if not self.matches(instance):
+            raise CloudElementsConflictError(
+                f"Instance {instance.id} is of element {instance.element_key!r}, not {self.element!r}."
+            )
+        return instance
+
+    def get(self, instances: InstancesApi) -> Instance:
+        """Return the instance as it is now, with its configuration.
+
+        :raises CloudElementsNotFoundError: There is none.
+        :raises CloudElementsConflictError: Several have the tag, or the id's element is another.
+        """
+        instance = self.look_up(instances)
+        if instance is None:
+            raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
+        # A list may tell less of an instance than a read of it does (dossier 4.1: hydrate).
+        return instance if self.tag is None else instances.get(instance.id)
+
+
+def oldest_first(instances: Iterable[Instance]) -> list[Instance]:
+    """Sort instances by age: by date, and by id where one has no date, since later ones have larger ids."""
+    by_id = sorted(instances, key=lambda each: each.id)
+    dates = {each.id: each.created_date for each in by_id}
+    if None in dates.values():
+        return by_id
+    return sorted(by_id, key=lambda each: dates[each.id])  # type: ignore[arg-type,return-value]
