@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
+from airflow_provider_cloudelements.client.difference import InstanceSpec
 from airflow_provider_cloudelements.client.elements import ElementsApi
-from airflow_provider_cloudelements.client.ensure import Ensured, InstanceSpec
+from airflow_provider_cloudelements.client.ensure import Ensured
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance

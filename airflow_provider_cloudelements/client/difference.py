@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from airflow_provider_cloudelements.client.models import (
     configuration_text,
 )
 from airflow_provider_cloudelements.client.redaction import is_secret_key
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 
 #: Name under which what a login gave (the code) has its fingerprint.
 PROVIDER_DATA = "providerData"
@@ -72,8 +73,8 @@ class InstanceSpec:
 
     @property
     def login(self) -> Any:
-        """What a vendor's login gave, as far as it works once: the code, whatever else came beside it."""
-        return self.provider_data.get("code") or dict(self.provider_data)
+        """What a vendor's login gave, as far as it works once."""
+        return login_of(self.provider_data)
 
     def without_credentials(self) -> InstanceSpec:
         """Return the same with nothing that authenticates."""
@@ -98,17 +99,20 @@ class Difference:
     :param provider_data: A login to use.
     :param tags: The whole list of tags to write, or ``None``.
     :param unknown: Names of credentials of which nobody can tell whether the instance has them.
+    :param name: A new name.
     """
 
     configuration: Mapping[str, Any] = field(default_factory=dict, repr=False)
     provider_data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     tags: tuple[str, ...] | None = None
     unknown: tuple[str, ...] = ()
+    name: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """What changes, by name."""
         return (
+            *(["name"] if self.name is not None else []),
             *self.configuration,
             *([PROVIDER_DATA] if self.provider_data else []),
             *(["tags"] if self.tags is not None else []),
@@ -137,7 +141,7 @@ class Difference:
         writes: dict[str, Any] = {}
         unknown: list[str] = []
         for key, value in spec.configuration.items():
-            if not _hidden(key, instance):
+            if not hidden(key, instance):
                 if not same_value(key, value, instance):
                     writes[key] = value
                 continue
@@ -156,10 +160,15 @@ class Difference:
                 provider_data = spec.provider_data
             elif known is Known.UNKNOWN:
                 unknown.append("authorization code")
-        written = {key: value for key, value in writes.items() if _hidden(key, instance)}
+        written = {key: value for key, value in writes.items() if hidden(key, instance)}
         if provider_data:
             written[PROVIDER_DATA] = spec.login
         return cls(writes, provider_data, _tags(spec, instance, fingerprints, written), tuple(unknown))
+
+
+def login_of(provider_data: Mapping[str, Any]) -> Any:
+    """Return what a vendor's login gave, as far as it works once: the code, whatever else came beside it."""
+    return provider_data.get("code") or dict(provider_data)
 
 
 def same_value(key: str, wanted: Any, instance: Instance) -> bool:
@@ -179,7 +188,7 @@ def same_value(key: str, wanted: Any, instance: Instance) -> bool:
     return False
 
 
-def _hidden(key: str, instance: Instance) -> bool:
+def hidden(key: str, instance: Instance) -> bool:
     """Say whether reading back cannot be relied on to show a value: a secret, or masked nevertheless."""
     return is_secret_key(key) or instance.configuration.get(key) == MASK
 
@@ -198,15 +207,66 @@ def _tags(
     spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints, written: Mapping[str, Any]
 ) -> tuple[str, ...] | None:
     """Return the list of tags to write: asked ones and the marker added, people's others kept."""
-    # People may write tags that begin like ours; only what is ours by its whole shape is replaced.
-    old = {tag for tag in own_tags(instance.tags) if tag.startswith(FINGERPRINT_PREFIX)} if written else set()
-    kept = [tag for tag in instance.tags if tag not in old]
-    fingerprint = fingerprints.tag(written, instance.tags) if written else None
-    present = {plain_text(tag) for tag in kept}
+    present = {plain_text(tag) for tag in instance.tags}
     asked = (tag for tag in spec.tags or () if plain_text(tag) not in present)
-    wanted = [*kept, *asked, spec.marker, *([fingerprint] if fingerprint else [])]
-    tags = tuple(dict.fromkeys(wanted))
+    tags = tuple(dict.fromkeys([*instance.tags, *asked, spec.marker]))
+    tags = fingerprinted(tags, fingerprints, written)
     return None if tags == tuple(instance.tags) else tags
+
+
+def fingerprinted(
+    tags: tuple[str, ...], fingerprints: Fingerprints, written: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return tags that tell of credentials which are about to be written.
+
+    :param tags: The tags before; what they tell of other credentials is kept.
+    :param fingerprints: Made with the instance's marker.
+    :param written: The credentials, by name.
+    """
+    fingerprint = fingerprints.tag(written, tags) if written else None
+    if fingerprint is None:
+        return tags
+    # People may write tags that begin like ours; only what is ours by its whole shape is replaced.
+    old = {tag for tag in own_tags(tags) if tag.startswith(FINGERPRINT_PREFIX)}
+    return (*(tag for tag in tags if tag not in old), fingerprint)
+
+
+def changed_values(
+    configuration: Mapping[str, Any], instance: Instance, fingerprints: Fingerprints | None
+) -> dict[str, Any]:
+    """Return the values that an instance does not have, or of which nobody can tell.
+
+    :param configuration: Values wanted, by key.
+    :param instance: As it is, with configuration and tags.
+    :param fingerprints: Tell of what reads as asterisks; ``None`` takes none of that for known.
+    """
+    return {
+        key: value
+        for key, value in configuration.items()
+        if not (
+            (fingerprints is not None and _known(key, value, instance, fingerprints) is Known.SAME)
+            if hidden(key, instance)
+            else same_value(key, value, instance)
+        )
+    }
+
+
+def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable[str] | None = None) -> None:
+    """Make sure that an instance shows what was asked about its events.
+
+    :param instance: As read back.
+    :param asked: The configuration asked for.
+    :param keys: Which keys to look at; default: all of events that can be read back.
+    :raises CloudElementsServerError: It shows something else.
+    """
+    if keys is None:
+        keys = (key for key in asked if key.startswith("event.") and not hidden(key, instance))
+    wrong = [key for key in keys if key in asked and not same_value(key, asked[key], instance)]
+    if wrong:
+        raise CloudElementsServerError(
+            f"Instance {instance.id}: the platform accepted {', '.join(wrong)}, but reading back shows "
+            "something else. Does the element support events in this way?"
+        )
 
 
 def plain_text(text: str) -> str:

@@ -12,113 +12,38 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.difference import (
-    PROVIDER_DATA,
     Difference,
     InstanceSpec,
+    check_read_back,
     plain_text,
-    same_value,
 )
-from airflow_provider_cloudelements.client.identity import (
-    FINGERPRINT_PREFIX,
-    Fingerprints,
-    marker_tag,
-    origin_tag,
-)
+from airflow_provider_cloudelements.client.identity import Fingerprints, origin_tag
+from airflow_provider_cloudelements.client.journal import Journal, MemoryJournal
 from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED, Instance
 from airflow_provider_cloudelements.client.target import oldest_first
+from airflow_provider_cloudelements.client.writing import (
+    Code,
+    Writer,
+    in_doubt,
+    looks,
+    may_have_acted,
+    needs_mending,
+)
 from airflow_provider_cloudelements.exceptions import (
-    CloudElementsAmbiguousCreateError,
     CloudElementsConflictError,
     CloudElementsError,
-    CloudElementsInstanceDisabledError,
     CloudElementsNotFoundError,
-    CloudElementsServerError,
-    CloudElementsTransportError,
-    CloudElementsValidationError,
 )
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
 
-__all__ = ["Ensure", "Ensured", "InstanceSpec", "Journal", "MemoryJournal", "marker_tag"]
-
 log = logging.getLogger(__name__)
 
 IF_EXISTS = ("update", "reuse", "fail")
-_LONGEST_LOOK_UP_PAUSE = 5.0
-
-
-class Journal(Protocol):
-    """What is remembered over tries, because the platform cannot tell it."""
-
-    def instance_id(self, marker: str) -> int | None:
-        """Return the id that an earlier try made or found under this marker."""
-
-    def remember(self, marker: str, instance_id: int) -> None:
-        """Keep the id."""
-
-    def create_begins(self, marker: str) -> None:
-        """Note, before it happens, that a create is about to be sent."""
-
-    def create_ended(self, marker: str) -> None:
-        """Take the note back: the create's outcome is known."""
-
-    def since_create(self, marker: str) -> float | None:
-        """Return the seconds since a create began whose outcome nobody knows; ``None`` without one."""
-
-    def code_sent(self, fingerprint: str) -> bool:
-        """Say whether a code may have been sent before."""
-
-    def sending_code(self, fingerprint: str) -> None:
-        """Note, before it happens, that a code is about to be sent."""
-
-    def code_kept(self, fingerprint: str) -> None:
-        """Take the note back: it is proven that the code never left."""
-
-
-class MemoryJournal:
-    """Remembers for as long as it lives."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, int] = {}
-        self._creates: dict[str, float] = {}
-        self._codes: set[str] = set()
-
-    def instance_id(self, marker: str) -> int | None:
-        """Return the id kept for a marker."""
-        return self._ids.get(marker)
-
-    def remember(self, marker: str, instance_id: int) -> None:
-        """Keep the id."""
-        self._ids[marker] = instance_id
-
-    def create_begins(self, marker: str) -> None:
-        """Note a create."""
-        self._creates[marker] = time.monotonic()
-
-    def create_ended(self, marker: str) -> None:
-        """Forget a create."""
-        self._creates.pop(marker, None)
-
-    def since_create(self, marker: str) -> float | None:
-        """Return the seconds since a create was noted and not forgotten."""
-        began = self._creates.get(marker)
-        return None if began is None else time.monotonic() - began
-
-    def code_sent(self, fingerprint: str) -> bool:
-        """Say whether the code was noted."""
-        return fingerprint in self._codes
-
-    def sending_code(self, fingerprint: str) -> None:
-        """Note a code."""
-        self._codes.add(fingerprint)
-
-    def code_kept(self, fingerprint: str) -> None:
-        """Forget a code."""
-        self._codes.discard(fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +91,7 @@ class Ensure:
         self.fingerprints = Fingerprints(settings, spec.marker)
         self._sleep = sleep
         self._clock = clock
+        self._writer = Writer(instances, self.fingerprints, self.journal, self.settle_time, sleep, clock)
 
     def run(self) -> Ensured:
         """Look up, then keep what is there or make it."""
@@ -198,7 +124,7 @@ class Ensure:
         if found := self._still_under_way():
             return self._keep(found)
         if spec.provider_data:
-            self._note_code("no instance shows it")
+            self._code().going_out(repr(spec.key), "no instance shows it")
         self.journal.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
         try:
@@ -212,10 +138,10 @@ class Ensure:
                 with_token=self.with_token,
             )
         except CloudElementsError as error:
-            if not _may_have_acted(error):
+            if not may_have_acted(error):
                 self.journal.create_ended(spec.marker)
                 if spec.provider_data:
-                    self._judge_code(error)
+                    self._code().refused(error)
                 raise
             doubt = error
         if doubt is not None:
@@ -235,32 +161,8 @@ class Ensure:
         log.warning("An earlier try ended in the midst of its create. Looking for it for %.0f s.", left)
         return self._look_for(left)
 
-    @property
-    def _code(self) -> str:
-        return self.fingerprints.of(PROVIDER_DATA, self.spec.login)
-
-    def _note_code(self, shown_by: str) -> None:
-        if self.journal.code_sent(self._code):
-            spent = CloudElementsAmbiguousCreateError(
-                f"An earlier try for {self.spec.key!r} may have sent this authorization code already, and "
-                f"{shown_by}. A code works once: ask for consent again and start a new run with a new one.",
-                code_spent=True,
-            )
-            spent.final = True
-            raise spent
-        self.journal.sending_code(self._code)
-
-    def _judge_code(self, error: CloudElementsError) -> None:
-        """Say what a refusal means for the code that went with the call."""
-        if isinstance(error, CloudElementsTransportError) and not error.sent:
-            self.journal.code_kept(self._code)  # proven that it never left, so the next try may send it
-            return
-        log.warning(
-            "The authorization code went out with the call that was refused, and is not sent again: ask for "
-            "consent again and start a new run with a new one."
-        )
-        if isinstance(error, CloudElementsValidationError):
-            error.final = True  # the vendor took it and refused: no later try has a better one
+    def _code(self) -> Code:
+        return Code(self.spec.login, self.fingerprints, self.journal)
 
     def _settle(self, doubt: CloudElementsError) -> Instance:
         """Go on looking for what a create in doubt may have made; the server may still be at work."""
@@ -280,35 +182,25 @@ class Ensure:
             if code_spent
             else "The next try looks for it first."
         )
-        raise CloudElementsAmbiguousCreateError(
+        raise in_doubt(
             f"It is not known whether the instance of {self.spec.key!r} was made, and none was found within "
-            f"{self.settle_time:.0f} s. {advice} What happened: {doubt}",
+            f"{self.settle_time:.0f} s. {advice}",
+            doubt,
             code_spent=code_spent,
-            status=doubt.status,
-            request_id=doubt.request_id,
-            provider_message=doubt.provider_message,
-            method=doubt.method,
-            path=doubt.path,
         )
 
     def _look_for(self, seconds: float) -> list[Instance]:
         """Look up again and again, until something is there or the time is over."""
-        deadline = self._clock() + seconds
-        pause = 0.5
-        while True:
+        for _ in looks(seconds, self._sleep, self._clock):
             try:
                 found = self._look_up()
             except CloudElementsError as error:
                 log.warning("The look-up failed: %s", error)
-                found = []
+                continue
             if found:
                 log.info("The instance was made: its id is %d.", found[0].id)
                 return found
-            left = deadline - self._clock()
-            if left <= 0:
-                return []
-            self._sleep(min(pause, left))
-            pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)
+        return []
 
     def _after_create(self, made: Instance) -> Ensured:
         """Look whether somebody else made one at the same time, and whether events are as asked."""
@@ -363,7 +255,7 @@ class Ensure:
 
     def _reuse(self, instance: Instance) -> Ensured:
         if not instance.healthy:
-            raise _needs_mending(instance, "if_exists='reuse' takes it as it is")
+            raise needs_mending(instance, "if_exists='reuse' takes it as it is")
         difference = Difference.between(self.spec, instance, self.fingerprints)
         if difference.configuration or difference.provider_data:
             log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
@@ -381,7 +273,7 @@ class Ensure:
         spec = self.spec.without_credentials() if without_credentials else self.spec
         difference = Difference.between(spec, instance, self.fingerprints)
         if not instance.healthy and not difference.mends:
-            raise _needs_mending(
+            raise needs_mending(
                 instance,
                 "the credentials given are the ones that it has already"
                 if self.spec.credentials
@@ -395,92 +287,17 @@ class Ensure:
                 instance.id,
                 " and ".join(difference.unknown),
             )
-        if instance.disabled:
-            # First, so that a try that ends here leaves a difference for the next one to see.
-            self.instances.enable(instance.id)
-        if difference.names:
-            try:
-                self._write(instance, difference)
-            except CloudElementsError:
-                self._undo_enable(instance)
-                raise
+        self._writer.write(instance, difference)
         final = self._read(instance.id) if instance.disabled or difference.names else instance
-        self._check_events(final)
+        check_read_back(final, self.spec.configuration, (EVENTS_ENABLED, EVENT_CALLBACK_URL))
         if not final.healthy:
-            raise _needs_mending(final, "the credentials given did not mend it")
+            raise needs_mending(final, "the credentials given did not mend it")
         return Ensured(final, created=False, changed=difference.names)
-
-    def _undo_enable(self, instance: Instance) -> None:
-        """Disable again what was to be mended and was not: the next try must not take it for healthy."""
-        if instance.disabled:
-            try:
-                self.instances.disable(instance.id)
-            except CloudElementsError as error:
-                log.warning("Instance %d could not be disabled again: %s", instance.id, error)
-
-    def _write(self, instance: Instance, difference: Difference) -> None:
-        log.info("Instance %d: writing %s.", instance.id, ", ".join(difference.names))
-        if difference.provider_data:
-            self._note_code(f"instance {instance.id} does not show it")
-        try:
-            self.instances.update(
-                instance.id,
-                configuration=difference.configuration,
-                provider_data=difference.provider_data,
-                tags=difference.tags,
-                # They are complete. To read them again could fail, and look as if the code had gone out.
-                keep_own_tags=False,
-            )
-        except CloudElementsError as error:
-            if not difference.provider_data:
-                raise
-            if not _may_have_acted(error):
-                self._judge_code(error)
-                raise
-            doubt = error
-        else:
-            return
-        # The fingerprint travels in the same call as the code, so it tells whether the call took place. It
-        # alone: of other tags markup is stripped, and people edit them.
-        fingerprint = {tag for tag in difference.tags or () if tag.startswith(FINGERPRINT_PREFIX)}
-        deadline = self._clock() + self.settle_time
-        while not self._shows(instance.id, fingerprint):
-            if self._clock() >= deadline:
-                raise CloudElementsAmbiguousCreateError(
-                    f"It is not known whether instance {instance.id} was re-authenticated. The authorization "
-                    f"code may be spent: ask for consent again. What happened: {doubt}",
-                    code_spent=True,
-                    status=doubt.status,
-                    request_id=doubt.request_id,
-                    method=doubt.method,
-                    path=doubt.path,
-                )
-            self._sleep(min(1.0, self.settle_time))
-
-    def _shows(self, instance_id: int, tags: set[str]) -> bool:
-        try:
-            return tags <= set(self.instances.get(instance_id).tags)
-        except CloudElementsError as error:
-            log.warning("The look-up failed: %s", error)
-            return False
 
     # -- the end --------------------------------------------------------------------------------------
 
     def _read(self, instance_id: int) -> Instance:
         return self.instances.get(instance_id, with_token=self.with_token)
-
-    def _check_events(self, instance: Instance) -> None:
-        asked = self.spec.configuration
-        wrong = [
-            key
-            for key in (EVENTS_ENABLED, EVENT_CALLBACK_URL)
-            if key in asked and not same_value(key, asked[key], instance)
-        ]
-        if wrong:
-            raise CloudElementsServerError(
-                f"Instance {instance.id}: the platform accepted {', '.join(wrong)}, but reading back shows "
-                "something else. Does the element support events in this way?"
-            )
 
     def _report_twins(self, found: Iterable[Instance], kept: Instance) -> tuple[int, ...]:
         twins = tuple(sorted({each.id for each in found} - {kept.id}))
@@ -492,19 +309,3 @@ class Ensure:
                 self.instances.delete(twin)
             log.info("Deleted %s.", twins)
         return twins
-
-
-def _may_have_acted(error: CloudElementsError) -> bool:
-    """Say whether the server may have done what was asked, though the call failed."""
-    if isinstance(error, CloudElementsTransportError):
-        return error.sent
-    # A redirect is an answer of something that is not the API.
-    return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 400
-
-
-def _needs_mending(instance: Instance, why: str) -> CloudElementsInstanceDisabledError:
-    state = "disabled" if instance.disabled else "not valid: its stored authentication no longer works"
-    return CloudElementsInstanceDisabledError(
-        f"Instance {instance.id} ({instance.name!r}) is {state}, and {why}. Re-authenticate it: give a new "
-        "authorization code, refresh token or password."
-    )

@@ -17,7 +17,9 @@ from airflow_provider_cloudelements.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_cloudelements.client.ensure import Ensured, InstanceSpec, Journal
+    from airflow_provider_cloudelements.client.difference import InstanceSpec
+    from airflow_provider_cloudelements.client.ensure import Ensured
+    from airflow_provider_cloudelements.client.journal import Journal
 
 
 class InstancesApi:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_cloudelements.client.ensure import Journal, MemoryJournal
+from airflow_provider_cloudelements.client.journal import Journal, MemoryJournal
 from airflow_provider_cloudelements.compat import task_state_store
 
 

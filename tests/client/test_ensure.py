@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_cloudelements.client.ensure import Ensure, MemoryJournal
+from airflow_provider_cloudelements.client.ensure import Ensure
+from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsInstanceDisabledError,

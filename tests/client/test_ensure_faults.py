@@ -10,10 +10,11 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.ensure import Ensure, MemoryJournal
+from airflow_provider_cloudelements.client.ensure import Ensure
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.identity import Fingerprints
 from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsError,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.difference import plain_text
-from airflow_provider_cloudelements.client.ensure import MemoryJournal
 from airflow_provider_cloudelements.client.identity import user_tags
+from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsInstanceDisabledError,

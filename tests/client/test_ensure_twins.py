@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow_provider_cloudelements.client.ensure import MemoryJournal
+from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsError
 from tests.operators.support import WAYS, Person, Wire, client_of, marked, presented, spec_of
 

@@ -1,0 +1,76 @@
+"""What is remembered over the tries of a task, because the platform cannot tell it."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Journal(Protocol):
+    """Remembers instances made and codes sent. Holds ids and keyed fingerprints, never a secret."""
+
+    def instance_id(self, marker: str) -> int | None:
+        """Return the id that an earlier try made or found under this marker."""
+
+    def remember(self, marker: str, instance_id: int) -> None:
+        """Keep the id."""
+
+    def create_begins(self, marker: str) -> None:
+        """Note, before it happens, that a create is about to be sent."""
+
+    def create_ended(self, marker: str) -> None:
+        """Take the note back: the create's outcome is known."""
+
+    def since_create(self, marker: str) -> float | None:
+        """Return the seconds since a create began whose outcome nobody knows; ``None`` without one."""
+
+    def code_sent(self, fingerprint: str) -> bool:
+        """Say whether a code may have been sent before."""
+
+    def sending_code(self, fingerprint: str) -> None:
+        """Note, before it happens, that a code is about to be sent."""
+
+    def code_kept(self, fingerprint: str) -> None:
+        """Take the note back: it is proven that the code never left."""
+
+
+class MemoryJournal:
+    """Remembers for as long as it lives."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._creates: dict[str, float] = {}
+        self._codes: set[str] = set()
+
+    def instance_id(self, marker: str) -> int | None:
+        """Return the id kept for a marker."""
+        return self._ids.get(marker)
+
+    def remember(self, marker: str, instance_id: int) -> None:
+        """Keep the id."""
+        self._ids[marker] = instance_id
+
+    def create_begins(self, marker: str) -> None:
+        """Note a create."""
+        self._creates[marker] = time.monotonic()
+
+    def create_ended(self, marker: str) -> None:
+        """Forget a create."""
+        self._creates.pop(marker, None)
+
+    def since_create(self, marker: str) -> float | None:
+        """Return the seconds since a create was noted and not forgotten."""
+        began = self._creates.get(marker)
+        return None if began is None else time.monotonic() - began
+
+    def code_sent(self, fingerprint: str) -> bool:
+        """Say whether the code was noted."""
+        return fingerprint in self._codes
+
+    def sending_code(self, fingerprint: str) -> None:
+        """Note a code."""
+        self._codes.add(fingerprint)
+
+    def code_kept(self, fingerprint: str) -> None:
+        """Forget a code."""
+        self._codes.discard(fingerprint)
