@@ -162,7 +162,8 @@ def reauthenticate(
         if instance.healthy and (not verify or _answers(instances, instance)):
             return Changed(instance)
         difference = _credentials(instance, fingerprints, configuration, {}, again=True)
-        if not difference.names:
+        # With nothing but a code that was used already, enabling it is all that is left to try.
+        if not difference.names and not (instance.disabled and verify):
             raise needs_mending(instance, "the authorization code given is the one that it has had already")
     settle = instances.http.settings.create_timeout if settle_time is None else settle_time
     writer = Writer(instances, fingerprints, journal or MemoryJournal(), settle)

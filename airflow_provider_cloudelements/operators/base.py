@@ -165,3 +165,13 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; it is not templated.")
     return str(value)
+
+
+def require_seconds(name: str, value: Any) -> float | None:
+    """Check an argument that is a number of seconds, or not given.
+
+    :raises ValueError: It is something else.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        raise ValueError(f"{name} must be a number of seconds, or None; it is not templated.")
+    return value

@@ -11,7 +11,7 @@ import pendulum
 
 from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpec
 from airflow_provider_cloudelements.client.ensure import IF_EXISTS
-from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag, user_tags
+from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.redaction import secret_values
 from airflow_provider_cloudelements.compat import mask_secret
@@ -26,9 +26,11 @@ from airflow_provider_cloudelements.operators.base import (
     CloudElementsBaseOperator,
     require_bool,
     require_choice,
+    require_seconds,
 )
 from airflow_provider_cloudelements.operators.journal import journal_of
 from airflow_provider_cloudelements.operators.request import NOT_GIVEN, default_key, instance_spec
+from airflow_provider_cloudelements.operators.returned import returned
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -63,6 +65,9 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     :param authorization_code: The code of an OAuth 2.0 consent; may be an XCom of an earlier task. It is sent
         once by a task instance, however often that is tried, and never again once an instance shows it.
         ``None`` and an empty text mean none, which is right for an instance that exists. Templated.
+    :param authorization_state: The state that the consent link was made with. ``authorization_code`` may then
+        also be the whole address that the vendor sent the person to, whose state is compared with this.
+        Templated.
     :param provider_data: Further values that the vendor's redirect brought, such as ``{"realmId": ...}``.
         Templated.
     :param configuration: Further configuration keys of the element, by the names of the API (``oauth.scope``,
@@ -103,6 +108,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         "instance_key",
         "element_conn_id",
         "authorization_code",
+        "authorization_state",
         "provider_data",
         "configuration",
         "event_callback_url",
@@ -125,6 +131,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         if_exists: str = "update",
         element_conn_id: str | None = None,
         authorization_code: str | None = None,
+        authorization_state: str | None = None,
         provider_data: Mapping[str, str] | None = None,
         configuration: Mapping[str, Any] | None = None,
         events_enabled: bool | None = None,
@@ -144,6 +151,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         self.instance_key = instance_key
         self.element_conn_id = element_conn_id
         self.authorization_code = authorization_code
+        self.authorization_state = authorization_state
         self.provider_data = provider_data
         self.configuration = configuration
         self.event_callback_url = event_callback_url
@@ -156,7 +164,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         self.push_token = require_bool("push_token", push_token)
         self.delete_twins = require_bool("delete_twins", delete_twins)
         self.delete_on_failure = require_bool("delete_on_failure", delete_on_failure)
-        self.settle_time = _seconds("settle_time", settle_time)
+        self.settle_time = require_seconds("settle_time", settle_time)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Ensure the instance, push id and token, return the rest."""
@@ -176,7 +184,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             self.console_link = console_link(self.hook.settings.console_url, ensured.instance.id)
             self._push(context, ensured.instance)
         key = self.instance_key or default_key(spec.element, spec.name)
-        return {**_returned(ensured), "instance_key": key}
+        return {**returned(ensured.instance), "created": ensured.created, "instance_key": key}
 
     def _spec(self, context: Context) -> InstanceSpec:
         credentials = (
@@ -190,6 +198,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             key=self.instance_key,
             configuration=self.secret("configuration"),
             authorization_code=self.secret("authorization_code"),
+            authorization_state=self.authorization_state,
             provider_data=self.secret("provider_data"),
             events_enabled=self.events_enabled,
             event_callback_url=self.event_callback_url,
@@ -434,27 +443,6 @@ def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
     return token
 
 
-def _returned(ensured: Ensured) -> dict[str, Any]:
-    instance = ensured.instance
-    return {
-        "id": instance.id,
-        "name": instance.name,
-        "element": instance.element_key,
-        "tags": list(user_tags(instance.tags)),
-        "valid": instance.valid,
-        "disabled": instance.disabled,
-        "events_enabled": instance.events_enabled,
-        "created": ensured.created,
-        "created_date": instance.created_date.to_iso8601_string() if instance.created_date else None,
-    }
-
-
 def _origin(context: Context) -> str:
     ti = context["ti"]
     return f"{ti.dag_id}/{ti.task_id}/{ti.run_id}/{ti.map_index}"
-
-
-def _seconds(name: str, value: Any) -> float | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-        raise ValueError(f"{name} must be a number of seconds, or None; it is not templated.")
-    return value

@@ -15,6 +15,7 @@ from airflow_provider_cloudelements.client.models import (
 )
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.operators.consent import read_consent
 
 REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105  the key's name, not a token
 
@@ -36,6 +37,7 @@ def instance_spec(
     key: str | None,
     configuration: Any,
     authorization_code: Any,
+    authorization_state: Any,
     provider_data: Any,
     events_enabled: bool | None,
     event_callback_url: str | None,
@@ -51,7 +53,7 @@ def instance_spec(
     :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. Names
         them, never their values.
     """
-    element = _element(element, credentials)
+    element = chosen_element(element, credentials)
     # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
     if not isinstance(name, str) or not plain_text(name):
         raise CloudElementsValidationError("instance_name is empty.")
@@ -59,15 +61,8 @@ def instance_spec(
         raise CloudElementsValidationError(
             "instance_key is empty. Leave it out, or see what its template is made from."
         )
-    wanted = _object("configuration", configuration)
-    _add(wanted, "event_configuration", _event_keys(event_configuration))
-    if events_enabled is not None:
-        _add(wanted, "events_enabled", {EVENTS_ENABLED: events_enabled})
-    if event_callback_url:
-        _add(wanted, "event_callback_url", {EVENT_CALLBACK_URL: event_callback_url})
-    login = _object("provider_data", provider_data)
-    if (code := _code(authorization_code)) is not None:
-        _add(login, "authorization_code", {"code": code}, where="provider_data")
+    wanted = given_configuration(configuration, event_configuration, events_enabled, event_callback_url)
+    login = given_login(authorization_code, authorization_state, provider_data)
     if login and wanted.get(REFRESH_TOKEN):
         raise CloudElementsValidationError(
             f"Both an authorization code and {REFRESH_TOKEN!r} are given; one of them makes an instance."
@@ -86,12 +81,54 @@ def instance_spec(
         configuration=wanted,
         provider_data=login,
         external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
-        tags=_tags(tags),
+        tags=tag_list("tags", tags),
         origin=origin,
     )
 
 
-def _element(element: str | None, credentials: ElementSettings | None) -> str:
+def given_configuration(
+    configuration: Any,
+    event_configuration: Any = None,
+    events_enabled: bool | None = None,
+    event_callback_url: str | None = NOT_GIVEN,
+) -> dict[str, Any]:
+    """Return what arguments say of the configuration, by the API's keys.
+
+    :raises CloudElementsValidationError: They are malformed, or two of them differ.
+    """
+    wanted = _object("configuration", configuration)
+    _add(wanted, "event_configuration", _event_keys(event_configuration))
+    if events_enabled is not None:
+        _add(wanted, "events_enabled", {EVENTS_ENABLED: events_enabled})
+    if event_callback_url:
+        _add(wanted, "event_callback_url", {EVENT_CALLBACK_URL: event_callback_url})
+    _check_address(wanted.get(EVENT_CALLBACK_URL))
+    return wanted
+
+
+def _check_address(url: Any) -> None:
+    if url and not (isinstance(url, str) and is_web_url(url)):
+        raise CloudElementsValidationError(
+            "event_callback_url must be an absolute address that begins with https:// or http://."
+        )
+
+
+def given_login(authorization_code: Any, authorization_state: Any, provider_data: Any) -> dict[str, Any]:
+    """Return what a vendor's login gave, as the API's ``providerData``.
+
+    :raises CloudElementsValidationError: It is malformed, or the code is another consent's.
+    """
+    login = _object("provider_data", provider_data)
+    if (code := read_consent(authorization_code, authorization_state or None)) is not None:
+        _add(login, "authorization_code", {"code": code}, where="provider_data")
+    return login
+
+
+def chosen_element(element: str | None, credentials: ElementSettings | None) -> str:
+    """Return the element's key: the argument's, or the element connection's.
+
+    :raises CloudElementsValidationError: There is none, or the two differ.
+    """
     named = credentials.element if credentials is not None else None
     if element and named and element != named:
         raise CloudElementsValidationError(
@@ -143,19 +180,9 @@ def _plain(value: Any) -> str | None:
     return text.lower() if text in ("True", "False") else text
 
 
-def _code(value: Any) -> str | None:
-    """Read an authorization code; Jinja writes a missing one as ``None`` or as nothing."""
-    if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
-        return None
-    if not isinstance(value, str):
-        raise CloudElementsValidationError(
-            f"authorization_code must be a string; it is of type {type(value).__name__}."
-        )
-    return value.strip()
-
-
 def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> None:
     url = wanted.get(EVENT_CALLBACK_URL)
+    _check_address(url)
     if url and event_callback_url is None:
         raise CloudElementsValidationError(
             f"event_callback_url is None, but {EVENT_CALLBACK_URL!r} is given elsewhere in the arguments."
@@ -166,13 +193,13 @@ def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> 
             "element connection. If events shall be kept to be read, and delivered nowhere, say "
             "event_callback_url=None; if there shall be none, events_enabled=False."
         )
-    if url and not (isinstance(url, str) and is_web_url(url)):
-        raise CloudElementsValidationError(
-            "event_callback_url must be an absolute address that begins with https:// or http://."
-        )
 
 
-def _tags(value: Any) -> tuple[str, ...] | None:
+def tag_list(argument: str, value: Any) -> tuple[str, ...] | None:
+    """Read an argument that is a list of tags, or not given.
+
+    :raises CloudElementsValidationError: It is something else.
+    """
     if value is None:
         return None
     if (
@@ -180,5 +207,5 @@ def _tags(value: Any) -> tuple[str, ...] | None:
         or not isinstance(value, Sequence)
         or not all(isinstance(tag, str) for tag in value)
     ):
-        raise CloudElementsValidationError("tags must be a list of strings.")
+        raise CloudElementsValidationError(f"{argument} must be a list of strings.")
     return tuple(value)

@@ -1,0 +1,196 @@
+"""Operators that switch an existing instance's events on and off."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.client.change import Change, Changed, update
+from airflow_provider_cloudelements.client.event_settings import (
+    EventSettings,
+    PollerResource,
+    VendorType,
+    unsupported,
+)
+from airflow_provider_cloudelements.client.models import (
+    EVENT_CALLBACK_URL,
+    EVENT_SIGNATURE_KEY,
+    EVENTS_ENABLED,
+)
+from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsNotFoundError,
+    CloudElementsValidationError,
+)
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.operators.base import require_bool
+from airflow_provider_cloudelements.operators.one_instance import CloudElementsInstanceOperator
+from airflow_provider_cloudelements.operators.request import NOT_GIVEN
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_cloudelements.client import ElementMetadata, Instance
+
+
+class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
+    """Switch an instance's events on, and make sure by reading back that they are as asked.
+
+    Only what differs is written, in one ``PATCH`` of the configuration (dossier 5.2). Before that the
+    element's metadata are asked whether it has such events.
+
+    :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param instance_key: In its place: as given to the create operator. Templated.
+    :param event_callback_url: Where notifications are sent. Default: what the element connection says, else
+        what the instance has. ``None`` says that none is needed: events are then kept to be read. A changed
+        one makes a new subscription on the platform (dossier 5.2). Templated.
+    :param event_signature_key: Key that notifications are signed with. Default: what the element connection
+        says, where a secret belongs; else what the instance has. Templated.
+    :param vendor_type: How the platform learns of events: ``polling``, or ``webhook``, which some elements
+        spell ``webhooks``. Default: as the element has it.
+    :param poller_interval: Time between two polls, whole minutes: an integer or a ``timedelta``.
+    :param poller_configuration: What is polled, and how: name of a resource to a dictionary of ``url``,
+        ``idField``, ``filterByUpdatedDate``, ``datesConfiguration``, ``createdCheckTolerance`` (seconds),
+        ``pageSize``, ``pollDelay`` (seconds); see
+        :class:`~airflow_provider_cloudelements.client.event_settings.PollerResource`. The platform recommends
+        to change it only with its support's help. Templated.
+    :param poller_urls: Names of resources, for older pollers. Templated.
+    :param event_objects: Names of resources, for newer pollers. Templated.
+    :param element_conn_id: Connection of type ``cloudelements_element``, for callback URL and signature key.
+        Templated.
+    :param verify_callback: Whether to send a test notification to the callback first, signed as the
+        platform's are, and to write nothing unless it is answered with 2xx. Default: ``False``.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: What the create returns of an instance, and ``changed``: names of what was written.
+    :raises CloudElementsValidationError: An argument is malformed, the element has no such events, there is
+        no callback URL, or the callback refused the test.
+    :raises CloudElementsServerError: What was written does not read back, or the callback failed.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+
+    template_fields: Collection[str] = (
+        *CloudElementsInstanceOperator.template_fields,
+        "event_callback_url",
+        "event_signature_key",
+        "poller_configuration",
+        "poller_urls",
+        "event_objects",
+        "element_conn_id",
+    )
+    template_fields_renderers = {"poller_configuration": "json"}
+    secret_fields = ("event_signature_key",)
+    wholly_secret_fields = ("event_signature_key",)
+
+    def __init__(
+        self,
+        *,
+        event_callback_url: str | None = NOT_GIVEN,
+        event_signature_key: str | None = None,
+        vendor_type: VendorType | None = None,
+        poller_interval: int | timedelta | None = None,
+        poller_configuration: Mapping[str, PollerResource] | None = None,
+        poller_urls: Sequence[str] | None = None,
+        event_objects: Sequence[str] | None = None,
+        element_conn_id: str | None = None,
+        verify_callback: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.event_callback_url = event_callback_url
+        self.event_signature_key = event_signature_key
+        self.poller_configuration = poller_configuration
+        self.poller_urls = poller_urls
+        self.event_objects = event_objects
+        self.element_conn_id = element_conn_id
+        self.verify_callback = require_bool("verify_callback", verify_callback)
+        EventSettings(vendor_type=vendor_type, poller_interval=poller_interval)  # checks both at parse time
+        self.vendor_type = vendor_type
+        self.poller_interval = poller_interval
+
+    def change(self, instance: Instance, context: Context) -> Changed:
+        """Check, try the callback if asked to, write, read back."""
+        settings = self._settings()
+        if reason := unsupported(settings, self._metadata(instance)):
+            raise CloudElementsValidationError(reason)
+        callback = settings.callback_url or instance.event_callback_url
+        if self.event_callback_url is not None and not callback:
+            raise CloudElementsValidationError(
+                "There is no event_callback_url: neither as an argument, nor in the element connection, nor "
+                "has the instance one. If events shall be kept to be read, and delivered nowhere, say "
+                "event_callback_url=None."
+            )
+        if self.event_callback_url is None and instance.event_callback_url:
+            self.log.warning("The instance keeps the event callback URL that it has.")
+        if self.verify_callback:
+            self._try_callback(callback, settings.signature_key, instance)
+        return update(
+            self.hook.get_conn().instances, instance, Change(configuration=settings.configuration())
+        )
+
+    def _settings(self) -> EventSettings:
+        """Return what the arguments ask for, and where they do not say, the element connection."""
+        url, key = self.event_callback_url, self.secret("event_signature_key")
+        if self.element_conn_id:
+            inherited = CloudElementsElementHook(self.element_conn_id).get_conn().configuration
+            url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
+            key = key or inherited.get(EVENT_SIGNATURE_KEY)
+        if key and isinstance(key, str):
+            mask_secret(key)
+        return EventSettings(
+            enabled=True,
+            callback_url=url or None,
+            signature_key=key or None,
+            vendor_type=self.vendor_type,
+            poller_interval=self.poller_interval,
+            poller_configuration=self.poller_configuration or None,
+            poller_urls=self.poller_urls or None,
+            objects=self.event_objects or None,
+        )
+
+    def _metadata(self, instance: Instance) -> ElementMetadata | None:
+        """Return what the element can do; ``None`` where the platform does not tell."""
+        try:
+            return self.hook.get_conn().elements.metadata(instance.element_id or instance.element_key)
+        except CloudElementsNotFoundError:
+            self.log.warning("The platform has no metadata of element %r.", instance.element_key)
+            return None
+
+    def _try_callback(self, url: str | None, key: str | None, instance: Instance) -> None:
+        from airflow_provider_cloudelements.client.callback import notify_test
+
+        if not url:
+            raise CloudElementsValidationError("verify_callback=True, and there is no callback URL to try.")
+        if key is None and instance.configuration.get(EVENT_SIGNATURE_KEY):
+            raise CloudElementsValidationError(
+                "verify_callback=True, and the instance has a signature key that cannot be read: give it as "
+                "event_signature_secret of the element connection."
+            )
+        notify_test(
+            url,
+            instance=instance,
+            signature_key=key,
+            timeout=self.hook.settings.request_timeout,
+            proxy=self.hook.settings.proxy,
+        )
+        self.log.info("The callback answered a test notification%s.", " that was signed" if key else "")
+
+
+class CloudElementsDisableEventsOperator(CloudElementsInstanceOperator):
+    """Switch an instance's events off, and make sure by reading back that they are.
+
+    Callback URL, signature key and poller settings stay: switching on again needs none of them.
+
+    :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param instance_key: In its place: as given to the create operator. Templated.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: What the create returns of an instance, and ``changed``: names of what was written.
+    :raises CloudElementsServerError: What was written does not read back.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+
+    def change(self, instance: Instance, context: Context) -> Changed:
+        """Switch them off, unless they are."""
+        return update(self.hook.get_conn().instances, instance, Change(configuration={EVENTS_ENABLED: False}))

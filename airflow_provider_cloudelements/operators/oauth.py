@@ -1,0 +1,175 @@
+"""The link at which a person consents."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from airflow_provider_cloudelements.client.redaction import secret_values
+from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.links.oauth import CloudElementsConsentLink
+from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_bool
+from airflow_provider_cloudelements.operators.request import chosen_element
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+XCOM_URL = "url"
+XCOM_STATE = "state"
+
+#: Where Microsoft asks for consent. It gives a refresh token only for this scope; without one, the instance
+#: dies with its first access token (dossier 0b).
+_MICROSOFT_HOST = "login.microsoftonline.com"
+_OFFLINE = "offline_access"
+
+
+class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
+    """Get the link at which a person allows the access, and push it to XCom.
+
+    XCom ``url`` holds the link and ``state`` the random text that comes back with the code: give both the
+    pasted answer and the state to the create, which compares them. Neither is a secret. A link of the task
+    leads to the same page.
+
+    :param element: Key of the element. Default: what the element connection says. Templated.
+    :param element_conn_id: Connection of type ``cloudelements_element``, with the app's key and secret,
+        scopes and callback URL. Default: ``cloudelements_element_default``. Templated.
+    :param scopes: Scopes to ask for: a list, or a text with spaces between. Default: what the connection
+        says. Templated.
+    :param callback_url: Where the vendor sends the person back to; must equal ``oauth.callback.url`` of the
+        instance made later. Default: what the connection says. Templated.
+    :param parameters: Further parameters of the call that an element wants, such as ``{"siteAddress": ...}``.
+        Templated.
+    :param post: Whether the app's secret goes in a body instead of the query, which logs on the platform's
+        side may keep. Known of the generated client only (dossier 3.1: SDK). Default: ``False``.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``url``, ``state``, ``element``.
+    :raises CloudElementsValidationError: The connection lacks what the link is made of.
+    :raises CloudElementsError: Any other failure of the call.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "element",
+        "element_conn_id",
+        "scopes",
+        "callback_url",
+        "parameters",
+    )
+    secret_fields = ("parameters",)
+    operator_extra_links = (CloudElementsConsentLink(),)
+    #: Set by a run, for the link.
+    consent_link = ""
+
+    def __init__(
+        self,
+        *,
+        element: str | None = None,
+        element_conn_id: str = DEFAULT_ELEMENT_CONN_ID,
+        scopes: str | Sequence[str] | None = None,
+        callback_url: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+        post: bool = False,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.element = element
+        self.element_conn_id = element_conn_id
+        self.scopes = scopes
+        self.callback_url = callback_url
+        self.parameters = parameters
+        self.post = require_bool("post", post)
+
+    def perform(self, context: Context) -> dict[str, str]:
+        """Ask for the link, check it, push it."""
+        app = CloudElementsElementHook(self.element_conn_id).get_conn()
+        element = chosen_element(self.element, app)
+        values = app.configuration
+        scope, state = self._scope(values), secrets.token_urlsafe(24)
+        url = self.hook.get_conn().elements.oauth_url(
+            element,
+            api_key=_needed(values, "oauth.api.key", self.element_conn_id),
+            api_secret=_needed(values, "oauth.api.secret", self.element_conn_id),
+            callback_url=self._callback_url(values),
+            scope=scope,
+            state=state,
+            post=self.post,
+            extra=self._parameters(),
+        )
+        self._check(url, element, scope, state)
+        self.consent_link = url
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=XCOM_URL, value=url)
+            context["ti"].xcom_push(key=XCOM_STATE, value=state)
+        self.log.info("A person can allow the access to element %s here: %s", element, url)
+        return {"url": url, "state": state, "element": element}
+
+    def _callback_url(self, values: Mapping[str, Any]) -> str:
+        url = self.callback_url or _needed(values, "oauth.callback.url", self.element_conn_id)
+        if not is_web_url(url):
+            raise CloudElementsValidationError(
+                "callback_url must be an absolute address that begins with https:// or http://."
+            )
+        return url
+
+    def _scope(self, values: Mapping[str, Any]) -> str | None:
+        scopes = self.scopes if self.scopes not in (None, "", [], ()) else values.get("oauth.scope")
+        if scopes is None or isinstance(scopes, str):
+            return scopes
+        if not all(isinstance(scope, str) and scope and not scope.isspace() for scope in scopes):
+            raise CloudElementsValidationError("scopes must be a list of strings, or one string.")
+        return " ".join(scopes)
+
+    def _parameters(self) -> dict[str, str]:
+        parameters = self.secret("parameters")
+        if not parameters:
+            return {}
+        if not isinstance(parameters, Mapping) or not all(
+            isinstance(each, str) for pair in parameters.items() for each in pair
+        ):
+            raise CloudElementsValidationError("parameters must be a dictionary of strings.")
+        for value in secret_values(parameters):
+            mask_secret(value)
+        return dict(parameters)
+
+    def _check(self, url: str, element: str, scope: str | None, state: str) -> None:
+        """Look at what the platform made of the request."""
+        if not is_web_url(url):
+            raise CloudElementsServerError("The link in the platform's answer is no web address.")
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        if query.get("state") != [state]:
+            self.log.warning(
+                "The link does not hold the state that was asked for, so that a pasted address cannot be "
+                "compared with it. Paste the code alone."
+            )
+        asked = " ".join(query.get("scope", [scope or ""])).split()
+        microsoft = parts.hostname == _MICROSOFT_HOST or element.startswith("microsoft")
+        if microsoft and _OFFLINE not in asked:
+            self.log.warning(
+                "The scopes lack %s: Microsoft gives no refresh token without it, and the instance stops "
+                "working when its first access token has expired. Add it to the scopes.",
+                _OFFLINE,
+            )
+
+
+#: The connection's fields that a link is made of, by what they become.
+_FIELDS = {
+    "oauth.api.key": "login",
+    "oauth.api.secret": "password",
+    "oauth.callback.url": "oauth_callback_url",
+}
+
+
+def _needed(values: Mapping[str, Any], key: str, conn_id: str) -> str:
+    value = values.get(key)
+    if not isinstance(value, str) or not value:
+        raise CloudElementsValidationError(
+            f"Connection {conn_id!r}, field {_FIELDS[key]!r}: it is empty. A consent link is made with it."
+        )
+    return value
