@@ -60,6 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--page-size", type=int, help=f"rows of a page (default: {defaults.page_size})")
     group.add_argument("--vendor-refusal-status", type=int, help="status of a create that the vendor refuses")
     group.add_argument(
+        "--failed-refresh-interval",
+        type=float,
+        help="seconds between two failed refreshes of a vendor's token; the fifth disables the instance"
+        f" (default: {defaults.failed_refresh_interval:g})",
+    )
+    group.add_argument(
         "--echo-provider-data",
         action="store_const",
         const=True,

@@ -73,6 +73,7 @@ class SandboxApp:
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
             b"",
             os.urandom(12).hex(),
+            os.urandom(12).hex(),
         )
         try:
             if parts[:2] == _API_PARTS:
@@ -173,6 +174,7 @@ class SandboxApp:
     def _perform(self, router: Router, call: Call) -> Response:
         """Let the handler of a path answer; every error becomes the error body."""
         try:
+            self.state.sessions.catch_up()
             route = router.match(call.segments)
             if route is None:
                 raise not_found("page")
@@ -271,7 +273,7 @@ async def _send(send: Send, response: Response, call: Call, *, cut: bool = False
     headers: list[tuple[bytes, bytes]] = [
         *response.raw_headers,
         (b"elements-request-id", call.request_id.encode()),
-        (b"elements-trace-id", os.urandom(12).hex().encode()),
+        (b"elements-trace-id", call.trace_id.encode()),
         (b"access-control-expose-headers", _EXPOSED),
     ]
     start: MutableMapping[str, Any] = {

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from airflow_provider_cloudelements.sandbox.catalogue import Element, find
+from airflow_provider_cloudelements.sandbox.settings import PLATFORM_CLIENT_ID
 from airflow_provider_cloudelements.sandbox.web import Call
 
 _PARAMETERS = ("client_id", "response_type", "redirect_uri", "scope", "state")
@@ -96,9 +97,16 @@ def _form(element: Element, fields: dict[str, str]) -> str:
 
 
 def _allow(call: Call, element: Element, fields: dict[str, str]) -> Response:
-    """Give out a code that is bound to this client and callback."""
+    """Give out a code that is bound to this client and callback.
+
+    One for the platform's own app is bound to neither: what a create with it says of them is unknown.
+    """
+    own = fields["client_id"] == PLATFORM_CLIENT_ID
     value, _code = call.state.vendor.mint(
-        element, fields["client_id"], fields["redirect_uri"], fields.get("scope")
+        element,
+        None if own else fields["client_id"],
+        None if own else fields["redirect_uri"],
+        fields.get("scope"),
     )
     return _redirect(fields["redirect_uri"], {"code": value, "state": fields.get("state", "")})
 

@@ -15,6 +15,11 @@ from typing import Any
 #: Configuration keys that read back as eight asterisks (CH:elements/instances.js).
 MASKED_KEYS = frozenset({"password", "oauth.api.key", "oauth.api.secret"})
 
+#: Where the platform keeps what the vendor gave it, and how often it renews it (dossier 3.6, 0a no. 19).
+USER_TOKEN = "oauth.user.token"  # noqa: S105 - a name
+REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105 - a name
+REFRESH_INTERVAL = "oauth.user.refresh_interval"
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -73,6 +78,18 @@ class Element:
     def secret_keys(self) -> frozenset[str]:
         """Names of the keys that the vendor checks: the masked ones and a basic login's name."""
         return self.masked | {"username"}
+
+    @cached_property
+    def login_keys(self) -> tuple[str, ...]:
+        """Names of the keys that hold a person's login at the vendor, which that person can revoke."""
+        if self.authentication == "oauth2":
+            return (REFRESH_TOKEN,)
+        return tuple(name for name, key in self.keys.items() if key.type == "PASSWORD")
+
+    @property
+    def rotated_key(self) -> str:
+        """Name of the key whose value a vendor has replaced now and then: the app's secret or the login's."""
+        return "oauth.api.secret" if self.authentication == "oauth2" else self.login_keys[-1]
 
     @cached_property
     def defaults(self) -> dict[str, str | None]:
@@ -141,6 +158,16 @@ class Element:
             "events": events,
         }
 
+    @cached_property
+    def expanded_metadata(self) -> dict[str, Any]:
+        """The metadata with ``expand=true``: it adds detail (dossier 5.4), which one is a choice."""
+        return {
+            **self.metadata,
+            "hub": self.hub,
+            "authentication": {"type": self.authentication},
+            "objects": list(self.objects),
+        }
+
     def configuration_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return the answer of GET /elements/{keyOrId}/configuration: an object (0a no. 9)."""
         rows = [
@@ -172,9 +199,9 @@ AUTHENTICATION_KEYS: dict[str, tuple[Key, ...]] = {
         Key("oauth.api.secret", "API Secret", "PASSWORD", required=True),
         Key("oauth.callback.url", "Callback URL", "TEXTFIELD_1000", required=True),
         Key("oauth.scope", "OAuth Scope", "TEXTFIELD_1000"),
-        Key("oauth.user.token", "OAuth User Token", "TEXTFIELD_1000"),
-        Key("oauth.user.refresh_token", "OAuth Refresh Token", "PASSWORD"),
-        Key("oauth.user.refresh_interval", "OAuth Refresh Interval", "TEXTFIELD_32", default="3600"),
+        Key(USER_TOKEN, "OAuth User Token", "TEXTFIELD_1000"),
+        Key(REFRESH_TOKEN, "OAuth Refresh Token", "PASSWORD"),
+        Key(REFRESH_INTERVAL, "OAuth Refresh Interval", "TEXTFIELD_32", default="3600"),
     ),
     "basic": (
         Key("username", "Username", required=True),
@@ -278,6 +305,9 @@ ELEMENTS: tuple[Element, ...] = (
 
 _BY_KEY = {element.key: element for element in ELEMENTS}
 _BY_ID = {str(element.id): element for element in ELEMENTS}
+
+#: The hubs of all elements, in the order of their keys.
+HUBS = tuple(sorted({element.hub for element in ELEMENTS}))
 
 #: Every resource name of every element.
 OBJECT_NAMES = frozenset(name for element in ELEMENTS for name in element.objects)

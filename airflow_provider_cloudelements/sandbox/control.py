@@ -8,8 +8,9 @@ from typing import Any
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.catalogue import find
-from airflow_provider_cloudelements.sandbox.errors import bad_request, not_found
+from airflow_provider_cloudelements.sandbox.errors import bad_request
 from airflow_provider_cloudelements.sandbox.faults import read_fault
+from airflow_provider_cloudelements.sandbox.instances import element_of, instance_of
 from airflow_provider_cloudelements.sandbox.provisioning import ENABLED
 from airflow_provider_cloudelements.sandbox.store import Instance
 from airflow_provider_cloudelements.sandbox.vendor import code_view
@@ -72,22 +73,53 @@ def _summary(instance: Instance) -> dict[str, Any]:
         "createdDate": instance.created,
         "valid": instance.valid,
         "disabled": instance.disabled,
+        "failedRefreshes": instance.failed_refreshes,
         "eventsEnabled": (instance.configuration.get(ENABLED) or "").lower() == "true",
         "externalAuthentication": instance.external,
     }
 
 
 def patch_instance(call: Call) -> Response:
-    """PATCH /sandbox/instances/{id} {valid, disabled}: what no API call can do by itself."""
-    instance = call.state.store.get(call.number("id"))
-    if instance is None:
-        raise not_found("element instance with this id")
+    """PATCH /sandbox/instances/{id} {valid, disabled}: what no API call can do by itself.
+
+    ``valid`` false ends the session until the instance is given something else; true takes back that and
+    every revocation.
+    """
+    instance, sessions = instance_of(call), call.state.sessions
     body = call.json_object()
     if not set(body) <= {"valid", "disabled"} or not all(isinstance(value, bool) for value in body.values()):
         raise bad_request("Fields are valid and disabled, each true or false")
-    instance.valid = body.get("valid", instance.valid)
-    instance.disabled = body.get("disabled", instance.disabled)
+    for name, (to_true, to_false) in {
+        "valid": (sessions.restore, sessions.expire),
+        "disabled": (sessions.disable, sessions.enable),
+    }.items():
+        if name in body:
+            (to_true if body[name] else to_false)(instance)
     return json_reply(_summary(instance))
+
+
+def revoke_instance(call: Call) -> Response:
+    """POST /sandbox/instances/{id}/revoke: the vendor no longer takes what the instance holds."""
+    instance = instance_of(call)
+    call.state.sessions.revoke(instance)
+    return json_reply(_summary(instance))
+
+
+def set_vendor(call: Call) -> Response:
+    """PUT /sandbox/vendors/{element} {accepted}: which secrets its vendor takes from now on; null for any."""
+    element = element_of(call)
+    body = call.json_object()
+    accepted = body.get("accepted")
+    if set(body) != {"accepted"} or not isinstance(accepted, (list, type(None))):
+        raise bad_request("Field accepted must be a list of strings or null")
+    if not all(isinstance(value, str) for value in accepted or ()):
+        raise bad_request("Field accepted must be a list of strings or null")
+    call.state.vendor.accept_only(element, None if accepted is None else frozenset(accepted))
+    for instance in call.state.store.all():
+        if instance.element is element:
+            call.state.sessions.judge(instance)
+    count = None if accepted is None else len(set(accepted))
+    return json_reply({"element": element.key, "key": element.rotated_key, "accepted": count})
 
 
 def list_codes(call: Call) -> Response:

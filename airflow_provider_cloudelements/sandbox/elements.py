@@ -1,10 +1,10 @@
-"""Handlers of the catalogue: /elements (dossier 5.4, 7.5, 0a no. 9 and 20)."""
+"""Handlers of the catalogue: /elements and /hubs (dossier 5.4, 7.5, 0a no. 9 and 20)."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox.catalogue import ELEMENTS, Element, find_by_id
+from airflow_provider_cloudelements.sandbox.catalogue import ELEMENTS, HUBS, Element, find_by_id
 from airflow_provider_cloudelements.sandbox.ceql import parse_where
 from airflow_provider_cloudelements.sandbox.errors import not_found
 from airflow_provider_cloudelements.sandbox.instances import element_of
@@ -14,12 +14,25 @@ from airflow_provider_cloudelements.sandbox.web import Call, json_reply
 
 def list_elements(call: Call) -> Response:
     """GET /elements: pageSize (default and maximum 200), nextPage, where, abridged (0a no. 20)."""
-    abridged = call.flag("abridged", False)
     where = call.value("where")
     found = list(ELEMENTS)
     if where:
         predicate = parse_where(where)
         found = [element for element in found if predicate(element.view)]
+    return _page(call, found)
+
+
+def list_hub_elements(call: Call) -> Response:
+    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged alike (a choice)."""
+    hub = call.params["hub"]
+    if hub not in HUBS:
+        raise not_found("hub with this key")
+    return _page(call, [element for element in ELEMENTS if element.hub == hub])
+
+
+def _page(call: Call, found: list[Element]) -> Response:
+    """Return one page of elements."""
+    abridged = call.flag("abridged", False)
     page, headers = cut_page(call, call.state.behaviour, found, lambda element: element.id)
     return json_reply([element.abridged if abridged else element.view for element in page], headers)
 
@@ -27,6 +40,16 @@ def list_elements(call: Call) -> Response:
 def list_keys(_call: Call) -> Response:
     """GET /elements/keys: the keys; that they are plain strings is the sandbox's choice."""
     return _all([element.key for element in ELEMENTS])
+
+
+def list_hubs(_call: Call) -> Response:
+    """GET /hubs: the hubs; their fields are the sandbox's choice."""
+    return _all([{"key": hub, "name": hub.capitalize(), "active": True} for hub in HUBS])
+
+
+def list_hub_keys(_call: Call) -> Response:
+    """GET /hubs/keys: plain strings, as /elements/keys has them here."""
+    return _all(list(HUBS))
 
 
 def list_metadata(_call: Call) -> Response:
@@ -50,8 +73,11 @@ def get_configuration(call: Call) -> Response:
 
 
 def get_metadata(call: Call) -> Response:
-    """GET /elements/{id}/metadata: wants the numeric id; a key is 404 like an unknown id (CH, 8.4 no. 12)."""
+    """GET /elements/{id}/metadata: wants the numeric id; a key is 404 like an unknown id (CH, 8.4 no. 12).
+
+    ``expand=true`` adds detail (CH).
+    """
     element: Element | None = find_by_id(call.params["element"])
     if element is None:
         raise not_found("element with this id")
-    return json_reply(element.metadata)
+    return json_reply(element.expanded_metadata if call.flag("expand", False) else element.metadata)

@@ -102,6 +102,28 @@ def read_code(body: dict[str, Any]) -> str | None:
     return code or None
 
 
+def read_debug(body: dict[str, Any]) -> bool:
+    """Return whether a body asks for a trace of its authentication: providerData.debug (dossier 4.2).
+
+    :param body: the request's body.
+    """
+    provider_data = body.get("providerData")
+    # Text as well: every other value in there is text.
+    return isinstance(provider_data, dict) and provider_data.get("debug") in (True, "true")
+
+
+def read_flag(body: dict[str, Any], name: str) -> bool:
+    """Return a boolean field of a body; False when it is not there.
+
+    :param body: the request's body.
+    :param name: the field's name.
+    """
+    value = body.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"Field {name} must be true or false")
+    return bool(value)
+
+
 def read_external(body: dict[str, Any], element: Element) -> str | None:
     """Return externalAuthentication in a body: none, initial or None (dossier 3.6).
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import Counter
 
 from starlette.responses import Response
@@ -9,12 +11,17 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.accounts import ACCOUNT
 from airflow_provider_cloudelements.sandbox.catalogue import Element, find
 from airflow_provider_cloudelements.sandbox.errors import ApiError, bad_request, not_found
+from airflow_provider_cloudelements.sandbox.fields import read_debug, read_element, read_flag
 from airflow_provider_cloudelements.sandbox.paging import cut_page
 from airflow_provider_cloudelements.sandbox.provisioning import create, update
-from airflow_provider_cloudelements.sandbox.settings import API_PREFIX
+from airflow_provider_cloudelements.sandbox.resources import object_rows
+from airflow_provider_cloudelements.sandbox.settings import TRACE_DURATION_UNIT
 from airflow_provider_cloudelements.sandbox.store import Instance
 from airflow_provider_cloudelements.sandbox.views import instance_view
 from airflow_provider_cloudelements.sandbox.web import Call, empty_reply, json_reply
+
+#: A longer trace-logging duration has no end.
+_NO_END = 10**12
 
 
 def element_of(call: Call) -> Element:
@@ -54,8 +61,33 @@ def shown(call: Call, instance: Instance) -> Response:
 
 def create_instance(call: Call) -> Response:
     """POST /instances and POST /elements/{keyOrId}/instances: 200 with the whole object (CH)."""
-    element = element_of(call) if "element" in call.params else None
-    return shown(call, create(call.state, element, call.json_object()))
+    body = call.json_object()
+    # The path's element wins over the body's.
+    element = element_of(call) if "element" in call.params else read_element(body)
+    if element is None:
+        raise bad_request("Missing required field element.key")
+    retrieve, debug = read_flag(body, "retrieveObjectsAfterInstantiation"), read_debug(body)
+    try:
+        instance = create(call.state, element, body)
+    except ApiError as error:
+        if debug and error.provider_message is not None:
+            call.state.traces.note(call.trace_id, element, error)
+        raise
+    if debug:
+        call.state.traces.note(call.trace_id, element)
+    view = instance_view(instance, call.state.behaviour)
+    if retrieve:
+        # The objects with their origin (OC:authenticate-instance-api); the field's name is a choice.
+        view["objects"] = object_rows(instance.element)
+    return json_reply(view)
+
+
+def get_trace(call: Call) -> Response:
+    """GET /elements/{key}/trace/{Elements-Trace-Id}: how a create authenticated (CH)."""
+    view = call.state.traces.view(call.params["trace"], element_of(call))
+    if view is None:
+        raise not_found("trace with this id")
+    return json_reply(view)
 
 
 def get_instance(call: Call) -> Response:
@@ -79,36 +111,42 @@ def patch_instance(call: Call) -> Response:
 
 def delete_instance(call: Call) -> Response:
     """DELETE /instances/{id} and its twins: 200 and no body (SDK, DP)."""
-    call.state.store.remove(instance_of(call))
+    instance = instance_of(call)
+    call.state.store.remove(instance)
+    call.state.sessions.forget(instance)
     return empty_reply()
 
 
 def enable_instance(call: Call) -> Response:
     """PUT /instances/{id}/enabled and its id-less twin."""
-    instance_of(call).disabled = False
+    call.state.sessions.enable(instance_of(call))
     return empty_reply()
 
 
 def disable_instance(call: Call) -> Response:
     """DELETE /instances/{id}/enabled and its id-less twin."""
-    instance_of(call).disabled = True
+    call.state.sessions.disable(instance_of(call))
     return empty_reply()
 
 
 def start_trace_logging(call: Call) -> Response:
-    """PUT /instances/{id}/trace-logging and its id-less twin; ``duration`` is checked and has no effect."""
+    """PUT /instances/{id}/trace-logging and its id-less twin; a ``duration`` ends it by itself."""
     instance = instance_of(call)
-    if call.body.strip():
-        duration = call.json_object().get("duration", 0)
-        if isinstance(duration, bool) or not isinstance(duration, (int, float)):
-            raise bad_request("Field duration must be a number")
-    instance.trace_logging = True
+    duration = call.json_object().get("duration") if call.body.strip() else None
+    if duration is None:
+        instance.trace_until = math.inf
+        return empty_reply()
+    if isinstance(duration, bool) or not isinstance(duration, (int, float)) or duration < 0:
+        raise bad_request("Field duration must be a number, not below 0")
+    # Whoever sends a number too big for a float wants no end.
+    seconds = duration * TRACE_DURATION_UNIT if duration < _NO_END else math.inf
+    instance.trace_until = time.monotonic() + seconds
     return empty_reply()
 
 
 def stop_trace_logging(call: Call) -> Response:
     """DELETE /instances/{id}/trace-logging and its id-less twin."""
-    instance_of(call).trace_logging = False
+    instance_of(call).trace_until = 0.0
     return empty_reply()
 
 
@@ -165,17 +203,3 @@ def list_account_instances(call: Call) -> Response:
     if "id" in call.params and call.number("id") != ACCOUNT["id"]:
         raise ApiError(403, "The account is not yours")
     return list_instances(call)
-
-
-def instance_docs(call: Call) -> Response:
-    """GET /instances/{id}/docs and its id-less twin: a swagger 2 of the instance's resources, kept short."""
-    element = instance_of(call).element
-    operations = {"get": {"operationId": "list"}, "post": {"operationId": "create"}}
-    return json_reply(
-        {
-            "swagger": "2.0",
-            "info": {"title": element.name, "version": "api-v2"},
-            "basePath": f"{API_PREFIX}/hubs/{element.hub}",
-            "paths": {f"/{name}": operations for name in element.objects},
-        }
-    )

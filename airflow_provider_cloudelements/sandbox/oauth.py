@@ -1,4 +1,4 @@
-"""The consent link: GET and POST /elements/{keyOrId}/oauth/url (dossier 3.1)."""
+"""The consent link: /elements/{keyOrId}/oauth/url and .../oauth/url/default (dossier 3.1, 0a no. 20)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.catalogue import Element
 from airflow_provider_cloudelements.sandbox.errors import ApiError, bad_request
 from airflow_provider_cloudelements.sandbox.instances import element_of
-from airflow_provider_cloudelements.sandbox.settings import CONTROL_PREFIX
+from airflow_provider_cloudelements.sandbox.settings import CONTROL_PREFIX, PLATFORM_CLIENT_ID
 from airflow_provider_cloudelements.sandbox.web import Call, json_reply
 
 _REQUIRED = ("apiKey", "apiSecret", "callbackUrl")
@@ -24,6 +24,17 @@ def get_url(call: Call) -> Response:
 def post_url(call: Call) -> Response:
     """POST: the same fields in a JSON body, which keeps the secret out of URLs (SDK)."""
     return _answer(call, {name: value for name, value in call.json_object().items() if value is not None})
+
+
+def get_default_url(call: Call) -> Response:
+    """GET .../default: with the platform's own app (0a no. 20), so neither key nor secret is asked for.
+
+    What else it takes is unknown: here callbackUrl, scope and state, none of them required. The platform's
+    landing page is outside; without a callback the sandbox's own page stands for it.
+    """
+    fields = {name: value for name, value in call.query if value}
+    own = {"apiKey": PLATFORM_CLIENT_ID, "apiSecret": PLATFORM_CLIENT_ID}
+    return _answer(call, {"callbackUrl": call.state.origin + CONTROL_PREFIX, **fields, **own})
 
 
 def _answer(call: Call, fields: dict[str, Any]) -> Response:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from airflow_provider_cloudelements.sandbox.catalogue import Element
+from airflow_provider_cloudelements.sandbox.catalogue import REFRESH_TOKEN, USER_TOKEN, Element
 from airflow_provider_cloudelements.sandbox.errors import bad_request
 from airflow_provider_cloudelements.sandbox.fields import (
     read_code,
@@ -18,7 +19,7 @@ from airflow_provider_cloudelements.sandbox.fields import (
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 from airflow_provider_cloudelements.sandbox.state import State
 from airflow_provider_cloudelements.sandbox.store import Instance
-from airflow_provider_cloudelements.sandbox.vendor import Grant
+from airflow_provider_cloudelements.sandbox.vendor import Grant, new_secret
 
 ENABLED = "event.notification.enabled"
 
@@ -32,16 +33,13 @@ def masked_keys(element: Element, behaviour: Behaviour) -> frozenset[str]:
     return element.masked.union(behaviour.masked_keys) if behaviour.masked_keys else element.masked
 
 
-def create(state: State, element: Element | None, body: dict[str, Any]) -> Instance:
+def create(state: State, element: Element, body: dict[str, Any]) -> Instance:
     """Make an instance: check, authenticate with the vendor, keep (dossier 4.2, 4.6).
 
     :param state: the sandbox.
-    :param element: the path's element; it wins over the body's.
+    :param element: its element.
     :param body: the request's body.
     """
-    element = element or read_element(body)
-    if element is None:
-        raise bad_request("Missing required field element.key")
     refuse_proxy(body)
     behaviour = state.behaviour
     name, tags = read_name(body), read_tags(body)
@@ -63,7 +61,7 @@ def create(state: State, element: Element | None, body: dict[str, Any]) -> Insta
         grant = _redeem(state, element, code, configuration)
     _keep_grant(configuration, grant)
     name = name or element.name
-    return state.store.add(
+    instance = state.store.add(
         element,
         name,
         # Without tags the instance gets one equal to its name (dossier 8.4 no. 9, observed).
@@ -72,6 +70,8 @@ def create(state: State, element: Element | None, body: dict[str, Any]) -> Insta
         external,
         body.get("providerData") if behaviour.echo_provider_data else None,
     )
+    state.sessions.open(instance)
+    return instance
 
 
 def missing_keys(element: Element, configuration: dict[str, str | None], external: str) -> list[str]:
@@ -83,7 +83,7 @@ def missing_keys(element: Element, configuration: dict[str, str | None], externa
     """
     required = {name for name, key in element.keys.items() if key.required}
     if external == "initial":
-        required = required - {"oauth.callback.url"} | {"oauth.user.refresh_token"}
+        required = required - {"oauth.callback.url"} | {REFRESH_TOKEN}
     return sorted(name for name in required if not configuration.get(name))
 
 
@@ -119,32 +119,38 @@ def update(state: State, instance: Instance, body: dict[str, Any], *, authentica
         state.store.set_tags(instance, tags)
     if external is not None:
         instance.external = external
-    if isinstance(trace_logging, bool):
-        instance.trace_logging = trace_logging
-    configure(state, instance, given)
+    # The whole object sent back does not prolong what has an end.
+    if isinstance(trace_logging, bool) and trace_logging is not instance.trace_logging:
+        instance.trace_until = math.inf if trace_logging else 0.0
+    configure(state, instance, given, grant)
     if grant is not None:
-        _keep_grant(instance.configuration, grant)
-        instance.valid = True
         instance.provider_data = None
 
 
-def configure(state: State, instance: Instance, changes: dict[str, str | None]) -> None:
-    """Merge configuration values into an instance.
+def configure(
+    state: State, instance: Instance, changes: dict[str, str | None], grant: Grant | None = None
+) -> None:
+    """Merge configuration values into an instance, and what the vendor gave for a code.
 
-    A changed credential is not tried at once; it decides whether the instance is valid from now on
+    A changed credential does not fail the call; it decides whether the instance is valid from now on
     (the sandbox's choice).
 
     :param state: the sandbox.
     :param instance: the instance.
     :param changes: values by key.
+    :param grant: what a code brought.
     """
-    secret = instance.element.secret_keys
-    changed = any(
-        key in secret and instance.configuration.get(key) != value for key, value in changes.items()
-    )
+    before = instance.configuration.get(REFRESH_TOKEN)
     instance.configuration.update(changes)
-    if changed:
-        instance.valid = state.vendor.accepts(instance.element, instance.configuration)
+    after = instance.configuration.get(REFRESH_TOKEN)
+    if grant is None and after and after != before and state.sessions.problem(instance) is None:
+        # The access token of another grant is no use with a new refresh token.
+        grant = Grant(new_secret(), after)
+    if grant is None:
+        state.sessions.judge(instance)
+    else:
+        _keep_grant(instance.configuration, grant)
+        state.sessions.open(instance)
 
 
 def _redeem(state: State, element: Element, code: str, configuration: dict[str, str | None]) -> Grant:
@@ -158,5 +164,5 @@ def _redeem(state: State, element: Element, code: str, configuration: dict[str, 
 def _keep_grant(configuration: dict[str, str | None], grant: Grant | None) -> None:
     """Store the vendor's tokens where the platform keeps them."""
     if grant is not None:
-        configuration["oauth.user.token"] = grant.token
-        configuration["oauth.user.refresh_token"] = grant.refresh_token
+        configuration[USER_TOKEN] = grant.token
+        configuration[REFRESH_TOKEN] = grant.refresh_token

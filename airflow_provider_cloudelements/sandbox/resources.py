@@ -11,6 +11,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from airflow_provider_cloudelements.sandbox.catalogue import Element
 from airflow_provider_cloudelements.sandbox.ceql import field_value, parse_where
 from airflow_provider_cloudelements.sandbox.errors import ApiError, bad_request, not_found
 from airflow_provider_cloudelements.sandbox.paging import (
@@ -38,9 +39,9 @@ def through(call: Call) -> Instance:
     instance = call.instance
     if instance is None:
         raise RuntimeError("a resource call was routed without its token")
-    call.state.vendor.check(instance.element, instance.configuration, 401)
-    if not instance.valid:
-        raise refusal(instance.element, "expired", 401)
+    problem = call.state.sessions.problem(instance)
+    if problem is not None:
+        raise refusal(instance.element, problem, 401)
     return instance
 
 
@@ -53,11 +54,18 @@ def list_objects(call: Call) -> Response:
     """GET /objects: strings, or objects with ``Elements-Version: Helium`` (0a no. 7)."""
     if call.instance is None:
         raise RuntimeError("a resource call was routed without its token")
-    names = call.instance.element.objects
-    rows: list[Any] = list(names)
-    if call.headers.get("elements-version", "").lower() == "helium":
-        rows = [{"name": name, "vendorName": name, "type": "vendor", "vdr": False} for name in names]
+    element = call.instance.element
+    helium = call.headers.get("elements-version", "").lower() == "helium"
+    rows: list[Any] = object_rows(element) if helium else list(element.objects)
     return json_reply(rows, {RETURNED_HEADER: str(len(rows))})
+
+
+def object_rows(element: Element) -> list[dict[str, Any]]:
+    """Return an element's resources with their origin (0a no. 7).
+
+    :param element: the element.
+    """
+    return [{"name": name, "vendorName": name, "type": "vendor", "vdr": False} for name in element.objects]
 
 
 def list_records(call: Call) -> Response:
@@ -143,10 +151,19 @@ def _table(call: Call) -> dict[str, Record]:
     if name not in instance.element.objects:
         raise not_found("resource with this name")
     if name not in instance.records:
-        make = _SEEDS.get((instance.element.key, name), _anything)
-        rows = [make(number) for number in (1, 2, 3)]
+        rows = [sample_record(instance.element, name, number) for number in (1, 2, 3)]
         instance.records[name] = {row["id"]: row for row in rows}
     return instance.records[name]
+
+
+def sample_record(element: Element, name: str, number: int = 1) -> Record:
+    """Return one of the records that a resource begins with.
+
+    :param element: the element.
+    :param name: of the resource.
+    :param number: 1, 2 or 3.
+    """
+    return _SEEDS.get((element.key, name), _anything)(number)
 
 
 def _anything(number: int) -> Record:

@@ -13,6 +13,7 @@ from airflow_provider_cloudelements.sandbox import (
     instances,
     oauth,
     resources,
+    swagger,
 )
 from airflow_provider_cloudelements.sandbox.auth import Access
 from airflow_provider_cloudelements.sandbox.errors import not_emulated, not_found
@@ -53,8 +54,10 @@ def api_router() -> Router:
         router.add("*", f"/{area}/{{rest}}", _not_emulated, platform)
     for word in RESERVED_WORDS:
         router.add("*", f"/instances/{word}/{{rest}}", _not_emulated, platform)
-    router.add("GET", "/hubs", _not_emulated, platform)
+    router.add("GET", "/hubs", elements.list_hubs, platform)
+    router.add("GET", "/hubs/keys", elements.list_hub_keys, platform)
     router.add("GET", "/hubs/{hub}", _not_emulated, platform)
+    router.add("GET", "/hubs/{hub}/elements", elements.list_hub_elements, platform)
 
     router.add("POST", "/instances", instances.create_instance, platform)
     router.add("GET", "/instances", instances.list_instances, platform)
@@ -68,7 +71,7 @@ def api_router() -> Router:
         ("DELETE", "/enabled", instances.disable_instance),
         ("PUT", "/trace-logging", instances.start_trace_logging),
         ("DELETE", "/trace-logging", instances.stop_trace_logging),
-        ("GET", "/docs", instances.instance_docs),
+        ("GET", "/docs", swagger.instance_docs),
         ("GET", "/configuration", configuration.list_rows),
         ("GET", "/configuration/{row}", configuration.get_row),
         ("PATCH", "/configuration/{row}", configuration.patch_row),
@@ -77,6 +80,9 @@ def api_router() -> Router:
         router.add(verb, f"/instances{rest}", handler, token)
         router.add(verb, f"/instances/{{id}}{rest}", handler, platform)
     router.add("GET", "/instances/{id}", instances.get_instance, platform)
+    # The dossier (2.2) names no id-less twins of these two.
+    router.add("GET", "/instances/{id}/docs/{operation}", swagger.operation_docs, platform)
+    router.add("GET", "/instances/{id}/docs/{operation}/definitions", swagger.operation_definitions, platform)
     router.add("GET", "/accounts/instances", instances.list_account_instances, platform)
     router.add("GET", "/accounts/{id}/instances", instances.list_account_instances, platform)
 
@@ -88,6 +94,9 @@ def api_router() -> Router:
     router.add("GET", "/elements/{element}/metadata", elements.get_metadata, platform)
     router.add("GET", "/elements/{element}/oauth/url", oauth.get_url, Access.OPTIONAL)
     router.add("POST", "/elements/{element}/oauth/url", oauth.post_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/oauth/url/default", oauth.get_default_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/docs", swagger.element_docs, platform)
+    router.add("GET", "/elements/{element}/trace/{trace}", instances.get_trace, platform)
     router.add("GET", "/elements/{element}/instances", instances.list_element_instances, platform)
     router.add("POST", "/elements/{element}/instances", instances.create_instance, platform)
     # The swagger has no PATCH here.
@@ -132,6 +141,8 @@ def control_router() -> Router:
     router.add("GET", "/requests", control.list_requests, public)
     router.add("GET", "/instances", control.list_instances, public)
     router.add("PATCH", "/instances/{id}", control.patch_instance, public)
+    router.add("POST", "/instances/{id}/revoke", control.revoke_instance, public)
+    router.add("PUT", "/vendors/{element}", control.set_vendor, public)
     router.add("GET", "/codes", control.list_codes, public)
     router.add("POST", "/codes", control.mint_code, public)
     router.add("GET", "/faults", control.list_faults, public)

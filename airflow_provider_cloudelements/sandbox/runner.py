@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -251,10 +252,35 @@ class Sandbox:
         """Make an instance valid or invalid, disabled or enabled.
 
         :param instance_id: its id.
-        :param changes: ``valid`` and ``disabled``.
+        :param changes: ``valid`` (True also takes back :meth:`revoke`) and ``disabled``.
         """
         row: dict[str, Any] = self.control("PATCH", f"/instances/{instance_id}", changes)
         return row
+
+    def revoke(self, instance_id: int) -> dict[str, Any]:
+        """Revoke what an instance holds at its vendor, as a person does there; return the instance.
+
+        The vendor refuses it from now on, until it is given a new code, refresh token or password. The
+        refreshes of an OAuth2 instance fail, and the fifth disables it (setting ``failed_refresh_interval``).
+
+        :param instance_id: its id.
+        """
+        row: dict[str, Any] = self.control("POST", f"/instances/{instance_id}/revoke")
+        return row
+
+    def vendor_secrets(self, element: str, accepted: Collection[str] | None) -> dict[str, Any]:
+        """Say which secrets the vendor of an element takes from now on: rotate them.
+
+        It is ``oauth.api.secret`` of an OAuth2 element, ``password`` of a basic one, the last secret of a
+        custom one. Instances that hold another are refused as after :meth:`revoke`, until they get one that
+        is taken.
+
+        :param element: its key.
+        :param accepted: all values that are taken; None for any that does not begin with ``rejected``.
+        """
+        body = {"accepted": None if accepted is None else sorted(accepted)}
+        answer: dict[str, Any] = self.control("PUT", f"/vendors/{element}", body)
+        return answer
 
     def add_fault(self, action: str, **fields: Any) -> dict[str, Any]:
         """Add a fault for the next matching calls and return the rule.

@@ -24,8 +24,14 @@ DEFAULT_ORGANIZATION_SECRET = "5a9db0c5000000000000000000c0ffee"  # noqa: S105 -
 
 DEFAULT_PORT = 8095
 
+#: The app that the platform itself has at every vendor; its name is the sandbox's own.
+PLATFORM_CLIENT_ID = "cloud-elements-own-app"
+
 #: A larger request body is answered with 429 (HC:technical-restrictions).
 MAX_BODY_BYTES = 8 * 1024 * 1024
+
+#: Seconds of one unit of trace-logging's ``duration``; the dossier (4.1) knows only that it is a number.
+TRACE_DURATION_UNIT = 1
 
 #: A credential (code, refresh token, password, key, secret ...) that starts so is refused by the vendor.
 REJECTED_PREFIX = "rejected"
@@ -58,6 +64,8 @@ class Behaviour:
     :param page_size: rows of a page when the caller does not say.
     :param max_page_size: the most rows of a page; more is cut down to it.
     :param vendor_refusal_status: status of a create that the vendor refused.
+    :param failed_refresh_interval: seconds between two failed refreshes of a vendor's token; the fifth
+        disables the instance (10 seconds, 0a no. 17), with 0 at once.
     :param echo_provider_data: whether a create's answer repeats ``providerData``, as the docs of 2017 show.
     """
 
@@ -72,6 +80,7 @@ class Behaviour:
     page_size: int = 200
     max_page_size: int = 200
     vendor_refusal_status: int = 400
+    failed_refresh_interval: float = 10.0
     echo_provider_data: bool = False
 
     def __post_init__(self) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from airflow_provider_cloudelements.sandbox.faults import Faults
 from airflow_provider_cloudelements.sandbox.journal import Journal
+from airflow_provider_cloudelements.sandbox.sessions import Sessions
 from airflow_provider_cloudelements.sandbox.settings import Behaviour, Settings
 from airflow_provider_cloudelements.sandbox.store import Store
+from airflow_provider_cloudelements.sandbox.traces import Traces
 from airflow_provider_cloudelements.sandbox.vendor import Vendor
 
 
@@ -22,6 +24,8 @@ class State:
         self.origin = ""
         self.store = Store()
         self.vendor = Vendor()
+        self.sessions = Sessions(self)
+        self.traces = Traces()
         self.faults = Faults()
         self.journal = Journal()
         #: Rises with each reset: a call that began before one has no effect after it.
@@ -32,6 +36,8 @@ class State:
         self.behaviour = self.settings.behaviour
         self.store.clear()
         self.vendor.clear()
+        self.sessions.clear()
+        self.traces.clear()
         self.faults.clear()
         # A new one, so that calls still running end in the old one.
         self.journal = Journal()

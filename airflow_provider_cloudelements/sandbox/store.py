@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_cloudelements.sandbox.catalogue import Element
-from airflow_provider_cloudelements.sandbox.vendor import new_secret
+from airflow_provider_cloudelements.sandbox.vendor import Credential, credential_of, new_secret
 
 _FIRST_INSTANCE_ID = 410_001
 _FIRST_ROW_ID = 9_200_001
@@ -32,9 +33,14 @@ class Instance:
     :param external: none or initial.
     :param provider_data: what to echo, if the settings say so.
     :param created: ISO-8601, seconds, Z.
-    :param valid: whether the stored authentication works.
-    :param disabled: whether it is switched off.
-    :param trace_logging: whether traces are asked for.
+    :param valid: whether the vendor takes what it holds; kept up to date by :mod:`sessions`.
+    :param disabled: whether it is switched off, by a person or by the platform.
+    :param ended: credentials that the vendor took once and takes no more, and what became of each.
+    :param refreshed: when the vendor gave it its token, on the monotonic clock.
+    :param refresh_due: when the token is to be refreshed, or None for never.
+    :param failed_refreshes: how many refreshes failed in a row.
+    :param failed_at: when the last one failed.
+    :param trace_until: when trace logging ends, on the monotonic clock.
     :param row_ids: numeric id of each configuration row, given when first asked for.
     :param records: the vendor's data by resource name, made when first asked for.
     """
@@ -50,9 +56,24 @@ class Instance:
     created: str = ""
     valid: bool = True
     disabled: bool = False
-    trace_logging: bool = False
+    ended: dict[Credential, str] = field(default_factory=dict, repr=False)
+    refreshed: float = 0.0
+    refresh_due: float | None = None
+    failed_refreshes: int = 0
+    failed_at: float = 0.0
+    trace_until: float = 0.0
     row_ids: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+
+    @property
+    def credential(self) -> Credential:
+        """A person's login at the vendor."""
+        return credential_of(self.element, self.configuration)
+
+    @property
+    def trace_logging(self) -> bool:
+        """Whether traces are asked for."""
+        return time.monotonic() < self.trace_until
 
 
 def now_text() -> str:

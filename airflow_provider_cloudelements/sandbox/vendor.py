@@ -7,12 +7,16 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_cloudelements.sandbox.catalogue import Element
+from airflow_provider_cloudelements.sandbox.catalogue import REFRESH_TOKEN, USER_TOKEN, Element
 from airflow_provider_cloudelements.sandbox.errors import ApiError
 from airflow_provider_cloudelements.sandbox.settings import MASK, REJECTED_PREFIX
+
+#: What a person's login at a vendor consists of: the values of :attr:`Element.login_keys`.
+Credential = tuple[str | None, ...]
 
 # Texts of Microsoft's token endpoint; 54005 and 70008 are the dossier's (0b), the others Microsoft's docs.
 _MICROSOFT = {
@@ -26,6 +30,8 @@ _MICROSOFT = {
     " Authorization code.",
     "credential": "AADSTS7000215: Invalid client secret provided.",
     "refresh": "AADSTS70000: The provided value for the input parameter 'refresh_token' is not valid.",
+    "revoked": "AADSTS50173: The provided grant has expired due to it being revoked, a fresh auth token is"
+    " needed.",
 }
 _OTHERS = {
     "used": "invalid_grant: the authorization code was already used",
@@ -35,6 +41,7 @@ _OTHERS = {
     "callback": "invalid_grant: redirect_uri does not match the one of the authorization request",
     "credential": "invalid_client: the credentials are not valid",
     "refresh": "invalid_grant: the refresh token is not valid",
+    "revoked": "access_denied: the access was revoked",
 }
 
 
@@ -98,10 +105,23 @@ class Vendor:
 
     def __init__(self) -> None:
         self._codes: dict[str, Code] = {}
+        self._accepted: dict[str, frozenset[str]] = {}
 
     def clear(self) -> None:
-        """Forget every code."""
+        """Forget every code, and take any secret again."""
         self._codes.clear()
+        self._accepted.clear()
+
+    def accept_only(self, element: Element, secrets: frozenset[str] | None) -> None:
+        """Say which secrets the vendor of an element takes from now on.
+
+        :param element: the element.
+        :param secrets: values of :attr:`Element.rotated_key`; None for any that is not rejected.
+        """
+        if secrets is None:
+            self._accepted.pop(element.key, None)
+        else:
+            self._accepted[element.key] = secrets
 
     def mint(
         self,
@@ -169,7 +189,7 @@ class Vendor:
         if problem is not None:
             raise refusal(element, problem, status)
         # A refresh token from before does not matter: the code brings a new one.
-        self.check(element, {**configuration, "oauth.user.refresh_token": None}, status)
+        self.check(element, {**configuration, REFRESH_TOKEN: None}, status)
         code.redeemed = True
         # Microsoft gives a refresh token only with the scope offline_access (dossier 0b).
         scope = f"{code.scope or ''} {configuration.get('oauth.scope') or ''}".split()
@@ -201,15 +221,21 @@ class Vendor:
         :param status: the status of a refusal.
         """
         self.check(element, configuration, status)
-        return Grant(new_secret(), configuration["oauth.user.refresh_token"])
+        return Grant(new_secret(), configuration[REFRESH_TOKEN])
 
-    def accepts(self, element: Element, configuration: dict[str, str | None]) -> bool:
-        """Tell whether the vendor takes the credentials in a configuration.
+    def problem(
+        self, element: Element, configuration: dict[str, str | None], ended: Mapping[Credential, str]
+    ) -> str | None:
+        """Return why the vendor refuses the credentials in a configuration, or None.
 
         :param element: the element.
         :param configuration: the instance's configuration.
+        :param ended: credentials that were good once, and what became of each.
         """
-        return self._refused_key(element, configuration) is None
+        key = self._refused_key(element, configuration)
+        if key is not None:
+            return "refresh" if key == REFRESH_TOKEN else "credential"
+        return ended.get(credential_of(element, configuration))
 
     def check(self, element: Element, configuration: dict[str, str | None], status: int) -> None:
         """Raise the refusal when the vendor does not take the credentials.
@@ -218,17 +244,31 @@ class Vendor:
         :param configuration: the instance's configuration.
         :param status: the status of a refusal.
         """
-        key = self._refused_key(element, configuration)
-        if key is not None:
-            raise refusal(element, "refresh" if key == "oauth.user.refresh_token" else "credential", status)
+        problem = self.problem(element, configuration, {})
+        if problem is not None:
+            raise refusal(element, problem, status)
 
     def _refused_key(self, element: Element, configuration: dict[str, str | None]) -> str | None:
-        """Return the first credential that is refused: by its documented prefix, or because it is a mask."""
+        """Return a credential that is refused: not accepted, of the documented prefix, or a mask."""
+        accepted = self._accepted.get(element.key)
+        if accepted is not None and configuration.get(element.rotated_key) not in accepted:
+            return element.rotated_key
         for key in sorted(element.secret_keys):
             value = configuration.get(key)
             if value is not None and (value.startswith(REJECTED_PREFIX) or value == MASK):
                 return key
         return None
+
+
+def credential_of(element: Element, configuration: dict[str, str | None]) -> Credential:
+    """Return a person's login at the vendor: what a revocation is about.
+
+    :param element: the element.
+    :param configuration: the instance's configuration.
+    """
+    values = tuple(configuration.get(key) for key in element.login_keys)
+    # Without a refresh token the access token is all that there is.
+    return values if any(values) else (configuration.get(USER_TOKEN),)
 
 
 def refusal(element: Element, problem: str, status: int) -> ApiError:

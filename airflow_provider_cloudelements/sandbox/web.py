@@ -34,6 +34,7 @@ class Call:
     :param headers: request headers by lower-case name; the last one wins.
     :param body: the raw body.
     :param request_id: 24 hex characters.
+    :param trace_id: what the answer carries as Elements-Trace-Id.
     :param params: values of the path's variables.
     :param words: the words of the Authorization header and their values.
     :param instance: the instance of the Element token, where the call takes one.
@@ -46,6 +47,7 @@ class Call:
     headers: dict[str, str]
     body: bytes
     request_id: str
+    trace_id: str
     params: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     instance: Instance | None = None

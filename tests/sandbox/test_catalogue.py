@@ -104,6 +104,16 @@ def test_metadata_of_microsoft_graph_is_webhook_only(api):
     assert answer["events"]["methods"] == ["webhook"]
 
 
+def test_expanded_metadata_says_more(api):
+    number = api("GET", "/elements/microsoftgraph").json()["id"]
+    path = f"/elements/{number}/metadata"
+    plain, expanded = api("GET", path).json(), api("GET", f"{path}?expand=true").json()
+    assert plain == {name: expanded[name] for name in plain}
+    assert set(expanded) > set(plain)
+    assert api("GET", f"{path}?expand=false").json() == plain
+    api.refused(api("GET", f"{path}?expand=maybe"), 400)
+
+
 def test_row_49_metadata_wants_a_known_numeric_id(api):
     api.refused(api("GET", "/elements/999999999999/metadata"), 404)
     api.refused(api("GET", "/elements/microsoftgraph/metadata"), 404)

@@ -61,11 +61,15 @@ def test_options():
         "--organization-secret=other",
         "--empty-list=missing",
     ]
-    with running(*options, "--mask=a", "--mask=b", "--page-size=7") as (_, said):
+    with running(*options, "--mask=a", "--mask=b", "--page-size=7", "--failed-refresh-interval=3") as (
+        _,
+        said,
+    ):
         assert (said["user_secret"], said["organization_secret"]) == ("own", "other")
         assert answer(said).status_code == 404
         settings = requests.get(f"{said['url']}/sandbox/settings", timeout=20).json()
         assert (settings["masked_keys"], settings["page_size"]) == (["a", "b"], 7)
+        assert settings["failed_refresh_interval"] == 3
 
 
 def test_secrets_from_the_environment():

@@ -66,6 +66,7 @@ def test_instances_are_summed_up(api, sandbox):
         "createdDate": instance["createdDate"],
         "valid": True,
         "disabled": False,
+        "failedRefreshes": 0,
         "eventsEnabled": False,
         "externalAuthentication": "none",
     }

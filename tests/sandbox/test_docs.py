@@ -6,7 +6,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from airflow_provider_cloudelements.sandbox import DEFAULT_ORGANIZATION_SECRET, DEFAULT_USER_SECRET
+from airflow_provider_cloudelements.sandbox import DEFAULT_ORGANIZATION_SECRET, DEFAULT_USER_SECRET, Sandbox
 from airflow_provider_cloudelements.sandbox.catalogue import ELEMENTS
 from airflow_provider_cloudelements.sandbox.faults import ACTIONS, BODIES, Fault
 from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
@@ -56,6 +56,7 @@ def test_the_routes_that_it_names_exist():
         "instances/count",
         "elements/keys",
         "elements/metadata",
+        "hubs/keys",
         "organizations/me",
         "ping",
         "objects",
@@ -64,9 +65,24 @@ def test_the_routes_that_it_names_exist():
         route = api_router().match(path.split("/"))
         assert route is not None
         assert route.template == f"/{path}"
-    for path in ("reset", "requests", "instances", "codes", "faults", "settings"):
+    for path in (
+        "reset",
+        "requests",
+        "instances",
+        "instances/{id}/revoke",
+        "vendors/{element}",
+        "codes",
+        "faults",
+        "settings",
+    ):
         assert f"/sandbox/{path}" in TEXT
-        assert control_router().match([path]) is not None
+        assert control_router().match(path.split("/")) is not None
+
+
+def test_every_method_of_the_sandbox_is_documented():
+    for name in vars(Sandbox):
+        if not name.startswith("_") and name not in ("control", "start", "stop"):
+            assert f"`{name}" in TEXT, name
 
 
 def test_the_plugin_in_a_project_of_its_own(tmp_path):

@@ -24,7 +24,17 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 NAMES = st.sampled_from(
-    ["element", "name", "tags", "configuration", "providerData", "externalAuthentication", "id", "x"]
+    [
+        "element",
+        "name",
+        "tags",
+        "configuration",
+        "providerData",
+        "externalAuthentication",
+        "retrieveObjectsAfterInstantiation",
+        "id",
+        "x",
+    ]
 )
 BODIES = st.dictionaries(
     NAMES,
@@ -32,14 +42,15 @@ BODIES = st.dictionaries(
     | st.just({"key": "closeio"})
     | st.just({"key": "microsoftgraph"})
     | st.just({"username": "u", "password": "p"})
-    | st.just({"code": "c"})
+    | st.just({"code": "c", "debug": True})
+    | st.just({"oauth.user.refresh_interval": "0", "oauth.user.refresh_token": "r"})
     | st.sampled_from(["initial", "none"]),
     max_size=6,
 )
 WORDS = (
     "instances elements hubs accounts organizations me oauth url configuration enabled ping objects closeio"
-    " microsoftgraph 7303 410001 leads count docs trace-logging metadata keys authentication secrets . .. %00"
-    " %2F %ff %E2%82%AC {id} *"
+    " microsoftgraph 7303 410001 leads count docs trace-logging metadata keys authentication secrets trace"
+    " default revoke . .. %00 %2F %ff %E2%82%AC {id} *"
 ).split()
 PARTS = st.sampled_from(["", *WORDS]) | st.text(
     string.ascii_letters + string.digits + "-_~", min_size=1, max_size=12
@@ -145,17 +156,29 @@ def test_authorization_headers(api, header):
 
 @RELAXED
 @given(
-    path=st.sampled_from(["/faults", "/codes", "/settings"]),
+    path=st.sampled_from(["/faults", "/codes", "/settings", "/vendors/sfdc"]),
     body=st.dictionaries(
         st.sampled_from(
-            ["action", "when", "count", "seconds", "status", "element", "lifetime", "delay", "page_size", "x"]
+            [
+                "action",
+                "when",
+                "count",
+                "seconds",
+                "status",
+                "element",
+                "lifetime",
+                "delay",
+                "page_size",
+                "accepted",
+                "x",
+            ]
         ),
-        VALUES | st.sampled_from(["drop", "before", "sfdc"]),
+        VALUES | st.sampled_from(["drop", "before", "sfdc", ["a"]]),
         max_size=4,
     ),
 )
 def test_control_calls(api, sandbox, path, body):
-    method = "PATCH" if path == "/settings" else "POST"
+    method = {"/settings": "PATCH", "/vendors/sfdc": "PUT"}.get(path, "POST")
     answer = api.session.request(method, f"{sandbox.url}/sandbox{path}", json=body, timeout=20)
     check(api, answer)
     sandbox.reset()

@@ -42,6 +42,28 @@ def test_row_29_the_state_defaults_to_the_element_key(api):
     assert parse_qs(urlsplit(link(api)).query)["state"] == ["microsoftgraph"]
 
 
+def test_the_default_link_uses_the_platforms_own_app(api, sandbox):
+    answer = api("GET", "/elements/sfdc/oauth/url/default", params={"state": "own", "scope": "api"})
+    assert set(answer.json()) == {"oauthUrl", "element"}
+    query = dict(parse_qsl(urlsplit(answer.json()["oauthUrl"]).query))
+    assert query["client_id"]
+    assert (query["state"], query["scope"]) == ("own", "api")
+    assert query["redirect_uri"].startswith(sandbox.url)
+    # Whatever a create says of key and callback, the code fits.
+    code = sandbox.approve(answer.json()["oauthUrl"])["code"]
+    assert api.create("sfdc", providerData={"code": code})["valid"] is True
+
+    own = {"callbackUrl": "https://app.example/cb", "apiKey": "ignored"}
+    url = api("GET", "/elements/7302/oauth/url/default", params=own).json()["oauthUrl"]
+    again = dict(parse_qsl(urlsplit(url).query))
+    assert (again["client_id"], again["redirect_uri"]) == (query["client_id"], "https://app.example/cb")
+    assert again["state"] == "sfdc"
+    api.refused(api("GET", "/elements/closeio/oauth/url/default"), 400)
+    api.refused(api("GET", "/elements/nothing/oauth/url/default"), 404)
+    headers = {"Authorization": None}
+    assert api("GET", "/elements/sfdc/oauth/url/default", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("name", ["apiKey", "apiSecret", "callbackUrl"])
 def test_a_missing_parameter_is_400_and_named(api, name):
     rest = {key: value for key, value in LINK.items() if key != name}
