@@ -378,6 +378,50 @@ class LocalAirflow:
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/xcomEntries/{_quoted(key)}"
         return self.rest("GET", path, map_index=map_index, stringify="false")["value"]
 
+    def hitl(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, timeout: float = 60) -> Any:
+        """
+        Wait until a task asks a person, and return what it asks: subject, body, options ...
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param map_index: which of a mapped task
+        :param timeout: seconds
+        """
+        for _ in self._attempts(timeout):
+            try:
+                asked = self.rest("GET", _hitl_path(dag_id, run_id, task_id, map_index))
+            except LocalAirflowError as error:
+                if error.status != 404:
+                    raise
+                continue
+            # Written before the task has begun to wait, and an answer is only heard from then on.
+            if asked["task_instance"]["state"] in ("deferred", "awaiting_input"):
+                return asked
+        raise LocalAirflowError(f"{task_id} asked nobody within {timeout} s\n{self._tails()}")
+
+    def answer(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        params_input: Mapping[str, Any],
+        map_index: int = -1,
+        option: str = "OK",
+    ) -> None:
+        """
+        Answer a task that waits for a person, with the call that the page of required actions makes.
+
+        :param dag_id: the DAG
+        :param run_id: the run
+        :param task_id: the task
+        :param params_input: what the form's fields hold
+        :param map_index: which of a mapped task
+        :param option: the button that is pressed
+        """
+        body = {"chosen_options": [option], "params_input": dict(params_input)}
+        self.rest("PATCH", _hitl_path(dag_id, run_id, task_id, map_index), body)
+
     def rendered_fields(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """
         Return the rendered template fields as the UI's page shows them.
@@ -819,6 +863,10 @@ def _quoted(part: str) -> str:
     :param part: any text
     """
     return urllib.parse.quote(part, safe="")
+
+
+def _hitl_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    return f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/{map_index}/hitlDetails"
 
 
 def _run_path(dag_id: str, run_id: str) -> str:
