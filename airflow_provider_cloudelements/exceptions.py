@@ -112,6 +112,15 @@ class CloudElementsValidationError(CloudElementsError):
         return self.provider_message is not None and not self.final
 
 
+class CloudElementsSignatureError(CloudElementsError):
+    """A notification is not signed with the instance's signature key, or not signed at all.
+
+    Says why, with neither key nor signature.
+    """
+
+    _kind_may_pass = False
+
+
 class CloudElementsServerError(CloudElementsError):
     """The platform failed (5xx), or answered something that its API does not describe.
 
@@ -137,6 +146,10 @@ class CloudElementsTransportError(CloudElementsError):
 
 class CloudElementsTimeoutError(CloudElementsTransportError):
     """No answer within the time allowed."""
+
+
+class CloudElementsUnhealthyError(CloudElementsError):
+    """Instances were checked, and some are in a state that the task shall fail on."""
 
 
 class CloudElementsAmbiguousCreateError(CloudElementsError):

@@ -105,7 +105,7 @@ def failure_of_answer(
     }
     kind = _KINDS.get(status, CloudElementsError if 400 <= status < 500 else CloudElementsServerError)
     if status in _MAY_ASK_TO_WAIT:
-        details["retry_after"] = _retry_after(answer)
+        details["retry_after"] = retry_after_of(answer)
     return kind(" ".join(parts), **details)
 
 
@@ -129,7 +129,7 @@ def failure_of_transport(
             f"{call}: connection {settings.conn_id!r}, {where}: there is no such file on this machine.",
             **details,
         )
-    sent = not _never_left(error)
+    sent = not never_left(error)
     if isinstance(error, requests.exceptions.SSLError):
         return CloudElementsTransportError(
             f"{call}: no TLS connection to {settings.base_url}: its certificate is not trusted, or it "
@@ -158,7 +158,7 @@ def failure_of_transport(
     return CloudElementsTransportError(f"{call}: {what} {settings.base_url}.", sent=sent, **details)
 
 
-def _never_left(error: BaseException) -> bool:
+def never_left(error: BaseException) -> bool:
     """Say whether the request is proven not to have reached the server: no connection came about."""
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
 
@@ -212,7 +212,7 @@ def _request_id(secrets: list[str], *candidates: Any) -> str | None:
     return None
 
 
-def _retry_after(answer: requests.Response) -> float | None:
+def retry_after_of(answer: requests.Response) -> float | None:
     """Return the seconds of a Retry-After header, in either of its forms."""
     from urllib3.util.retry import Retry
 

@@ -183,14 +183,14 @@ class ElementMetadata:
     :param id: Id of the element.
     :param key: Its key.
     :param name: What a person calls it.
-    :param events_supported: Whether it has events at all.
+    :param events_supported: Whether it has events at all; ``None`` when the platform does not tell.
     :param event_methods: ``polling``, ``webhook`` or both.
     """
 
     id: int | None
     key: str
     name: str | None = None
-    events_supported: bool = False
+    events_supported: bool | None = None
     event_methods: tuple[str, ...] = ()
 
     @classmethod
@@ -202,12 +202,15 @@ class ElementMetadata:
         data = parse_object(body, "element's metadata")
         events = data.get("events")
         methods = parse_tags(events.get("methods") if isinstance(events, Mapping) else events)
-        supported = events.get("supported") if isinstance(events, Mapping) else None
+        told = events.get("supported") if isinstance(events, Mapping) else None
+        supported: bool | None = parse_bool(told, default=bool(methods))
+        if told is None and not methods and not isinstance(events, list):
+            supported = None
         return cls(
             id=_optional_id(data.get("id")),
             key=parse_text(data.get("key")) or "",
             name=parse_text(data.get("name")),
-            events_supported=parse_bool(supported, default=bool(methods)),
+            events_supported=supported,
             event_methods=methods,
         )
 

@@ -315,12 +315,16 @@ def test_an_element_is_read(body: dict[str, Any], element: Element) -> None:
         ({"methods": ["polling", "webhook"]}, True, ("polling", "webhook")),
         (["polling"], True, ("polling",)),
         ([], False, ()),
-        (None, False, ()),
-        ("text", False, ()),
+        (None, None, ()),
+        ("text", None, ()),
+        ({}, None, ()),
+        ({"supported": True}, True, ()),
     ],
     ids=repr,
 )
-def test_metadata_of_both_shapes_are_read(events: Any, supported: bool, methods: tuple[str, ...]) -> None:
+def test_metadata_of_both_shapes_are_read(
+    events: Any, supported: bool | None, methods: tuple[str, ...]
+) -> None:
     metadata = ElementMetadata.parse({"id": 5, "key": "k", "name": "n", "events": events})
     assert metadata == ElementMetadata(5, "k", "n", supported, methods)
 
