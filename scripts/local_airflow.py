@@ -41,6 +41,8 @@ from typing import IO, Any, Self
 LOOPBACK = "127.0.0.1"
 #: Every part of an Airflow, by the name of its command.
 PARTS = ("api-server", "scheduler", "triggerer", "dag-processor")
+#: Least time that a person takes to read a question.
+PERSON_SECONDS = 3.0
 TERMINAL_RUN_STATES = frozenset({"success", "failed"})
 #: Marks each process in its environment, so that one which left its session is found again.
 MARK_VARIABLE = "LOCAL_AIRFLOW_MARK"
@@ -397,6 +399,9 @@ class LocalAirflow:
                 continue
             # Written before the task has begun to wait, and an answer is only heard from then on.
             if asked["task_instance"]["state"] in ("deferred", "awaiting_input"):
+                # No person is so fast as to answer while the first half's process still ends; the scheduler
+                # would take that end for the second half's, and fail the task.
+                time.sleep(PERSON_SECONDS)
                 return asked
         raise LocalAirflowError(f"{task_id} asked nobody within {timeout} s\n{self._tails()}")
 

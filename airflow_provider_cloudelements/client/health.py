@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import partial
+from threading import Semaphore
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.exceptions import (
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
 
 log = logging.getLogger(__name__)
+
+_Item = TypeVar("_Item")
+_Found = TypeVar("_Found")
 
 
 class InstanceState(StrEnum):
@@ -76,7 +82,7 @@ def check(instances: InstancesApi, instance: Instance) -> Checkup | None:
     except CloudElementsConnectionError:
         raise
     except (CloudElementsAuthError, CloudElementsForbiddenError, CloudElementsNotFoundError) as error:
-        return _refused(instances, instance.id, error)
+        return _refused(instances, shown, error)
     except CloudElementsError as error:
         return Checkup(shown, InstanceState.UNREACHABLE, str(error))
     return Checkup(shown, InstanceState.HEALTHY)
@@ -89,34 +95,95 @@ def sweep(
     element: str | None = None,
     concurrency: int = 8,
 ) -> Iterator[Checkup]:
-    """Check all instances of a tag, of an element, or of the account, as they are listed.
+    """Check all instances of a tag, of an element, or of the account: one call each, besides the list.
+
+    One that is deleted meanwhile is left out.
 
     :param instances: The account's instances.
     :param tag: Only those with this tag.
     :param element: Only those of this element's key.
-    :param concurrency: Most pings at once.
+    :param concurrency: Most pings at once. Default: 8.
+    :return: What was found, in the order of the list.
+    :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
+    :raises CloudElementsConnectionError: The connection cannot call through an instance.
+    :raises CloudElementsError: The list could not be read.
     """
     tags = [tag] if tag is not None else []
     listed = instances.list(tags=tags, element=element, with_tokens=True)
+    with closing(_in_order(partial(check, instances), listed, concurrency)) as found:
+        for checkup in found:
+            if checkup is not None:
+                yield checkup
+
+
+def sweep_ids(
+    instances: InstancesApi, ids: Iterable[int], *, concurrency: int = 8
+) -> Iterator[tuple[int, Checkup | None]]:
+    """Check the instances of some ids: two calls each.
+
+    :param instances: The account's instances.
+    :param ids: Their ids.
+    :param concurrency: Most checks at once. Default: 8.
+    :return: Each id and what was found, in the order of the ids; ``None`` for one that does not exist.
+    :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
+    :raises CloudElementsConnectionError: The connection cannot call through an instance.
+    """
+    return _in_order(lambda each: (each, _check_id(instances, each)), ids, concurrency)
+
+
+def _check_id(instances: InstancesApi, instance_id: int) -> Checkup | None:
+    try:
+        answer = instances.http.send("GET", f"/instances/{instance_id}").body
+        # With its token, for the ping and nobody else: a mask each would cost more than all the calls.
+        instance = Instance.parse(answer, keep_token=True)
+    except CloudElementsNotFoundError:
+        return None
+    except (CloudElementsAuthError, CloudElementsConnectionError):
+        raise
+    except CloudElementsError as error:
+        # One that cannot be read is no reason to lose what is found of the others.
+        unread = Instance(id=instance_id, name="", element_key="")
+        return Checkup(unread, InstanceState.UNREACHABLE, str(error))
+    return check(instances, instance)
+
+
+def _in_order(
+    work: Callable[[_Item], _Found], items: Iterable[_Item], concurrency: int
+) -> Generator[_Found, None, None]:
+    """Yield what the work gives for each item, in the order of the items, from a bounded number of threads.
+
+    A slow one holds back what comes after it, but not the work on it: a vendor that takes minutes to time
+    out costs one thread. After the first error nothing more is begun.
+    """
+    ahead: deque[Future[_Found]] = deque()
+    errors: list[Exception] = []
+    # More than are at work, so that they have something to do while the next page is read.
+    room = Semaphore(4 * concurrency)
+
+    def attempt(item: _Item) -> _Found:
+        if errors:
+            raise errors[0]
+        try:
+            return work(item)
+        except Exception as error:
+            errors.append(error)
+            raise
+
     with ThreadPoolExecutor(concurrency, thread_name_prefix="cloudelements-check") as pool:
         try:
-            for found in _bounded(pool, instances, listed, 4 * concurrency):
-                if (checkup := found.result()) is not None:
-                    yield checkup
+            for item in items:
+                room.acquire()
+                if errors:
+                    raise errors[0]
+                future = pool.submit(attempt, item)
+                future.add_done_callback(lambda _: room.release())
+                ahead.append(future)
+                while ahead and ahead[0].done():
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _bounded(
-    pool: ThreadPoolExecutor, instances: InstancesApi, listed: Iterable[Instance], most: int
-) -> Iterator[Future[Checkup | None]]:
-    """Submit checks in the order of the list, never more than so many ahead of whoever takes them."""
-    ahead: deque[Future[Checkup | None]] = deque()
-    for instance in listed:
-        ahead.append(pool.submit(check, instances, instance))
-        if len(ahead) >= most:
-            yield ahead.popleft()
-    yield from ahead
 
 
 def _told(instance: Instance) -> InstanceState | None:
@@ -126,17 +193,25 @@ def _told(instance: Instance) -> InstanceState | None:
     return None if instance.valid else InstanceState.INVALID
 
 
-def _refused(instances: InstancesApi, instance_id: int, error: CloudElementsError) -> Checkup | None:
+def _refused(instances: InstancesApi, shown: Instance, error: CloudElementsError) -> Checkup | None:
     """Tell what a refused ping means. Read again, with the connection's secrets alone.
 
     Those may have been rotated, or the instance disabled or deleted, since it was read.
     """
     try:
-        instance = instances.get(instance_id)
+        instance = instances.get(shown.id)
     except CloudElementsNotFoundError:
-        log.info("Instance %d was deleted before it could be checked.", instance_id)
+        log.info("Instance %d was deleted before it could be checked.", shown.id)
         return None
-    if (state := _told(instance)) is None:
-        vendor_refused = isinstance(error, CloudElementsAuthError)
-        state = InstanceState.NEEDS_REAUTHENTICATION if vendor_refused else InstanceState.UNREACHABLE
-    return Checkup(instance, state, str(error))
+    except (CloudElementsAuthError, CloudElementsConnectionError):
+        raise
+    except CloudElementsError as unread:
+        # What the refusal means is not known, and one instance does not end a sweep.
+        return Checkup(shown, InstanceState.UNREACHABLE, f"{error} It could not be read again: {unread}")
+    if (state := _told(instance)) is not None:
+        return Checkup(instance, state, str(error))
+    if isinstance(error, CloudElementsAuthError):
+        # The error itself cannot tell whose secret it was.
+        detail = f"{error} The connection's own secrets are accepted."
+        return Checkup(instance, InstanceState.NEEDS_REAUTHENTICATION, detail)
+    return Checkup(instance, InstanceState.UNREACHABLE, str(error))

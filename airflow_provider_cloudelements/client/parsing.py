@@ -16,6 +16,8 @@ from airflow_provider_cloudelements.exceptions import (
 # Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (dossier 6.3: UC, a real payload).
 _JAVA_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\S+) (\d{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: Below the largest id that a Java long can hold.
+_MOST_DIGITS = 18
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 
 
@@ -70,9 +72,9 @@ def parse_id(value: Any, what: str) -> int:
     """
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    # Eighteen digits are below the largest id that a Java long can hold.
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18 and int(value) > 0:
-        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        if len(value) <= _MOST_DIGITS and int(value) > 0:
+            return int(value)
     raise CloudElementsServerError(f"The platform's answer holds no id of the {what}.")
 
 
@@ -102,8 +104,10 @@ def instance_id_of(value: Any) -> int:
         value = value.get("id")
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and int(value) > 0:
-        return int(value)
+    if isinstance(value, str):
+        digits = value.strip()
+        if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS and int(digits) > 0:
+            return int(digits)
     raise CloudElementsValidationError(
         "instance_id must be an instance's id (an integer or its digits), or what "
         f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."

@@ -66,6 +66,9 @@ class Target:
             raise CloudElementsValidationError(
                 f"Exactly one of {ways_told} must be given; given are: {', '.join(named) or 'none'}."
             )
+        if element is not None and not isinstance(element, str):
+            raise CloudElementsValidationError("element must be an element's key, or None.")
+        element = element or None  # as for the others, an empty text is none: it may be what was rendered
         if named == ["instance_id"]:
             number = instance_id_of(instance_id)
             return cls(f"instance {number}", instance_id=number, element=element)

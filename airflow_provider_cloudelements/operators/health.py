@@ -1,0 +1,209 @@
+"""Operator that checks whether element instances work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.client.health import Checkup, InstanceState, sweep, sweep_ids
+from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsUnhealthyError,
+    CloudElementsValidationError,
+)
+from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+REPORTS = ("all", "unhealthy")
+MOST_CONCURRENCY = 64
+
+#: Most instances that the log names, one a line.
+_MOST_ROWS = 100
+#: Most ids that one sentence names.
+_MOST_IDS = 20
+#: Columns of the log's table, and how wide each may become.
+_COLUMNS = {"id": 19, "state": 23, "element": 24, "name": 40, "detail": 200}
+
+
+class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
+    """Check whether instances work: by what the platform tells of each, and where that is good, by a ping.
+
+    Checks all instances with ``tag``, of ``element``, with both, or, when nothing is said, of the whole
+    account; or those of ``instance_ids``. A check costs one call for each instance and one for each page of
+    the list, and two for each of ``instance_ids``. No token leaves it.
+
+    The states: ``healthy``; ``disabled``: the platform lets no call through, by a person's wish or because
+    its refreshes failed; ``invalid``: the platform says that its authentication is broken; ``needs
+    re-authentication``: the vendor refused it (401); ``unreachable``: no good answer for any other reason.
+
+    :param tag: Only instances with this tag. ``None`` and an empty text mean any. Templated.
+    :param element: Only instances of this element's key. ``None`` and an empty text mean any. Templated.
+    :param instance_ids: The instances' ids: a list of integers, of their digits, or of what the create
+        operator returned, such as ``create.output`` of a mapped task; a single one, too. Goes with neither
+        ``tag`` nor ``element``. An empty list checks none. Templated.
+    :param concurrency: Most checks at once, from 1 to 64. Default: 8.
+    :param report: Which instances the report lists, since XCom is a row of Airflow's database: ``all``
+        (default) or ``unhealthy``. The counts are of all in each case.
+    :param fail_on: States that fail the task once the report is in XCom. Default: none.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``checked`` (how many), ``counts`` (how many by state, all five), ``instances`` (each with
+        ``id``, ``name``, ``element``, ``state`` and, unless it is healthy, ``detail``: what the call that
+        failed answered, ``None`` where the platform's word was enough; ``name`` and ``element`` are empty
+        where one of ``instance_ids`` could not be read), and ``missing`` (those of ``instance_ids`` that do
+        not exist; they are not counted).
+    :raises CloudElementsUnhealthyError: An instance is in a state of ``fail_on``; a retry checks again.
+    :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
+    :raises CloudElementsConnectionError: The connection has no User and Organization secret (it uses
+        ``authorization``), and so cannot call through an instance.
+    :raises CloudElementsValidationError: An argument is malformed, or they do not go together.
+    """
+
+    template_fields: Collection[str] = ("cloudelements_conn_id", "tag", "element", "instance_ids")
+
+    def __init__(
+        self,
+        *,
+        tag: str | None = None,
+        element: str | None = None,
+        instance_ids: Iterable[int | str | Mapping[str, Any]] | int | Mapping[str, Any] | None = None,
+        concurrency: int = 8,
+        report: str = "all",
+        fail_on: Collection[str] = (),
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.tag = tag
+        self.element = element
+        self.instance_ids = instance_ids
+        if isinstance(concurrency, bool) or not isinstance(concurrency, int):
+            raise TypeError("concurrency must be a whole number; it is not templated.")
+        if not 1 <= concurrency <= MOST_CONCURRENCY:
+            raise ValueError(f"concurrency must be from 1 to {MOST_CONCURRENCY}; it is not templated.")
+        self.concurrency = concurrency
+        self.report = require_choice("report", report, REPORTS)
+        self.fail_on = _states(fail_on)
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Check them, tell the log, return the report or fail with it in XCom."""
+        rows: list[dict[str, Any]] = []
+        missing: list[int] = []
+        for instance_id, checkup in self._checked():
+            if checkup is None:
+                missing.append(instance_id)
+            else:
+                rows.append(_row(checkup))
+        found = Counter(row["state"] for row in rows)
+        counts = {state.value: found[state.value] for state in InstanceState}
+        self._tell(rows, missing, counts)
+        listed = rows if self.report == "all" else [row for row in rows if not _is_healthy(row)]
+        report = {"checked": len(rows), "counts": counts, "instances": listed, "missing": missing}
+        failing = [row for row in rows if row["state"] in self.fail_on]
+        if failing:
+            if self.do_xcom_push:  # a task that fails returns nothing
+                context["ti"].xcom_push(key="return_value", value=report)
+            states = _told_counts({state: counts[state] for state in self.fail_on})
+            ids = _told_ids([row["id"] for row in failing])
+            raise CloudElementsUnhealthyError(
+                f"{len(failing)} of {len(rows)} instances are in a state of fail_on ({states}): {ids}."
+            )
+        return report
+
+    def _checked(self) -> Iterator[tuple[int, Checkup | None]]:
+        tag, element = _text("tag", self.tag), _text("element", self.element)
+        instances = self.hook.get_conn().instances
+        # Not compared with anything: a mapped task's output asks Airflow for its items to do so.
+        if self.instance_ids is not None:
+            if tag is not None or element is not None:
+                raise CloudElementsValidationError("instance_ids goes with neither tag nor element.")
+            yield from sweep_ids(instances, _ids(self.instance_ids), concurrency=self.concurrency)
+            return
+        for checkup in sweep(instances, tag=tag, element=element, concurrency=self.concurrency):
+            yield checkup.instance.id, checkup
+
+    def _tell(self, rows: list[dict[str, Any]], missing: list[int], counts: dict[str, int]) -> None:
+        self.log.info("Checked %d instances: %s.", len(rows), _told_counts(counts) or "there are none")
+        if missing:
+            self.log.warning("%d instances do not exist: %s.", len(missing), _told_ids(missing))
+        for line in _table(sorted(rows, key=_is_healthy)):
+            self.log.info("%s", line)
+
+
+def _states(fail_on: Any) -> tuple[str, ...]:
+    if isinstance(fail_on, str) or not isinstance(fail_on, Collection):
+        raise TypeError("fail_on must be a tuple of states; it is not templated.")
+    choices = tuple(state.value for state in InstanceState)
+    return tuple(dict.fromkeys(require_choice("fail_on", each, choices) for each in fail_on))
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not value.strip():
+        raise CloudElementsValidationError(f"{name} must be a text that is not blank, or None.")
+    return value
+
+
+def _ids(given: Any) -> list[int]:
+    """Read ids, each once; whatever can be iterated may hold them."""
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
+        given = [given]
+    ids: dict[int, None] = {}
+    for each in given:
+        try:
+            ids[instance_id_of(each)] = None
+        except CloudElementsValidationError:
+            raise CloudElementsValidationError(
+                "instance_ids must be a list of ids (integers or their digits), or of what "
+                "CloudElementsCreateInstanceOperator returned; it holds something else, of type "
+                f"{type(each).__name__}."
+            ) from None
+    return list(ids)
+
+
+def _row(checkup: Checkup) -> dict[str, Any]:
+    instance = checkup.instance
+    row = {
+        "id": instance.id,
+        "name": instance.name,
+        "element": instance.element_key,
+        "state": checkup.state.value,
+    }
+    return row if checkup.healthy else {**row, "detail": checkup.detail}
+
+
+def _is_healthy(row: Mapping[str, Any]) -> bool:
+    return bool(row["state"] == InstanceState.HEALTHY)
+
+
+def _told_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+
+
+def _told_ids(ids: Sequence[int]) -> str:
+    more = f" and {len(ids) - _MOST_IDS} more" if len(ids) > _MOST_IDS else ""
+    return ", ".join(map(str, ids[:_MOST_IDS])) + more
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Write rows as lines of text with columns of bounded width."""
+    if not rows:
+        return
+    cells = [[_cell(row.get(name), most) for name, most in _COLUMNS.items()] for row in rows[:_MOST_ROWS]]
+    cells.insert(0, list(_COLUMNS))
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+    if len(rows) > _MOST_ROWS:
+        yield f"... and {len(rows) - _MOST_ROWS} more"
+
+
+def _cell(value: Any, most: int) -> str:
+    """Make a value fit for a cell. Names come from people: one could end the line or colour a terminal."""
+    text = " ".join(str("" if value is None else value).split())
+    printable = "".join(char if char.isprintable() else "?" for char in text)
+    return printable if len(printable) <= most else f"{printable[: most - 3]}..."
