@@ -5,18 +5,70 @@ Everything here is a name or a small function. Besides, only :mod:`retry_policy`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.sdk import BaseHook, Connection
     from airflow.sdk.exceptions import AirflowException as AirflowException
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
+    from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
+    from airflow.sdk.exceptions import AirflowSkipException as AirflowSkipException
 else:
     try:
-        from airflow.sdk.exceptions import AirflowException, AirflowFailException
+        from airflow.sdk.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
     except ImportError:  # Airflow 3.1
-        from airflow.exceptions import AirflowException, AirflowFailException
+        from airflow.exceptions import (
+            AirflowException,
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
 
-__all__ = ["AirflowException", "AirflowFailException", "mask_secret", "task_state_store"]
+__all__ = [
+    "AirflowException",
+    "AirflowFailException",
+    "AirflowNotFoundException",
+    "AirflowSkipException",
+    "aget_connection",
+    "amask_secrets",
+    "default_deferrable",
+    "mask_secret",
+    "task_state_store",
+]
+
+
+async def aget_connection(hook: BaseHook, conn_id: str) -> Connection:
+    """Read a connection from a coroutine.
+
+    Before Airflow 3.3.2 ``aget_connection`` tells the supervisor of the secrets by a blocking call on the
+    event loop. It is refused there, on 3.3.0 with an exception that no ``except Exception`` sees. A thread of
+    asgiref's may block. (From 3.3.2 on a connection has ``aextra_dejson``.)
+
+    :param hook: Whose connection it is.
+    :param conn_id: Its id.
+    """
+    from airflow.sdk import Connection as AirflowConnection
+    from asgiref.sync import sync_to_async
+
+    if hasattr(AirflowConnection, "aextra_dejson"):
+        return await hook.aget_connection(conn_id)
+    return await sync_to_async(hook.get_connection)(conn_id)
+
+
+def default_deferrable() -> bool:
+    """Return what ``[operators] default_deferrable`` of Airflow's configuration says."""
+    try:
+        from airflow.sdk.configuration import conf
+    except ImportError:  # Airflow 3.1
+        from airflow.configuration import conf
+
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
 def mask_secret(value: str) -> None:
@@ -39,6 +91,23 @@ def mask_secret(value: str) -> None:
     )
     for form in dict.fromkeys((value, *quoted)):
         airflow_mask_secret(form)
+
+
+async def amask_secrets(values: Iterable[str]) -> None:
+    """Register secrets with Airflow's masker, from a coroutine.
+
+    In a thread of asgiref's, which alone can tell the supervisor on every line of Airflow: on the event loop
+    the call is refused, and on Airflow 3.1 it would disturb the pipe to the supervisor from any other thread.
+
+    :param values: The secrets.
+    """
+    from asgiref.sync import sync_to_async
+
+    def mask_all() -> None:
+        for value in values:
+            mask_secret(value)
+
+    await sync_to_async(mask_all)()
 
 
 def task_state_store(context: Any) -> Any | None:

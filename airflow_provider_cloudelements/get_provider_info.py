@@ -40,10 +40,28 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["airflow_provider_cloudelements.operators.instances"],
+                "python-modules": [
+                    f"airflow_provider_cloudelements.operators.{name}"
+                    for name in ("instances", "oauth", "changes", "events", "health")
+                ],
             }
         ],
-        "extra-links": ["airflow_provider_cloudelements.links.instances.CloudElementsInstanceLink"],
+        "sensors": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_cloudelements.sensors.instances"],
+            }
+        ],
+        "triggers": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": ["airflow_provider_cloudelements.triggers.instances"],
+            }
+        ],
+        "extra-links": [
+            "airflow_provider_cloudelements.links.instances.CloudElementsInstanceLink",
+            "airflow_provider_cloudelements.links.oauth.CloudElementsConsentLink",
+        ],
         "connection-types": [
             {
                 "connection-type": CONN_TYPE,

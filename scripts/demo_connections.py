@@ -36,6 +36,14 @@ def connections(sandbox_url: str, user_secret: str, organization_secret: str) ->
             **events,
         ),
         "closeio_login": _element("closeio", "basic", "sales@example.com", "demo-closeio/w+rd=", **events),
+        "jira_login": _element(
+            "jira",
+            "basic",
+            "ops@example.com",
+            "demo-jira/w+rd=",
+            event_signature_secret="demo-jira-signature/key+1=",  # noqa: S106  made up
+            **events,
+        ),
         "hubspot_app": _element(
             "hubspotcrm",
             "oauth2",

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_cloudelements.get_provider_info import get_provider_info
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "airflow_provider_cloudelements"
 
@@ -219,13 +221,25 @@ def test_the_examples_leave_the_sandbox_alone():
         assert [one for one in visitor.found if is_part_of(one.target, f"{PACKAGE}.sandbox")] == []
 
 
+#: What DAG files import of this package.
+PUBLIC = [
+    name
+    for kind in ("operators", "sensors")
+    for each in get_provider_info()[kind]
+    for name in each["python-modules"]
+]
+
+
 def test_importing_the_operators_loads_nothing_heavy():
     """The sources above show single imports; this shows what all of them together load."""
     heavy = [one for one in HEAVY if one != "httpx"]
+    assert len(PUBLIC) >= 6
     program = f"""
 import sys, airflow.sdk
 before = set(sys.modules)
-import {PACKAGE}.operators.instances
+import importlib
+for name in {PUBLIC!r}:
+    importlib.import_module(name)
 loaded = set(sys.modules) - before
 print(*sorted(name for name in loaded for heavy in {heavy!r} if (name + ".").startswith(heavy + ".")))
 """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import calls, memory, setting, steady
+from benchmarks import calls, memory, setting, steady, waiting
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +25,9 @@ before = set(sys.modules)
 import airflow_provider_cloudelements.operators.instances
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
+
+#: A few triggers, which look every second.
+FEW = waiting.Scale(count=100, others=50, interval=1.0, looks=4, warm=2.0)
 
 
 def test_get_keeps_up_with_bare_requests() -> None:
@@ -74,6 +79,40 @@ def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
             assert masked == []
             watched.instances.token(made.id)
     assert masked == [made.token]
+
+
+def test_who_waits_for_what_is_not_there_shares_one_list() -> None:
+    for _ in range(3):  # a busy machine may spoil one measurement
+        waited = waiting.wait_for_missing(FEW)
+        assert waited.calls <= 60
+        if max(waited.gap, waited.answered_gap) < waiting.THRESHOLD:
+            return
+    pytest.fail(f"the loop stood for {waited.gap:.3f} s, and {waited.answered_gap:.3f} s in the end")
+
+
+def test_who_waits_for_what_does_not_work_has_it_pinged_once_a_look() -> None:
+    waited = waiting.wait_for_ready(FEW)
+    assert waited.a_look == 1
+    assert 2 <= waited.at_once <= waiting.PINGS_AT_ONCE
+
+
+def test_the_stub_of_the_rival_is_trusted_by_its_certificate() -> None:
+    path = "/api/v2/accounts/1/runs/17/"
+    with waiting.stub() as stub:
+        trusting = ssl.create_default_context(cafile=stub.environment["SSL_CERT_FILE"])
+        trusting.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+        connection = json.loads(stub.environment["AIRFLOW_CONN_WAITING_DBT"])
+        caller = http.client.HTTPSConnection(connection["host"], context=trusting, timeout=30)
+        answers = []
+        for _ in range(2):
+            caller.request("GET", path)
+            answers.append(json.loads(caller.getresponse().read())["data"]["status"])
+            stub.child.go()
+            told = stub.child.told()
+        caller.close()
+    assert answers == [3, 10]
+    assert {run: len(times) for run, times in told["calls"].items()} == {"17": 2}
+    assert told["at_once"] == 1
 
 
 def test_ratios_are_medians_of_rounds() -> None:

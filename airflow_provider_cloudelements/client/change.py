@@ -142,7 +142,8 @@ def reauthenticate(
     :param configuration: Credentials and what goes with them, by the API's names.
     :param provider_data: What a new login gave, such as ``{"code": ...}``.
     :param verify: Whether the vendor is asked, by a ping, that it accepts them.
-    :param journal: Remembers over tries that a code was sent; default: only within this call.
+    :param journal: Remembers over tries that a code was sent, and that a disabled instance was enabled;
+        default: only within this call.
     :param settle_time: Seconds to find out whether a call in doubt took place; default: the connection's
         ``create_timeout``.
     :raises CloudElementsValidationError: Nothing is given that authenticates.
@@ -157,21 +158,27 @@ def reauthenticate(
             "or a refresh token, or give an authorization code."
         )
     fingerprints = fingerprints_of(instances, instance)
+    settle = instances.http.settings.create_timeout if settle_time is None else settle_time
+    writer = Writer(instances, fingerprints, journal or MemoryJournal(), settle)
     difference = _credentials(instance, fingerprints, configuration, provider_data or {})
     if not difference.names:
         if instance.healthy and (not verify or _answers(instances, instance)):
+            writer.mended(instance)
             return Changed(instance)
         difference = _credentials(instance, fingerprints, configuration, {}, again=True)
         # With nothing but a code that was used already, enabling it is all that is left to try.
         if not difference.names and not (instance.disabled and verify):
+            if not instance.disabled:  # unless by an earlier try
+                writer.disable_again(instance)
             raise needs_mending(instance, "the authorization code given is the one that it has had already")
-    settle = instances.http.settings.create_timeout if settle_time is None else settle_time
-    writer = Writer(instances, fingerprints, journal or MemoryJournal(), settle)
     writer.write(instance, difference)
     final = instances.get(instance.id)
+    if writer.enabled_again(instance, final):
+        final = instances.get(instance.id)
     if not (_answers(instances, final) if verify else final.healthy):
         writer.disable_again(instance)
         raise needs_mending(final, "the credentials given did not mend it")
+    writer.mended(final)
     if not final.valid:
         log.warning("Instance %d answers, though the platform does not call it valid.", final.id)
     return Changed(final, (*difference.names, *([ENABLED] if instance.disabled else [])))
@@ -191,6 +198,8 @@ def _answers(instances: InstancesApi, instance: Instance) -> bool:
     try:
         instances.ping(instance.id)
     except (CloudElementsAuthError, CloudElementsForbiddenError) as error:
+        # The error cannot tell whose secret it was: where the connection's own no longer count, this raises.
+        instances.get(instance.id)
         log.warning("Instance %d does not answer: %s", instance.id, error)
         return False
     return True

@@ -25,6 +25,7 @@ from airflow_provider_cloudelements.client.models import (
     Instance,
     configuration_text,
 )
+from airflow_provider_cloudelements.client.parsing import parse_bool
 from airflow_provider_cloudelements.client.redaction import is_secret_key
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 
@@ -174,7 +175,8 @@ def login_of(provider_data: Mapping[str, Any]) -> Any:
 def same_value(key: str, wanted: Any, instance: Instance) -> bool:
     """Say whether a configuration value, which the platform keeps as text, is the one wanted."""
     if key == EVENTS_ENABLED:
-        return (configuration_text(wanted) == "true") == instance.events_enabled
+        # As read back: in Python's spelling too, which is how Jinja writes a boolean.
+        return parse_bool(configuration_text(wanted)) == instance.events_enabled
     current = instance.configuration.get(key)
     if key == EVENT_CALLBACK_URL:
         current = instance.event_callback_url
@@ -271,9 +273,8 @@ def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable
 
 def plain_text(text: str) -> str:
     """Make names and tags comparable: the platform strips HTML (CH), by a rule that is not documented."""
-    text = html.unescape(text)
     # Until nothing changes: what is left of nested markup by one pass is markup to the next one, and texts
-    # are compared that the platform has passed over already.
-    while (stripped := re.sub(r"<[^<>]*>", "", text)) != text:
-        text = stripped
+    # are compared that the platform has passed over already. Markup goes first, as on the platform.
+    while (plain := re.sub(r"<[^<>]*>", "", text)) != text or (plain := html.unescape(text)) != text:
+        text = plain
     return " ".join(text.split())

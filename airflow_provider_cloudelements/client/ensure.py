@@ -273,6 +273,8 @@ class Ensure:
         spec = self.spec.without_credentials() if without_credentials else self.spec
         difference = Difference.between(spec, instance, self.fingerprints)
         if not instance.healthy and not difference.mends:
+            if not instance.disabled:  # unless by an earlier try
+                self._writer.disable_again(instance)
             raise needs_mending(
                 instance,
                 "the credentials given are the ones that it has already"
@@ -289,9 +291,13 @@ class Ensure:
             )
         self._writer.write(instance, difference)
         final = self._read(instance.id) if instance.disabled or difference.names else instance
+        if self._writer.enabled_again(instance, final):
+            final = self._read(instance.id)
         check_read_back(final, self.spec.configuration, (EVENTS_ENABLED, EVENT_CALLBACK_URL))
         if not final.healthy:
+            self._writer.disable_again(instance)
             raise needs_mending(final, "the credentials given did not mend it")
+        self._writer.mended(final)
         return Ensured(final, created=False, changed=difference.names)
 
     # -- the end --------------------------------------------------------------------------------------

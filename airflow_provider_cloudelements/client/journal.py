@@ -24,6 +24,15 @@ class Journal(Protocol):
     def since_create(self, marker: str) -> float | None:
         """Return the seconds since a create began whose outcome nobody knows; ``None`` without one."""
 
+    def enabling(self, instance_id: int) -> None:
+        """Note, before it happens, that a disabled instance is about to be enabled, to be mended."""
+
+    def enabling_ended(self, instance_id: int) -> None:
+        """Take the note back: it was mended, or is disabled again."""
+
+    def enabled(self, instance_id: int) -> bool:
+        """Say whether an earlier try enabled it and did not come to an end."""
+
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether a code may have been sent before."""
 
@@ -41,6 +50,7 @@ class MemoryJournal:
         self._ids: dict[str, int] = {}
         self._creates: dict[str, float] = {}
         self._codes: set[str] = set()
+        self._enabled: set[int] = set()
 
     def instance_id(self, marker: str) -> int | None:
         """Return the id kept for a marker."""
@@ -62,6 +72,18 @@ class MemoryJournal:
         """Return the seconds since a create was noted and not forgotten."""
         began = self._creates.get(marker)
         return None if began is None else time.monotonic() - began
+
+    def enabling(self, instance_id: int) -> None:
+        """Note an instance."""
+        self._enabled.add(instance_id)
+
+    def enabling_ended(self, instance_id: int) -> None:
+        """Forget an instance."""
+        self._enabled.discard(instance_id)
+
+    def enabled(self, instance_id: int) -> bool:
+        """Say whether the instance was noted and not forgotten."""
+        return instance_id in self._enabled
 
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether the code was noted."""

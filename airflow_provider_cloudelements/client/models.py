@@ -14,6 +14,7 @@ from typing import Any
 import pendulum
 
 from airflow_provider_cloudelements.client.parsing import (
+    optional_id,
     parse_bool,
     parse_date,
     parse_id,
@@ -81,7 +82,7 @@ class Instance:
             id=parse_id(data.get("id"), "instance"),
             name=parse_text(data.get("name")) or "",
             element_key=parse_text(element.get("key")) or "",
-            element_id=_optional_id(element.get("id")) or _optional_id(data.get("elementId")),
+            element_id=optional_id(element.get("id")) or optional_id(data.get("elementId")),
             token=_token(data.get("token")) if keep_token else None,
             tags=parse_tags(data.get("tags")),
             valid=parse_bool(data.get("valid"), default=True),
@@ -166,7 +167,7 @@ class Element:
         authentication = data.get("authentication")
         kind = authentication.get("type") if isinstance(authentication, Mapping) else authentication
         return cls(
-            id=_optional_id(data.get("id")),
+            id=optional_id(data.get("id")),
             key=parse_text(data.get("key")) or "",
             name=parse_text(data.get("name")),
             hub=parse_text(data.get("hub")),
@@ -207,7 +208,7 @@ class ElementMetadata:
         if told is None and not methods and not isinstance(events, list):
             supported = None
         return cls(
-            id=_optional_id(data.get("id")),
+            id=optional_id(data.get("id")),
             key=parse_text(data.get("key")) or "",
             name=parse_text(data.get("name")),
             events_supported=supported,
@@ -244,13 +245,6 @@ def _token(value: Any) -> str | None:
     # What no header can carry is no token, and masking it would fail.
     text = parse_text(value)
     return text if text and text.isascii() and text.isprintable() and text == text.strip() else None
-
-
-def _optional_id(value: Any) -> int | None:
-    try:
-        return parse_id(value, "element")
-    except CloudElementsServerError:
-        return None
 
 
 def _callback_url(data: Mapping[str, Any], configuration: Mapping[str, str | None]) -> str | None:

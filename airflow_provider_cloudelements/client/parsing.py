@@ -78,6 +78,14 @@ def parse_id(value: Any, what: str) -> int:
     raise CloudElementsServerError(f"The platform's answer holds no id of the {what}.")
 
 
+def optional_id(value: Any) -> int | None:
+    """Read an id that may be missing."""
+    try:
+        return parse_id(value, "object")
+    except CloudElementsServerError:
+        return None
+
+
 def parse_text(value: Any) -> str | None:
     """Read a text that may be missing."""
     return value if isinstance(value, str) else None

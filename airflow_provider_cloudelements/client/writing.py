@@ -110,6 +110,7 @@ class Writer:
         """
         if instance.disabled:
             # First, so that a try that ends here leaves a difference for the next one to see.
+            self._journal.enabling(instance.id)
             self._instances.enable(instance.id)
         if not difference.names:
             return
@@ -123,16 +124,37 @@ class Writer:
             self.disable_again(instance)
             raise
 
+    def enabled_again(self, before: Instance, after: Instance) -> bool:
+        """Enable what the platform disabled once more, between our enabling it and the new credentials.
+
+        :param before: The instance as it was before it was written to.
+        :param after: As read back.
+        :return: Whether that was so; it is to be read again then.
+        """
+        if not (before.disabled and after.disabled):
+            return False
+        self._instances.enable(after.id)
+        return True
+
     def disable_again(self, instance: Instance) -> None:
         """Undo the enabling of what was to be mended and was not: nobody must take it for healthy.
 
-        :param instance: As it was before.
+        :param instance: As it was before. An earlier try that was killed may have enabled it.
         """
-        if instance.disabled:
+        if instance.disabled or self._journal.enabled(instance.id):
             try:
                 self._instances.disable(instance.id)
             except CloudElementsError as error:
                 log.warning("Instance %d could not be disabled again: %s", instance.id, error)
+            else:
+                self._journal.enabling_ended(instance.id)
+
+    def mended(self, instance: Instance) -> None:
+        """Note that the instance works: what enabled it is no longer to be undone.
+
+        :param instance: The instance.
+        """
+        self._journal.enabling_ended(instance.id)
 
     def _send(self, instance: Instance, difference: Difference) -> None:
         self._instances.update(

@@ -11,7 +11,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
 from airflow_provider_cloudelements.client.redaction import secret_values
-from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.compat import aget_connection, amask_secrets, mask_secret
 from airflow_provider_cloudelements.connection_form import (
     CONN_TYPE,
     CONNECTION_BEHAVIOUR,
@@ -65,6 +65,17 @@ class CloudElementsHook(BaseHook):
         settings = ConnectionSettings.from_connection(self.get_connection(self.cloudelements_conn_id))
         for secret in settings.secrets:
             mask_secret(secret)
+        return settings
+
+    async def aget_settings(self) -> ConnectionSettings:
+        """Read the connection in a coroutine, as it is now; ``settings`` stay as they were read.
+
+        :raises CloudElementsConnectionError: A field is missing or malformed.
+        :raises AirflowNotFoundException: There is no such connection.
+        """
+        connection = await aget_connection(self, self.cloudelements_conn_id)
+        settings = ConnectionSettings.from_connection(connection)
+        await amask_secrets(settings.secrets)
         return settings
 
     @cached_property

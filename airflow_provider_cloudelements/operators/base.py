@@ -6,7 +6,7 @@ One hook, secrets kept out of the rendered fields, and failures that no retry ca
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -61,15 +61,9 @@ class CloudElementsBaseOperator(BaseOperator):
         """Do what the operator is for."""
         raise NotImplementedError(f"{type(self).__name__} has no perform()")
 
-    @contextmanager
-    def final_failures(self) -> Iterator[None]:
+    def final_failures(self) -> AbstractContextManager[None]:
         """Turn what no retry can help into an ``AirflowFailException`` from the original."""
-        try:
-            yield
-        except CloudElementsError as error:
-            if error.retryable or getattr(self, "retry_policy", None) is not None:
-                raise
-            raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        return final_failures(self)
 
     def secret(self, field: str) -> Any:
         """Return the rendered value of a secret field.
@@ -123,6 +117,22 @@ class CloudElementsBaseOperator(BaseOperator):
                     field,
                     key,
                 )
+
+
+@contextmanager
+def final_failures(task: BaseOperator) -> Iterator[None]:
+    """Turn what no retry can help into an ``AirflowFailException`` from the original.
+
+    :param task: The operator or sensor. One with a ``retry_policy`` gets the original, to judge by itself;
+        unless it is a sensor with ``silent_fail``, which would log it and go on.
+    """
+    try:
+        yield
+    except CloudElementsError as error:
+        judges = getattr(task, "retry_policy", None) is not None and not getattr(task, "silent_fail", False)
+        if error.retryable or judges:
+            raise
+        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
 
 
 def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_cloudelements.client.change import Change, Changed, reauthenticate, update
 from airflow_provider_cloudelements.client.redaction import secret_values
 from airflow_provider_cloudelements.compat import mask_secret
-from airflow_provider_cloudelements.exceptions import (
-    CloudElementsConflictError,
-    CloudElementsServerError,
-    CloudElementsValidationError,
-)
-from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.base import require_bool, require_seconds
 from airflow_provider_cloudelements.operators.journal import journal_of
-from airflow_provider_cloudelements.operators.one_instance import CloudElementsInstanceOperator
+from airflow_provider_cloudelements.operators.one_instance import (
+    CloudElementsInstanceOperator,
+    connection_values,
+)
 from airflow_provider_cloudelements.operators.request import (
     NOT_GIVEN,
     REFRESH_TOKEN,
@@ -103,7 +101,7 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
 
     def change(self, instance: Instance, context: Context) -> Changed:
         """Write what differs."""
-        inherited = _of_connection(self.element_conn_id, instance)
+        inherited = connection_values(self.element_conn_id, instance)
         inherited.pop(REFRESH_TOKEN, None)
         given = given_configuration(
             self.secret("configuration"),
@@ -195,7 +193,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
         login = given_login(
             self.secret("authorization_code"), self.authorization_state, self.secret("provider_data")
         )
-        inherited = _of_connection(self.element_conn_id, instance)
+        inherited = connection_values(self.element_conn_id, instance)
         if login:
             inherited.pop(REFRESH_TOKEN, None)
         given = given_configuration(self.secret("configuration"))
@@ -264,19 +262,6 @@ def _switch(operator: CloudElementsInstanceOperator, instance: Instance, *, disa
             f"Instance {instance.id} was to be {word}, but reading back shows otherwise."
         )
     return Changed(final, (word,))
-
-
-def _of_connection(conn_id: str | None, instance: Instance) -> dict[str, Any]:
-    """Return what an element connection says, which must be for the instance's element."""
-    if not conn_id:
-        return {}
-    settings = CloudElementsElementHook(conn_id).get_conn()
-    if settings.element and instance.element_key and settings.element != instance.element_key:
-        raise CloudElementsConflictError(
-            f"Connection {conn_id!r} is for element {settings.element!r}, and instance {instance.id} is of "
-            f"element {instance.element_key!r}."
-        )
-    return dict(settings.configuration)
 
 
 def _mask(configuration: Mapping[str, Any], login: Mapping[str, Any] | None = None) -> None:

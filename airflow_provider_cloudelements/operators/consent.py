@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
+_QUERY_WITH_CODE = re.compile(r"[?#&]code=")
 _ASK_AGAIN = "Ask for consent again, with a new link."
 
 
@@ -29,7 +31,7 @@ def read_consent(answer: Any, state: str | None = None) -> str | None:
             f"authorization_code must be a string; it is of type {type(answer).__name__}."
         )
     text = answer.strip()
-    if "://" in text:
+    if "://" in text or _QUERY_WITH_CODE.search(text):  # a browser may hide the scheme
         return _of_address(text, state)
     if any(char.isspace() for char in text):
         raise CloudElementsValidationError(
@@ -42,8 +44,8 @@ def _of_address(address: str, state: str | None) -> str:
     query: dict[str, list[str]] = {}
     try:
         parts = urlsplit(address)
-        # Some vendors put what they bring after the '#'.
-        query = parse_qs(parts.query) or parse_qs(parts.fragment)
+        # Some vendors put what they bring after the '#'; the callback may have a query of its own.
+        query = {**parse_qs(parts.fragment), **parse_qs(parts.query)}
     except ValueError:
         pass  # told below: it holds no code
     if "error" in query:
@@ -59,7 +61,8 @@ def _of_address(address: str, state: str | None) -> str:
             "that the link was made with as authorization_state, or the code alone."
         )
     brought = query.get("state", [""])[0]
-    if not hmac.compare_digest(brought.encode(), state.encode()):
+    # Half a character, as JSON can write it, is another state and no error of its own, which would show it.
+    if not hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state))):
         raise _final(f"The address answers another consent: its state differs. {_ASK_AGAIN}")
     return code
 

@@ -23,9 +23,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.operators.base import require_bool
-from airflow_provider_cloudelements.operators.one_instance import CloudElementsInstanceOperator
+from airflow_provider_cloudelements.operators.one_instance import (
+    CloudElementsInstanceOperator,
+    connection_values,
+)
 from airflow_provider_cloudelements.operators.request import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     :return: What the create returns of an instance, and ``changed``: names of what was written.
     :raises CloudElementsValidationError: An argument is malformed, the element has no such events, there is
         no callback URL, or the callback refused the test.
+    :raises CloudElementsConflictError: The element connection is for another element.
     :raises CloudElementsServerError: What was written does not read back, or the callback failed.
     :raises CloudElementsError: Any other failure of a call.
     """
@@ -111,7 +114,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
 
     def change(self, instance: Instance, context: Context) -> Changed:
         """Check, try the callback if asked to, write, read back."""
-        settings = self._settings()
+        settings = self._settings(instance)
         if reason := unsupported(settings, self._metadata(instance)):
             raise CloudElementsValidationError(reason)
         callback = settings.callback_url or instance.event_callback_url
@@ -129,13 +132,12 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
             self.hook.get_conn().instances, instance, Change(configuration=settings.configuration())
         )
 
-    def _settings(self) -> EventSettings:
+    def _settings(self, instance: Instance) -> EventSettings:
         """Return what the arguments ask for, and where they do not say, the element connection."""
         url, key = self.event_callback_url, self.secret("event_signature_key")
-        if self.element_conn_id:
-            inherited = CloudElementsElementHook(self.element_conn_id).get_conn().configuration
-            url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
-            key = key or inherited.get(EVENT_SIGNATURE_KEY)
+        inherited = connection_values(self.element_conn_id, instance)
+        url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
+        key = key or inherited.get(EVENT_SIGNATURE_KEY)
         if key and isinstance(key, str):
             mask_secret(key)
         return EventSettings(

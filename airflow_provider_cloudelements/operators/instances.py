@@ -14,6 +14,7 @@ from airflow_provider_cloudelements.client.ensure import IF_EXISTS
 from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.redaction import secret_values
+from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
@@ -30,7 +31,6 @@ from airflow_provider_cloudelements.operators.base import (
 )
 from airflow_provider_cloudelements.operators.journal import journal_of
 from airflow_provider_cloudelements.operators.request import NOT_GIVEN, default_key, instance_spec
-from airflow_provider_cloudelements.operators.returned import returned
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

@@ -39,6 +39,7 @@ class StoredJournal:
     ID = "cloudelements_instance_id"
     CREATE = "cloudelements_create_began"
     CODES = "cloudelements_codes_sent"
+    ENABLED = "cloudelements_enabled"
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -73,6 +74,20 @@ class StoredJournal:
         # Two workers' clocks may differ; a create never began in the future.
         return max(0.0, time.time() - began) if isinstance(began, int | float) else None
 
+    def enabling(self, instance_id: int) -> None:
+        """Note an instance."""
+        self._store.set(self.ENABLED, {"id": instance_id})
+
+    def enabling_ended(self, instance_id: int) -> None:
+        """Forget an instance."""
+        if self.enabled(instance_id):
+            self._store.set(self.ENABLED, {"id": None})
+
+    def enabled(self, instance_id: int) -> bool:
+        """Say whether the instance was noted by any try, and not forgotten."""
+        kept = self._store.get(self.ENABLED)
+        return isinstance(kept, Mapping) and kept.get("id") == instance_id
+
     def code_sent(self, fingerprint: str) -> bool:
         """Say whether the code was noted by any try."""
         return fingerprint in self._codes()
@@ -95,7 +110,7 @@ class TryJournal(MemoryJournal):
 
     A killed first try leaves no trace of whether its create, or its code, went out. So a later one takes it
     that a create may be under way, begun no later than the pause between the tries ago, and does not send
-    the code.
+    the code. An instance that it finds enabled it takes to have been so.
 
     :param try_number: Number of the try, from 1.
     :param pause: Seconds that Airflow waits between two tries.

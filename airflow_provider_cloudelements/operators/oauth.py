@@ -121,7 +121,9 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         scopes = self.scopes if self.scopes not in (None, "", [], ()) else values.get("oauth.scope")
         if scopes is None or isinstance(scopes, str):
             return scopes
-        if not all(isinstance(scope, str) and scope and not scope.isspace() for scope in scopes):
+        if not isinstance(scopes, Sequence) or not all(
+            isinstance(scope, str) and scope and not scope.isspace() for scope in scopes
+        ):
             raise CloudElementsValidationError("scopes must be a list of strings, or one string.")
         return " ".join(scopes)
 
@@ -133,6 +135,11 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             isinstance(each, str) for pair in parameters.items() for each in pair
         ):
             raise CloudElementsValidationError("parameters must be a dictionary of strings.")
+        if taken := sorted(_TAKEN & set(parameters)):
+            raise CloudElementsValidationError(
+                f"parameters: {', '.join(taken)} comes from the connection or an argument of its own, and the "
+                "state from the operator."
+            )
         for value in secret_values(parameters):
             mask_secret(value)
         return dict(parameters)
@@ -158,6 +165,8 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             )
 
 
+#: Parameters that the operator itself gives.
+_TAKEN = {"apiKey", "apiSecret", "callbackUrl", "scope", "state"}
 #: The connection's fields that a link is made of, by what they become.
 _FIELDS = {
     "oauth.api.key": "login",

@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.exceptions import CloudElementsConflictError
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator
-from airflow_provider_cloudelements.operators.returned import returned
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -75,3 +77,21 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
         :param context: The task's.
         """
         raise NotImplementedError(f"{type(self).__name__} has no change()")
+
+
+def connection_values(conn_id: str | None, instance: Instance) -> dict[str, Any]:
+    """Return what an element connection says, which must be for the instance's element.
+
+    :param conn_id: The connection's id; without one there are no values.
+    :param instance: Whom they are for.
+    :raises CloudElementsConflictError: The connection names another element.
+    """
+    if not conn_id:
+        return {}
+    settings = CloudElementsElementHook(conn_id).get_conn()
+    if settings.element and instance.element_key and settings.element != instance.element_key:
+        raise CloudElementsConflictError(
+            f"Connection {conn_id!r} is for element {settings.element!r}, and instance {instance.id} is of "
+            f"element {instance.element_key!r}."
+        )
+    return dict(settings.configuration)

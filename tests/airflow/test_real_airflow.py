@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -17,6 +18,7 @@ from scripts.local_airflow import LocalAirflow
 from tests.airflow.leaks import Finding, forms, search
 from tests.airflow.postgres import PROGRAMS, postgres
 from tests.airflow.programs import needs
+from tests.operators.support import Person
 
 pytestmark = pytest.mark.processes
 
@@ -78,23 +80,66 @@ def ran(database, tmp_path_factory):
         app = known["microsoft_graph_app"]
         code = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
         confs = {"example_microsoft_graph_events": {"authorization_code": code}}
-        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem != "readme"]
+        prepare(sandbox)
+        # After the others: what the README makes and what is rotated are instances of examples.
+        late = {"calendar", "example_rotate_secret"}
+        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in {"readme", *late}]
         runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
-        states = {name: airflow.wait_run(name, run_id) for name, run_id in runs.items()}
-        # The DAG of the README; after the example, whose instance has the same element and name.
-        runs["calendar"] = airflow.trigger("calendar")
-        states["calendar"] = airflow.wait_run("calendar", runs["calendar"])
-        secrets = secrets_in(known) | {
-            "element token": airflow.xcom(
-                "example_microsoft_graph_events",
-                runs["example_microsoft_graph_events"],
-                "create_instance",
-                key="token",
-            ),
-            "spent code": code,
-            "planted": PLANTED,
-        }
+        pasted = {dag_id: answer(airflow, sandbox, dag_id, runs[dag_id], index) for dag_id, index in ASKING}
+        states = {name: airflow.wait_run(name, run_id, timeout=240) for name, run_id in runs.items()}
+        for name in sorted(late):
+            runs[name] = airflow.trigger(name)
+            states[name] = airflow.wait_run(name, runs[name])
+        secrets = (
+            secrets_in(known)
+            | pasted
+            | OLD_SECRETS
+            | {
+                "element token": airflow.xcom(
+                    "example_microsoft_graph_events",
+                    runs["example_microsoft_graph_events"],
+                    "create_instance",
+                    key="token",
+                ),
+                "spent code": code,
+                "planted": PLANTED,
+            }
+        )
         yield Ran(airflow, sandbox, runs, states, secrets)
+
+
+#: DAGs that ask a person, and the map index of the task that asks.
+ASKING = (("example_consent_by_person", -1), ("example_nightly_check", 0))
+#: What a person's instances were made with, before the DAGs gave them what the connections say.
+OLD_SECRETS = {
+    "old app secret": "app-secret-of-before/1+2=",
+    "signature key in use": "signature-key/of+before=",
+}
+
+
+def prepare(sandbox):
+    """Make what was there before: an instance to take over, and one whose access was taken back."""
+    person = Person(sandbox)
+    configuration = {
+        "oauth.api.key": "client-1",
+        "oauth.api.secret": OLD_SECRETS["old app secret"],
+        "oauth.callback.url": "https://app.example.com/callback",
+        "event.notification.signature.key": OLD_SECRETS["signature key in use"],
+    }
+    for name, tag in (("Ada's calendar", "ada@example.com"), ("Broken calendar", "nightly check")):
+        person.make("code", name, tags=[tag], configuration=configuration)
+    sandbox.configure(failed_refresh_interval=0)
+    sandbox.revoke(max(each["id"] for each in sandbox.instances()))
+
+
+def answer(airflow, sandbox, dag_id, run_id, map_index):
+    """Do what a person does who is asked for consent, and return the code that they pasted."""
+    asked = airflow.hitl(dag_id, run_id, "ask_person", map_index, timeout=180)
+    link = asked["body"].split("(", 1)[1].split(")", 1)[0]
+    address = sandbox.approve(link)
+    whole = f"https://mycoolapp.example.com/?{urlencode(address)}"
+    airflow.answer(dag_id, run_id, "ask_person", {"authorization_code": whole}, map_index)
+    return address["code"]
 
 
 def secrets_in(known: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -119,9 +164,13 @@ def test_every_example_succeeds(ran):
 
 def test_one_instance_for_each_that_was_asked_for(ran):
     assert sorted(each["name"] for each in ran.sandbox.instances()) == [
+        "Ada's calendar",
+        "Broken calendar",
+        "Calendar of the front desk",
         "Marketing",
         "My calendar",
         "Sales team",
+        "Support team",
         "acme_freshdesk",
         "globex_freshdesk",
         "initech_freshdesk",
@@ -151,9 +200,14 @@ def test_no_secret_is_found_but_where_it_must_be(ran):
     findings = set(search(places(ran), secrets))
     token_keys = {"table xcom.value"}
     allowed = {Finding("element token", place) for place in token_keys}
-    # The one named exception: a person typed the code, so it lies in the run's conf and in that task's XCom.
-    # It is spent.
+    # The one named exception: a person typed the code, so it lies in the run's conf and in that task's XCom,
+    # or where Airflow keeps what people answered. It is spent.
     allowed |= {Finding("spent code", "table dag_run.conf"), Finding("spent code", "table xcom.value")}
+    allowed |= {
+        Finding(dag_id, f"table {place}")
+        for dag_id, _ in ASKING
+        for place in ("xcom.value", "hitl_detail.params_input")
+    }
     unexpected = findings - allowed
     assert not unexpected, sorted((each.secret, each.place) for each in unexpected)
     assert Finding("element token", "table xcom.value") in findings, "the token reached XCom"
@@ -175,6 +229,27 @@ def test_in_xcom_only_the_key_token_holds_a_token(ran):
     }
 
 
+def test_what_a_person_had_to_mend_is_mended(ran):
+    states = {each["name"]: (each["valid"], each["disabled"]) for each in ran.sandbox.instances()}
+    assert states["Broken calendar"] == (True, False)
+    tasks = ran.airflow.task_states("example_nightly_check", ran.runs["example_nightly_check"])
+    # The connection alone could not.
+    assert (tasks["mend[0]"], tasks["reauthenticate[0]"]) == ("failed", "success")
+
+
+def test_the_rotation_gave_the_instance_the_secret_of_the_connection(ran):
+    dag_id = "example_rotate_secret"
+    changed = ran.airflow.xcom(dag_id, ran.runs[dag_id], "rotate", map_index=0)["changed"]
+    assert changed == [], "it was made with this secret, as its fingerprint tells"
+
+
+def test_what_was_pasted_shows_in_no_rendered_field(ran):
+    for dag_id, map_index in ASKING:
+        task = "create_instance" if map_index < 0 else "reauthenticate"
+        fields = ran.airflow.rendered_fields(dag_id, ran.runs[dag_id], task, map_index)
+        assert fields["authorization_code"] == "***"
+
+
 def test_rendered_fields_show_asterisks(ran):
     name = "example_microsoft_graph_events"
     fields = ran.airflow.rendered_fields(name, ran.runs[name], "create_instance")
@@ -189,7 +264,9 @@ def test_nothing_logs_an_error_at_start_up(ran):
         lines = [
             line
             for line in ran.airflow.process_log(name).splitlines()
-            if "cloudelements" in line.lower() and ("error" in line.lower() or "traceback" in line.lower())
+            if "cloudelements" in line.lower()
+            and ("error" in line.lower() or "traceback" in line.lower())
+            and "task_id=" not in line  # what a task logs is the task's
         ]
         assert not lines, (name, lines)
 

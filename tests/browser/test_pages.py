@@ -189,3 +189,25 @@ def test_the_graph_and_the_docs_of_the_dag_show_no_secret(page, airflow, run_id,
         page.goto(f"{airflow.url}{path}")
         page.wait_for_load_state("networkidle")
         assert not list(search([(path, shown(page))], secrets))
+
+
+def test_a_person_finds_the_link_on_the_page_of_the_task_and_answers_there(page, airflow, sandbox, browser):
+    dag_id = "example_consent_by_person"
+    run = airflow.trigger(dag_id)
+    airflow.hitl(dag_id, run, "ask_person")
+    page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run)}/tasks/ask_person/required_actions")
+    link = page.get_by_role("link", name="Open this page")
+    link.wait_for()
+    picture(page, "consent")
+    vendor = browser.new_page()
+    # The callback leads to an example's host, which nobody answers for: the address is all that is needed.
+    vendor.route("https://mycoolapp.example.com/**", lambda route: route.fulfill(body="here you are"))
+    vendor.goto(link.get_attribute("href"))
+    vendor.get_by_role("button", name="Allow").click()
+    vendor.wait_for_url("https://mycoolapp.example.com/**")
+    address = vendor.url
+    vendor.close()
+    page.get_by_label("Address or code").or_(page.get_by_role("textbox")).first.fill(address)
+    page.get_by_role("button", name="OK").click()
+    assert airflow.wait_run(dag_id, run) == "success"
+    assert "Calendar of the front desk" in {each["name"] for each in sandbox.instances()}

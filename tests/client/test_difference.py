@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.difference import (
@@ -189,6 +189,8 @@ TEXTS = st.text(alphabet="ab<>/&;lt gmp\u00e9", max_size=12)
 
 
 @given(st.lists(TEXTS, max_size=4), st.lists(TEXTS, max_size=4), st.booleans(), st.booleans())
+@example(people=[], asked=["&<>gt"], marker=False, fingerprint=False)
+@example(people=[], asked=["<&gt;>"], marker=False, fingerprint=False)
 def test_tags_of_people_stay_and_a_second_look_finds_nothing_to_do(people, asked, marker, fingerprint):
     spec = replace(SPEC, tags=tuple(asked))
     ours = own_tags(spec.tags_to_create(PRINTS))

@@ -390,6 +390,16 @@ def test_masked_values_are_never_written(sandbox, ensure):
     assert [each["valid"] for each in sandbox.instances()] == [True] * 3
 
 
+def test_a_disabled_one_is_disabled_again_when_the_vendor_refuses_what_is_given(sandbox, person, ensure):
+    spec = spec_of("basic", sandbox)
+    person.disable(ensure(spec).instance.id)
+    for _ in range(2):
+        with pytest.raises(CloudElementsInstanceDisabledError):
+            ensure(configured(spec, password="rejected"))
+        (there,) = sandbox.instances()
+        assert (there["valid"], there["disabled"]) == (False, True)
+
+
 def test_rotated_platform_secrets_are_told_and_nothing_is_sent(sandbox, caplog):
     spec = spec_of("basic", sandbox)
     with client_of(sandbox) as client:

@@ -1,5 +1,5 @@
 """
-Crash schedules: the create operator killed and its answers lost, in random order, then retried.
+Crash schedules: operators killed and their answers lost, in random order, then retried.
 
 One process imports everything and makes the operators ready; each try is a fork of it, so that a try costs
 what its calls cost and dies as a worker's process does. What Airflow does around a try is played: the try
@@ -32,6 +32,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tests.crash import changes
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = f"{ROOT / 'airflow_provider_cloudelements'}{os.sep}"
 LANES = 4
@@ -44,7 +46,12 @@ IDLE_SECONDS = 20.0
 
 SUCCESS, RETRYABLE, FINAL = 0, 11, 12
 
-WAYS = ("basic", "refresh", "code", "reauthenticate")
+CREATES = ("basic", "refresh", "code", "reauthenticate")
+#: In turn, so that each has its share; creates and log-ins have the more to lose.
+WAYS = (
+    *("basic", "update", "refresh", "new code", "code", "events on", "reauthenticate", "new secret"),
+    *("code", "enable", "basic", "new code", "disable", "new secret", "events off"),
+)
 CALLBACK = "https://hooks.example.com/events"
 APP = {"oauth.api.key": "k-1", "oauth.api.secret": "s-1", "oauth.callback.url": "https://app.example.com/cb"}
 VENDORS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -89,14 +96,18 @@ class Schedule:
 
     def __post_init__(self) -> None:
         self.random = random.Random(f"{self.seed}:{self.number}")  # noqa: S311 - not for secrets
-        # In turn, so that each has its share.
         self.way = WAYS[self.number % len(WAYS)]
         self.store = self.number // len(WAYS) % 2 == 0
         self.if_exists = "update"
-        if self.way != "reauthenticate":
+        if self.way in ("basic", "refresh", "code"):
             self.if_exists = self.random.choice(("update", "update", "fail", "reuse"))
-        self.delete_on_failure = self.random.random() < 0.15
+        self.delete_on_failure = self.random.random() < 0.15 and self.way in CREATES
         self.troubled_tries = self.random.randint(1, LAST_TROUBLE)
+        self.calls = changes.CALLS.get(self.way, CALLS)
+        if self.way == "reauthenticate":
+            self.calls = (("PATCH", "/instances/*"), *CALLS)
+        lines = LINES if self.way in CREATES else changes.LOG_IN_LINES
+        self.lines = changes.LINES.get(self.way, lines)
 
     def __str__(self) -> str:
         store = "with store" if self.store else "without store"
@@ -176,6 +187,9 @@ class Lane:
         sandbox, folder = self.sandbox, self.folder / str(schedule.number)
         folder.mkdir()
         sandbox.reset()
+        if schedule.way in changes.KINDS:
+            self._play_change(schedule, folder)
+            return
         element, configuration = VENDORS[schedule.way]
         arguments: dict[str, Any] = {
             "task_id": "create",
@@ -208,6 +222,29 @@ class Lane:
                 return
         raise Broken(f"still not done after {LAST_TRY} tries; see {folder}")
 
+    def _play_change(self, schedule: Schedule, folder: Path) -> None:
+        story = changes.Story(self.sandbox, schedule.way, schedule.random, folder, SETTLE)
+        for try_number in range(1, LAST_TRY + 1):
+            code = self._try(schedule, story.operator, folder, try_number)
+            self.figures["tries"] += 1
+            try:
+                if code == SUCCESS:
+                    xcom = json.loads((folder / "xcom.json").read_text())
+                    outcome = story.check_success(xcom)
+                elif code == FINAL:
+                    error = json.loads((folder / "error.json").read_text())
+                    log = (folder / f"try-{try_number}.log").read_text()
+                    told = "could not be disabled again" in log
+                    outcome = story.check_final(error, with_store=schedule.store, told_of_enabled=told)
+                else:
+                    continue
+            except changes.Wrong as error:
+                raise Broken(f"{error}; see {folder}") from error
+            self.figures[outcome] += 1
+            self.figures["codes presented"] += sum(row["presented"] for row in self.sandbox.codes())
+            return
+        raise Broken(f"still not done after {LAST_TRY} tries; see {folder}")
+
     # -- one try ------------------------------------------------------------------------------------
 
     def _try(self, schedule: Schedule, create: Any, folder: Path, try_number: int) -> int:
@@ -217,10 +254,9 @@ class Lane:
         kill_after = kill_at_line = None
         if try_number <= schedule.troubled_tries:
             # The first at the call that matters most, as often as not; the others anywhere.
-            write = ("PATCH", "/instances/*") if schedule.way == "reauthenticate" else ("POST", "/instances")
             for number in range(chance.choice((0, 1, 2, 3))):
                 first = number == 0 and chance.random() < 0.5
-                method, path = write if first else chance.choice(CALLS)
+                method, path = schedule.calls[0] if first else chance.choice(schedule.calls)
                 skip = 0 if first else chance.choice((0, 0, 1))
                 kind = chance.choice(sorted(FAULTS))
                 self.sandbox.add_fault(**FAULTS[kind], method=method, path=path, skip=skip)
@@ -230,7 +266,7 @@ class Lane:
                 # second and more.
                 kill_after = chance.choice((chance.uniform(0, 0.08), chance.uniform(0.05, 1.6)))
             elif dice < 0.5:
-                kill_at_line = chance.randint(1, LINES)
+                kill_at_line = chance.randint(1, schedule.lines)
         pid = os.fork()
         if pid == 0:
             os._exit(self._child(schedule, create, folder, try_number, kill_at_line))
@@ -405,9 +441,10 @@ def preload() -> None:
     import urllib3.util.retry
 
     from airflow_provider_cloudelements.hooks import cloudelements as hooks
-    from airflow_provider_cloudelements.operators import instances as operators
+    from airflow_provider_cloudelements.operators import changes as changing
+    from airflow_provider_cloudelements.operators import events, instances
 
-    assert all((requests, tenacity, urllib3, hooks, operators))
+    assert all((requests, tenacity, urllib3, hooks, instances, changing, events))
     logging.disable(logging.DEBUG)
 
 

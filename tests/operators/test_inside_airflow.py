@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operators.support import Wire, presented
+from tests.operators.support import WAYS, Wire, presented
 
 pytestmark = pytest.mark.airflow
 
@@ -19,6 +19,7 @@ SECRETS = {
     "api_secret": "jinja-api-secret-1",
     "signature": "jinja-signature-1",
     "realm": "jinja-realm-1",
+    "new_password": "jinja-new-password-1",
 }
 
 
@@ -231,3 +232,93 @@ def test_the_arguments_of_a_scope_reach_its_tasks(run, sandbox):
     assert done.xcoms["make", -1, "return_value"]["instance_key"].startswith("a key/manual__")
     assert ("make", -1, "token") not in done.xcoms
     assert sandbox.instances() == []
+
+
+def test_what_changes_an_instance_maps_over_what_the_create_returned(run, sandbox):
+    done = run("changes")
+    assert done.state == "success", done.tasks
+    ids = [done.xcoms["create", index, "return_value"]["id"] for index in range(2)]
+    changed = {
+        "disable": ["disabled"],
+        "log_in": ["password", "tags", "enabled"],
+        "events_on": [
+            "event.notification.enabled",
+            "event.notification.callback.url",
+            "event.notification.signature.key",
+            "tags",
+        ],
+        "update": ["name", "username", "tags"],
+        "events_off": ["event.notification.enabled"],
+        "enable": [],
+    }
+    for index in range(2):
+        for task, names in changed.items():
+            returned = done.xcoms[task, index, "return_value"]
+            assert (returned["id"], returned["changed"]) == (ids[index], names), task
+    there = {each["id"]: each for each in sandbox.instances()}
+    for index, instance_id in enumerate(ids):
+        one = there.pop(instance_id)
+        assert (one["name"], one["disabled"], one["eventsEnabled"]) == (f"Renamed {index}", False, False)
+        assert one["valid"]
+    assert there == {}
+    assert done.rendered["log_in", 1]["configuration"] == {"password": "***"}
+    assert done.rendered["events_on", 1]["event_signature_key"] == "***"
+    assert done.rendered["update", 1]["instance_name"] == "Renamed 1"
+    assert_no_secret(done.rendered)
+    assert_no_secret({key: value for key, value in done.xcoms.items() if key[0] != "create"})
+    # The key stayed, and with it the create tells that somebody renamed its instances.
+    wire = Wire(sandbox)
+    assert run("changes").state == "failed"
+    assert wire.writes() == []
+
+
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_a_code_is_sent_once_over_the_tries_of_a_log_in(when, run, sandbox, person):
+    from airflow_provider_cloudelements.client.identity import marker_tag
+
+    instance_id = person.make("code", "By hand", tags=[marker_tag("microsoftgraph/By hand")])
+    person.disable(instance_id)
+    code = sandbox.code()
+    sandbox.add_fault("drop", when=when, method="PATCH")
+    if when == "after":
+        # The first try fails after the code was taken.
+        sandbox.add_fault("status", status=500, path="/ping")
+    done = run("log_in", codes=[code])
+    assert done.tasks["log_in", -1] == ("success" if when == "after" else "failed", 2)
+    assert presented(sandbox) == [1, 1]
+    (there,) = sandbox.instances()
+    assert there["disabled"] is (when == "before")
+    fields = done.rendered["log_in", -1]
+    assert (fields["authorization_code"], fields["provider_data"]) == ("***", {"realmId": "***"})
+    assert_no_secret(done.rendered, code)
+
+
+def test_a_consent_from_link_to_instance_shows_no_secret(run, sandbox, element_connection):
+    app = WAYS["code"][1]
+    element_connection(
+        "cloudelements_element_default",
+        login=app["oauth.api.key"],
+        password="the-apps-secret-1",
+        extra={
+            "element": "microsoftgraph",
+            "oauth_callback_url": app["oauth.callback.url"],
+            "oauth_scope": app["oauth.scope"],
+        },
+    )
+    done = run("consent")
+    assert done.state == "success", done.tasks
+    assert presented(sandbox) == [1]
+    asked = done.xcoms["ask", -1, "return_value"]
+    assert done.xcoms["ask", -1, "url"] == asked["url"]
+    assert done.xcoms["ask", -1, "state"] == asked["state"]
+    # The link of the task's page leads there, too.
+    links = [value for (task, _, key), value in done.xcoms.items() if task == "ask" and "Link" in key]
+    assert links == [asked["url"]]
+    assert done.rendered["create", -1]["authorization_code"] == "***"
+    assert_no_secret(done.rendered, "the-apps-secret-1")
+    assert_no_secret(done.xcoms, "the-apps-secret-1")
+    # Another run asks with another state, and finds the instance.
+    again = run("consent")
+    assert again.xcoms["ask", -1, "state"] != asked["state"]
+    assert again.xcoms["create", -1, "return_value"]["created"] is False
+    assert presented(sandbox) == [1, 1]

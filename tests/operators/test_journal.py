@@ -61,12 +61,27 @@ def test_rubbish_in_the_store_is_nothing_remembered(rubbish):
     store = FakeStore()
     store.set(StoredJournal.ID, rubbish)
     store.set(StoredJournal.CODES, rubbish)
+    store.set(StoredJournal.ENABLED, rubbish)
     journal = StoredJournal(store)
     assert journal.instance_id("airflow:1") is None
     assert not journal.code_sent("a")
+    assert not journal.enabled(7)
     journal.sending_code("a")
     journal.remember("airflow:1", 9)
     assert (journal.instance_id("airflow:1"), journal.code_sent("a")) == (9, True)
+
+
+def test_an_instance_that_a_try_enabled_is_known_to_the_next_until_it_has_ended():
+    store = FakeStore()
+    assert not StoredJournal(store).enabled(7)
+    StoredJournal(store).enabling(7)
+    assert (StoredJournal(store).enabled(7), StoredJournal(store).enabled(8)) == (True, False)
+    StoredJournal(store).enabling_ended(8)
+    assert StoredJournal(store).enabled(7)
+    StoredJournal(store).enabling_ended(7)
+    assert not StoredJournal(store).enabled(7)
+    # Without a store what is found enabled is taken to have been so.
+    assert not TryJournal(2).enabled(7)
 
 
 def test_without_a_store_only_the_first_try_sends_a_code():

@@ -7,12 +7,23 @@ import datetime
 import pendulum
 from airflow.sdk import DAG, task
 
+from airflow_provider_cloudelements.operators.changes import (
+    CloudElementsDisableInstanceOperator,
+    CloudElementsEnableInstanceOperator,
+    CloudElementsReauthenticateInstanceOperator,
+    CloudElementsUpdateInstanceOperator,
+)
+from airflow_provider_cloudelements.operators.events import (
+    CloudElementsDisableEventsOperator,
+    CloudElementsEnableEventsOperator,
+)
 from airflow_provider_cloudelements.operators.instances import (
     CloudElementsCreateInstanceOperator,
     CloudElementsDeleteInstanceOperator,
     element_instance,
     pull_token,
 )
+from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
 
 START = pendulum.datetime(2026, 1, 1)
 CALLBACK = "https://hooks.example.com/events"
@@ -151,3 +162,61 @@ with DAG("heart_scope_loose", schedule=None, start_date=START) as scope_loose:
         push_token=False,
     ) as loose:
         work.override(task_id="loose_work")(loose.output)
+
+with DAG("heart_changes", schedule=None, start_date=START) as changes:
+    # Each of them mapped over what the create returned, secrets in what is partial.
+    both = CloudElementsCreateInstanceOperator.partial(
+        task_id="create", element="closeio", configuration=LOGIN, events_enabled=False
+    ).expand(instance_name=["First", "Second"])
+    disabled = CloudElementsDisableInstanceOperator.partial(task_id="disable").expand(instance_id=both.output)
+    logged_in = CloudElementsReauthenticateInstanceOperator.partial(
+        task_id="log_in", configuration={"password": "{{ dag_run.conf['new_password'] }}"}
+    ).expand(instance_id=both.output)
+    switched_on = CloudElementsEnableEventsOperator.partial(
+        task_id="events_on",
+        event_callback_url=CALLBACK,
+        event_signature_key="{{ dag_run.conf['signature'] }}",
+    ).expand(instance_id=both.output)
+    updated = CloudElementsUpdateInstanceOperator.partial(
+        task_id="update",
+        instance_name="Renamed {{ ti.map_index }}",
+        add_tags=["{{ run_id }}"],
+        configuration={"username": "grace"},
+    ).expand(instance_id=both.output)
+    switched_off = CloudElementsDisableEventsOperator.partial(task_id="events_off").expand(
+        instance_id=both.output
+    )
+    enabled = CloudElementsEnableInstanceOperator.partial(task_id="enable").expand(instance_id=both.output)
+    disabled >> logged_in >> switched_on >> updated >> switched_off >> enabled
+
+with DAG("heart_log_in", schedule=None, start_date=START) as log_in:
+    CloudElementsReauthenticateInstanceOperator(
+        task_id="log_in",
+        instance_key="microsoftgraph/By hand",
+        authorization_code="{{ dag_run.conf['codes'][0] }}",
+        provider_data={"realmId": "{{ dag_run.conf['realm'] }}"},
+        configuration={"oauth.api.secret": "{{ dag_run.conf['api_secret'] }}"},
+        settle_time=0,
+        retries=2,
+        retry_delay=datetime.timedelta(seconds=0),
+    )
+
+with DAG("heart_consent", schedule=None, start_date=START) as consent:
+    asked = CloudElementsGetOAuthUrlOperator(task_id="ask")
+
+    @task
+    def allowed(url: str) -> str:
+        """Play the person: allow the access, and bring the address back that the vendor leads to."""
+        import requests
+
+        answer = requests.get(f"{url}&decision=allow", allow_redirects=False, timeout=20)
+        return answer.headers["Location"]
+
+    CloudElementsCreateInstanceOperator(
+        task_id="create",
+        instance_name="Consented",
+        element_conn_id="cloudelements_element_default",
+        authorization_code=allowed(url=asked.output["url"]),
+        authorization_state=asked.output["state"],
+        event_callback_url=CALLBACK,
+    )

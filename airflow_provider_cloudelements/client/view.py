@@ -1,11 +1,11 @@
-"""What operators and sensors return of an instance."""
+"""What operators, sensors and trigger events tell of an instance."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_cloudelements.client import Instance
 from airflow_provider_cloudelements.client.identity import user_tags
+from airflow_provider_cloudelements.client.models import Instance
 
 
 def returned(instance: Instance) -> dict[str, Any]:

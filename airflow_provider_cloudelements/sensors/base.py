@@ -1,0 +1,176 @@
+"""What every sensor here does alike: which failures end it, and which it waits through."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from airflow_provider_cloudelements import exceptions
+from airflow_provider_cloudelements.compat import (
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+    default_deferrable,
+)
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.exceptions import CloudElementsError
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators.base import final_failures, require_bool, require_seconds
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+#: Shortest interval of a deferred sensor, in seconds, where it does not say its own.
+LEAST_POLL_INTERVAL = 10.0
+
+
+class CloudElementsBaseSensor(BaseSensorOperator):
+    """Base of the sensors. Subclasses write :meth:`look`, :meth:`trigger` and :meth:`found`.
+
+    Passing faults are waited through in each mode. What no retry can help, such as a wrong credential, fails
+    the task at once, and is never a skip, whatever ``soft_fail`` and ``never_fail`` say: those are for what
+    is waited for and does not come.
+
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
+        ``[operators] default_deferrable``.
+    :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
+        ``poke_interval``, but at least 10.
+    """
+
+    template_fields: Collection[str] = ("cloudelements_conn_id",)
+    #: Where the trigger's event has what :meth:`look` gives as its value.
+    told_as: ClassVar[str]
+
+    ui_color = "#d5ecf6"
+
+    def __init__(
+        self,
+        *,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        deferrable: bool | None = None,
+        poll_interval: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.cloudelements_conn_id = cloudelements_conn_id
+        self.deferrable = require_bool(
+            "deferrable", default_deferrable() if deferrable is None else deferrable
+        )
+        self.poll_interval = require_seconds("poll_interval", poll_interval)
+
+    @cached_property
+    def hook(self) -> CloudElementsHook:
+        """The hook of the connection."""
+        return CloudElementsHook(self.cloudelements_conn_id)
+
+    def look(self, context: Context) -> bool | PokeReturnValue:
+        """Look once for what is waited for."""
+        raise NotImplementedError(f"{type(self).__name__} has no look()")
+
+    def trigger(self, interval: float) -> BaseTrigger:
+        """Return the trigger that waits in this sensor's place.
+
+        Its event has a ``status``: ``success`` and, as :attr:`told_as`, what was found; or ``error`` with
+        ``kind``, ``message`` and ``final``.
+
+        :param interval: Seconds between two looks.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no trigger()")
+
+    def found(self, context: Context, value: Any) -> Any:
+        """Do what is to be done when the wait is over, and return what the task returns.
+
+        :param context: The task's.
+        :param value: What was found.
+        """
+        return value
+
+    def poke(self, context: Context) -> bool | PokeReturnValue:
+        """Look once; what may pass is no failure, and no success."""
+        with final_failures(self):
+            try:
+                return self.look(context)
+            except CloudElementsError as error:
+                if not error.retryable:
+                    raise
+                self.log.warning("It is not known this time: %s", error)
+                return False
+
+    def execute(self, context: Context) -> Any:
+        """Wait as the mode says, or look once and then wait in the triggerer."""
+        with self._never_skipping_failures():
+            if not self.deferrable:
+                value = super().execute(context)
+            elif seen := self.poke(context):
+                value = seen.xcom_value if isinstance(seen, PokeReturnValue) else None
+            else:
+                interval = self.poll_interval
+                if interval is None:
+                    interval = max(self.poke_interval, LEAST_POLL_INTERVAL)
+                # Everything goes into the trigger: dag.test() drops the arguments of the method.
+                # By this time-out Airflow itself tells a wait that expired: no retry, and soft_fail skips.
+                self.defer(
+                    trigger=self.trigger(interval),
+                    method_name="execute_complete",
+                    timeout=timedelta(seconds=self.timeout),
+                )
+        return self.found(context, value)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """Go on after the trigger's event; one that is missing or unknown is a failure.
+
+        :param context: The task's.
+        :param event: What the trigger told.
+        """
+        with final_failures(self):
+            told = event if isinstance(event, Mapping) else {}
+            if told.get("status") == "error":
+                raise _error_of(told)
+            if told.get("status") != "success" or self.told_as not in told:
+                raise CloudElementsError("The trigger ended without telling what became of the wait.")
+        return self.found(context, told[self.told_as])
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the trigger."""
+        with self._never_skipping_failures():
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    @contextmanager
+    def _never_skipping_failures(self) -> Iterator[None]:
+        """Raise the failure where Airflow made a skip of it, if it is one that waiting cannot help."""
+        try:
+            yield
+        except AirflowSkipException as skip:
+            failure = skip.__cause__
+            if failure is None or not _cannot_be_waited_for(failure):
+                raise
+            raise failure from failure.__cause__
+
+
+def _cannot_be_waited_for(failure: BaseException) -> bool:
+    if isinstance(failure, AirflowFailException):
+        # One that a subclass raises by itself, without a failure of ours, is a skip as in any sensor.
+        return isinstance(failure.__cause__, CloudElementsError)
+    if isinstance(failure, CloudElementsError):
+        return not failure.retryable
+    return isinstance(failure, AirflowNotFoundException)  # there is no such connection
+
+
+def _error_of(event: Mapping[str, Any]) -> Exception:
+    """Return the failure that a trigger told, of its own class."""
+    message = str(event.get("message", ""))
+    if event.get("kind") == AirflowNotFoundException.__name__:
+        return AirflowNotFoundException(message)
+    kind = getattr(exceptions, str(event.get("kind")), None)
+    if not (isinstance(kind, type) and issubclass(kind, CloudElementsError)):
+        kind = CloudElementsError
+    error = kind(message)
+    error.final = bool(event.get("final"))
+    return error

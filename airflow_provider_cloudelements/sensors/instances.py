@@ -1,0 +1,130 @@
+"""Sensor that waits for an element instance."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import PokeReturnValue
+
+from airflow_provider_cloudelements.client.health import check
+from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.view import returned
+from airflow_provider_cloudelements.operators.base import require_choice
+from airflow_provider_cloudelements.operators.instances import XCOM_ID
+from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+UNTIL = ("ready", "exists")
+
+
+class CloudElementsInstanceSensor(CloudElementsBaseSensor):
+    """Wait until an element instance is there, and works.
+
+    Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is given. An instance that is disabled or
+    invalid, or whose vendor does not answer, is waited for until somebody mends it; the log tells what is
+    wrong. One that is asked for by its id and does not exist fails the task, since ids are not used again.
+
+    XCom ``id`` holds the instance's id, so that ``sensor.output["id"]`` works. The token does not go to XCom:
+    :meth:`CloudElementsHook.instance` fetches it where it is used.
+
+    :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param instance_key: As given to the create operator, or its default ``element/name``. The connection's
+        namespace is put before it. Templated.
+    :param tag: A tag that one instance alone has. Templated.
+    :param element: Only an instance of this element's key is meant. Default: any. Templated.
+    :param until: ``ready`` (default): it is valid and enabled, and its vendor answers a ping. ``exists``: it
+        is there.
+    :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
+        ``[operators] default_deferrable``.
+    :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
+        ``poke_interval`` (60), but at least 10. All who wait on one connection share the looks.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :param kwargs: What every sensor of Airflow takes, such as ``mode``, ``timeout`` and ``soft_fail``.
+    :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
+        ``events_enabled`` and ``created_date`` (ISO 8601, UTC), as the platform's list tells them. No token
+        and no configuration.
+    :raises CloudElementsNotFoundError: There is no instance with the id.
+    :raises CloudElementsConflictError: Several instances have the tag, or the id's element is another.
+    :raises CloudElementsAuthError: The connection's secrets are refused; of a deferred sensor, at ten looks
+        in a row, each with what the connection says then.
+    :raises CloudElementsConnectionError: A field of the connection is missing or malformed, or it has
+        ``authorization``, with which no instance can be pinged.
+    :raises CloudElementsValidationError: Not exactly one of the three is given, or it is malformed.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "instance_id",
+        "instance_key",
+        "tag",
+        "element",
+    )
+    told_as = "instance"
+
+    def __init__(
+        self,
+        *,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        instance_key: str | None = None,
+        tag: str | None = None,
+        element: str | None = None,
+        until: str = "ready",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.instance_id = instance_id
+        self.instance_key = instance_key
+        self.tag = tag
+        self.element = element
+        self.until = require_choice("until", until, UNTIL)
+
+    def look(self, context: Context) -> bool | PokeReturnValue:
+        """Look the instance up, and ping it where it shall be ready."""
+        instances = self.hook.get_conn().instances
+        target = self._target()
+        instance = target.look_up(instances)
+        if instance is None:
+            self.log.info("There is no instance with %s yet.", target.name)
+            return False
+        if self.until == "exists":
+            return PokeReturnValue(True, returned(instance))
+        checkup = check(instances, instance)
+        if checkup is None:
+            return False
+        if not checkup.healthy:
+            self.log.info("Instance %d is %s. %s", instance.id, checkup.state, checkup.detail or "")
+            return False
+        return PokeReturnValue(True, returned(checkup.instance))
+
+    def trigger(self, interval: float) -> BaseTrigger:
+        """Return the trigger that waits for the instance."""
+        from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
+
+        return CloudElementsInstanceTrigger(
+            cloudelements_conn_id=self.cloudelements_conn_id,
+            until=self.until,
+            poll_interval=interval,
+            **dataclasses.asdict(self._target()),
+        )
+
+    def found(self, context: Context, value: Any) -> Any:
+        """Push the id, return the instance."""
+        self.log.info("Instance %d (%r) is there.", value["id"], value["name"])
+        if self.do_xcom_push:  # Airflow itself honours it for the returned value only
+            context["ti"].xcom_push(key=XCOM_ID, value=value["id"])
+        return value
+
+    def _target(self) -> Target:
+        return Target.of(
+            self.hook.settings,
+            instance_id=self.instance_id,
+            instance_key=self.instance_key,
+            tag=self.tag,
+            element=self.element,
+        )

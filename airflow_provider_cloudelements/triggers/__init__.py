@@ -1,0 +1,1 @@
+"""Triggers of the Cloud Elements provider: what waits in the triggerer, all through one poll hub."""

@@ -1,0 +1,311 @@
+"""The trigger that waits for an element instance, and what the poll hub asks for on its behalf."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_cloudelements.client.health import Checkup, check
+from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.view import returned
+from airflow_provider_cloudelements.compat import AirflowNotFoundException
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsError,
+    CloudElementsNotFoundError,
+    CloudElementsRateLimitError,
+    CloudElementsServerError,
+)
+from airflow_provider_cloudelements.triggers.hub import Account, Answer, Kind, Session, Waiter, current_hub
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceLook:
+    """What somebody waits for.
+
+    :param target: Which instance.
+    :param ready: Whether it must work, and not only exist.
+    """
+
+    target: Target
+    ready: bool
+
+
+#: The instance that was waited for, or what is still wrong with it.
+InstanceNews = Instance | Checkup
+_InstanceWaiter = Waiter[InstanceLook, InstanceNews]
+_InstanceAnswer = Answer[InstanceLook, InstanceNews]
+
+
+class InstanceWait(Kind[InstanceLook, InstanceNews]):
+    """Waits for instances by one list of the account a tick, or singly where that takes no more calls.
+
+    An instance that is there and shall be ready is pinged, once a tick however many wait for it. Tokens are
+    kept from the list to the ping, inside one tick.
+    """
+
+    name: ClassVar[str] = "instances"
+
+    def __init__(self) -> None:
+        #: Pages of the last full list.
+        self._pages = 1
+        #: Instances that did not work at the last tick.
+        self._unwell: set[int] = set()
+        self._told_of_rows = False
+
+    def ask(
+        self, account: Account, waiters: Sequence[_InstanceWaiter]
+    ) -> Iterator[Sequence[_InstanceAnswer]]:
+        """Look all targets up, then ping those that are there."""
+        waiting: dict[Target, list[_InstanceWaiter]] = defaultdict(list)
+        for waiter in waiters:
+            waiting[waiter.look.target].append(waiter)
+        with_tokens = any(waiter.look.ready for waiter in waiters)
+        there: dict[int, Instance] = {}
+        pinged_for: dict[int, list[_InstanceWaiter]] = defaultdict(list)
+        passing: CloudElementsError | None = None
+        for target, found in self._look_up(account, waiting, with_tokens):
+            if isinstance(found, Exception):
+                if (fault := _passing(found)) is not None:
+                    passing = fault
+                else:
+                    yield [Answer(waiter, found) for waiter in waiting[target]]
+            elif found is not None:
+                there[found.id] = found
+                shown = replace(found, token=None)
+                pinged_for[found.id] += [waiter for waiter in waiting[target] if waiter.look.ready]
+                yield [Answer(waiter, shown) for waiter in waiting[target] if not waiter.look.ready]
+        pings = [there[each] for each, those in pinged_for.items() if those]
+        # Those that did not answer last time come last: they may take all their time again.
+        pings.sort(key=lambda instance: instance.id in self._unwell)
+        instances = InstancesApi(account.session())
+        for instance, checkup in account.each(lambda each: check(instances, each), pings):
+            if isinstance(checkup, Exception):
+                if (fault := _passing(checkup)) is not None:
+                    passing = fault
+                else:
+                    yield [Answer(waiter, checkup) for waiter in pinged_for[instance.id]]
+            elif checkup is not None:
+                yield self._judged(checkup, pinged_for[instance.id])
+        if passing is not None:
+            raise passing
+
+    def _look_up(
+        self, account: Account, targets: Iterable[Target], with_tokens: bool
+    ) -> Iterator[tuple[Target, Instance | Exception | None]]:
+        targets = list(targets)
+        singly = _Singly(account.session(), with_tokens)
+        if len(targets) > self._pages:
+            listed = _Listed(account.session(), targets, with_tokens)
+            self._pages = max(1, listed.pages)
+            self._tell_of_rows(listed.unreadable)
+            missing = []
+            for target in targets:
+                try:
+                    yield target, target.look_up(listed)
+                except CloudElementsNotFoundError:
+                    missing.append(target)
+                except Exception as error:
+                    yield target, error
+            # A list may be late. What is asked for by its id is gone only when that id says so.
+            targets = missing
+        yield from account.each(lambda target: target.look_up(singly), targets)
+
+    def _judged(self, checkup: Checkup, waiters: list[_InstanceWaiter]) -> Sequence[_InstanceAnswer]:
+        """Return the answers that a check gives: what is wrong is told a waiter when it changes."""
+        instance = checkup.instance
+        if checkup.healthy:
+            self._unwell.discard(instance.id)
+            return [Answer(waiter, instance) for waiter in waiters]
+        self._unwell.add(instance.id)
+        changed = [waiter for waiter in waiters if waiter.note != (instance.id, checkup.state)]
+        for waiter in changed:
+            waiter.note = (instance.id, checkup.state)
+        return [Answer(waiter, checkup) for waiter in changed]
+
+    def _tell_of_rows(self, unreadable: int) -> None:
+        if unreadable and not self._told_of_rows:
+            log.warning("%d entries of the list of instances cannot be read and are left out.", unreadable)
+        self._told_of_rows = bool(unreadable)
+
+
+def _passing(error: Exception) -> CloudElementsError | None:
+    """Return a failure that is no answer to whoever waits; one that concerns all is raised at once."""
+    if isinstance(error, CloudElementsAuthError | CloudElementsRateLimitError):
+        raise error
+    return error if isinstance(error, CloudElementsError) and error.retryable else None
+
+
+class _Singly(InstancesApi):
+    """Asks for each instance by itself, and keeps its token for the ping.
+
+    :param http: What sends the calls.
+    :param with_tokens: Whether anybody is to be pinged.
+    """
+
+    def __init__(self, http: Session, with_tokens: bool) -> None:
+        super().__init__(http)
+        self._with_tokens = with_tokens
+
+    def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
+        body = self.http.send("GET", f"/instances/{instance_id}").body
+        return Instance.parse(body, keep_token=self._with_tokens)
+
+    def list(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        search_text: str | None = None,
+        element: str | None = None,
+        with_tokens: bool = False,
+    ) -> Iterator[Instance]:
+        return super().list(
+            tags=tags, search_text=search_text, element=element, with_tokens=self._with_tokens
+        )
+
+
+class _Listed(InstancesApi):
+    """Answers like the platform from one list of the whole account, of which it keeps what is looked for.
+
+    :param http: What sends the calls.
+    :param targets: What is looked for.
+    :param with_tokens: Whether to keep tokens.
+    """
+
+    def __init__(self, http: Session, targets: Iterable[Target], with_tokens: bool) -> None:
+        super().__init__(http)
+        targets = list(targets)
+        tags = {target.tag for target in targets if target.tag is not None}
+        ids = {target.instance_id for target in targets if target.instance_id is not None}
+        self._by_id: dict[int, Instance] = {}
+        self._by_tag: dict[str, list[Instance]] = defaultdict(list)
+        self.unreadable = 0
+        for row in http.list_items("/instances"):
+            try:
+                instance = Instance.parse(row, keep_token=with_tokens)
+            except CloudElementsServerError:
+                self.unreadable += 1  # somebody else's, most likely: no reason to lose the rest
+                continue
+            if instance.id in ids:
+                self._by_id[instance.id] = instance
+            for tag in tags.intersection(instance.tags):
+                self._by_tag[tag].append(instance)
+        self.pages = http.sent
+
+    def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
+        if instance_id not in self._by_id:
+            raise CloudElementsNotFoundError(f"Instance {instance_id} is not in the list.")
+        return self._by_id[instance_id]
+
+    def list(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        search_text: str | None = None,
+        element: str | None = None,
+        with_tokens: bool = False,
+    ) -> Iterator[Instance]:
+        (tag,) = tags
+        for instance in self._by_tag.get(tag, ()):
+            if element in (None, instance.element_key):
+                yield instance
+
+
+class CloudElementsInstanceTrigger(BaseTrigger):
+    """Waits until an element instance is there, or works, and tells it in one event.
+
+    The event is ``{"status": "success", "instance": {...}}`` with what the sensor returns: no token and no
+    configuration; or ``{"status": "error", "kind": ..., "message": ..., "final": ...}`` with the exception's
+    class name, and whether no retry can help.
+
+    It needs no ``on_kill``: it makes nothing outside of Airflow, and leaving the poll hub, which each way out
+    of :meth:`run` does, is all there is to end.
+
+    :param cloudelements_conn_id: Connection of type ``cloudelements``.
+    :param name: What to call the instance in messages.
+    :param instance_id: Its id, where that is how it is named.
+    :param tag: The tag that it has: a person's, or the marker tag of an instance key.
+    :param of_key: Whether the tag is a marker.
+    :param element: Only an instance of this element's key is meant.
+    :param until: ``ready``: it is valid and enabled, and its vendor answers a ping. ``exists``: it is there.
+    :param poll_interval: Seconds between two looks, at least 1. Default: 10.
+    """
+
+    def __init__(
+        self,
+        *,
+        cloudelements_conn_id: str,
+        name: str,
+        instance_id: int | None = None,
+        tag: str | None = None,
+        of_key: bool = False,
+        element: str | None = None,
+        until: str = "ready",
+        poll_interval: float = 10.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
+        self.cloudelements_conn_id = cloudelements_conn_id
+        self.target = Target(name, instance_id=instance_id, tag=tag, of_key=of_key, element=element)
+        self.until = until
+        self.poll_interval = poll_interval
+        self._waiter: _InstanceWaiter | None = None
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return where the class is, and the arguments to make it again."""
+        target = self.target
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "cloudelements_conn_id": self.cloudelements_conn_id,
+                "name": target.name,
+                "instance_id": target.instance_id,
+                "tag": target.tag,
+                "of_key": target.of_key,
+                "element": target.element,
+                "until": self.until,
+                "poll_interval": self.poll_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait in the poll hub, then yield the one event."""
+        try:
+            instance = await self._wait()
+        except CloudElementsError as error:
+            event = _error_event(error, final=not error.retryable)
+        except AirflowNotFoundException as error:
+            # Airflow says this as well when it could not ask for the connection just now.
+            event = _error_event(error, final=False)
+        else:
+            event = {"status": "success", "instance": returned(instance)}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def cleanup(self) -> None:
+        """Leave the poll hub, should :meth:`run` have been dropped without being ended."""
+        if self._waiter is not None:
+            self._waiter.leave()
+
+    async def _wait(self) -> Instance:
+        look = InstanceLook(self.target, ready=self.until == "ready")
+        self._waiter = current_hub().waiter(
+            self.cloudelements_conn_id, InstanceWait, look, self.poll_interval
+        )
+        with self._waiter as waiter:
+            while True:
+                news = await waiter.news()
+                if isinstance(news, Instance):
+                    return news
+                self.log.info("Instance %d is %s. %s", news.instance.id, news.state, news.detail or "")
+
+
+def _error_event(error: Exception, *, final: bool) -> dict[str, Any]:
+    return {"status": "error", "kind": type(error).__name__, "message": str(error), "final": final}

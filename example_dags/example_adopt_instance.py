@@ -1,0 +1,50 @@
+"""An instance that somebody makes elsewhere, in the platform's console or an app, taken over by its tag.
+
+``wait_for_instance`` waits, without holding a worker, until there is one instance of the element with the
+tag, and its vendor answers. The tasks after it put it in order: a tag that says who looks after it, events.
+
+Needs ``cloudelements_default`` and ``microsoft_graph_app``, of type ``cloudelements_element``, with the
+callback URL and signature key of the events.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators.changes import CloudElementsUpdateInstanceOperator
+from airflow_provider_cloudelements.operators.events import CloudElementsEnableEventsOperator
+from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
+
+with DAG(
+    "example_adopt_instance",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+    params={"tag": Param("ada@example.com", type="string", description="Tag of the instance to take over")},
+) as dag:
+    wait = CloudElementsInstanceSensor(
+        task_id="wait_for_instance",
+        tag="{{ params.tag }}",
+        element="microsoftgraph",
+        until="ready",
+        deferrable=True,
+        poke_interval=30,
+        timeout=24 * 60 * 60,
+    )
+    adopt = CloudElementsUpdateInstanceOperator(
+        task_id="adopt", instance_id=wait.output, add_tags=["managed by Airflow"]
+    )
+    events = CloudElementsEnableEventsOperator(
+        task_id="enable_events", instance_id=wait.output, element_conn_id="microsoft_graph_app"
+    )
+
+    @task
+    def list_calendars(instance: dict) -> list[str]:
+        """Use the instance."""
+        return [each["name"] for each in CloudElementsHook().instance(instance["id"]).list("/calendars")]
+
+    wait >> adopt >> events >> list_calendars(wait.output)

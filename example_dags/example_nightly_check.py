@@ -1,0 +1,107 @@
+"""Every night: ping all instances with a tag, mend what can be mended, and ask a person for the rest.
+
+``check`` tells how each is. What is broken is given the credentials of its element's connection once more:
+enabled, re-authenticated, pinged. What still is broken needs a new consent: a person gets one page for each
+instance, with a link, and pastes what comes back. What is unreachable is left alone, since a vendor that is
+down needs no new credentials; the last check fails the run for it.
+
+In use, give it ``schedule="@daily"``. Needs ``cloudelements_default``, and a connection of type
+``cloudelements_element`` for each element in ``LOGINS``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from inspect import signature
+
+import pendulum
+from airflow.providers.standard.operators.hitl import HITLEntryOperator, HITLOperator
+from airflow.sdk import DAG, Param, task
+
+from airflow_provider_cloudelements.operators.changes import CloudElementsReauthenticateInstanceOperator
+from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
+from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
+
+#: The connection that holds an element's credentials.
+LOGINS = {"closeio": "closeio_login", "microsoftgraph": "microsoft_graph_app"}
+BROKEN = ("disabled", "invalid", "needs re-authentication")
+
+#: What the longest wait for a person is called; older releases of the standard provider have another name.
+PATIENCE = (
+    "response_timeout" if "response_timeout" in signature(HITLOperator).parameters else "execution_timeout"
+)
+
+with DAG(
+    "example_nightly_check",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+    params={"tag": Param("nightly check", type="string", description="Tag of the instances to check")},
+) as dag:
+
+    def broken(report: dict) -> list[dict]:
+        """Return the rows of a report that credentials can mend."""
+        return [row for row in report["instances"] if row["state"] in BROKEN and row["element"] in LOGINS]
+
+    check = CloudElementsCheckInstancesOperator(task_id="check", tag="{{ params.tag }}", report="unhealthy")
+
+    @task
+    def what_to_mend(report: dict) -> list[dict]:
+        """Say which instance gets which credentials."""
+        return [
+            {"instance_id": row["id"], "element_conn_id": LOGINS[row["element"]]} for row in broken(report)
+        ]
+
+    mend = CloudElementsReauthenticateInstanceOperator.partial(
+        task_id="mend", max_active_tis_per_dag=4
+    ).expand_kwargs(what_to_mend(check.output))
+
+    check_again = CloudElementsCheckInstancesOperator(
+        task_id="check_again", tag="{{ params.tag }}", report="unhealthy", trigger_rule="all_done"
+    )
+
+    @task
+    def who_needs_consent(report: dict) -> list[dict]:
+        """Name the instances that only a person can mend."""
+        return [
+            {"instance_id": row["id"], "element_conn_id": LOGINS[row["element"]], "name": row["name"]}
+            for row in broken(report)
+            if row["element"] == "microsoftgraph"
+        ]
+
+    needy = who_needs_consent(check_again.output)
+    consent_link = CloudElementsGetOAuthUrlOperator.partial(task_id="consent_link").expand(
+        element_conn_id=needy.map(lambda row: row["element_conn_id"])
+    )
+    # Each mapped task finds what belongs to it by its map index, which the tasks before it share.
+    link = "{{ ti.xcom_pull('consent_link', key='url', map_indexes=ti.map_index) }}"
+    ask_person = HITLEntryOperator.partial(
+        task_id="ask_person",
+        body=f"[Open this page]({link}), allow the access, and paste the address that you are sent to.",
+        params={"authorization_code": Param("", type="string", title="Address or code")},
+        defaults=None,
+        **{PATIENCE: timedelta(hours=20)},
+    ).expand(subject=needy.map(lambda row: f"{row['name']} needs a new consent"))
+
+    answer = (
+        "{{ ti.xcom_pull('ask_person', map_indexes=ti.map_index)['params_input']['authorization_code'] }}"
+    )
+    reauthenticate = CloudElementsReauthenticateInstanceOperator.partial(
+        task_id="reauthenticate",
+        authorization_code=answer,
+        authorization_state="{{ ti.xcom_pull('consent_link', key='state', map_indexes=ti.map_index) }}",
+    ).expand_kwargs(
+        needy.map(lambda row: {"instance_id": row["instance_id"], "element_conn_id": row["element_conn_id"]})
+    )
+
+    last_check = CloudElementsCheckInstancesOperator(
+        task_id="last_check",
+        tag="{{ params.tag }}",
+        report="unhealthy",
+        fail_on=("disabled", "invalid", "needs re-authentication", "unreachable"),
+        trigger_rule="all_done",
+    )
+    mend >> check_again
+    consent_link >> ask_person >> reauthenticate >> last_check

@@ -1,0 +1,56 @@
+"""Rotate a vendor's secret over all instances of an element, with no moment in which one does not work.
+
+1. At the vendor, make a second secret: both are valid now.
+2. Put the new one into the element connection.
+3. Run this DAG. Each instance is given the new secret and pinged. If a task fails, or the run is stopped
+   half-way, clear what failed or run it again: what has the new secret by now is only pinged.
+4. When the run has succeeded, no instance needs the old secret: remove it at the vendor.
+
+The secret itself never travels: every mapped task reads it from the connection, and whether an instance has
+it tells a keyed fingerprint among its tags.
+
+More than 1,024 instances are more than Airflow maps a task over by default: set ``max_map_length``.
+
+Needs ``cloudelements_default`` and ``hubspot_app``, of type ``cloudelements_element``.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import DAG, task
+
+from airflow_provider_cloudelements.operators.changes import CloudElementsReauthenticateInstanceOperator
+from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
+
+ELEMENT = "hubspotcrm"
+NOT_HEALTHY = ("disabled", "invalid", "needs re-authentication", "unreachable")
+
+with DAG(
+    "example_rotate_secret",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+) as dag:
+    before = CloudElementsCheckInstancesOperator(task_id="check_before", element=ELEMENT)
+
+    @task
+    def those_to_rotate(report: dict) -> list[int]:
+        """List the instances: also those that do not work, which the new secret may mend."""
+        return [row["id"] for row in report["instances"]]
+
+    rotate = CloudElementsReauthenticateInstanceOperator.partial(
+        task_id="rotate",
+        element_conn_id="hubspot_app",
+        retries=2,
+        retry_delay=timedelta(seconds=30),
+        max_active_tis_per_dag=4,
+    ).expand(instance_id=those_to_rotate(before.output))
+
+    after = CloudElementsCheckInstancesOperator(
+        task_id="check_after", element=ELEMENT, report="unhealthy", fail_on=NOT_HEALTHY
+    )
+    rotate >> after

@@ -1,0 +1,46 @@
+"""A sandbox for the sensors, known to Airflow as ``cloudelements_default``."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
+from airflow_provider_cloudelements.triggers import hub
+from tests.operators.support import Person, Wire
+from tests.triggers.support import VARIABLE
+
+
+@pytest.fixture
+def sandbox(cloudelements_sandbox, monkeypatch) -> Sandbox:
+    connection = cloudelements_sandbox.connection(request_timeout=5, max_retries=0)
+    monkeypatch.setenv(VARIABLE, json.dumps(connection))
+    return cloudelements_sandbox
+
+
+@pytest.fixture
+def person(sandbox) -> Person:
+    return Person(sandbox)
+
+
+@pytest.fixture
+def wire(sandbox) -> Wire:
+    return Wire(sandbox)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Shorten the hub's pauses."""
+    monkeypatch.setattr(hub, "FLOOR", 0.05)
+    monkeypatch.setattr(hub, "GATHER", 0.05)
+
+
+@pytest.fixture
+def task_log(monkeypatch, caplog):
+    """Collect what sensors log: Airflow's own logger writes past pytest's."""
+    monkeypatch.setattr(CloudElementsBaseSensor, "log", logging.getLogger("tests.sensors"))
+    caplog.set_level(logging.INFO, "tests.sensors")
+    return caplog

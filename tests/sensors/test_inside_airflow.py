@@ -1,0 +1,89 @@
+"""The sensors inside Airflow, by dag.test(): rendering, XCom, mapping, rescheduling and deferral."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.operators.test_inside_airflow import Run
+from tests.triggers.support import VARIABLE
+
+pytestmark = pytest.mark.airflow
+
+FOLDER = Path(__file__).parent / "dags"
+MODES = ["poke", "reschedule", "deferred"]
+
+
+@pytest.fixture(scope="module")
+def dags():
+    from airflow.utils.db import initdb
+
+    initdb()
+    spec = importlib.util.spec_from_file_location("waiting_dags", FOLDER / "waiting_dags.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.dags
+
+
+@pytest.fixture
+def run(dags, sandbox, monkeypatch):
+    from airflow import settings
+
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+    return lambda name, **conf: Run(dags[name].test(run_conf=conf))
+
+
+@pytest.fixture
+def later():
+    """Give a function that does something once the sandbox was asked so many times."""
+    threads = []
+
+    def start(sandbox, calls, work):
+        def watch():
+            deadline = time.monotonic() + 60
+            while len(sandbox.requests()) < calls and time.monotonic() < deadline:
+                time.sleep(0.05)
+            work()
+
+        threads.append(threading.Thread(target=watch, daemon=True))
+        threads[-1].start()
+
+    yield start
+    for thread in threads:
+        thread.join(60)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_waits_until_the_instance_is_there(run, sandbox, person, later, mode):
+    later(sandbox, 2, lambda: person.make("basic", "Mine", tags=["Docs"]))
+    done = run(mode, tag="Docs")
+    assert done.state == "success", done.tasks
+    (instance,) = sandbox.instances()
+    returned = done.xcoms["wait", -1, "return_value"]
+    assert (returned["id"], returned["name"], returned["tags"]) == (instance["id"], "Mine", ["Docs"])
+    assert done.xcoms["wait", -1, "id"] == instance["id"]
+    assert done.xcoms["show", -1, "return_value"] is True
+    assert done.rendered["wait", -1]["tag"] == "Docs"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_it_is_mapped_over_what_was_created(run, sandbox, mode):
+    done = run(f"mapped_{mode}")
+    assert done.state == "success", done.tasks
+    assert [done.xcoms["wait_one", index, "return_value"]["name"] for index in (0, 1)] == ["acme", "globex"]
+    assert [done.xcoms["wait_one", index, "id"] for index in (0, 1)] == [
+        done.xcoms["create", index, "id"] for index in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_wrong_secrets_fail_where_soft_fail_skips(run, sandbox, monkeypatch, mode):
+    connection = {**sandbox.connection(max_retries=0), "password": "wrong" * 9}
+    monkeypatch.setenv(VARIABLE, json.dumps(connection))
+    done = run(f"soft_{mode}", tag="Docs")
+    assert done.states()["wait", -1] == "failed"

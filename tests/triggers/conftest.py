@@ -1,0 +1,51 @@
+"""A sandbox in a process of its own, known to Airflow, and a hub that is quicker than in life."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from airflow_provider_cloudelements.triggers import hub
+from tests.operators.support import Person, Wire
+from tests.triggers.support import VARIABLE
+
+
+@pytest.fixture(scope="module")
+def running_sandbox():
+    # A process of its own: a thread would share Python's lock with the event loop that is watched.
+    with Sandbox(process=True) as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(running_sandbox, monkeypatch) -> Sandbox:
+    running_sandbox.reset()
+    monkeypatch.setenv(VARIABLE, json.dumps(running_sandbox.connection(request_timeout=5)))
+    return running_sandbox
+
+
+@pytest.fixture
+def person(sandbox) -> Person:
+    return Person(sandbox)
+
+
+@pytest.fixture
+def wire(sandbox) -> Wire:
+    return Wire(sandbox)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Shorten the hub's pauses."""
+    monkeypatch.setattr(hub, "FLOOR", 0.05)
+    monkeypatch.setattr(hub, "GATHER", 0.05)
+
+
+@pytest.fixture(autouse=True)
+def hub_log(caplog):
+    """Collect what the hub and its kinds log."""
+    caplog.set_level(logging.INFO, "airflow_provider_cloudelements.triggers")
+    return caplog

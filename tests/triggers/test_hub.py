@@ -1,0 +1,598 @@
+"""The rules of the poll hub, with a kind of wait made for the test: what every kind can rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import itertools
+import json
+import logging
+import threading
+import time
+from urllib.parse import quote
+
+import pytest
+from airflow.sdk import Connection
+from airflow.sdk.log import redact
+
+from airflow_provider_cloudelements.client.parsing import parse_object
+from airflow_provider_cloudelements.compat import AirflowNotFoundException
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsConflictError,
+    CloudElementsConnectionError,
+    CloudElementsForbiddenError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+)
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.triggers import hub
+from airflow_provider_cloudelements.triggers.hub import Answer, Kind, current_hub
+from tests.triggers.support import CONN_ID, VARIABLE, end, polls, rotating, until, watching
+
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+
+
+class Organization(Kind):
+    """One call a tick; a waiter's look is called with the answer and says what it gets, if anything."""
+
+    name = "the organization"
+    ticks: list = []
+
+    def ask(self, account, waiters):
+        tick = {"began": time.monotonic(), "waiters": len(waiters), "settings": account.settings}
+        tick["thread"] = threading.current_thread().name
+        self.ticks.append(tick)
+        body = parse_object(account.session().send("GET", "/organizations/me").body, "organization")
+        answers = []
+        for waiter in waiters:
+            if (news := waiter.look(body)) is not None:
+                answers.append(Answer(waiter, news))
+        tick["ended"] = time.monotonic()
+        yield answers
+
+
+@pytest.fixture(autouse=True)
+def ticks():
+    Organization.ticks = []
+    return Organization.ticks
+
+
+def nothing(_):
+    return None
+
+
+def waiter_of(look=nothing, interval=0.05, conn_id=CONN_ID, kind=Organization):
+    return current_hub().waiter(conn_id, kind, look, interval)
+
+
+async def news_of(*arguments, **options):
+    with waiter_of(*arguments, **options) as waiter:
+        return await waiter.news()
+
+
+def tasks_of(count, *arguments, **options):
+    return [asyncio.create_task(news_of(*arguments, **options)) for _ in range(count)]
+
+
+def threads():
+    return [each for each in threading.enumerate() if each.name.startswith("cloudelements-hub")]
+
+
+def messages(log):
+    return [record.getMessage() for record in log.records if record.name == hub.__name__]
+
+
+# -- pace ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_thousand_who_come_together_are_one_tick(sandbox, wire, ticks):
+    tasks = tasks_of(1000, lambda body: body["id"])
+    assert len(set(await asyncio.gather(*tasks))) == 1
+    assert [tick["waiters"] for tick in ticks] == [1000]
+    assert wire.calls() == ["GET /organizations/me"]
+    assert polls() == 0
+
+
+async def test_a_thousand_who_come_within_the_gathering_are_one_tick(sandbox, ticks, monkeypatch):
+    monkeypatch.setattr(hub, "GATHER", 1.5)
+    tasks = []
+    for _ in range(20):
+        tasks += tasks_of(50, lambda body: True, interval=10)
+        await asyncio.sleep(0.015)
+    await asyncio.gather(*tasks)
+    assert [tick["waiters"] for tick in ticks] == [1000]
+
+
+async def test_a_newcomer_does_not_wait_for_the_next_tick(sandbox, ticks):
+    (patient,) = tasks_of(1, interval=60)
+    await until(lambda: ticks)
+    began = time.monotonic()
+    assert await news_of(lambda body: True, interval=60) is True
+    assert time.monotonic() - began < 5
+    await end(patient)
+
+
+async def test_the_shortest_interval_of_those_who_wait_is_the_pace(sandbox, ticks):
+    (patient,) = tasks_of(1, interval=60)
+    await until(lambda: len(ticks) == 1)
+    (hasty,) = tasks_of(1, interval=0.1)
+    await until(lambda: len(ticks) >= 5)
+    await end(hasty)
+    seen = len(ticks)
+    await asyncio.sleep(0.5)
+    assert len(ticks) <= seen + 1  # the one that was going on
+    gaps = [after["began"] - before["began"] for before, after in itertools.pairwise(ticks[1:])]
+    assert min(gaps) > 0.09
+    await end(patient)
+
+
+async def test_there_is_a_floor_under_the_pace(sandbox, ticks, monkeypatch):
+    monkeypatch.setattr(hub, "FLOOR", 0.2)
+    tasks = tasks_of(1, interval=0.0)
+    await until(lambda: len(ticks) >= 3)
+    await end(*tasks)
+    gaps = [after["began"] - before["began"] for before, after in itertools.pairwise(ticks)]
+    assert min(gaps) > 0.19
+
+
+async def test_a_tick_begins_a_pause_after_the_last_one_ended(sandbox, ticks):
+    sandbox.configure(delay=0.3)
+    tasks = tasks_of(1, interval=0.05)
+    await until(lambda: len(ticks) >= 3)
+    tasks += tasks_of(5, interval=0.05)  # newcomers do not make two ticks run at once either
+    await until(lambda: len(ticks) >= 5)
+    await end(*tasks)
+    pauses = [after["began"] - before["ended"] for before, after in itertools.pairwise(ticks)]
+    assert min(pauses) > 0.04
+    assert max(tick["ended"] - tick["began"] for tick in ticks[:4]) > 0.29
+
+
+# -- threads and the loop -----------------------------------------------------------------------------------
+
+
+async def test_http_runs_in_threads_of_its_own_with_short_time_outs_and_no_repetition(
+    sandbox, ticks, monkeypatch
+):
+    slow = {"conn_type": "cloudelements", **sandbox.connection(request_timeout=300, max_retries=5)}
+    monkeypatch.setenv("AIRFLOW_CONN_SLOW", json.dumps(slow))
+    await news_of(lambda body: True)
+    await news_of(lambda body: True, conn_id="slow")
+    assert all(tick["thread"].startswith("cloudelements-hub-tick") for tick in ticks)
+    assert asyncio.get_running_loop()._default_executor is None
+    assert [tick["settings"].request_timeout for tick in ticks] == [5, 10]
+    assert [tick["settings"].max_retries for tick in ticks] == [0, 0]
+
+
+async def test_the_loop_goes_on_while_the_platform_is_slow(sandbox):
+    sandbox.configure(delay=0.5)
+    async with watching() as gaps:
+        await news_of(lambda body: True)
+    assert gaps.longest < 0.2
+
+
+WHO = contextvars.ContextVar("WHO", default="nobody")
+
+
+async def test_what_the_hub_logs_goes_to_nobody_s_log(sandbox, ticks):
+    whose = []
+
+    class Routed(logging.Handler):
+        def emit(self, record):
+            whose.append((WHO.get(), record.getMessage()))
+
+    handler = Routed()
+    logging.getLogger(hub.__name__).addHandler(handler)
+    try:
+        sandbox.add_fault("status", status=503, count=2)
+        WHO.set("the first")
+        tasks = tasks_of(1)
+        await until(lambda: len(ticks) >= 4)
+        await end(*tasks)
+    finally:
+        logging.getLogger(hub.__name__).removeHandler(handler)
+    assert [each[0] for each in whose] == ["nobody", "nobody"], whose
+
+
+# -- faults -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"action": "status", "status": 503},
+        {"action": "status", "status": 500, "body": "html"},
+        {"action": "status", "status": 429},
+        {"action": "drop"},
+        {"action": "cut"},
+        {"action": "html", "status": 200},
+    ],
+    ids=lambda fault: "-".join(map(str, fault.values())),
+)
+async def test_a_passing_fault_fails_nobody_and_is_told_once(sandbox, ticks, hub_log, fault):
+    sandbox.add_fault(count=3, **fault)
+    patient = tasks_of(1)
+    assert await asyncio.gather(*tasks_of(3, lambda body: True)) == [True] * 3
+    assert len(ticks) == 4
+    await until(lambda: len(ticks) == 6)
+    began, over = messages(hub_log)
+    await end(*patient)
+    assert "go on waiting" in began
+    assert "works again" in over
+
+
+async def test_a_time_out_is_a_passing_fault(sandbox, monkeypatch, ticks):
+    monkeypatch.setattr(hub, "PATIENCE", 0.2)
+    sandbox.add_fault("delay", seconds=2)
+    assert await news_of(lambda body: True) is True
+    assert len(ticks) == 2
+
+
+async def test_a_pause_that_the_platform_asks_for_is_kept_up_to_a_limit(sandbox, ticks, monkeypatch):
+    monkeypatch.setattr(hub, "LONGEST_PAUSE", 0.6)
+    sandbox.add_fault("status", status=429, retry_after=90)
+    (task,) = tasks_of(1, lambda body: True)
+    await until(lambda: ticks)
+    await asyncio.sleep(0.1)
+    tasks = tasks_of(3, lambda body: True)  # newcomers do not break it
+    await asyncio.gather(task, *tasks)
+    assert len(ticks) == 2
+    assert 0.55 < ticks[1]["began"] - ticks[0]["began"] < 5
+
+
+async def test_a_failure_that_cannot_pass_fails_those_who_wait(sandbox):
+    sandbox.add_fault("status", status=403)
+    done = await asyncio.gather(*tasks_of(3), return_exceptions=True)
+    assert [type(each) for each in done] == [CloudElementsForbiddenError] * 3
+    assert len({id(each) for each in done}) == 3
+    assert polls() == 0
+
+
+async def test_an_answer_that_is_an_error_reaches_its_waiter_alone(sandbox):
+    def refuse(body):
+        return CloudElementsConflictError("twice")
+
+    good = tasks_of(2, lambda body: True)
+    (bad,) = tasks_of(1, refuse)
+    assert await asyncio.gather(*good) == [True, True]
+    with pytest.raises(CloudElementsConflictError):
+        await bad
+
+
+async def test_a_mistake_of_a_kind_fails_those_who_wait_loudly(sandbox, hub_log):
+    def wrong(body):
+        raise KeyError("a mistake")
+
+    done = await asyncio.gather(*tasks_of(2, wrong), *tasks_of(1), return_exceptions=True)
+    assert [type(each) for each in done] == [RuntimeError] * 3
+    assert "KeyError" in str(done[0])
+    assert any(record.exc_info for record in hub_log.records)
+    # Who comes next starts anew.
+    assert await news_of(lambda body: True) is True
+    assert polls() == 0
+
+
+# -- secrets and the connection -----------------------------------------------------------------------------
+
+
+async def test_a_rotated_secret_heals_at_once_when_the_connection_says_the_new_one(
+    sandbox, monkeypatch, ticks
+):
+    with rotating(sandbox) as platform:
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        tasks = tasks_of(1)
+        await until(lambda: len(ticks) >= 2)
+        platform.rotate()
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        tasks += tasks_of(1, lambda body: True)
+        assert await tasks[1] is True
+        assert platform.refused == 1
+        await end(*tasks)
+
+
+async def test_refused_secrets_are_waited_through_until_the_connection_follows(
+    sandbox, monkeypatch, ticks, hub_log
+):
+    with rotating(sandbox) as platform:
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        tasks = tasks_of(1, interval=0.2)
+        await until(lambda: ticks)
+        platform.rotate()
+        await until(lambda: platform.refused >= 3)
+        tasks += tasks_of(1, lambda body: True, interval=0.2)
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        assert await tasks[1] is True
+        await until(lambda: len(messages(hub_log)) == 2)
+        assert not tasks[0].done()
+        await end(*tasks)
+    assert platform.secret not in hub_log.text
+
+
+async def test_ten_refusals_in_a_row_fail_all_who_wait(sandbox, monkeypatch, ticks):
+    reads = []
+    read = CloudElementsHook.aget_settings
+
+    async def counted(self):
+        reads.append(self.cloudelements_conn_id)
+        return await read(self)
+
+    monkeypatch.setattr(CloudElementsHook, "aget_settings", counted)
+    with rotating(sandbox) as platform:
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        tasks = tasks_of(2)
+        await until(lambda: ticks)
+        platform.rotate()
+        tasks += tasks_of(1)
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in done] == [CloudElementsAuthError] * 3
+    # The same secrets are not sent twice a tick.
+    assert platform.refused == hub.REFUSALS
+    assert len(reads) == 1 + hub.REFUSALS
+    assert polls() == 0
+
+
+async def test_newcomers_do_not_use_up_the_refusals(sandbox, monkeypatch, ticks):
+    with rotating(sandbox) as platform:
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        platform.rotate()
+        tasks = tasks_of(1, interval=1.0)
+        await until(lambda: platform.refused)
+        for _ in range(6):
+            tasks += tasks_of(1, interval=1.0)
+            await asyncio.sleep(0.1)
+        assert platform.refused == 1
+        await end(*tasks)
+
+
+async def test_a_success_between_refusals_starts_the_count_anew(sandbox, monkeypatch, ticks):
+    monkeypatch.setattr(hub, "REFUSALS", 3)
+    sandbox.add_fault("status", status=401, count=2)
+    sandbox.add_fault("status", status=401, count=2, skip=1)
+    assert await news_of(lambda body: len(ticks) >= 6 or None) is True
+
+
+@pytest.mark.parametrize(
+    ("connection", "kind", "said"),
+    [
+        (None, AirflowNotFoundException, "isn't defined"),
+        (
+            {"conn_type": "cloudelements", "password": "x" * 44},
+            CloudElementsConnectionError,
+            "'organization_secret'",
+        ),
+    ],
+    ids=["missing", "malformed"],
+)
+async def test_a_connection_that_cannot_be_read_at_first_says_so(monkeypatch, connection, kind, said):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if connection is not None:
+        monkeypatch.setenv(VARIABLE, json.dumps(connection))
+    done = await asyncio.gather(*tasks_of(3), return_exceptions=True)
+    assert [type(each) for each in done] == [kind] * 3
+    assert said in str(done[0])
+    assert polls() == 0
+
+
+async def test_a_connection_that_vanishes_counts_as_a_refusal(sandbox, monkeypatch, ticks, hub_log):
+    with rotating(sandbox) as platform:
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        tasks = tasks_of(1)
+        await until(lambda: ticks)
+        monkeypatch.delenv(VARIABLE)
+        platform.rotate()
+        await until(lambda: platform.refused >= 3)
+        assert not tasks[0].done()
+        (said,) = messages(hub_log)
+        assert "could not be read again" in said
+        with pytest.raises(CloudElementsAuthError):
+            await tasks[0]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["as it is", "before 3.3.2"])
+async def test_the_connection_is_read_anew_and_its_secrets_are_masked(sandbox, monkeypatch, before):
+    if before:
+        monkeypatch.delattr(Connection, "aextra_dejson", raising=False)
+    hook = CloudElementsHook(CONN_ID)
+    first = await hook.aget_settings()
+    changed = {**sandbox.connection(), "password": f"changed/User+Secret/{before}=="}
+    monkeypatch.setenv(VARIABLE, json.dumps(changed))
+    second = await hook.aget_settings()
+    assert (first.user_secret, second.user_secret) == (sandbox.user_secret, changed["password"])
+    assert changed["password"] not in str(redact(f"it is {changed['password']}"))
+    assert quote(changed["password"], safe="") not in str(
+        redact(f"it is {quote(changed['password'], safe='')}")
+    )
+
+
+# -- coming and going ---------------------------------------------------------------------------------------
+
+
+async def test_the_last_one_who_leaves_ends_everything(sandbox, wire, ticks):
+    tasks = tasks_of(3)
+    await until(lambda: len(ticks) >= 2)
+    assert polls() == 1
+    await end(*tasks[:2])
+    seen = len(ticks)
+    await until(lambda: len(ticks) > seen)
+    await end(tasks[2])
+    assert polls() == 0
+    await until(lambda: not threads())
+    sent = wire.calls()
+    await asyncio.sleep(0.3)
+    assert wire.calls() == sent
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("cloudelements-hub")]
+
+
+async def test_one_who_leaves_in_the_midst_of_a_tick_ends_it_too(sandbox, wire, ticks):
+    sandbox.configure(delay=0.5)
+    tasks = tasks_of(1)
+    await until(lambda: ticks)
+    await end(*tasks)
+    assert polls() == 0
+    # A newcomer has a poll of its own, while the old one's thread still waits for its answer.
+    sandbox.configure(delay=0)
+    assert await news_of(lambda body: True) is True
+    await until(lambda: not threads())
+    assert wire.calls() == ["GET /organizations/me"] * 2
+
+
+async def test_one_who_leaves_while_the_connection_is_read_ends_it_too(sandbox, wire, monkeypatch):
+    asked, answered, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    read = CloudElementsHook.aget_settings
+
+    async def slow(self):
+        asked.set()
+        await answered.wait()
+        settings = await read(self)
+        finished.set()
+        return settings
+
+    monkeypatch.setattr(CloudElementsHook, "aget_settings", slow)
+    tasks = tasks_of(1)
+    await asked.wait()
+    await end(*tasks)
+    assert polls() == 0
+    # The reading itself is not torn off: Airflow 3.1 would mistake its answer for another's.
+    answered.set()
+    await asyncio.wait_for(finished.wait(), 5)
+    assert wire.calls() == []
+
+
+async def test_one_who_leaves_in_the_midst_of_many_calls_ends_them_too(sandbox, wire):
+    began = []
+
+    class Many(Kind):
+        name = "many"
+
+        def ask(self, account, waiters):
+            def work(number):
+                began.append(number)
+                return account.session().send("GET", "/organizations/me")
+
+            for _ in account.each(work, range(200)):
+                pass
+            yield []
+
+    sandbox.configure(delay=0.3)
+    tasks = tasks_of(1, kind=Many)
+    await until(lambda: len(began) >= hub.CONCURRENCY)
+    await end(*tasks)
+    await until(lambda: not threads())
+    assert len(wire.calls()) <= 2 * hub.CONCURRENCY
+
+
+async def test_leaving_at_once_leaves_nothing(sandbox, wire):
+    with waiter_of():
+        pass
+    await asyncio.sleep(0.2)
+    assert polls() == 0
+    assert wire.calls() == []
+    assert threads() == []
+
+
+async def test_a_poll_that_is_ended_from_outside_leaves_nobody_waiting(sandbox, ticks):
+    tasks = tasks_of(2)
+    await until(lambda: ticks)
+    (poll,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("cloudelements-hub")]
+    poll.cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in done] == [RuntimeError] * 2
+    assert polls() == 0
+
+
+async def test_leaving_twice_is_harmless(sandbox):
+    with waiter_of() as one, waiter_of() as other:
+        one.leave()
+        one.leave()
+        assert polls() == 1
+        other.leave()
+        assert polls() == 0
+
+
+async def test_each_connection_and_kind_has_a_poll_of_its_own(sandbox, monkeypatch, wire):
+    class Other(Organization):
+        name = "something else"
+
+    monkeypatch.setenv("AIRFLOW_CONN_SECOND", json.dumps(sandbox.connection()))
+    with waiter_of(), waiter_of(conn_id="second"), waiter_of(kind=Other), waiter_of():
+        assert polls() == 3
+        await until(lambda: len(wire.calls()) >= 3)
+    assert polls() == 0
+
+
+async def test_one_who_is_told_twice_takes_both(sandbox):
+    with waiter_of(lambda body: time.monotonic()) as waiter:
+        await asyncio.sleep(0.5)
+        first, second = await waiter.news(), await waiter.news()
+    assert first < second
+
+
+# -- for other kinds ----------------------------------------------------------------------------------------
+
+
+async def test_a_waiter_may_catch_up_by_itself_in_the_hub_s_threads(sandbox, ticks):
+    """As the events' waiters do: with a cursor of their own, before they take the ticks."""
+
+    def catch_up(account):
+        assert threading.current_thread().name.startswith("cloudelements-hub-call")
+        return account.session().send("GET", "/organizations/me").body["id"]
+
+    with waiter_of(lambda body: body["id"]) as waiter:
+        assert await waiter.call(catch_up) == await waiter.news()
+    assert asyncio.get_running_loop()._default_executor is None
+    with pytest.raises(RuntimeError):
+        await waiter.call(catch_up)
+
+
+async def test_a_catch_up_without_a_connection_fails(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with waiter_of() as waiter:
+        with pytest.raises(CloudElementsTransportError):
+            await waiter.call(lambda account: None)
+        with pytest.raises(CloudElementsTransportError):
+            await waiter.call(lambda account: None)
+        with pytest.raises(AirflowNotFoundException):
+            await waiter.news()
+
+
+async def test_many_calls_of_a_tick_are_bounded_and_each_has_its_own_outcome(sandbox):
+    running, most, lock = [0], [0], threading.Lock()
+
+    class Many(Kind):
+        name = "many"
+
+        def ask(self, account, waiters):
+            def work(number):
+                with lock:
+                    running[0] += 1
+                    most[0] = max(most[0], running[0])
+                time.sleep(0.01)
+                with lock:
+                    running[0] -= 1
+                if number % 10 == 0:
+                    raise CloudElementsServerError("every tenth")
+                return number
+
+            found = dict(account.each(work, range(100)))
+            yield [Answer(waiter, found) for waiter in waiters]
+
+    found = await news_of(kind=Many)
+    assert most[0] == hub.CONCURRENCY
+    failed = sorted(number for number, each in found.items() if isinstance(each, CloudElementsServerError))
+    assert failed == [*range(0, 100, 10)]
+    assert all(found[number] == number for number in range(1, 10))
+
+
+async def test_answers_of_a_step_are_handed_out_before_the_next(sandbox):
+    class Steps(Kind):
+        name = "steps"
+
+        def ask(self, account, waiters):
+            yield [Answer(waiters[0], "early")]
+            time.sleep(0.5)
+            yield [Answer(waiters[1], "late")]
+
+    first, second = tasks_of(2, kind=Steps)
+    assert await first == "early"
+    assert not second.done()
+    assert await second == "late"
