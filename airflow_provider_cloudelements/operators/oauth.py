@@ -137,7 +137,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             raise CloudElementsValidationError("parameters must be a dictionary of strings.")
         if taken := sorted(_TAKEN & set(parameters)):
             raise CloudElementsValidationError(
-                f"parameters: {', '.join(taken)} comes from the connection or an argument of its own, and the "
+                f"parameters: {', '.join(taken)} comes from the connection or its own argument, and the "
                 "state from the operator."
             )
         for value in secret_values(parameters):
