@@ -1,7 +1,8 @@
 """What importing the operators adds to a DAG file that imports airflow.sdk anyway.
 
 Each child imports what any DAG file needs, then the operators of one provider, so both come from one fresh
-process. Counted is processor time: on a shared machine the time on the clock of the same import varied fivefold.
+process. Counted is processor time: on a shared machine the time on the clock of the same import varied
+fivefold.
 """
 
 from __future__ import annotations
