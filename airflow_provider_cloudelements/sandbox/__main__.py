@@ -23,13 +23,28 @@ from airflow_provider_cloudelements.sandbox.settings import (
 #: Exit code for a wrong option or a taken port, as argparse has it.
 USAGE_ERROR = 2
 
+#: Settings about events and deliveries that are numbers.
+_EVENT_OPTIONS = {
+    "event_visible_after": "seconds until an event is listed",
+    "event_visible_spread": "up to so many further seconds, for each event others",
+    "event_notified_after": "seconds until an event is NOTIFIED",
+    "events_kept": "more events push the oldest out",
+    "event_retention": "seconds until an event is forgotten, 0 for never",
+    "delivery_timeout": "seconds that a receiver may take",
+    "retry_count": "how often a failed delivery is tried again",
+    "retry_base": "retry x comes base ^ (exponent * x) seconds after the try before",
+    "retry_exponent": "see --retry-base",
+    "time_factor": "multiplies the pauses before retries and between polls",
+}
+
 
 def _parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_cloudelements.sandbox",
         description="A local Cloud Elements (SAP Open Connectors) API with known secrets, for tests.",
-        epilog="The two secrets may also come from the environment, as CLOUDELEMENTS_SANDBOX_USER_SECRET and"
+        epilog="With emit as the first word it sends a vendor's event to a running sandbox: see emit --help."
+        " The two secrets may also come from the environment, as CLOUDELEMENTS_SANDBOX_USER_SECRET and"
         " CLOUDELEMENTS_SANDBOX_ORGANIZATION_SECRET.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
@@ -71,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
         const=True,
         help="let the answer of a create repeat providerData, the code too",
     )
+    for name, meaning in _EVENT_OPTIONS.items():
+        default = getattr(defaults, name)
+        group.add_argument(
+            f"--{name.replace('_', '-')}", type=type(default), help=f"{meaning} (default: {default:g})"
+        )
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when standard input is closed")
     return parser
 
@@ -97,13 +117,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: the command line; None for the process's own.
     """
-    options = _parser().parse_args(arguments)
-    from airflow_provider_cloudelements.sandbox.server import (
-        SandboxServer,
-        listen,
-        loopback_address,
-        origin_of,
-    )
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if given[:1] == ["emit"]:
+        from airflow_provider_cloudelements.sandbox.emit import main as emit
+
+        return emit(given[1:])
+    options = _parser().parse_args(given)
+    from airflow_provider_cloudelements.sandbox.loopback import loopback_address
+    from airflow_provider_cloudelements.sandbox.server import SandboxServer, listen, origin_of
 
     try:
         settings = _settings(options)

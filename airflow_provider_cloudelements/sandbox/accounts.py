@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox.errors import not_emulated, unauthorized
+from airflow_provider_cloudelements.sandbox.errors import ApiError, bad_request, not_emulated, unauthorized
 from airflow_provider_cloudelements.sandbox.paging import RETURNED_HEADER, TOTAL_HEADER
 from airflow_provider_cloudelements.sandbox.router import Handler
 from airflow_provider_cloudelements.sandbox.web import Call, json_reply
 
 ACCOUNT = {"id": 31, "name": "Sandbox account", "externalId": "sandbox-account", "defaultAccount": True}
+#: The account setting that says what becomes of a failed delivery (dossier 6.4), and its values.
+POLICY = "notification.webhook.failure.policy"
+RETRY, QUEUE = "retry", "queue"
+POLICIES = (RETRY, QUEUE)
+_MOST_SETTINGS = 200
+
+#: The person whose secrets the sandbox takes; CH requires these four fields.
+USER = {"id": 77, "emailAddress": "sandbox@example.com", "firstName": "Sandy", "lastName": "Box"}
 ORGANIZATION = {"id": 11, "name": "Sandbox organization", "active": True}
 
 #: For the bearer flow (0a no. 5): public, like everything about the sandbox's person.
@@ -30,6 +38,38 @@ def list_accounts(_call: Call) -> Response:
 def no_account_call(_call: Call) -> Response:
     """Answer any other call to an account: not emulated."""
     raise not_emulated("calls to accounts")
+
+
+def check_account(number: int | None) -> None:
+    """Refuse another's account (CH:events/analytics.js).
+
+    :param number: an account's id, or None for what is none.
+    """
+    if number != ACCOUNT["id"]:
+        raise ApiError(403, "The account is not yours")
+
+
+def get_settings(call: Call) -> Response:
+    """GET /accounts/settings: all settings, notification.webhook.failure.policy among them (0a no. 14)."""
+    return json_reply(call.state.account_settings)
+
+
+def change_settings(call: Call) -> Response:
+    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: echoes them (CH:persister.js).
+
+    The answer holds all of them; settings without a meaning here are kept as they come (both choices).
+    """
+    if "id" in call.params:
+        check_account(call.number("id"))
+    body = call.json_object()
+    if not body:
+        raise bad_request("A setting is required")
+    if POLICY in body and body[POLICY] not in POLICIES:
+        raise bad_request(f"Setting {POLICY} must be one of {', '.join(POLICIES)}")
+    if len({**call.state.account_settings, **body}) > _MOST_SETTINGS:
+        raise bad_request(f"There are at most {_MOST_SETTINGS} settings")
+    call.state.account_settings.update(body)
+    return json_reply(call.state.account_settings)
 
 
 def or_resource(platform: Handler, resource: Handler) -> Handler:

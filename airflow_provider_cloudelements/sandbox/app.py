@@ -16,10 +16,11 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_cloudelements.sandbox.auth import authorize, parse_words
+from airflow_provider_cloudelements.sandbox.auth import Access, authorize, parse_words
 from airflow_provider_cloudelements.sandbox.connection import cut_connection, drop_connection
 from airflow_provider_cloudelements.sandbox.errors import ApiError, not_found, phrase
 from airflow_provider_cloudelements.sandbox.faults import Fault
+from airflow_provider_cloudelements.sandbox.inbound import drop_oversize
 from airflow_provider_cloudelements.sandbox.journal import Entry
 from airflow_provider_cloudelements.sandbox.router import Router
 from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
@@ -118,7 +119,12 @@ class SandboxApp:
                     # The sandbox was reset meanwhile: the call belongs to a world that is gone.
                     await drop_connection(scope, receive)
                     return
-                response = _too_big(call) if too_big else self._perform(self._api, call)
+                if not too_big:
+                    response = self._perform(self._api, call)
+                elif route is not None and route.access_of(call.method) is Access.VENDOR:
+                    response = drop_oversize(call)
+                else:
+                    response = _too_big(call)
             if late:
                 await self._wait(fault, receive, name)
             status = await self._deliver(call, fault, response, scope, receive, send, entry)
@@ -175,6 +181,7 @@ class SandboxApp:
         """Let the handler of a path answer; every error becomes the error body."""
         try:
             self.state.sessions.catch_up()
+            self.state.agenda.catch_up()
             route = router.match(call.segments)
             if route is None:
                 raise not_found("page")
@@ -187,7 +194,7 @@ class SandboxApp:
             if handler is None:
                 allowed = {"Allow": ", ".join(sorted(route.handlers))}
                 raise ApiError(405, f"Method not allowed; allowed are {allowed['Allow']}", headers=allowed)
-            if router is self._api:
+            if router is self._api and access is not Access.VENDOR:
                 _check_accept(call)
             response = handler(call)
             if call.instance is not None:

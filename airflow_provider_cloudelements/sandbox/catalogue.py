@@ -20,6 +20,15 @@ USER_TOKEN = "oauth.user.token"  # noqa: S105 - a name
 REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105 - a name
 REFRESH_INTERVAL = "oauth.user.refresh_interval"
 
+#: The keys about events that the sandbox acts on (dossier 5.1).
+EVENTS_ENABLED = "event.notification.enabled"
+CALLBACK_URL = "event.notification.callback.url"
+SIGNATURE_KEY = "event.notification.signature.key"
+VENDOR_TYPE = "event.vendor.type"
+POLL_INTERVAL = "event.poller.refresh_interval"
+POLLER_CONFIGURATION = "event.poller.configuration"
+POLLED_OBJECTS = "event.objects"
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -212,15 +221,13 @@ AUTHENTICATION_KEYS: dict[str, tuple[Key, ...]] = {
 
 #: Keys that every element has (dossier 5.1).
 COMMON_KEYS: tuple[Key, ...] = (
-    Key("event.notification.enabled", "Events Enabled", "BOOLEAN", default="false"),
-    Key("event.notification.callback.url", "Event Notification Callback URL", "TEXTFIELD_1000"),
-    Key("event.notification.signature.key", "Event Notification Signature Key", "TEXTFIELD_1000"),
-    Key("event.vendor.type", "Vendor Event Type"),
-    Key(
-        "event.poller.refresh_interval", "Event poller refresh interval (mins)", "TEXTFIELD_32", default="15"
-    ),
-    Key("event.poller.configuration", "Configure Polling", "TEXTAREA"),
-    Key("event.objects", "Objects to Monitor for Changes", "TEXTFIELD_1000"),
+    Key(EVENTS_ENABLED, "Events Enabled", "BOOLEAN", default="false"),
+    Key(CALLBACK_URL, "Event Notification Callback URL", "TEXTFIELD_1000"),
+    Key(SIGNATURE_KEY, "Event Notification Signature Key", "TEXTFIELD_1000"),
+    Key(VENDOR_TYPE, "Vendor Event Type"),
+    Key(POLL_INTERVAL, "Event poller refresh interval (mins)", "TEXTFIELD_32", default="15"),
+    Key(POLLER_CONFIGURATION, "Configure Polling", "TEXTAREA"),
+    Key(POLLED_OBJECTS, "Objects to Monitor for Changes", "TEXTFIELD_1000"),
     Key("filter.response.nulls", "Filter null values from the response", "BOOLEAN", default="true"),
 )
 

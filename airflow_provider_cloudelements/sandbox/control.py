@@ -11,7 +11,7 @@ from airflow_provider_cloudelements.sandbox.catalogue import find
 from airflow_provider_cloudelements.sandbox.errors import bad_request
 from airflow_provider_cloudelements.sandbox.faults import read_fault
 from airflow_provider_cloudelements.sandbox.instances import element_of, instance_of
-from airflow_provider_cloudelements.sandbox.provisioning import ENABLED
+from airflow_provider_cloudelements.sandbox.poller import is_polled
 from airflow_provider_cloudelements.sandbox.store import Instance
 from airflow_provider_cloudelements.sandbox.vendor import code_view
 from airflow_provider_cloudelements.sandbox.web import Call, empty_reply, json_reply
@@ -74,7 +74,8 @@ def _summary(instance: Instance) -> dict[str, Any]:
         "valid": instance.valid,
         "disabled": instance.disabled,
         "failedRefreshes": instance.failed_refreshes,
-        "eventsEnabled": (instance.configuration.get(ENABLED) or "").lower() == "true",
+        "eventsEnabled": instance.events_enabled,
+        "eventsBy": "polling" if is_polled(instance) else "webhook",
         "externalAuthentication": instance.external,
     }
 

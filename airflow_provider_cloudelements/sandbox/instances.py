@@ -8,7 +8,7 @@ from collections import Counter
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox.accounts import ACCOUNT
+from airflow_provider_cloudelements.sandbox.accounts import check_account
 from airflow_provider_cloudelements.sandbox.catalogue import Element, find
 from airflow_provider_cloudelements.sandbox.errors import ApiError, bad_request, not_found
 from airflow_provider_cloudelements.sandbox.fields import read_debug, read_element, read_flag
@@ -114,6 +114,7 @@ def delete_instance(call: Call) -> Response:
     instance = instance_of(call)
     call.state.store.remove(instance)
     call.state.sessions.forget(instance)
+    call.state.notifications.forget_instance(instance)
     return empty_reply()
 
 
@@ -200,6 +201,6 @@ def count_instances(call: Call) -> Response:
 
 def list_account_instances(call: Call) -> Response:
     """GET /accounts/instances and /accounts/{id}/instances: the same objects (OC:api-reference-instances)."""
-    if "id" in call.params and call.number("id") != ACCOUNT["id"]:
-        raise ApiError(403, "The account is not yours")
+    if "id" in call.params:
+        check_account(call.number("id"))
     return list_instances(call)

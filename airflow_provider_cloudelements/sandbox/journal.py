@@ -23,6 +23,7 @@ WORDS = ("User", "Organization", "Element", "Bearer")
 QUERY_NAMES = frozenset(
     {
         "abridged",
+        "accountIds[]",
         "apiKey",
         "apiSecret",
         "callbackUrl",

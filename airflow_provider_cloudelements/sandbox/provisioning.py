@@ -21,8 +21,6 @@ from airflow_provider_cloudelements.sandbox.state import State
 from airflow_provider_cloudelements.sandbox.store import Instance
 from airflow_provider_cloudelements.sandbox.vendor import Grant, new_secret
 
-ENABLED = "event.notification.enabled"
-
 
 def masked_keys(element: Element, behaviour: Behaviour) -> frozenset[str]:
     """Return the names of the configuration keys that read back as asterisks.
@@ -71,6 +69,7 @@ def create(state: State, element: Element, body: dict[str, Any]) -> Instance:
         body.get("providerData") if behaviour.echo_provider_data else None,
     )
     state.sessions.open(instance)
+    state.notifications.follow(instance)
     return instance
 
 
@@ -151,6 +150,7 @@ def configure(
     else:
         _keep_grant(instance.configuration, grant)
         state.sessions.open(instance)
+    state.notifications.follow(instance)
 
 
 def _redeem(state: State, element: Element, code: str, configuration: dict[str, str | None]) -> Grant:

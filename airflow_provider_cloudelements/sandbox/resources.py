@@ -22,6 +22,7 @@ from airflow_provider_cloudelements.sandbox.paging import (
     encode_token,
     page_size,
 )
+from airflow_provider_cloudelements.sandbox.payloads import CREATED, DELETED, UPDATED
 from airflow_provider_cloudelements.sandbox.store import Instance, now_text
 from airflow_provider_cloudelements.sandbox.vendor import refusal
 from airflow_provider_cloudelements.sandbox.web import Call, empty_reply, json_reply
@@ -105,6 +106,7 @@ def create_record(call: Call) -> Response:
     table = _table(call)
     record = {**call.json_object(), "id": uuid.uuid4().hex}
     table[record["id"]] = record
+    _changed(call, record, CREATED)
     return json_reply(record)
 
 
@@ -117,6 +119,7 @@ def patch_record(call: Call) -> Response:
     """PATCH /{object}/{id}."""
     record = _record(call)
     record.update({**call.json_object(), "id": record["id"]})
+    _changed(call, record, UPDATED)
     return json_reply(record)
 
 
@@ -127,13 +130,21 @@ def put_record(call: Call) -> Response:
     record_id = record["id"]
     record.clear()
     record.update({**body, "id": record_id})
+    _changed(call, record, UPDATED)
     return json_reply(record)
 
 
 def delete_record(call: Call) -> Response:
     """DELETE /{object}/{id}: 200 and no body."""
-    del _table(call)[_record(call)["id"]]
+    record = _record(call)
+    del _table(call)[record["id"]]
+    _changed(call, record, DELETED)
     return empty_reply()
+
+
+def _changed(call: Call, record: Record, event_type: str) -> None:
+    """Let the change of a record become an event, now or at the next poll."""
+    call.state.poller.record_changed(through(call), call.params["object"], record, event_type)
 
 
 def _record(call: Call) -> Record:

@@ -6,11 +6,16 @@ from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox import (
     accounts,
+    analytics,
     authorize,
     configuration,
     control,
     elements,
+    event_calls,
+    event_control,
+    inbound,
     instances,
+    notification_calls,
     oauth,
     resources,
     swagger,
@@ -34,7 +39,7 @@ PLATFORM_AREAS = (
     "users",
 )
 #: Words after /instances that are no instance id (0a no. 12), for which there is no route yet.
-RESERVED_WORDS = ("event-poller-records", "events", "objects", "transformations")
+RESERVED_WORDS = ("event-poller-records", "objects", "transformations")
 
 
 def _not_emulated(_call: Call) -> Response:
@@ -80,6 +85,14 @@ def api_router() -> Router:
         router.add(verb, f"/instances{rest}", handler, token)
         router.add(verb, f"/instances/{{id}}{rest}", handler, platform)
     router.add("GET", "/instances/{id}", instances.get_instance, platform)
+    router.add("GET", "/instances/events", event_calls.list_events, platform)
+    router.add("GET", "/instances/events/dispositions", analytics.list_dispositions, platform)
+    router.add("GET", "/instances/events/analytics", analytics.count_all, platform)
+    router.add("GET", "/instances/events/analytics/accounts", analytics.count_by_account, platform)
+    router.add("GET", "/instances/events/analytics/instances", analytics.count_by_instance, platform)
+    router.add("GET", "/instances/events/{event}", event_calls.get_event, platform)
+    router.add("GET", "/instances/{id}/events", event_calls.list_instance_events, platform)
+    router.add("GET", "/instances/{id}/events/{event}", event_calls.get_event, platform)
     # The dossier (2.2) names no id-less twins of these two.
     router.add("GET", "/instances/{id}/docs/{operation}", swagger.operation_docs, platform)
     router.add("GET", "/instances/{id}/docs/{operation}/definitions", swagger.operation_definitions, platform)
@@ -114,9 +127,39 @@ def api_router() -> Router:
         ("DELETE", "/accounts/{record}", accounts.no_account_call, resources.delete_record),
     ):
         router.add(verb, path, accounts.or_resource(on_platform, at_vendor), Access.EITHER)
+    router.add("GET", "/accounts/settings", accounts.get_settings, platform)
+    router.add("PATCH", "/accounts/settings", accounts.change_settings, platform)
+    router.add("POST PATCH", "/accounts/{id}/settings", accounts.change_settings, platform)
     router.add("POST", "/authentication", accounts.authenticate, Access.PUBLIC)
     router.add("GET", "/authentication/secrets", accounts.secrets, platform)
 
+    notes, one = "/notifications", "/notifications/{notification}"
+    router.add("POST", notes, notification_calls.create_notification, platform)
+    router.add("GET", notes, notification_calls.list_notifications, platform)
+    router.add("GET", one, notification_calls.get_notification, platform)
+    router.add("DELETE", one, notification_calls.delete_notification, platform)
+    router.add("PUT", f"{one}/acknowledge", notification_calls.acknowledge, platform)
+    subscriptions = f"{notes}/subscriptions"
+    router.add("POST", subscriptions, notification_calls.create_subscription, platform)
+    router.add("GET", subscriptions, notification_calls.list_subscriptions, platform)
+    router.add("GET", f"{subscriptions}/deliveries", notification_calls.list_deliveries, platform)
+    router.add("PUT", f"{subscriptions}/deliveries", notification_calls.release_deliveries, platform)
+    by_id = f"{subscriptions}/{{subscription}}"
+    router.add("GET", by_id, notification_calls.get_subscription, platform)
+    router.add("DELETE", by_id, notification_calls.delete_subscription, platform)
+    of_one = f"{one}/subscriptions"
+    router.add("GET", f"{of_one}/deliveries", notification_calls.list_notification_deliveries, platform)
+    router.add("GET", f"{of_one}/{{subscription}}/deliveries", notification_calls.get_delivery, platform)
+
+    # The bare resource that is called events meets the vendors' route: there an element's key goes first.
+    for verb, handler in (
+        ("PATCH", resources.patch_record),
+        ("PUT", resources.put_record),
+        ("DELETE", resources.delete_record),
+    ):
+        router.add(verb, "/events/{element}", inbound.as_record(handler), resource)
+    router.add("GET POST", "/events/{element}", inbound.receive_event, Access.VENDOR)
+    router.add("GET POST", "/events/{element}/{instance}", inbound.receive_event, Access.VENDOR)
     for start in ("", "/hubs/{hub}"):
         router.add("GET", f"{start}/ping", resources.ping, resource)
         router.add("GET", f"{start}/objects", resources.list_objects, Access.DISCOVERY)
@@ -142,6 +185,10 @@ def control_router() -> Router:
     router.add("GET", "/instances", control.list_instances, public)
     router.add("PATCH", "/instances/{id}", control.patch_instance, public)
     router.add("POST", "/instances/{id}/revoke", control.revoke_instance, public)
+    router.add("POST", "/instances/{id}/poll", event_control.poll_now, public)
+    router.add("GET", "/events", event_control.count_events, public)
+    router.add("POST", "/events", event_control.emit_events, public)
+    router.add("GET", "/deliveries", event_control.list_deliveries, public)
     router.add("PUT", "/vendors/{element}", control.set_vendor, public)
     router.add("GET", "/codes", control.list_codes, public)
     router.add("POST", "/codes", control.mint_code, public)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import signal
 import socket
 import threading
@@ -19,23 +18,6 @@ from airflow_provider_cloudelements.sandbox.settings import Settings
 _KEEP_ALIVE_SECONDS = 75
 #: Calls that still run at the end get so long.
 _GRACE_SECONDS = 1
-
-
-def loopback_address(host: str) -> str:
-    """Return the loopback address that a host names.
-
-    :param host: an address or ``localhost``.
-    :raises ValueError: for anything else: the sandbox has public secrets and takes control calls without any.
-    """
-    if host.lower() == "localhost":
-        return "127.0.0.1"
-    with contextlib.suppress(ValueError):
-        address = ipaddress.ip_address(host.strip("[]"))
-        if address.is_loopback:
-            return str(address)
-    raise ValueError(
-        f"{host!r} is not a loopback address: the sandbox listens on 127.0.0.1, ::1 or localhost only"
-    )
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -27,6 +27,9 @@ DEFAULT_PORT = 8095
 #: The app that the platform itself has at every vendor; its name is the sandbox's own.
 PLATFORM_CLIENT_ID = "cloud-elements-own-app"
 
+#: The platform's own pollers add it to the key in /events/{key} (CH:formulas/assets/common.js).
+POLLING_SUFFIX = "Polling"
+
 #: A larger request body is answered with 429 (HC:technical-restrictions).
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
@@ -41,8 +44,19 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "empty_list": ("empty", "missing"),
     "tags_match": ("any", "all"),
     "order": ("ascending", "descending"),
+    "event_order": ("newest", "oldest", "visibility"),
+    "unnotified_status": ("DISPATCHED", "CONSUMED"),
+    "split_events": ("own", "shared"),
+    "notification_form": ("message", "response"),
+    "outside_callback": ("skip", "fail"),
 }
-_AT_LEAST: dict[str, float] = {"page_size": 1, "max_page_size": 1, "vendor_refusal_status": 400}
+_AT_LEAST: dict[str, float] = {
+    "page_size": 1,
+    "max_page_size": 1,
+    "vendor_refusal_status": 400,
+    "events_kept": 1,
+    "delivery_timeout": 0.01,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,24 @@ class Behaviour:
     :param failed_refresh_interval: seconds between two failed refreshes of a vendor's token; the fifth
         disables the instance (10 seconds, 0a no. 17), with 0 at once.
     :param echo_provider_data: whether a create's answer repeats ``providerData``, as the docs of 2017 show.
+    :param event_order: the order of event lists: by arrival, ``newest`` or ``oldest`` first, or by
+        ``visibility``: what became visible last comes first, so that dates are mixed.
+    :param event_visible_after: seconds from an event's arrival until it is listed (CH waits up to 10).
+    :param event_visible_spread: up to so many further seconds, another number for each event.
+    :param event_notified_after: seconds from an event's arrival until it is NOTIFIED.
+    :param unnotified_status: the last status of an event that nobody is notified of.
+    :param split_events: of a vendor's body that fills several notifications each is an event with an id of
+        its ``own``, or all are one event with a ``shared`` id.
+    :param events_kept: more events push the oldest out.
+    :param event_retention: seconds until an event is forgotten, 0 for never.
+    :param notification_form: the body of a delivery: ``message`` (UC, CH) or ``response`` (older docs).
+    :param delivery_timeout: seconds that a receiver may take.
+    :param outside_callback: a callback that is no loopback address is never called; its delivery is left
+        alone (``skip``) or counts as failed (``fail``).
+    :param retry_count: how often a failed delivery is tried again (HC:event-retry-and-queueing; older: 9).
+    :param retry_base: try x comes base ^ (exponent * x) seconds after the one before.
+    :param retry_exponent: see ``retry_base`` (older: 2).
+    :param time_factor: multiplies the pauses before retries and between polls.
     """
 
     code_lifetime: float = 600.0
@@ -82,6 +114,21 @@ class Behaviour:
     vendor_refusal_status: int = 400
     failed_refresh_interval: float = 10.0
     echo_provider_data: bool = False
+    event_order: str = "newest"
+    event_visible_after: float = 0.0
+    event_visible_spread: float = 0.0
+    event_notified_after: float = 0.0
+    unnotified_status: str = "DISPATCHED"
+    split_events: str = "own"
+    events_kept: int = 100_000
+    event_retention: float = 0.0
+    notification_form: str = "message"
+    delivery_timeout: float = 10.0
+    outside_callback: str = "skip"
+    retry_count: int = 5
+    retry_base: float = 2.0
+    retry_exponent: float = 3.0
+    time_factor: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse a value of the wrong type or range, naming the field."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from airflow_provider_cloudelements.sandbox.accounts import POLICY, RETRY
+from airflow_provider_cloudelements.sandbox.agenda import Agenda
+from airflow_provider_cloudelements.sandbox.courier import Courier
+from airflow_provider_cloudelements.sandbox.events import EventLog
 from airflow_provider_cloudelements.sandbox.faults import Faults
 from airflow_provider_cloudelements.sandbox.journal import Journal
+from airflow_provider_cloudelements.sandbox.notifications import Notifications
+from airflow_provider_cloudelements.sandbox.poller import Poller
 from airflow_provider_cloudelements.sandbox.sessions import Sessions
 from airflow_provider_cloudelements.sandbox.settings import Behaviour, Settings
 from airflow_provider_cloudelements.sandbox.store import Store
@@ -28,12 +34,24 @@ class State:
         self.traces = Traces()
         self.faults = Faults()
         self.journal = Journal()
+        self.agenda = Agenda()
+        self.events = EventLog(self)
+        self.notifications = Notifications(self)
+        self.courier = Courier(self)
+        self.poller = Poller(self)
+        #: The account's settings; retry is the default (dossier 6.4).
+        self.account_settings: dict[str, object] = {POLICY: RETRY}
         #: Rises with each reset: a call that began before one has no effect after it.
         self.epoch = 0
 
     def reset(self) -> None:
         """Forget everything but the settings of the start."""
         self.behaviour = self.settings.behaviour
+        self.courier.clear()
+        self.agenda.clear()
+        self.events.clear()
+        self.notifications.clear()
+        self.account_settings = {POLICY: RETRY}
         self.store.clear()
         self.vendor.clear()
         self.sessions.clear()

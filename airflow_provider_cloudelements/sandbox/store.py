@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_cloudelements.sandbox.catalogue import Element
+from airflow_provider_cloudelements.sandbox.catalogue import EVENTS_ENABLED, Element
 from airflow_provider_cloudelements.sandbox.vendor import Credential, credential_of, new_secret
 
 _FIRST_INSTANCE_ID = 410_001
@@ -43,6 +43,10 @@ class Instance:
     :param trace_until: when trace logging ends, on the monotonic clock.
     :param row_ids: numeric id of each configuration row, given when first asked for.
     :param records: the vendor's data by resource name, made when first asked for.
+    :param changes: of a polled instance with events: by resource and record when it was created and updated
+        through the API, in seconds since 1970.
+    :param polled: when the last poll was.
+    :param poll_due: when the next one is planned, on the monotonic clock, or None.
     """
 
     id: int
@@ -64,11 +68,19 @@ class Instance:
     trace_until: float = 0.0
     row_ids: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+    changes: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict, repr=False)
+    polled: float = 0.0
+    poll_due: float | None = None
 
     @property
     def credential(self) -> Credential:
         """A person's login at the vendor."""
         return credential_of(self.element, self.configuration)
+
+    @property
+    def events_enabled(self) -> bool:
+        """Whether its events are switched on (dossier 5.1)."""
+        return (self.configuration.get(EVENTS_ENABLED) or "").lower() == "true"
 
     @property
     def trace_logging(self) -> bool:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_cloudelements.sandbox.catalogue import Key
-from airflow_provider_cloudelements.sandbox.provisioning import ENABLED, masked_keys
+from airflow_provider_cloudelements.sandbox.accounts import USER
+from airflow_provider_cloudelements.sandbox.catalogue import CALLBACK_URL, Key
+from airflow_provider_cloudelements.sandbox.provisioning import masked_keys
 from airflow_provider_cloudelements.sandbox.settings import MASK, Behaviour
 from airflow_provider_cloudelements.sandbox.state import State
 from airflow_provider_cloudelements.sandbox.store import Instance
-
-#: The person whose secrets the sandbox takes; CH requires these four fields.
-USER = {"id": 77, "emailAddress": "sandbox@example.com", "firstName": "Sandy", "lastName": "Box"}
-
-CALLBACK_URL = "event.notification.callback.url"
 
 
 def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = True) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = T
         "disabled": instance.disabled,
         "maxCacheSize": 0,
         "cacheTimeToLive": 0,
-        "eventsEnabled": (configuration.get(ENABLED) or "").lower() == "true",
+        "eventsEnabled": instance.events_enabled,
         "traceLoggingEnabled": instance.trace_logging,
         "cachingEnabled": False,
         "externalAuthentication": instance.external,

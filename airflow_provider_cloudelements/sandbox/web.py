@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.errors import ApiError, bad_request, phrase
+from airflow_provider_cloudelements.sandbox.jsontext import parse_body
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.sandbox.state import State
@@ -97,8 +98,8 @@ class Call:
         if not self.body.strip():
             raise bad_request("A JSON body is required")
         try:
-            return json.loads(self.body.decode("utf-8"), parse_constant=_no_constant)
-        except (ValueError, RecursionError):
+            return parse_body(self.body)[0]
+        except ValueError:
             # The parser's own text quotes the body, which may hold a secret.
             raise bad_request("The body is not valid JSON") from None
 
@@ -119,11 +120,6 @@ class Call:
         :param name: the variable's name.
         """
         return to_id(self.params[name])
-
-
-def _no_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which are not JSON."""
-    raise ValueError(name)
 
 
 def to_id(text: str) -> int | None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -32,6 +38,11 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "oauth.api.secret": "client-secret",
     },
 }
+
+
+def encoded(instance_id: int) -> str:
+    """Return an instance id as vendors have it in the path."""
+    return base64.b64encode(str(instance_id).encode()).decode()
 
 
 class Api:
@@ -77,6 +88,36 @@ class Api:
         created: dict[str, Any] = answer.json()
         return created
 
+    def listening(
+        self, element: str = "closeio", /, callback: str | None = None, **configuration: Any
+    ) -> int:
+        """Create an instance with its events on; return its id."""
+        keys = {**CONFIGURATIONS[element], **EVENTS_ON, **configuration}
+        if callback is not None:
+            keys["event.notification.callback.url"] = callback
+        number: int = self.create(element, configuration=keys)["id"]
+        return number
+
+    def events(self, instance_id: int | None = None, **query: Any) -> list[dict[str, Any]]:
+        """Read all pages of the events."""
+        path = "/instances/events" if instance_id is None else f"/instances/{instance_id}/events"
+        rows: list[dict[str, Any]] = []
+        while True:
+            answer = self("GET", path, params=query)
+            assert answer.status_code == 200, answer.text
+            rows += answer.json()
+            token = answer.headers.get("Elements-Next-Page-Token")
+            if token is None:
+                return rows
+            query["nextPage"] = token
+
+    def vendor(self, path: str, body: Any = None, **options: Any) -> requests.Response:
+        """Call the inbound route as a vendor does, without Authorization."""
+        if body is not None:
+            options["json"] = body
+        headers = {"Authorization": None, **options.pop("headers", {})}
+        return self(options.pop("method", "POST"), f"/events/{path}", headers=headers, **options)
+
     def show(self, instance_id: int) -> dict[str, Any]:
         answer = self("GET", f"/instances/{instance_id}")
         assert answer.status_code == 200, answer.text
@@ -92,6 +133,69 @@ class Api:
         assert body["message"]
         assert answer.headers["Elements-Error"]
         return body
+
+
+EVENTS_ON = {"event.notification.enabled": True}
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 15) -> Any:
+    """Return what a condition gives as soon as it is true."""
+    end = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < end, "this did not happen in time"
+        time.sleep(0.01)
+
+
+class Receiver:
+    """A receiver of notifications on the loopback interface.
+
+    ``statuses`` are answered one after the other, then 200; ``seconds`` is how long each answer takes.
+    """
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+        self.seconds = 0.0
+        self.got: list[tuple[str, dict[str, str], bytes]] = []
+        self.moments: list[float] = []
+        self.lock = threading.Lock()
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with receiver.lock:
+                    receiver.moments.append(time.monotonic())
+                    receiver.got.append((self.path, dict(self.headers), body))
+                    status = receiver.statuses.pop(0) if receiver.statuses else 200
+                time.sleep(receiver.seconds)
+                self.send_response(status)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?q=1"
+
+    def bodies(self) -> list[dict[str, Any]]:
+        with self.lock:
+            return [json.loads(body) for _, _, body in self.got]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    thread = threading.Thread(target=receiver.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield receiver
+    receiver.server.shutdown()
+    thread.join()
+    receiver.server.server_close()
 
 
 @pytest.fixture

@@ -68,6 +68,7 @@ def test_instances_are_summed_up(api, sandbox):
         "disabled": False,
         "failedRefreshes": 0,
         "eventsEnabled": False,
+        "eventsBy": "webhook",
         "externalAuthentication": "none",
     }
     assert sandbox.set_instance(instance["id"], disabled=True)["disabled"] is True

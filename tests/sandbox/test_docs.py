@@ -8,6 +8,7 @@ from pathlib import Path
 
 from airflow_provider_cloudelements.sandbox import DEFAULT_ORGANIZATION_SECRET, DEFAULT_USER_SECRET, Sandbox
 from airflow_provider_cloudelements.sandbox.catalogue import ELEMENTS
+from airflow_provider_cloudelements.sandbox.emission import FIELDS
 from airflow_provider_cloudelements.sandbox.faults import ACTIONS, BODIES, Fault
 from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
@@ -45,6 +46,7 @@ def test_secrets_settings_and_faults_are_documented():
         *(entry.name for entry in fields(Fault) if entry.init),
         *ACTIONS,
         *BODIES,
+        *FIELDS,
     ):
         assert f"`{name}`" in TEXT, name
     for element in ELEMENTS:
@@ -58,6 +60,12 @@ def test_the_routes_that_it_names_exist():
         "elements/metadata",
         "hubs/keys",
         "organizations/me",
+        "accounts/settings",
+        "instances/events",
+        "instances/events/dispositions",
+        "instances/events/analytics",
+        "notifications",
+        "notifications/subscriptions/deliveries",
         "ping",
         "objects",
     ):
@@ -70,7 +78,10 @@ def test_the_routes_that_it_names_exist():
         "requests",
         "instances",
         "instances/{id}/revoke",
+        "instances/{id}/poll",
         "vendors/{element}",
+        "events",
+        "deliveries",
         "codes",
         "faults",
         "settings",

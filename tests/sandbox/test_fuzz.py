@@ -50,7 +50,8 @@ BODIES = st.dictionaries(
 WORDS = (
     "instances elements hubs accounts organizations me oauth url configuration enabled ping objects closeio"
     " microsoftgraph 7303 410001 leads count docs trace-logging metadata keys authentication secrets trace"
-    " default revoke . .. %00 %2F %ff %E2%82%AC {id} *"
+    " default revoke events notifications subscriptions deliveries acknowledge settings analytics"
+    " . .. %00 %2F %ff %E2%82%AC {id} *"
 ).split()
 PARTS = st.sampled_from(["", *WORDS]) | st.text(
     string.ascii_letters + string.digits + "-_~", min_size=1, max_size=12
@@ -156,7 +157,7 @@ def test_authorization_headers(api, header):
 
 @RELAXED
 @given(
-    path=st.sampled_from(["/faults", "/codes", "/settings", "/vendors/sfdc"]),
+    path=st.sampled_from(["/faults", "/codes", "/settings", "/vendors/sfdc", "/events"]),
     body=st.dictionaries(
         st.sampled_from(
             [
@@ -170,6 +171,10 @@ def test_authorization_headers(api, header):
                 "delay",
                 "page_size",
                 "accepted",
+                "count",
+                "objects",
+                "event_type",
+                "body",
                 "x",
             ]
         ),
