@@ -38,11 +38,12 @@ $(READY): pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account of what happened
 	$(BIN)/python -m scripts.demo
 
-test: $(READY) ## every test but the soak: unit, Airflow in process, real processes, browser
-	$(PYTEST) -m "not soak"
+test: unit ## every test but the soak: unit, Airflow in process, real processes, browser
+	$(PYTEST) -m "(airflow or processes or browser) and not soak"
 
+# Two at a time; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started
-	$(PYTEST) -m "not airflow and not processes and not browser and not soak"
+	$(PYTEST) -n 2 --dist loadfile -m "not airflow and not processes and not browser and not soak"
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -247,6 +247,10 @@ def wait_for_missing(scale: Scale) -> Waited:
         return _wait_with_ours(scale, sandbox, "exists", appear)
 
 
+class TooBusyError(RuntimeError):
+    """Nothing can be said of what was measured."""
+
+
 def wait_for_ready(scale: Scale) -> Waited:
     """Let triggers wait for instances that are there and whose vendor does not answer; then it does."""
     with served() as (sandbox, client):
@@ -302,6 +306,8 @@ def _wait_with_ours(
         for number, (_, each) in enumerate(calls)
         if each["path"] == "/instances" and "nextPage" not in each["query"]
     ]
+    if len(looks) < 2:
+        raise TooBusyError("fewer than two looks fell into the window: the machine was too busy to measure")
     first, last = looks[0], looks[-1]
     between = [each for _, each in calls[first:last]]
     return _waited(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -82,16 +83,24 @@ def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
 
 
 def test_who_waits_for_what_is_not_there_shares_one_list() -> None:
-    for _ in range(3):  # a busy machine may spoil one measurement
-        waited = waiting.wait_for_missing(FEW)
+    for _ in range(3):
+        waited = measured(waiting.wait_for_missing)
         assert waited.calls <= 60
         if max(waited.gap, waited.answered_gap) < waiting.THRESHOLD:
             return
     pytest.fail(f"the loop stood for {waited.gap:.3f} s, and {waited.answered_gap:.3f} s in the end")
 
 
+def measured(measure):
+    """Measure, again where a busy machine spoiled it."""
+    for _ in range(3):
+        with contextlib.suppress(waiting.TooBusyError):
+            return measure(FEW)
+    return measure(FEW)
+
+
 def test_who_waits_for_what_does_not_work_has_it_pinged_once_a_look() -> None:
-    waited = waiting.wait_for_ready(FEW)
+    waited = measured(waiting.wait_for_ready)
     assert waited.a_look == 1
     assert 2 <= waited.at_once <= waiting.PINGS_AT_ONCE
 

@@ -156,7 +156,7 @@ def test_a_raw_header_and_an_element_token_are_not_put_together() -> None:
 @pytest.mark.parametrize(
     "body",
     [{"a": object()}, {"a": {1, 2}}, {"a": float("nan")}, {"a": float("inf")}, {("a", 1): 2}, b"bytes"],
-    ids=repr,
+    ids=["object", "set", "nan", "infinity", "tuple", "bytes"],
 )
 def test_what_is_no_json_is_refused_before_it_is_sent(body: Any) -> None:
     error = failure(account("http://127.0.0.1:1"), "POST", body=body)
