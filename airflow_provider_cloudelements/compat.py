@@ -35,8 +35,10 @@ __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
+    "aget_asset_state",
     "aget_connection",
     "amask_secrets",
+    "aset_asset_state",
     "default_deferrable",
     "mask_secret",
     "task_state_store",
@@ -117,3 +119,45 @@ def task_state_store(context: Any) -> Any | None:
     :return: The store, ``None`` on Airflow 3.1 and 3.2 and outside a running task.
     """
     return context.get("task_state_store") if context else None
+
+
+async def aget_asset_state(trigger: Any, key: str) -> Any | None:
+    """Read from the state store of the asset that a trigger watches (Airflow 3.3 and later).
+
+    :param trigger: The trigger, as the triggerer made it.
+    :param key: What to read.
+    :return: The value; ``None`` where there is none, or no store.
+    :raises ValueError: Several assets share the trigger, and none has its own state.
+    """
+    store = _asset_state_store(trigger)
+    if store is None:
+        return None
+    if hasattr(store, "aget"):
+        return await store.aget(key)
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(store.get)(key)  # before Airflow 3.3.2
+
+
+async def aset_asset_state(trigger: Any, key: str, value: Any) -> None:
+    """Write to the state store of the asset that a trigger watches; where there is none, do nothing.
+
+    :param trigger: The trigger, as the triggerer made it.
+    :param key: What to write.
+    :param value: JSON, and not ``None``.
+    :raises ValueError: Several assets share the trigger.
+    """
+    store = _asset_state_store(trigger)
+    if store is None:
+        return
+    if hasattr(store, "aset"):
+        await store.aset(key, value)
+        return
+    from asgiref.sync import sync_to_async
+
+    await sync_to_async(store.set)(key, value)  # before Airflow 3.3.2
+
+
+def _asset_state_store(trigger: Any) -> Any | None:
+    """Return the store: none on Airflow 3.1 and 3.2, and where no asset is watched yet."""
+    return getattr(trigger, "asset_state_store", None)

@@ -42,20 +42,26 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "python-modules": [
                     f"airflow_provider_cloudelements.operators.{name}"
-                    for name in ("instances", "oauth", "changes", "events", "health")
+                    for name in ("instances", "oauth", "changes", "events", "deliveries", "health")
                 ],
             }
         ],
         "sensors": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["airflow_provider_cloudelements.sensors.instances"],
+                "python-modules": [
+                    "airflow_provider_cloudelements.sensors.instances",
+                    "airflow_provider_cloudelements.sensors.events",
+                ],
             }
         ],
         "triggers": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": ["airflow_provider_cloudelements.triggers.instances"],
+                "python-modules": [
+                    "airflow_provider_cloudelements.triggers.instances",
+                    "airflow_provider_cloudelements.triggers.events",
+                ],
             }
         ],
         "extra-links": [

@@ -22,6 +22,8 @@ from airflow_provider_cloudelements.operators.changes import CloudElementsReauth
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
 from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
 
+#: Tag of the instances to check. As a parameter of the DAG it would, on Airflow 3.1, stand in the person's form.
+TAG = "nightly check"
 #: The connection that holds an element's credentials.
 LOGINS = {"closeio": "closeio_login", "microsoftgraph": "microsoft_graph_app"}
 BROKEN = ("disabled", "invalid", "needs re-authentication")
@@ -38,14 +40,13 @@ with DAG(
     catchup=False,
     tags=["cloudelements", "example"],
     doc_md=__doc__,
-    params={"tag": Param("nightly check", type="string", description="Tag of the instances to check")},
 ) as dag:
 
     def broken(report: dict) -> list[dict]:
         """Return the rows of a report that credentials can mend."""
         return [row for row in report["instances"] if row["state"] in BROKEN and row["element"] in LOGINS]
 
-    check = CloudElementsCheckInstancesOperator(task_id="check", tag="{{ params.tag }}", report="unhealthy")
+    check = CloudElementsCheckInstancesOperator(task_id="check", tag=TAG, report="unhealthy")
 
     @task
     def what_to_mend(report: dict) -> list[dict]:
@@ -59,7 +60,7 @@ with DAG(
     ).expand_kwargs(what_to_mend(check.output))
 
     check_again = CloudElementsCheckInstancesOperator(
-        task_id="check_again", tag="{{ params.tag }}", report="unhealthy", trigger_rule="all_done"
+        task_id="check_again", tag=TAG, report="unhealthy", trigger_rule="all_done"
     )
 
     @task
@@ -98,7 +99,7 @@ with DAG(
 
     last_check = CloudElementsCheckInstancesOperator(
         task_id="last_check",
-        tag="{{ params.tag }}",
+        tag=TAG,
         report="unhealthy",
         fail_on=("disabled", "invalid", "needs re-authentication", "unreachable"),
         trigger_rule="all_done",

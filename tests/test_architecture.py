@@ -23,6 +23,7 @@ PACKAGE = "airflow_provider_cloudelements"
 #: A room is a folder or a module right below the package; "" is the package's own ``__init__``.
 #: Every room, and the rooms that it may import besides itself: arrows lead downwards only.
 ARROWS: dict[str, set[str]] = {
+    "assets": {"triggers", "connections"},
     "sensors": {
         "operators",
         "triggers",
@@ -35,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
         "compat",
     },
     "operators": {
+        "webhooks",
         "triggers",
         "links",
         "hooks",
@@ -46,6 +48,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "triggers": {"hooks", "provisioning", "client", "connections", "exceptions", "compat"},
     "links": {"hooks", "client", "connections", "exceptions", "compat"},
+    "webhooks": {"client", "connections", "exceptions"},
     "hooks": {"client", "connections", "connection_form", "exceptions", "compat"},
     "retry_policy": {"exceptions"},
     "provisioning": {"client", "connections", "exceptions"},
@@ -65,7 +68,17 @@ FOR_ALL = {""}
 #: The sandbox alone stays apart even from that.
 APART = {"sandbox"}
 #: Rooms that may import Airflow. The client's only piece of it, the exception base, comes by exceptions.
-KNOW_AIRFLOW = {"sensors", "operators", "triggers", "links", "hooks", "retry_policy", "compat"}
+KNOW_AIRFLOW = {
+    "assets",
+    "sensors",
+    "operators",
+    "triggers",
+    "links",
+    "webhooks",
+    "hooks",
+    "retry_policy",
+    "compat",
+}
 #: What costs every DAG file a tenth of airflow.sdk or more: imported inside functions, or for type checkers.
 HEAVY = ("requests", "urllib3", "httpx", "fastapi", "uvicorn", "airflow.triggers", f"{PACKAGE}.triggers")
 #: What is heavy to others and not to these: no operator loads a trigger, and no DAG file the sandbox.

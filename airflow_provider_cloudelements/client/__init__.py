@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.difference import InstanceSpec
 from airflow_provider_cloudelements.client.elements import ElementsApi
@@ -15,6 +16,10 @@ from airflow_provider_cloudelements.client.models import ConfigurationRow, Eleme
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_object
 from airflow_provider_cloudelements.client.resources import InstanceClient
 from airflow_provider_cloudelements.connections import ConnectionSettings
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.deliveries import DeliveriesApi
+    from airflow_provider_cloudelements.client.events import EventsApi
 
 __all__ = [
     "CloudElementsClient",
@@ -44,6 +49,21 @@ class CloudElementsClient:
         self.http = HttpSession(settings)
         self.instances = InstancesApi(self.http, on_token)
         self.elements = ElementsApi(self.http)
+
+    # Loaded when asked for: a DAG file that only makes instances does not pay for the models of events.
+    @cached_property
+    def events(self) -> EventsApi:
+        """Events that the platform keeps to be read."""
+        from airflow_provider_cloudelements.client.events import EventsApi
+
+        return EventsApi(self.http)
+
+    @cached_property
+    def deliveries(self) -> DeliveriesApi:
+        """What became of notifications."""
+        from airflow_provider_cloudelements.client.deliveries import DeliveriesApi
+
+        return DeliveriesApi(self.http)
 
     def __enter__(self) -> CloudElementsClient:
         return self

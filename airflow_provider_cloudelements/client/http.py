@@ -133,7 +133,20 @@ class HttpSession:
         token: str | None = None,
         page_size: int | None = PAGE_SIZE,
     ) -> Iterator[Any]:
-        """Yield the items of a list, a page at a time, as they are asked for.
+        """Yield the items of a list, as they are asked for. See :meth:`list_pages`."""
+        for page in self.list_pages(path, params=params, token=token, page_size=page_size):
+            yield from page
+            del page  # a page lives no longer than its last item is wanted
+
+    def list_pages(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        page_size: int | None = PAGE_SIZE,
+    ) -> Iterator[list[Any]]:
+        """Yield a list's pages, as they are asked for.
 
         A 404 is an empty page (dossier 0a no. 3), and an empty page ends the list: a next-page token may come
         with the last page (dossier 7.1).
@@ -159,8 +172,9 @@ class HttpSession:
                     path=shown,
                 )
             page, next_page = reply.body, reply.headers.get("Elements-Next-Page-Token")
-            del reply  # a page lives no longer than its last item is wanted
-            yield from page
+            del reply
+            if page:
+                yield page
             if not next_page or not page:
                 return
             del page

@@ -281,10 +281,10 @@ class CloudElementsInstanceTrigger(BaseTrigger):
         try:
             instance = await self._wait()
         except CloudElementsError as error:
-            event = _error_event(error, final=not error.retryable)
+            event = error_event(error, final=not error.retryable)
         except AirflowNotFoundException as error:
             # Airflow says this as well when it could not ask for the connection just now.
-            event = _error_event(error, final=False)
+            event = error_event(error, final=False)
         else:
             event = {"status": "success", "instance": returned(instance)}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
@@ -307,5 +307,10 @@ class CloudElementsInstanceTrigger(BaseTrigger):
                 self.log.info("Instance %d is %s. %s", news.instance.id, news.state, news.detail or "")
 
 
-def _error_event(error: Exception, *, final: bool) -> dict[str, Any]:
+def error_event(error: Exception, *, final: bool) -> dict[str, Any]:
+    """Return what a trigger tells of a failure, for its sensor to raise.
+
+    :param error: The failure.
+    :param final: Whether no later try can help.
+    """
     return {"status": "error", "kind": type(error).__name__, "message": str(error), "final": final}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import airflow.sdk
 import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
@@ -208,6 +209,12 @@ def test_no_secret_is_found_but_where_it_must_be(ran):
         for dag_id, _ in ASKING
         for place in ("xcom.value", "hitl_detail.params_input")
     }
+    if not hasattr(airflow.sdk, "ResumableJobMixin"):  # before Airflow 3.3 the answer itself is logged
+        asked = {
+            each for each in findings if each.secret in dict(ASKING) and "/task_id=ask_person/" in each.place
+        }
+        assert asked
+        allowed |= asked
     unexpected = findings - allowed
     assert not unexpected, sorted((each.secret, each.place) for each in unexpected)
     assert Finding("element token", "table xcom.value") in findings, "the token reached XCom"

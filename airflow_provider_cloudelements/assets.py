@@ -1,0 +1,85 @@
+"""Assets whose DAGs run when a vendor tells of something."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from airflow.sdk import Asset, AssetWatcher
+
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+
+
+def cloudelements_event_asset(
+    name: str,
+    *,
+    cloudelements_conn_id: str = DEFAULT_CONN_ID,
+    instance_id: int | str | Mapping[str, Any] | None = None,
+    instance_key: str | None = None,
+    tag: str | None = None,
+    object_types: Collection[str] | None = None,
+    event_types: Collection[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    start: Any = "now",
+    poll_interval: float = 10.0,
+    uri: str | None = None,
+    group: str | None = None,
+    extra: dict[str, Any] | None = None,
+    **limits: int,
+) -> Asset:
+    """Return an asset whose DAGs run when there are events, with the watcher that looks for them.
+
+    .. code-block:: python
+
+        orders = cloudelements_event_asset("shop orders", tag="shop", object_types=["orders"])
+
+        with DAG("on_orders", schedule=[orders]):
+
+            @task
+            def show(triggering_asset_events):
+                for event in triggering_asset_events[orders]:
+                    for row in event.extra["payload"]["events"]:
+                        print(row["event_type"], row["object_id"])
+
+    A run may be for several asset events, each with a list. Delivery is at least once; what a restart or a
+    pause finds is told by
+    :class:`~airflow_provider_cloudelements.triggers.events.CloudElementsEventTrigger`.
+
+    Reading a DAG file with it loads Airflow's triggers, a tenth of what ``airflow.sdk`` costs: Airflow wants
+    the trigger itself.
+
+    :param name: Name of the asset and of its watcher, which no other has.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``.
+    :param instance_id: Of this instance: an integer, its digits, or what the create operator returned;
+    :param instance_key: or of the instance with this key, as given to the create operator;
+    :param tag: or of all instances that have this tag now, or had it at the event.
+    :param object_types: Only of these kinds of object, as the element names them.
+    :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case.
+    :param fields: Only those whose values fit: paths to values, as of ``CloudElementsEventSensor``.
+    :param start: Where it begins: ``now``, ``earliest`` (all that the platform still has), or a date.
+    :param poll_interval: Seconds between two looks, and two asset events, at least 1. Default: 10.
+    :param uri: The asset's URI. Default: its name.
+    :param group: The asset's group.
+    :param extra: The asset's extra.
+    :param limits: ``max_events``, ``max_bytes`` and ``max_pages`` of the trigger.
+    :raises CloudElementsValidationError: Not exactly one of the three is given, or something is malformed.
+    :raises ValueError: A number is out of bounds, or the name is empty.
+    """
+    from airflow_provider_cloudelements.triggers.events import CloudElementsEventTrigger
+
+    trigger = CloudElementsEventTrigger(
+        name=name,
+        cloudelements_conn_id=cloudelements_conn_id,
+        instance_id=instance_id,
+        instance_key=instance_key,
+        tag=tag,
+        object_types=object_types,
+        event_types=event_types,
+        fields=fields,
+        start=start,
+        poll_interval=poll_interval,
+        **limits,
+    )
+    given = {"uri": uri, "group": group, "extra": extra}
+    more: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    return Asset(name=name, watchers=[AssetWatcher(name=name, trigger=trigger)], **more)

@@ -1,0 +1,310 @@
+"""One reading of the list of events for all who wait for some.
+
+Each has a cursor of its own. The list is read once, from the oldest of them; whoever is further on is told
+only what is new to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client.event_query import EventQuery, EventRow
+from airflow_provider_cloudelements.client.events import (
+    MAX_PAGES,
+    SETTLE_TIME,
+    EventCursor,
+    EventReader,
+    EventsApi,
+    short_id,
+)
+from airflow_provider_cloudelements.client.http import HttpSession
+from airflow_provider_cloudelements.client.models import parse_tags
+from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.client.parsing import optional_id, parse_date
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
+
+#: Tags that are looked up one by one; for more of them all instances are listed.
+_FEW_TAGS = 3
+#: Least bound of bytes: one row is always smaller.
+LEAST_BYTES = 32_768
+
+
+@dataclass(frozen=True, slots=True)
+class EventLimits:
+    """How much is told at once, and read for it. Make it with :meth:`of`.
+
+    :param rows: Most rows.
+    :param size: Most bytes of them as JSON; one row is told in any case, and is smaller than the least of it.
+    :param pages: Most pages (of 200 events) of one reading.
+    """
+
+    rows: int
+    size: int
+    pages: int
+
+    @classmethod
+    def of(cls, *, max_events: int, max_bytes: int, max_pages: int) -> EventLimits:
+        """Make limits of arguments.
+
+        :raises ValueError: One is no integer, or out of bounds.
+        """
+        for name, value, least in (
+            ("max_events", max_events, 1),
+            ("max_bytes", max_bytes, LEAST_BYTES),
+            ("max_pages", max_pages, 1),
+        ):
+            require_count(name, value, least)
+        return cls(max_events, max_bytes, max_pages)
+
+
+def require_count(name: str, value: Any, least: int = 1) -> int:
+    """Check an argument that is a whole number.
+
+    :raises ValueError: It is something else, or too small.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} must be an integer of {least} or more; it is not templated.")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class EventLook:
+    """What somebody looks for, and from where on.
+
+    :param query: What.
+    :param cursor: From where on.
+    :param max_pages: Most pages (of 200 events) that are read.
+    :param raw: Whether to keep the vendor's body.
+    :param caught_up: Whether the cursor comes from a reading, so that the next one is short.
+    """
+
+    query: EventQuery
+    cursor: EventCursor
+    max_pages: int = MAX_PAGES
+    raw: bool = False
+    caught_up: bool = False
+
+    def after(self, batch: EventBatch) -> EventLook:
+        """Return the look for what comes after a batch."""
+        return replace(self, cursor=batch.after, caught_up=True)
+
+    @property
+    def stop(self) -> pendulum.DateTime:
+        """Where a reading of a list in order may stop for this look."""
+        return self.cursor.since if self.cursor.stop is None else max(self.cursor.since, self.cursor.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """What a reading found for one look, oldest first.
+
+    :param rows: What was found.
+    :param before: Where the reading began.
+    :param after: Where the next one begins, once all rows are told.
+    """
+
+    rows: tuple[EventRow, ...] = field(repr=False)
+    before: EventCursor
+    after: EventCursor
+
+    def joined(self, later: EventBatch) -> EventBatch:
+        """Return this batch and the one of the next reading as one."""
+        return EventBatch(_sorted([*self.rows, *later.rows]), self.before, later.after)
+
+    def take(self, limits: EventLimits) -> tuple[EventBatch, EventBatch]:
+        """Return a first part that keeps within bounds, though of one row at least, and the rest."""
+        count, size = 0, 0
+        for row in self.rows[: limits.rows]:
+            size += row.size + 2  # the comma between two rows
+            if count and size > limits.size:
+                break
+            count += 1
+        if count == len(self.rows):
+            return self, EventBatch((), self.after, self.after)
+        between = self._cursor_after(count)
+        return (
+            EventBatch(self.rows[:count], self.before, between),
+            EventBatch(self.rows[count:], between, self.after),
+        )
+
+    def _cursor_after(self, count: int) -> EventCursor:
+        """Return a cursor behind the first rows alone: an event counts as told with its last row."""
+        rest = self.rows[count:]
+        untold = {row.key for row in rest}
+        told = {row.key for row in self.rows[:count]}
+        since = self.before.since
+        dates = [row.date for row in rest if row.date is not None]
+        if len(dates) == len(rest):
+            since = max(since, min(self.after.since, *dates))
+        return EventCursor(since, (self.before.seen | told | self.after.seen) - untold)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is found and where to go on, fit for XCom."""
+        return {"events": [row.data for row in self.rows], "cursor": self.after.as_json()}
+
+
+class ListOrders:
+    """What is known of the order of lists from their last whole readings: the account's, and instances' own.
+
+    It is no business of a cursor's, which outlives it and may be used with another list.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int | None, EventCursor] = {}
+
+    def learn(self, instance_id: int | None, cursor: EventCursor) -> None:
+        """Remember what a reading has shown.
+
+        :param instance_id: Whose list was read; ``None``: the account's.
+        :param cursor: Where the reading ended.
+        """
+        self._known[instance_id] = cursor
+
+    def reached(self, instance_id: int | None) -> pendulum.DateTime | None:
+        """Return down to where the next reading of a list goes, where it may stop early."""
+        known = self._known.get(instance_id)
+        return known.stop if known is not None and known.trusted(pendulum.now("UTC")) else None
+
+    def merged(self, instance_id: int | None, looks: Sequence[EventLook]) -> EventCursor:
+        """Return the cursor from which all looks are served."""
+        cursors = [look.cursor for look in looks]
+        # Those who have taken ticks together have one and the same set.
+        seen = frozenset.intersection(*{cursor.seen for cursor in cursors})
+        since = min(cursor.since for cursor in cursors)
+        stop = min(look.stop for look in looks)
+        known = self._known.get(instance_id)
+        if known is None:
+            return EventCursor(since, seen, stop=stop)
+        return EventCursor(since, seen, known.newest_first, stop, known.whole)
+
+
+def only_instance(looks: Iterable[EventLook]) -> int | None:
+    """Return the instance whose own list serves all looks, if there is one."""
+    ids = {look.query.instance_id for look in looks}
+    return ids.pop() if len(ids) == 1 else None
+
+
+def read_events(
+    http: HttpSession, looks: Sequence[EventLook], orders: ListOrders | None = None
+) -> list[EventBatch]:
+    """Read the list once, and return for each look what is new to it.
+
+    :param http: Sends the calls.
+    :param looks: For what; one at least.
+    :param orders: What is known of lists, and what is learned. Default: nothing, so that the list is read
+        whole.
+    :raises CloudElementsValidationError: A look is malformed, or there are more pages than are to be read.
+    :raises CloudElementsError: A call failed. All cursors then stay where they were.
+    """
+    orders = ListOrders() if orders is None else orders
+    each_tag = [look.query.target(http.settings).tag for look in looks]
+    members = _Members(http, {tag for tag in each_tag if tag is not None})
+    readers = [_Reader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
+    instance_id = only_instance(looks)
+    reader = EventReader(
+        EventsApi(http),
+        orders.merged(instance_id, looks),
+        instance_id=instance_id,
+        settle_time=SETTLE_TIME,
+        max_pages=max(look.max_pages for look in looks),
+    )
+    try:
+        for event in reader:
+            key = short_id(event.id)
+            for each in readers:
+                each.take(event, key)
+    except CloudElementsServerError as error:
+        if reader.pages > max(look.max_pages for look in looks):
+            raise CloudElementsValidationError(str(error)) from error  # it stays so, however often it is read
+        raise
+    orders.learn(instance_id, reader.cursor)
+    return [each.batch(reader.cursor) for each in readers]
+
+
+class _Reader:
+    """Takes of what is read for all what is new to one, and wanted.
+
+    :param look: What is wanted.
+    :param tag: The tag of the instances that are meant, where they are not meant by id.
+    :param members: Who has which tag.
+    """
+
+    def __init__(self, look: EventLook, tag: str | None, members: _Members) -> None:
+        self._look = look
+        self._tag = tag
+        self._members = members
+        self._now = pendulum.now("UTC")
+        self._rows: list[EventRow] = []
+        self._held: dict[str, pendulum.DateTime] = {}
+
+    def take(self, event: Event, key: str) -> None:
+        cursor, query = self._look.cursor, self._look.query
+        if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
+            return
+        if not event.notifications and query.needs_objects and self._may_be_notified(event):
+            self._held[key] = event.date or self._now
+            return
+        if query.instance_id is not None:
+            ids: Collection[int] = (query.instance_id,)
+        else:
+            ids = self._members.of(str(self._tag), event)
+        self._rows.extend(query.rows(event, ids, raw=self._look.raw))
+
+    def _may_be_notified(self, event: Event) -> bool:
+        """Say whether its objects may still come."""
+        return event.date is not None and abs((self._now - event.date).total_seconds()) < SETTLE_TIME
+
+    def batch(self, reached: EventCursor) -> EventBatch:
+        before = self._look.cursor
+        # Not past what is held back, so that it is met again.
+        since = max(before.since, min([reached.since, *self._held.values()]))
+        # Where the cursor does not move, what was read before counts as long as it stays.
+        seen = reached.seen if since > before.since else before.seen | reached.seen
+        seen = seen.difference(self._held)
+        after = EventCursor(since, seen, stop=reached.stop)
+        return EventBatch(_sorted(self._rows), before, after)
+
+
+class _Members:
+    """Which instances have which tags, asked for when the first new event is there.
+
+    :param http: Sends the calls.
+    :param tags: The tags that matter.
+    """
+
+    def __init__(self, http: HttpSession, tags: set[str]) -> None:
+        self._http = http
+        self._tags = tags
+        self._found: dict[str, set[int]] | None = None
+
+    def of(self, tag: str, event: Event) -> set[int]:
+        """Return the instances with a tag: those that have it now, and those that had it at the event."""
+        if self._found is None:
+            self._found = self._load()
+        had = {each.instance_id for each in event.notifications if tag in each.instance_tags}
+        return self._found[tag] | {each for each in had if each is not None}
+
+    def _load(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {tag: set() for tag in self._tags}
+        one_by_one = len(self._tags) <= _FEW_TAGS
+        queries: list[dict[str, Any]] = [{"tags[]": [tag]} for tag in sorted(self._tags)]
+        for query in queries if one_by_one else [{}]:
+            for row in self._http.list_items("/instances", params=query):
+                number = optional_id(row.get("id")) if isinstance(row, Mapping) else None
+                if number is not None:
+                    for tag in self._tags.intersection(parse_tags(row.get("tags"))):
+                        found[tag].add(number)
+        return found
+
+
+def _sorted(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:
+    """Sort rows by date, those of one event together; what has no date comes first."""
+    first = parse_date("1970-01-01")
+    return tuple(sorted(rows, key=lambda row: (row.date or first, row.key)))

@@ -1,0 +1,463 @@
+"""Reading events: the calls, and a reader that loses none though the platform promises little.
+
+What is not documented (dossier 6.6, 13): the order of the list and how long it keeps an event. There is no
+filter by date, and an event becomes visible late. So a reader may not stop at the first event that it knows,
+and may not move its cursor past what may still appear, nor past a page that it left unread.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import quote
+
+import pendulum
+
+from airflow_provider_cloudelements.client.http import HttpSession
+from airflow_provider_cloudelements.client.notifications import Event, ObjectEvent
+from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_date
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
+
+log = logging.getLogger(__name__)
+
+#: Seconds after its date in which an event may still appear in the list. Ten seconds were seen (dossier 6.6:
+#: CH); nothing is promised.
+SETTLE_TIME = 600.0
+#: Most seconds of it: a month.
+LONGEST_SETTLE_TIME = 31 * 86_400.0
+#: Most pages of one reading: 20,000 events.
+MAX_PAGES = 100
+#: Seconds for which an order that was seen is trusted. Then the whole list is read again: an order that is
+#: not documented may change, or was chance.
+TRUST_TIME = 900.0
+
+#: Before any event; what is told of an earlier date is told of this one.
+_EARLIEST = pendulum.datetime(1970, 1, 1)
+
+
+class EventsApi:
+    """Events that the platform keeps for a while, whether or not it delivers them.
+
+    :param http: Sends the calls.
+    """
+
+    def __init__(self, http: HttpSession) -> None:
+        self._http = http
+
+    def pages(self, instance_id: int | None = None) -> Iterator[list[Any]]:
+        """Yield the list of events a page at a time, as it comes.
+
+        :param instance_id: Only those of this instance; default: of all in the account.
+        """
+        return self._http.list_pages(_path(instance_id))
+
+    def list(self, instance_id: int | None = None) -> Iterator[Event]:
+        """Yield the events, a page at a time, in the platform's order, which is not documented.
+
+        :param instance_id: Only those of this instance; default: of all in the account.
+        """
+        for page in self.pages(instance_id):
+            for body in page:
+                yield read_event(body, instance_id)
+            del page  # a page lives no longer than its last event is wanted
+
+    def get(self, event_id: str, instance_id: int | None = None) -> Event:
+        """Read one event.
+
+        :param event_id: Its id, which a delivered notification has as ``event_id``.
+        :param instance_id: The instance that it concerns, where that is known.
+        :raises CloudElementsNotFoundError: There is none, or no longer.
+        :raises CloudElementsValidationError: The id is no text, or names something else.
+        """
+        if not isinstance(event_id, str) or event_id.strip() in ("", ".", ".."):
+            # With these the path would be that of a list.
+            raise CloudElementsValidationError("event_id must be an event's id, a text.")
+        path = f"{_path(instance_id)}/{quote(event_id.strip(), safe='', errors='surrogatepass')}"
+        return read_event(self._http.send("GET", path).body, instance_id)
+
+
+def read_event(body: Any, instance_id: int | None = None) -> Event:
+    """Read an event of an account's list, or of an instance's.
+
+    :param body: What came.
+    :param instance_id: Whose list it is. The event then concerns this instance, even where nothing in it says
+        so: before it is notified, some of it is missing.
+    :raises CloudElementsServerError: It is no event, or has no id.
+    """
+    event = Event.parse(body)
+    if instance_id is None or event.instance_ids:
+        return event
+    return replace(event, instance_ids=(instance_id_of(instance_id),))
+
+
+def _path(instance_id: int | None) -> str:
+    return "/instances/events" if instance_id is None else f"/instances/{instance_id_of(instance_id)}/events"
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events are wanted.
+
+    :param instance_ids: Of these instances; ``None``: of all.
+    :param object_types: Of these kinds of object, as the element names them; ``None``: of all.
+    :param event_types: ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case; ``None``: all.
+    """
+
+    instance_ids: frozenset[int] | None = None
+    object_types: frozenset[str] | None = None
+    event_types: frozenset[str] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        instance_ids: Collection[int] | None = None,
+        object_types: Collection[str] | None = None,
+        event_types: Collection[str] | None = None,
+    ) -> EventFilter:
+        """Make a filter of arguments.
+
+        :param instance_ids: Of these instances, each an integer, its digits or what the create operator
+            returned; none of them: of none. ``None``: of all.
+        :param object_types: Of these kinds of object; ``None`` or none: of all.
+        :param event_types: These kinds of change, in any case; ``None`` or none: all.
+        :raises CloudElementsValidationError: Something is no list, or a type is no text.
+        """
+        kinds = _texts("event_types", event_types)
+        return cls(
+            None
+            if instance_ids is None
+            else frozenset(map(instance_id_of, _items("instance_ids", instance_ids))),
+            _texts("object_types", object_types),
+            None if kinds is None else frozenset(each.strip().upper() for each in kinds),
+        )
+
+    def wanted(self, event: Event) -> tuple[ObjectEvent, ...] | None:
+        """Return what of an event is wanted; ``None`` when it is not wanted at all.
+
+        An event whose objects nobody told (yet) is wanted where nothing is asked about them. Of an event of
+        several instances, what was told to others is left out.
+        """
+        ids = self.instance_ids
+        if ids is not None and ids.isdisjoint(event.instance_ids):
+            return None
+        told = (each for each in event.notifications if ids is None or each.instance_id in {None, *ids})
+        found = tuple(dict.fromkeys(one for each in told for one in each.events if self._fits(one)))
+        return found if found or (self.object_types is None and self.event_types is None) else None
+
+    def _fits(self, event: ObjectEvent) -> bool:
+        return (self.object_types is None or event.object_type in self.object_types) and (
+            self.event_types is None or event.event_type in self.event_types
+        )
+
+
+def _texts(argument: str, value: Collection[str] | None) -> frozenset[str] | None:
+    if value is None:
+        return None
+    texts = _items(argument, value)
+    if not all(isinstance(each, str) and each.strip() for each in texts):
+        raise CloudElementsValidationError(f"{argument} must be a list of strings.")
+    return frozenset(texts) or None
+
+
+def _items(argument: str, value: Collection[Any]) -> list[Any]:
+    # A text is a collection of letters, and what the create operator returned one of words.
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        raise CloudElementsValidationError(f"{argument} must be a list.")
+    return list(value)
+
+
+@dataclass(frozen=True)
+class EventCursor:
+    """How far a reader has come: small, JSON, and without a secret.
+
+    :param since: Every event before this moment was read in a whole list, or is not wanted.
+    :param seen: Short hashes of the ids of those that were read and are no older than that.
+    :param newest_first: Whether the list was in that order when it was read whole, so that a reading may stop
+        where only older ones follow.
+    :param stop: Where such a reading may stop: what is older was listed before.
+    :param whole: When the list was last read whole.
+    """
+
+    since: pendulum.DateTime
+    seen: frozenset[str] = field(default_factory=frozenset, repr=False)
+    newest_first: bool = False
+    stop: pendulum.DateTime | None = None
+    whole: pendulum.DateTime | None = None
+
+    @classmethod
+    def start(cls, when: Any = "now") -> EventCursor:
+        """Return where to begin.
+
+        :param when: ``now``; ``earliest``, everything that the platform still has; or a date: ISO 8601 or a
+            ``datetime``, in UTC where it names no zone.
+        :raises CloudElementsValidationError: It is none of these.
+        """
+        if when == "now":
+            # The platform's dates may be cut to whole seconds.
+            return cls(_now().start_of("second"))
+        if when == "earliest":
+            return cls(_EARLIEST)
+        if hasattr(when, "isoformat"):
+            when = when.isoformat()
+        date = parse_date(when) if isinstance(when, str) and not when.strip().isdigit() else None
+        if date is None:
+            raise CloudElementsValidationError(
+                "The moment to begin at must be 'now', 'earliest' or a date such as 2026-11-24T08:00:00Z."
+            )
+        return cls(max(date, _EARLIEST))
+
+    @classmethod
+    def parse(cls, value: Any) -> EventCursor:
+        """Read what :meth:`as_json` wrote.
+
+        :raises CloudElementsValidationError: It is something else.
+        """
+        since = parse_date(value.get("since")) if isinstance(value, Mapping) else None
+        seen = value.get("seen", []) if isinstance(value, Mapping) else None
+        if since is None or not isinstance(seen, list) or not all(isinstance(each, str) for each in seen):
+            raise CloudElementsValidationError("This is no cursor of events.")
+        return cls(
+            max(since, _EARLIEST),
+            frozenset(seen),
+            value.get("newest_first") is True,
+            parse_date(value.get("stop")),
+            parse_date(value.get("whole")),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the cursor fit for XCom or a state store."""
+        return {
+            "since": self.since.isoformat(),
+            "seen": sorted(self.seen),
+            "newest_first": self.newest_first,
+            "stop": None if self.stop is None else self.stop.isoformat(),
+            "whole": None if self.whole is None else self.whole.isoformat(),
+        }
+
+    def trusted(self, now: pendulum.DateTime) -> bool:
+        """Whether a reading may stop early: the order was seen, and lately."""
+        if not self.newest_first or self.whole is None:
+            return False
+        return 0 <= (now - self.whole).total_seconds() < TRUST_TIME
+
+
+class EventReader:
+    """Reads once what is new since a cursor. Iterate it to its end, then take :attr:`cursor`.
+
+    At least once, never zero: an event is passed over only if its id was read before, or if it is older than
+    the cursor. That moves only when the whole list was read, and stays ``settle_time`` behind the newest
+    event and the clock. Where the list was seen to be newest first, readings in between stop early; if that
+    order was chance, or changes, events come as late as the next whole reading, ``TRUST_TIME`` seconds at
+    most, and none is lost. An event that the platform is still at work on is told when that is done, or after
+    ``settle_time``. Memory is that of one page and of the ids of these times.
+
+    What no reader can see: an event that was removed, or became visible later than ``settle_time``, before it
+    was listed; and one that is skipped because page tokens count events, and earlier ones are removed while
+    the list is read.
+
+    :param events: The account's events.
+    :param cursor: Where the last reading ended.
+    :param instance_id: Only this instance's list is read. One that does not exist has no events.
+    :param settle_time: Seconds after its date in which an event may still appear. Default: 600.
+    :param max_pages: Most pages (of 200 events) that are read. Default: 100.
+    :raises CloudElementsValidationError: An argument is out of bounds.
+    """
+
+    def __init__(
+        self,
+        events: EventsApi,
+        cursor: EventCursor,
+        *,
+        instance_id: int | None = None,
+        settle_time: float = SETTLE_TIME,
+        max_pages: int = MAX_PAGES,
+    ) -> None:
+        if not 0 <= settle_time <= LONGEST_SETTLE_TIME:
+            raise CloudElementsValidationError(
+                f"settle_time must be a number of seconds from 0 to {LONGEST_SETTLE_TIME:.0f}."
+            )
+        if max_pages < 1:
+            raise CloudElementsValidationError("max_pages must be 1 or more.")
+        self.pages = 0
+        self._events = events
+        self._before = cursor
+        self._instance_id = instance_id
+        self._settle_time = settle_time
+        self._max_pages = max_pages
+        self._cursor: EventCursor | None = None
+
+    @property
+    def cursor(self) -> EventCursor:
+        """Where the next reading begins.
+
+        :raises RuntimeError: The reading has not come to its end.
+        """
+        if self._cursor is None:
+            raise RuntimeError("the reader was not iterated to its end")
+        return self._cursor
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield what is new, in the platform's order. Each iteration is a reading of its own.
+
+        :raises CloudElementsServerError: There are more pages than are to be read.
+        :raises CloudElementsError: A call failed. The cursor then stays where it was.
+        """
+        self.pages, self._cursor = 0, None
+        window = _Window(self._before, self._settle_time)
+        order = _Order()
+        unreadable = 0
+        whole = True
+        for page in self._events.pages(self._instance_id):
+            self.pages += 1
+            if self.pages > self._max_pages:
+                raise CloudElementsServerError(
+                    f"The list of events has more than max_pages={self._max_pages} pages, and it must be "
+                    "read whole. Read one instance's events, or raise max_pages."
+                )
+            window.turn_page()
+            only_older, body = bool(page), None
+            # One by one: parsed, an event is many times as large as its text.
+            for body in page:
+                try:
+                    event = read_event(body, self._instance_id)
+                except CloudElementsServerError:
+                    unreadable += 1
+                    only_older = False
+                    continue
+                order.saw(event.date)
+                only_older = only_older and window.is_listed_before(event)
+                if window.is_new(event):
+                    yield event
+                del event
+            del page, body
+            if window.trusting and order.falling and only_older:
+                whole = False
+                break
+        if unreadable:
+            log.warning("%d items of the list of events are passed over: they have no id.", unreadable)
+        self._cursor = window.whole(order.falling) if whole else window.cut_short()
+
+
+class _Order:
+    """Whether a list is in the order of falling dates, as far as it was seen."""
+
+    def __init__(self) -> None:
+        self._last: pendulum.DateTime | None = None
+        self._fell = False
+        self._rose = False
+
+    def saw(self, date: pendulum.DateTime | None) -> None:
+        if date is None or self._last is None:
+            self._last = date or self._last
+            return
+        self._rose = self._rose or date > self._last
+        self._fell = self._fell or date < self._last
+        self._last = date
+
+    @property
+    def falling(self) -> bool:
+        """Whether dates fell, and none rose. All alike tell nothing."""
+        return self._fell and not self._rose
+
+
+class _Window:
+    """The time in which events may still appear, and those in it that were read."""
+
+    def __init__(self, before: EventCursor, settle_time: float) -> None:
+        self._before = before
+        self._settle = pendulum.duration(seconds=settle_time)
+        # Taken before the first call: what becomes visible while the list is read may stay unseen. And a date
+        # in the future must not move the cursor past what is to come.
+        self._now = _now()
+        self.trusting = before.trusted(self._now)
+        self._stop = before.since if before.stop is None else max(before.since, before.stop)
+        self._newest: pendulum.DateTime | None = None
+        #: Hashes of ids, with dates; without one, an event is known for as long as it is listed.
+        self._known: dict[str, pendulum.DateTime | None] = {}
+        self._prune_at = _FEW
+        self._page: set[str] = set()
+        self._page_before: set[str] = set()
+
+    def turn_page(self) -> None:
+        # While a list is read, new events may push some of it to the next page once more.
+        self._page_before, self._page = self._page, set()
+        # A reading that is cut short leaves the cursor where it is, and needs all that is newer.
+        if not self.trusting and len(self._known) > self._prune_at:
+            self._known = self._since(self._edge())
+            self._prune_at = 2 * len(self._known) + _FEW
+
+    def is_listed_before(self, event: Event) -> bool:
+        """Whether an earlier reading has met it, if the list is in order."""
+        return event.date is not None and event.date < self._stop
+
+    def is_new(self, event: Event) -> bool:
+        """Say whether an event is to be told now, and remember it."""
+        if event.date is not None:
+            if event.date < self._before.since:
+                return False
+            if self._newest is None or event.date > self._newest:
+                self._newest = event.date
+        key = short_id(event.id)
+        if key in self._known or key in self._page or key in self._page_before:
+            self._page.add(key)  # it may be pushed on once more
+            return False
+        known = key in self._before.seen
+        if not known and not event.settled and self._may_settle(event):
+            # What it is about comes later. Its date is younger than where the cursor can come to.
+            return False
+        self._page.add(key)
+        self._known[key] = event.date
+        return not known
+
+    def _may_settle(self, event: Event) -> bool:
+        """Whether to wait for it; not for ever, because of a date far in the future."""
+        return event.date is not None and self._now - self._settle < event.date <= self._now + self._settle
+
+    def _edge(self) -> pendulum.DateTime:
+        """Return the moment before which nothing appears any more."""
+        since = self._before.since
+        newest = since if self._newest is None else min(self._newest, self._now)
+        return newest - self._settle if newest - since > self._settle else since
+
+    def _since(self, edge: pendulum.DateTime) -> dict[str, pendulum.DateTime | None]:
+        return {key: date for key, date in self._known.items() if date is None or date >= edge}
+
+    def whole(self, newest_first: bool) -> EventCursor:
+        """Return the cursor after all of the list."""
+        edge = self._edge()
+        seen = frozenset(self._since(edge))
+        if edge == self._before.since:
+            # They still count. The list may lack them for a while: a 404 in passing is an empty list.
+            seen |= self._before.seen
+        return EventCursor(edge, seen, newest_first, edge, self._now)
+
+    def cut_short(self) -> EventCursor:
+        """Return the cursor after the newest part of the list: whatever is unread stays to be read."""
+        before = self._before
+        stop = max(self._stop, self._edge())
+        return EventCursor(before.since, before.seen.union(self._known), True, stop, before.whole)
+
+
+#: Ids that are kept without a thought.
+_FEW = 1000
+
+
+def short_id(event_id: str) -> str:
+    """Return twelve characters in place of an id, of whatever length.
+
+    They hold 72 bits. Two ids that share them would be one event lost: with 100,000 remembered and a billion
+    more to come, the chance is one in fifty million.
+    """
+    digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).digest()
+    return base64.urlsafe_b64encode(digest[:9]).decode("ascii")
+
+
+def _now() -> pendulum.DateTime:
+    return pendulum.now("UTC")

@@ -1,0 +1,276 @@
+"""What the platform tells of events: the notification that it delivers, and the event that it lists.
+
+One model for both, whichever way they came. A notification has two shapes: the one of real payloads, with
+``message`` (dossier 6.3: UC, CH), and an older one that is still documented, with ``response``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client.models import parse_tags
+from airflow_provider_cloudelements.client.parsing import (
+    optional_id,
+    parse_date,
+    parse_object,
+    parse_text,
+)
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+
+#: What the platform calls a change of which it does not know the kind; it is legal (dossier 5.5: HC).
+UNKNOWN = "UNKNOWN"
+#: The kinds of change that are documented (dossier 5.5).
+EVENT_TYPES = frozenset({"CREATED", "UPDATED", "DELETED", UNKNOWN})
+
+#: Longer ones are no ids: a Java long has 19 digits.
+_NO_ID = 10**20
+#: How deep lists and texts of JSON may lie in each other: two of each are the most that makes sense.
+_MOST_WRAPPINGS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """One change of one object at the vendor: all that the platform makes alike for every vendor.
+
+    :param object_id: Id of the object at the vendor. It may be composite, such as ``2|0``.
+    :param object_type: Kind of object, such as ``events``, as the element names it.
+    :param event_type: ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN`` or a word that is not documented, in
+        capitals.
+    :param date: When it happened, in UTC, as far as it is told.
+    :param poll_date: When the platform found it; of polled elements only.
+    :param element_key: Key of the element.
+    :param hub_key: Key of the element's hub.
+    """
+
+    object_id: str
+    object_type: str
+    event_type: str = UNKNOWN
+    date: pendulum.DateTime | None = None
+    poll_date: pendulum.DateTime | None = None
+    element_key: str | None = None
+    hub_key: str | None = None
+
+    @classmethod
+    def parse(cls, body: Any, element_key: str | None = None) -> ObjectEvent | None:
+        """Read one of a notification's events.
+
+        :param body: What came.
+        :param element_key: The element of the notification, where the event names none.
+        :return: ``None`` for what is no event: one wrong among many is no reason to lose the rest.
+        """
+        if not isinstance(body, Mapping):
+            return None
+        return cls(
+            object_id=id_text(body.get("objectId")) or "",
+            object_type=parse_text(body.get("objectType")) or "",
+            event_type=_word(body.get("eventType")) or UNKNOWN,
+            date=parse_date(body.get("date")),
+            poll_date=parse_date(body.get("pollDate")),
+            element_key=parse_text(body.get("elementKey")) or element_key,
+            hub_key=parse_text(body.get("hubKey")),
+        )
+
+    @classmethod
+    def parse_older(cls, body: Any, element_key: str | None = None) -> ObjectEvent | None:
+        """Read an event of the older shape: ``path`` and ``metadata`` (DP: triggering.md).
+
+        Whether its ``type`` says what kind of object or what kind of change it is, is not documented.
+        """
+        if not isinstance(body, Mapping):
+            return None
+        metadata = body.get("metadata")
+        metadata = metadata if isinstance(metadata, Mapping) else {}
+        path = parse_text(body.get("path")) or parse_text(metadata.get("path"))
+        kind = parse_text(metadata.get("type")) or ""
+        change = _word(kind)
+        if change in EVENT_TYPES:
+            return cls(path or "", "", change, element_key=element_key)
+        return cls(path or "", kind, element_key=element_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One delivery, or what one would have held.
+
+    :param event_id: Id of the event, by which repeated deliveries are recognised: nothing else is unique, and
+        the signature protects from no replay (dossier 6.2).
+    :param instance_id: The instance.
+    :param element_key: Key of its element.
+    :param events: What changed, at most 20 of a webhook and 10 of a poll (dossier 6.3: HC).
+    :param id: Id of the notification.
+    :param topic: Such as ``instance-12-microsoftgraph-events``.
+    :param instance_name: Name of the instance.
+    :param instance_tags: Its tags.
+    :param created_date: When it was made, in UTC.
+    :param raw: The vendor's own body, which each part of a larger one repeats in full: not the list of this
+        notification's events. Never in ``repr``: nobody knows what a vendor puts there. Two notifications are
+        equal whatever it is, since it may be of any type, and as deep as one likes.
+    """
+
+    event_id: str
+    instance_id: int | None
+    element_key: str | None = None
+    events: tuple[ObjectEvent, ...] = ()
+    id: str | None = None
+    topic: str | None = None
+    instance_name: str | None = None
+    instance_tags: tuple[str, ...] = ()
+    created_date: pendulum.DateTime | None = None
+    raw: Any = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, body: Any) -> Notification:
+        """Read a notification of either shape.
+
+        :param body: The parsed JSON of a delivery; or its ``message`` alone.
+        :raises CloudElementsServerError: It is no notification.
+        """
+        data = parse_object(body, "notification")
+        message = _from_json(data.get("message"))
+        if not isinstance(message, Mapping):
+            if isinstance(data.get("response"), Mapping):
+                return cls._parse_older(data, data["response"])
+            message = data
+        event_id = id_text(message.get("eventId"))
+        if not event_id:
+            raise CloudElementsServerError("The notification holds no eventId.")
+        element_key = parse_text(message.get("elementKey"))
+        return cls(
+            event_id=event_id,
+            instance_id=optional_id(message.get("instanceId")) or optional_id(message.get("instance_id")),
+            element_key=element_key,
+            events=_events(ObjectEvent.parse(each, element_key) for each in _items(message.get("events"))),
+            id=id_text(data.get("id")),
+            topic=parse_text(data.get("topic")),
+            instance_name=parse_text(message.get("instanceName")),
+            instance_tags=parse_tags(message.get("instanceTags")),
+            created_date=parse_date(data.get("createdDate")),
+            raw=message.get("raw"),
+        )
+
+    @classmethod
+    def _parse_older(cls, data: Mapping[str, Any], response: Mapping[str, Any]) -> Notification:
+        event_id = id_text(data.get("eventId"))
+        if not event_id:
+            raise CloudElementsServerError("The notification holds no eventId.")
+        return cls(
+            event_id=event_id,
+            instance_id=optional_id(data.get("instanceId")),
+            events=_events(ObjectEvent.parse_older(each) for each in _items(response.get("events"))),
+            id=id_text(data.get("notificationId")),
+            raw=response,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event as the platform lists it (dossier 6.6: CH, SDK).
+
+    :param id: Its id; a delivered notification has it as ``event_id``.
+    :param date: When it was taken in, in UTC.
+    :param status: ``NEW``, ``RECEIVED``, ``DISPATCHED``, ``CONSUMED``, ``NOTIFIED`` or a word that is not
+        documented, in capitals.
+    :param notifications: What was, or would have been, delivered.
+    :param instance_ids: Instances that it concerns.
+    :param provider_data: The vendor's body, as text. Never in ``repr``.
+    """
+
+    id: str
+    date: pendulum.DateTime | None = None
+    status: str = ""
+    notifications: tuple[Notification, ...] = ()
+    instance_ids: tuple[int, ...] = ()
+    provider_data: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def parse(cls, body: Any) -> Event:
+        """Read an item of ``GET /instances/events``.
+
+        :raises CloudElementsServerError: It is no event, or has no id.
+        """
+        data = parse_object(body, "event")
+        event_id = id_text(data.get("id"))
+        if not event_id:
+            raise CloudElementsServerError("The platform's answer holds no id of the event.")
+        concerned = [each for each in _items(data.get("eventElementInstances")) if isinstance(each, Mapping)]
+        told = [data.get("notifiedData"), *(each.get("notifiedData") for each in concerned)]
+        notifications = tuple(dict.fromkeys(_notifications(told)))
+        ids = [optional_id(each.get("elementInstanceId")) for each in concerned]
+        ids += [each.instance_id for each in notifications]
+        return cls(
+            id=event_id,
+            date=parse_date(data.get("eventDate")),
+            status=_word(data.get("status")),
+            notifications=notifications,
+            instance_ids=tuple(dict.fromkeys(each for each in ids if each is not None)),
+            provider_data=_as_text(data.get("providerData")),
+        )
+
+    @property
+    def objects(self) -> tuple[ObjectEvent, ...]:
+        """What changed, each once; empty as long as the platform has not worked it out."""
+        return tuple(dict.fromkeys(event for each in self.notifications for event in each.events))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the platform has worked it out: in no earlier state, or with its objects told."""
+        return self.status not in ("NEW", "RECEIVED") or bool(self.notifications)
+
+
+def id_text(value: Any) -> str | None:
+    """Read an id that is a text in one place and a number in another (dossier 8.4 no. 4)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if -_NO_ID < value < _NO_ID else None
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _notifications(told: Any, wrappings: int = _MOST_WRAPPINGS) -> Iterator[Notification]:
+    """Yield what can be read of notifications that are objects, texts of JSON, or lists of either."""
+    told = _from_json(told)
+    if isinstance(told, list):
+        if wrappings:
+            for each in told:
+                yield from _notifications(each, wrappings - 1)
+        return
+    try:
+        notification = Notification.parse(told)
+    except CloudElementsServerError:
+        return  # one that cannot be read is no reason to lose the event
+    yield notification
+
+
+def _from_json(value: Any) -> Any:
+    """Return what a text of JSON stands for, anything else as it is."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            pass  # a text that is only a text
+    return value
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a vendor's body as text, which it is by the platform's schema."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _word(value: Any) -> str:
+    return (parse_text(value) or "").strip().upper()
+
+
+def _events(parsed: Iterable[ObjectEvent | None]) -> tuple[ObjectEvent, ...]:
+    return tuple(each for each in parsed if each is not None)
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,122 @@
+"""Operators for what notifications become when their receiver fails."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.client.deliveries import POLICIES
+from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
+    """Send the notifications again that are queued for a receiver, and reactivate its subscription.
+
+    To be run when a receiver works again: after its last failed retry, or with the policy ``queue`` after the
+    first, the platform keeps notifications and sends none (dossier 6.4). What comes then may have come
+    before: a receiver recognises it by its ``eventId``.
+
+    Exactly one of ``callback_url``, ``instance_id`` and ``instance_key`` is given.
+
+    :param callback_url: Address of the receiver, as the instances have it. Templated.
+    :param instance_id: An instance that has it: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param instance_key: In its place: as given to the create operator. Templated.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``queued`` (how many there were) and ``left`` (how many of them are still queued afterwards: the
+        platform may be at work on them, or the receiver fails again).
+    :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or the instance has no
+        callback URL.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "callback_url",
+        "instance_id",
+        "instance_key",
+    )
+
+    def __init__(
+        self,
+        *,
+        callback_url: str | None = None,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        instance_key: str | None = None,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.callback_url = callback_url
+        self.instance_id = instance_id
+        self.instance_key = instance_key
+
+    def perform(self, context: Context) -> dict[str, int]:
+        """Count what is queued, release it, count again."""
+        url = self._url()
+        deliveries = self.hook.get_conn().deliveries
+        before = {_key(each) for each in deliveries.queued(url)}
+        # Also with nothing queued: the subscription may be inactive all the same.
+        deliveries.release(url)
+        left = before & {_key(each) for each in deliveries.queued(url)} if before else set()
+        self.log.info("%d deliveries were queued; %d of them still are.", len(before), len(left))
+        return {"queued": len(before), "left": len(left)}
+
+    def _url(self) -> str:
+        by_instance = {"instance_id": self.instance_id, "instance_key": self.instance_key}
+        named = [name for name, value in by_instance.items() if value not in (None, "")]
+        if bool(self.callback_url) == bool(named):
+            raise CloudElementsValidationError(
+                "Exactly one of callback_url, instance_id and instance_key must be given."
+            )
+        if self.callback_url:
+            return self.callback_url
+        target = Target.of(
+            self.hook.settings,
+            instance_id=self.instance_id,
+            instance_key=self.instance_key,
+            ways=("callback_url", "instance_id", "instance_key"),
+        )
+        instance = target.get(self.hook.get_conn().instances)
+        if not instance.event_callback_url:
+            raise CloudElementsValidationError(
+                f"Instance {instance.id} has no callback URL: its events are delivered nowhere."
+            )
+        return instance.event_callback_url
+
+
+class CloudElementsSetNotificationPolicyOperator(CloudElementsBaseOperator):
+    """Say what the account does with notifications that their receiver does not take.
+
+    It is a setting of the whole account, and so of all its instances.
+
+    :param policy: ``retry``: sends them again a few times, in growing intervals, then deactivates the
+        subscription and keeps what comes. ``queue``: keeps them until they are released.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``policy``, ``before`` (``None`` where the account did not tell) and ``changed``.
+    :raises CloudElementsServerError: Reading back shows another policy.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+
+    def __init__(self, *, policy: str, cloudelements_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.policy = require_choice("policy", policy, POLICIES)
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Write it, unless it is so."""
+        deliveries = self.hook.get_conn().deliveries
+        before = deliveries.policy()
+        if before != self.policy:
+            deliveries.set_policy(self.policy)
+        self.log.info("Notifications that fail: %s (before: %s).", self.policy, before or "not told")
+        return {"policy": self.policy, "before": before, "changed": before != self.policy}
+
+
+def _key(delivery: Any) -> tuple[Any, Any]:
+    return delivery.notification_id, delivery.subscription_id

@@ -1,0 +1,191 @@
+"""Sensor that waits for events of instances."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import PokeReturnValue
+
+from airflow_provider_cloudelements.client.event_query import EventQuery
+from airflow_provider_cloudelements.client.event_reading import (
+    EventLimits,
+    EventLook,
+    read_events,
+    require_count,
+)
+from airflow_provider_cloudelements.client.events import MAX_PAGES, EventCursor
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.operators.base import require_bool
+from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+#: Key of the XCom that says where a later sensor goes on.
+XCOM_CURSOR = "cursor"
+#: The moment that stays the same for all tries of a run, cleared ones too.
+BEGIN_OF_RUN = "{{ dag_run.data_interval_start or dag_run.run_after }}"
+
+
+class CloudElementsEventSensor(CloudElementsBaseSensor):
+    """Wait until there are events, and return them.
+
+    It reads what the platform keeps of events, so no callback needs to reach Airflow; the events of the
+    instance must be on. Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is given.
+
+    Each look, of each try and mode, begins at ``since`` again: nothing is lost by a reschedule, a retry or a
+    restart of the triggerer, and a retry may return the same events once more. A look reads the list of
+    events (200 a page) down to ``since``, and the whole of it as long as the platform's order, which is not
+    documented, was not seen. So for a long wait choose ``deferrable=True``: there the order is learned, and
+    all who wait on one connection share one reading.
+
+    XCom ``cursor`` says where a later sensor goes on, as ``since=sensor.output`` does: it then returns what
+    this one has not.
+
+    :param instance_id: Of this instance: an integer, its digits, or what the create operator returned.
+        Whether it exists is not checked. Templated.
+    :param instance_key: Of the instance with this key, as given to the create operator. Templated.
+    :param tag: Of all instances that have this tag now, or had it at the event. Templated.
+    :param object_types: Only of these kinds of object, as the element names them. Templated.
+    :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case. Templated.
+    :param fields: Only those whose values fit: a dictionary of paths, each with a value or a list of values
+        of which one must be there. A path is a key of what is returned, such as ``object_id``, or leads into
+        the vendor's body, such as ``raw.value.resource``; lists on its way are looked into. Numbers and their
+        digits are alike. Templated.
+    :param since: Only events that the platform took in since then: an ISO date; ``earliest``; or what an
+        earlier sensor returned. Not ``now``, which a retry would take for a later moment. Default: the begin
+        of the run's data interval, or without one the moment that the run was due. Templated.
+    :param min_events: How many there must be, of all since then. Default: 1.
+    :param max_events: Most that are returned, the oldest; the cursor is behind these. Default: 1,000.
+    :param max_bytes: Most bytes that are returned, as JSON. Default: 262,144.
+    :param max_pages: Most pages that a look reads. Default: 100, that is 20,000 events.
+    :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. Nobody knows
+        what a vendor puts there. Default: ``False``.
+    :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
+        ``[operators] default_deferrable``.
+    :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
+        ``poke_interval`` (60), but at least 10.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :param kwargs: What every sensor of Airflow takes, such as ``mode``, ``timeout`` and ``soft_fail``.
+    :return: ``events``, oldest first, one for each object that changed: ``id`` and ``date`` of the event,
+        ``instance_id``, ``element``, ``notification_id``, ``object_type``, ``object_id``, ``event_type``,
+        ``object_date``; the last four are ``None`` where nobody is notified, and so nothing worked out. And
+        ``cursor``.
+    :raises CloudElementsAuthError: The connection's secrets are refused; of a deferred sensor, at ten looks
+        in a row.
+    :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
+    :raises CloudElementsValidationError: An argument is malformed, or the list has more than ``max_pages``.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "instance_id",
+        "instance_key",
+        "tag",
+        "object_types",
+        "event_types",
+        "fields",
+        "since",
+    )
+    told_as = "found"
+
+    def __init__(
+        self,
+        *,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        instance_key: str | None = None,
+        tag: str | None = None,
+        object_types: Collection[str] | None = None,
+        event_types: Collection[str] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        since: Any = BEGIN_OF_RUN,
+        min_events: int = 1,
+        max_events: int = 1000,
+        max_bytes: int = 262_144,
+        max_pages: int = MAX_PAGES,
+        include_raw: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.instance_id = instance_id
+        self.instance_key = instance_key
+        self.tag = tag
+        self.object_types = object_types
+        self.event_types = event_types
+        self.fields = fields
+        self.since = since
+        self.min_events = require_count("min_events", min_events)
+        self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
+        self.include_raw = require_bool("include_raw", include_raw)
+        if min_events > max_events:
+            raise ValueError("min_events must not be more than max_events.")
+
+    def look(self, context: Context) -> bool | PokeReturnValue:
+        """Read the list once."""
+        look = EventLook(self._query(), self._cursor(), self.limits.pages, self.include_raw)
+        (batch,) = read_events(self.hook.get_conn().http, [look])
+        if len(batch.rows) < self.min_events:
+            self.log.info("There are %d of %d events yet.", len(batch.rows), self.min_events)
+            return False
+        return PokeReturnValue(True, batch.take(self.limits)[0].as_json())
+
+    def trigger(self, interval: float) -> BaseTrigger:
+        """Return the trigger that waits for the events."""
+        from airflow_provider_cloudelements.triggers.events import CloudElementsEventSensorTrigger
+
+        return CloudElementsEventSensorTrigger(
+            cloudelements_conn_id=self.cloudelements_conn_id,
+            cursor=self._cursor().as_json(),
+            min_events=self.min_events,
+            max_events=self.limits.rows,
+            max_bytes=self.limits.size,
+            max_pages=self.limits.pages,
+            include_raw=self.include_raw,
+            poll_interval=interval,
+            **self._query().as_arguments(),
+        )
+
+    def found(self, context: Context, value: Any) -> Any:
+        """Push the cursor, return the events."""
+        self.log.info("There are %d events.", len(value["events"]))
+        if self.do_xcom_push:  # Airflow itself honours it for the returned value only
+            context["ti"].xcom_push(key=XCOM_CURSOR, value=value["cursor"])
+        return value
+
+    def _query(self) -> EventQuery:
+        return EventQuery.of(
+            instance_id=self.instance_id,
+            instance_key=self.instance_key,
+            tag=self.tag,
+            object_types=self.object_types,
+            event_types=self.event_types,
+            fields=self.fields,
+        )
+
+    def _cursor(self) -> EventCursor:
+        return _cursor_of(self.since)
+
+
+def _cursor_of(since: Any) -> EventCursor:
+    """Read the argument ``since``."""
+    if since == "now":
+        raise CloudElementsValidationError(
+            "since must not be 'now': a retry would miss what came before it. Name a moment that stays the "
+            "same, such as the default, the begin of the run's data interval."
+        )
+    if isinstance(since, str) and since.lstrip().startswith("{"):
+        try:
+            since = json.loads(since)
+        except ValueError:
+            raise CloudElementsValidationError(
+                "since is no JSON; use the filter tojson in a template."
+            ) from None
+    if isinstance(since, Mapping):
+        since = since.get("cursor", since)
+        # What it says of the list's order is about another list, perhaps.
+        cursor = EventCursor.parse(since)
+        return EventCursor(cursor.since, cursor.seen)
+    return EventCursor.start(since)

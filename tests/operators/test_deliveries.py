@@ -1,0 +1,167 @@
+"""Operators for what notifications become when their receiver fails: released, and the account's policy."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
+from airflow_provider_cloudelements.operators.deliveries import (
+    CloudElementsReleaseDeliveriesOperator,
+    CloudElementsSetNotificationPolicyOperator,
+)
+from tests.operators.support import Person, Wire, client_of, context_of
+
+NOTHING = {"queued": 0, "left": 0}
+
+
+class Receiver:
+    """A receiver that answers as it is told to, and keeps what it took."""
+
+    def __init__(self):
+        self.status = 200
+        self.taken = []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if receiver.status < 300:
+                    receiver.taken.append(body["message"]["eventId"])
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/events?token=in-the-url"
+
+
+@contextmanager
+def receiving():
+    receiver = Receiver()
+    threading.Thread(target=receiver.server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield receiver
+    finally:
+        receiver.server.shutdown()
+        receiver.server.server_close()
+
+
+@pytest.fixture
+def receiver():
+    with receiving() as running:
+        yield running
+
+
+def release(**arguments):
+    return CloudElementsReleaseDeliveriesOperator(task_id="release", **arguments).execute(context_of())
+
+
+def set_policy(policy):
+    operator = CloudElementsSetNotificationPolicyOperator(task_id="policy", policy=policy)
+    return operator.execute(context_of())
+
+
+def until(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def instance(sandbox, receiver):
+    """An instance that delivers to the receiver."""
+    events = {"event.notification.enabled": True, "event.notification.callback.url": receiver.url}
+    login = {"username": "ada", "password": "first-password"}
+    return Person(sandbox).make("basic", configuration={**login, **events})
+
+
+def queued(sandbox):
+    return sum(each["status"] == "queued" for each in sandbox.deliveries())
+
+
+def test_what_was_queued_in_an_outage_arrives_once_it_is_released(sandbox, receiver, instance):
+    assert set_policy("queue") == {"policy": "queue", "before": "retry", "changed": True}
+    receiver.status = 503
+    sandbox.emit(instance_id=instance, count=3)
+    until(lambda: queued(sandbox) >= 1)
+    number = queued(sandbox)
+    assert receiver.taken == []
+    receiver.status = 200
+    outcome = release(callback_url=receiver.url)
+    assert outcome["queued"] == number
+    until(lambda: len(receiver.taken) == number)
+    until(lambda: queued(sandbox) == 0)
+    assert release(callback_url=receiver.url) == NOTHING
+    assert len(set(receiver.taken)) == len(receiver.taken) == number
+
+
+def test_it_is_found_by_an_instance_that_has_the_address(sandbox, receiver, instance):
+    set_policy("queue")
+    receiver.status = 500
+    sandbox.emit(instance_id=instance)
+    until(lambda: queued(sandbox) == 1)
+    receiver.status = 204
+    assert release(instance_id={"id": instance})["queued"] == 1
+    until(lambda: len(receiver.taken) == 1)
+
+
+def test_others_deliveries_stay_in_their_queue(sandbox, receiver, instance):
+    set_policy("queue")
+    receiver.status = 500
+    sandbox.emit(instance_id=instance)
+    until(lambda: queued(sandbox) == 1)
+    assert release(callback_url="http://127.0.0.1:9/another") == NOTHING
+    assert queued(sandbox) == 1
+
+
+def test_an_instance_without_a_callback_is_said_so(sandbox):
+    instance_id = Person(sandbox).make("basic")
+    with pytest.raises(AirflowFailException, match="has no callback URL"):
+        release(instance_id=instance_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "Exactly one of callback_url, instance_id and instance_key"),
+        ({"callback_url": "https://a.example.com", "instance_id": 1}, "Exactly one of"),
+        ({"instance_key": "a/b", "instance_id": 1}, "Exactly one of"),
+        ({"callback_url": "https://a.example.com/' or '1'='1"}, "without single quotes"),
+    ],
+)
+def test_what_to_release_is_said_in_one_way(sandbox, arguments, told):
+    with pytest.raises(AirflowFailException, match=told) as caught:
+        release(**arguments)
+    assert "or '1'" not in str(caught.value)
+    assert isinstance(caught.value.__cause__, CloudElementsValidationError)
+
+
+def test_the_policy_is_written_only_where_it_differs(sandbox):
+    set_policy("queue")
+    wire = Wire(sandbox)
+    assert set_policy("queue") == {"policy": "queue", "before": "queue", "changed": False}
+    assert wire.calls() == ["GET /accounts/settings"]
+    assert set_policy("retry")["changed"]
+
+
+def test_another_policy_is_refused_when_the_dag_is_parsed():
+    with pytest.raises(ValueError, match="one of 'retry', 'queue'"):
+        CloudElementsSetNotificationPolicyOperator(task_id="policy", policy="drop")
+
+
+def test_a_policy_that_does_not_read_back_is_an_error(sandbox, monkeypatch):
+    with client_of(sandbox) as client:
+        monkeypatch.setattr(type(client.deliveries), "policy", lambda self: "retry")
+        with pytest.raises(CloudElementsServerError, match="reading back shows 'retry'"):
+            client.deliveries.set_policy("queue")

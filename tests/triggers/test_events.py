@@ -1,0 +1,576 @@
+"""Waiting for events in the poll hub: one reading for all, and the two triggers around it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import itertools
+import json
+import logging
+import random
+import time
+
+import pendulum
+import pytest
+
+from airflow_provider_cloudelements.assets import cloudelements_event_asset
+from airflow_provider_cloudelements.client import event_reading
+from airflow_provider_cloudelements.client.events import EventCursor
+from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
+from airflow_provider_cloudelements.triggers import event_wait, events
+from airflow_provider_cloudelements.triggers.events import (
+    CloudElementsEventSensorTrigger,
+    CloudElementsEventTrigger,
+)
+from tests.operators.support import EVENTS, WAYS
+from tests.triggers.support import CONN_ID, VARIABLE, end, event_of, polls, running, until, watching
+
+LIST = "GET /instances/events"
+OWN = "GET /instances/N/events"
+
+
+class Store:
+    """The asset state store of Airflow 3.3.2, in memory."""
+
+    def __init__(self, values=None):
+        self.values = {} if values is None else values
+        self.written = []
+        self.failure = None
+
+    async def aget(self, key, default=None):
+        self._fail()
+        return json.loads(self.values[key]) if key in self.values else default
+
+    async def aset(self, key, value):
+        self._fail()
+        self.written.append((time.monotonic(), value))
+        self.values[key] = json.dumps(value)
+
+    def _fail(self):
+        if self.failure is not None:
+            raise self.failure
+
+
+class OlderStore(Store):
+    """The one of Airflow 3.3.0, which blocks."""
+
+    aget = aset = property()
+
+    def get(self, key, default=None):
+        self._fail()
+        return json.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key, value):
+        self._fail()
+        self.written.append((time.monotonic(), value))
+        self.values[key] = json.dumps(value)
+
+
+@pytest.fixture(autouse=True)
+def quick_saves(monkeypatch):
+    monkeypatch.setattr(events, "SAVE_AFTER", 0.3)
+
+
+@pytest.fixture
+def trigger_log(monkeypatch, caplog):
+    monkeypatch.setattr(CloudElementsEventTrigger, "log", logging.getLogger("tests.triggers"))
+    caplog.set_level(logging.INFO, "tests.triggers")
+    return caplog
+
+
+def watched(person, way="basic", **body):
+    """Make an instance whose events are on."""
+    return person.make(way, configuration={**WAYS[way][1], **EVENTS}, **body)
+
+
+def watcher(store=None, poll_interval=0.1, name="a watcher", start="earliest", **arguments):
+    trigger = CloudElementsEventTrigger(name=name, start=start, **{"tag": "shop", **arguments})
+    trigger.poll_interval = poll_interval
+    trigger.asset_state_store = store
+    return trigger
+
+
+def sensor(cursor="earliest", poll_interval=0.1, **arguments):
+    given = {"min_events": 1, "max_events": 1000, "max_bytes": 65_536, "tag": "shop", **arguments}
+    if "instance_id" in arguments:
+        given["tag"] = None
+    return CloudElementsEventSensorTrigger(
+        cloudelements_conn_id=CONN_ID,
+        cursor=EventCursor.start(cursor).as_json(),
+        poll_interval=poll_interval,
+        **given,
+    )
+
+
+@contextlib.asynccontextmanager
+async def collecting(*triggers):
+    """Run watchers as the triggerer does; yield the payloads that each has yielded, and the tasks."""
+    got = [[] for _ in triggers]
+
+    async def run(trigger, payloads):
+        try:
+            async for event in trigger.run():
+                payloads.append(event.payload)
+        finally:
+            await trigger.cleanup()
+
+    tasks = [asyncio.create_task(run(*each)) for each in zip(triggers, got, strict=True)]
+    try:
+        yield got, tasks
+    finally:
+        await end(*tasks)
+
+
+def ids(payloads):
+    return [row["id"] for payload in payloads for row in payload["events"]]
+
+
+# -- one reading for all ------------------------------------------------------------------------------------
+
+
+async def test_two_hundred_who_wait_are_one_stream_of_polls(sandbox, person, wire):
+    numbers = [watched(person, tags=["shop", f"shop-{number}"]) for number in range(5)]
+    before = len(wire.calls())
+    watchers = [watcher(name=f"w{each}", start="now", tag=f"shop-{each % 5}") for each in range(100)]
+    sensors = [sensor("now", tag=f"shop-{each % 5}") for each in range(100)]
+    async with collecting(*watchers) as (got, _), running(*sensors) as tasks:
+        await until(lambda: len(wire.calls()) >= before + 5)
+        assert set(wire.calls()[before:]) == {LIST}
+        assert polls() == 1
+        began, calls = time.monotonic(), len(wire.calls())
+        await asyncio.sleep(1)
+        assert len(wire.calls()) - calls <= (time.monotonic() - began) / 0.1 + 2
+        made = [sandbox.emit(number)[0] for number in numbers]
+        found = await asyncio.gather(*tasks)
+        await until(lambda: all(got))
+    assert [each["found"]["events"][0]["id"] for each in found] == made * 20
+    assert [ids(each) for each in got] == [[made[number % 5]] for number in range(100)]
+    # Which instances have the tags is asked once a reading that has something new, whatever their number.
+    assert set(wire.calls()[before:]) == {LIST, "GET /instances"}
+    assert wire.calls()[before:].count("GET /instances") <= 5
+    assert polls() == 0
+
+
+async def test_those_who_wait_for_one_instance_read_its_own_list(sandbox, person, wire):
+    number = watched(person)
+    other = watched(person)
+    before = len(wire.calls())
+    async with running(sensor(instance_id=number), sensor(instance_id=str(number))) as tasks:
+        await until(lambda: len(wire.calls()) >= before + 3)
+        assert set(wire.calls()[before:]) == {OWN}
+        sandbox.emit(other)
+        (made,) = sandbox.emit(number)
+        found = await asyncio.gather(*tasks)
+    assert [[row["id"] for row in each["found"]["events"]] for each in found] == [[made]] * 2
+
+
+async def test_one_that_is_far_behind_catches_up_by_itself(sandbox, person, wire, monkeypatch):
+    sandbox.configure(max_page_size=5)
+    monkeypatch.setattr(event_reading, "SETTLE_TIME", 1.0)
+    number = watched(person, tags=["shop"])
+    sandbox.emit(number, count=40)
+    await asyncio.sleep(2.2)
+    sandbox.emit(number, count=5)
+    async with collecting(watcher(name="now", start="now")) as (_, _):
+        await until(lambda: wire.calls().count(LIST) >= 15)
+        # In order, a reading is two pages now; the others are behind it.
+        looks = []
+        read = event_wait.read_events
+
+        def counted(http, looked, *orders):
+            batches = read(http, looked, *orders)
+            looks.append((len(looked), http.sent))
+            return batches
+
+        monkeypatch.setattr(event_wait, "read_events", counted)
+        async with collecting(watcher(name="earliest"), watcher(name="too")) as (got, _):
+            await until(lambda: all(len(ids(each)) == 45 for each in got))
+            await until(lambda: any(count == 3 for count, _ in looks))
+    alone = [sent for count, sent in looks if count == 1 and sent > 4]
+    assert len(alone) == 2
+    assert all(sent <= 4 for count, sent in looks if count == 3)
+
+
+async def test_a_catch_up_that_fails_in_passing_is_tried_again(sandbox, person, monkeypatch):
+    number = watched(person, tags=["shop"])
+    sandbox.emit(number)
+    read, tries = event_wait.read_events, []
+
+    def behind(self, account, waiters):
+        for waiter in waiters:
+            if waiter.note is not waiter.look:
+                waiter.note = waiter.look
+                yield [event_wait.Answer(waiter, None)]
+
+    def failing(http, looks):
+        tries.append(looks)
+        if len(tries) < 3:
+            raise CloudElementsError("in passing")
+        return read(http, looks)
+
+    monkeypatch.setattr(event_wait.EventWait, "ask", behind)
+    monkeypatch.setattr(event_wait, "read_events", failing)
+    monkeypatch.setattr(event_wait, "FLOOR", 0.05)
+    found = await event_of(sensor(poll_interval=0.05))
+    assert found["status"] == "success"
+    assert len(tries) == 3
+    tries.clear()
+    async with collecting(watcher()) as (got, _):
+        await until(lambda: got[0])
+    assert len(tries) >= 3
+
+
+async def test_one_malformed_for_its_connection_harms_no_other(sandbox, person, monkeypatch):
+    number = watched(person, tags=["shop"])
+    bad, good = sensor(tag="bad"), sensor()
+    target = type(bad.query).target
+
+    def refused(self, settings):
+        if self.tag == "bad":
+            raise CloudElementsValidationError("no")
+        return target(self, settings)
+
+    monkeypatch.setattr(type(bad.query), "target", refused)
+    async with running(bad, good) as (one, other):
+        assert (await one)["kind"] == "CloudElementsValidationError"
+        sandbox.emit(number)
+        assert (await other)["status"] == "success"
+
+
+async def test_the_loop_goes_on_while_thousands_of_events_are_read(sandbox, person):
+    number = watched(person, tags=["shop"])
+    sandbox.emit(number, count=3000)
+    async with watching() as gaps, collecting(*(watcher(name=f"{each}") for each in range(5))) as (got, _):
+        await until(lambda: all(got), 60)
+    assert gaps.longest < 0.2
+
+
+# -- the sensor's trigger -----------------------------------------------------------------------------------
+
+
+async def test_the_sensor_s_event_tells_the_oldest_and_where_to_go_on(sandbox, person):
+    number = watched(person, tags=["shop"])
+    async with running(sensor(min_events=3, max_events=4)) as (task,):
+        first = sandbox.emit(number, count=2)
+        await asyncio.sleep(0.5)
+        assert not task.done()
+        rest = sandbox.emit(number, count=3)
+        event = await task
+    assert event["status"] == "success"
+    told = [row["id"] for row in event["found"]["events"]]
+    assert len(told) == 4
+    assert set(told) < {*first, *rest}
+    later = sensor(max_events=10)
+    later.cursor = EventCursor.parse(event["found"]["cursor"])
+    (row,) = (await event_of(later))["found"]["events"]
+    assert {*told, row["id"]} == {*first, *rest}
+
+
+async def test_failures_are_errors_in_the_event(sandbox, person, monkeypatch):
+    number = watched(person)
+    sandbox.configure(max_page_size=1)
+    sandbox.emit(number, count=3)
+    event = await event_of(sensor(instance_id=number, max_pages=2))
+    assert (event["kind"], event["final"]) == ("CloudElementsValidationError", True)
+    assert "max_pages" in event["message"]
+    monkeypatch.delenv(VARIABLE)
+    event = await event_of(sensor())
+    assert (event["kind"], event["final"]) == ("AirflowNotFoundException", False)
+    assert polls() == 0
+
+
+def test_the_sensor_s_trigger_survives_the_database():
+    trigger = sensor(tag="a", fields={"raw.x": [1]}, object_types=["b"], include_raw=True)
+    assert_survives(trigger)
+
+
+def assert_survives(trigger):
+    classpath, arguments = trigger.serialize()
+    module, _, name = classpath.rpartition(".")
+    again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == (classpath, arguments)
+    return arguments
+
+
+# -- the watcher --------------------------------------------------------------------------------------------
+
+
+async def test_it_tells_a_list_an_interval_and_never_ends(sandbox, person):
+    number = watched(person, tags=["shop"])
+    made = sandbox.emit(number, count=25)
+    async with collecting(watcher(poll_interval=0.3, max_events=10)) as (got, (task,)):
+        began = time.monotonic()
+        await until(lambda: len(ids(got[0])) == 25)
+        assert time.monotonic() - began >= 0.55
+        assert [len(each["events"]) for each in got[0]] == [10, 10, 5]
+        made += sandbox.emit(number)
+        await until(lambda: len(got[0]) == 4)
+        assert not task.done()
+    assert set(ids(got[0])) == set(made)
+    assert {each["watcher"] for each in got[0]} == {"a watcher"}
+
+
+async def test_others_do_not_make_it_tell_more_often_than_it_shall(sandbox, person, monkeypatch):
+    number = watched(person, tags=["shop"])
+    moments = []
+    async with collecting(watcher(poll_interval=0.8), watcher(name="hasty")) as (got, _):
+        while len(got[1]) < 8:
+            sandbox.emit(number)
+            count = len(got[0])
+            await asyncio.sleep(0.15)
+            if len(got[0]) > count:
+                moments.append(time.monotonic())
+        await until(lambda: set(ids(got[0])) == set(ids(got[1])))
+    assert len(got[0]) < len(got[1])
+    assert all(later - earlier > 0.6 for earlier, later in itertools.pairwise(moments))
+
+
+@pytest.mark.parametrize("kind", [Store, OlderStore])
+async def test_its_place_is_saved_one_look_late(sandbox, person, kind):
+    number = watched(person, tags=["shop"])
+    store = kind()
+    trigger = watcher(store, start="now")
+    async with collecting(trigger) as (got, _):
+        await until(lambda: store.written)  # where it began, before anything can be missed
+        assert store.written[0][1]["seen"] == []
+        sandbox.emit(number)
+        await until(lambda: got[0])
+        told = time.monotonic()
+        assert len(store.written) == 1
+        await until(lambda: len(store.written) > 1)
+        assert store.written[1][0] - told >= 0.25
+    assert list(store.values) == ["cloudelements:cloudelements_default:a watcher"]
+    (again,) = sandbox.emit(number)
+    async with collecting(watcher(kind(store.values), start="now")) as (got, _):
+        await until(lambda: got[0])
+        await asyncio.sleep(0.3)
+    assert ids(got[0]) == [again]
+
+
+async def test_what_was_told_just_now_is_told_again_after_a_restart(sandbox, person):
+    number = watched(person, tags=["shop"])
+    store = Store()
+    (made,) = sandbox.emit(number)
+    for _ in range(2):
+        async with collecting(watcher(store)) as (got, _):
+            await until(lambda got=got: got[0])
+        assert ids(got[0]) == [made]
+
+
+async def test_without_a_store_it_begins_at_its_start_again(sandbox, person, trigger_log):
+    number = watched(person, tags=["shop"])
+    made = sandbox.emit(number)
+    shared = Store()
+    shared.failure = ValueError("Task has 2 concrete inlets and outlets")
+    for store in (None, shared):
+        for _ in range(2):
+            async with collecting(watcher(store)) as (got, _):
+                await until(lambda got=got: got[0])
+                await asyncio.sleep(0.5)
+            assert ids(got[0]) == made
+    warnings = [each for each in trigger_log.records if each.levelname == "WARNING"]
+    assert len(warnings) == 2
+    assert "several assets" in trigger_log.text
+
+
+async def test_what_is_stored_and_is_no_cursor_is_passed_over(sandbox, person, trigger_log):
+    number = watched(person, tags=["shop"])
+    made = sandbox.emit(number)
+    store = Store({"cloudelements:cloudelements_default:a watcher": json.dumps({"since": "yesterday"})})
+    async with collecting(watcher(store)) as (got, _):
+        await until(lambda: got[0])
+    assert ids(got[0]) == made
+    assert "no cursor" in trigger_log.text
+
+
+async def test_a_store_that_fails_in_passing_costs_nothing(sandbox, person, trigger_log):
+    number = watched(person, tags=["shop"])
+    store = Store()
+    store.failure = RuntimeError("the API server is away")
+    async with collecting(watcher(store, start="now")) as (got, (task,)):
+        await asyncio.sleep(0.15)
+        made = sandbox.emit(number)
+        store.failure = None
+        await until(lambda: got[0])
+        store.failure = RuntimeError("the API server is away")
+        await until(lambda: "could not be saved" in trigger_log.text)
+        store.failure = None
+        count = len(store.written)
+        await until(lambda: len(store.written) > count)
+        assert not task.done()
+    assert ids(got[0]) == made
+
+
+async def test_it_gives_up_loudly_after_some_failures_and_not_at_once(sandbox, monkeypatch, trigger_log):
+    monkeypatch.delenv(VARIABLE)
+    began = time.monotonic()
+    async with collecting(watcher()) as (_, (task,)):
+        with pytest.raises(Exception, match="cloudelements_default"):
+            await task
+    assert time.monotonic() - began >= 5 * 0.1
+    warnings = [each for each in trigger_log.records if each.levelname == "WARNING"]
+    assert len(warnings) == events.FAILURES - 1
+    assert polls() == 0
+
+
+async def test_a_success_starts_the_count_of_failures_anew(sandbox, person, monkeypatch, trigger_log):
+    number = watched(person, tags=["shop"])
+    real, calls = events.next_events, []
+
+    async def failing(waiter, look):
+        calls.append(look)
+        if len(calls) % 5:
+            raise CloudElementsError("for the test")
+        return await real(waiter, look)
+
+    monkeypatch.setattr(events, "next_events", failing)
+    made = []
+    async with collecting(watcher(poll_interval=0.02)) as (got, (task,)):
+        for _ in range(3):
+            made += sandbox.emit(number)
+            await until(lambda made=made: len(ids(got[0])) == len(made))
+        assert not task.done()
+    assert ids(got[0]) == made
+    assert len(calls) >= 15
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"action": "drop"}], ids=str)
+async def test_a_passing_fault_is_waited_through(sandbox, person, trigger_log, fault):
+    number = watched(person, tags=["shop"])
+    async with collecting(watcher()) as (got, (task,)):
+        sandbox.add_fault(fault.pop("action", "status"), count=8, **fault)
+        made = sandbox.emit(number)
+        await until(lambda: got[0])
+        assert not task.done()
+    assert ids(got[0]) == made
+    assert [each for each in trigger_log.records if each.name == "tests.triggers"] == []
+
+
+async def test_it_leaves_the_hub_however_it_ends(sandbox, person):
+    sandbox.emit(watched(person, tags=["shop"]))
+    trigger = watcher()
+    stream = trigger.run()
+    await anext(stream)
+    assert polls() == 1
+    await stream.aclose()
+    assert polls() == 0
+    trigger = watcher()
+    stream = trigger.run()
+    await anext(stream)
+    await trigger.cleanup()
+    assert polls() == 0
+    await stream.aclose()
+
+
+async def test_no_secret_is_in_what_it_shows(sandbox, person, caplog):
+    caplog.set_level(logging.DEBUG)
+    number = watched(person, tags=["shop"])
+    token = person.show(number)["token"]
+    sandbox.emit(number)
+    trigger = watcher(Store())
+    async with collecting(trigger) as (got, _):
+        await until(lambda: got[0])
+    text = json.dumps(got) + repr(trigger) + repr(sensor()) + caplog.text
+    for secret in (token, sandbox.user_secret, sandbox.organization_secret):
+        assert secret not in text
+
+
+def test_a_watcher_survives_the_database_and_none_is_like_another():
+    arguments = {"tag": "a", "start": pendulum.datetime(2026, 11, 24), "fields": {"object_id": {"x"}}}
+    one, two = (CloudElementsEventTrigger(name=name, **arguments) for name in ("one", "two"))
+    kept = assert_survives(one)
+    assert kept["start"] == "2026-11-24T00:00:00+00:00"
+    classpath, other = two.serialize()
+    assert type(one).hash(classpath, kept) != type(one).hash(classpath, other)
+    assert type(one).hash(classpath, kept) == type(one).hash(*type(one)(**kept).serialize())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""},
+        {"name": " "},
+        {"name": None},
+        {"name": "x" * 201},
+        {"start": "tomorrow"},
+        {"start": 7},
+        {"poll_interval": 0.5},
+        {"poll_interval": "10"},
+        {"poll_interval": True},
+        {"max_events": 0},
+        {"max_bytes": 100},
+        {"tag": None},
+        {"instance_id": 7},
+        {"fields": {"a": 1}},
+        {"no_such": 1},
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_is_told_when_the_file_is_read(wrong):
+    with pytest.raises((ValueError, TypeError, CloudElementsValidationError)):
+        cloudelements_event_asset(**{"name": "a", "tag": "t", **wrong})
+
+
+def test_an_asset_has_its_watcher():
+    asset = cloudelements_event_asset("orders", tag="shop", group="g", extra={"a": 1}, max_events=7)
+    (watch,) = asset.watchers
+    assert (asset.name, asset.uri, asset.group, asset.extra) == ("orders", "orders", "g", {"a": 1})
+    assert watch.name == watch.trigger.name == "orders"
+    assert watch.trigger.limits.rows == 7
+    assert cloudelements_event_asset("orders", tag="shop", uri="x://shop/orders").uri == "x://shop/orders"
+
+
+# -- nothing is lost ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "visibility"])
+async def test_every_event_is_told_whenever_it_is_killed(
+    sandbox, person, monkeypatch, order, record_property
+):
+    """A triggerer whose memory is lost at each kill; the settle time is short, so that cursors move."""
+    monkeypatch.setattr(event_reading, "SETTLE_TIME", 3.0)
+    sandbox.configure(event_order=order, event_visible_spread=1.0, max_page_size=20, event_notified_after=0.3)
+    numbers = [watched(person, tags=["shop"]) for _ in range(3)]
+    dice = random.Random(order)  # noqa: S311  delays, not secrets
+    store, persisted, made, kills = Store(), [], [], 0
+
+    async def triggerer(trigger):
+        memory = []
+
+        async def persist():
+            while True:
+                await asyncio.sleep(dice.uniform(0, 0.2))
+                persisted.extend(memory)
+                memory.clear()
+
+        task = asyncio.create_task(persist())
+        try:
+            async for event in trigger.run():
+                memory.extend(row["id"] for row in event.payload["events"])
+        finally:
+            task.cancel()
+            await trigger.cleanup()
+
+    async def live(seconds):
+        task = asyncio.create_task(triggerer(watcher(store, start="now", max_events=7)))
+        await asyncio.sleep(seconds)
+        await end(task)
+
+    deadline = time.monotonic() + 10
+    await live(0.3)
+    while time.monotonic() < deadline:
+        killed = asyncio.create_task(live(dice.uniform(0.1, 1.5)))
+        kills += 1
+        while not killed.done():
+            made += await asyncio.to_thread(sandbox.emit, dice.choice(numbers), count=dice.randint(1, 3))
+            await asyncio.sleep(dice.uniform(0.05, 0.3))
+        await killed
+    last = asyncio.create_task(live(60))
+    try:
+        await until(lambda: set(made) <= set(persisted), 40)
+    finally:
+        await end(last)
+    assert set(persisted) == set(made)
+    print(f"{order}: {len(made)} events, {kills} kills, {len(persisted) - len(made)} repeated")
+    record_property("repeated", len(persisted) - len(made))
