@@ -22,7 +22,7 @@ from airflow_provider_cloudelements.operators.changes import CloudElementsReauth
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
 from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
 
-#: Tag of the instances to check. As a parameter of the DAG it would, on Airflow 3.1, stand in the person's form.
+#: Tag of the instances to check. A parameter of the DAG would, on Airflow 3.1, stand in the person's form.
 TAG = "nightly check"
 #: The connection that holds an element's credentials.
 LOGINS = {"closeio": "closeio_login", "microsoftgraph": "microsoft_graph_app"}
