@@ -39,11 +39,11 @@ demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account o
 	$(BIN)/python -m scripts.demo
 
 test: unit ## every test but the soak: unit, Airflow in process, real processes, browser
-	$(PYTEST) -m "(airflow or processes or browser) and not soak"
+	$(PYTEST) -m "(airflow or processes or browser or slow) and not soak"
 
 # Two at a time; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started
-	$(PYTEST) -n 2 --dist loadfile -m "not airflow and not processes and not browser and not soak"
+	$(PYTEST) -n 2 --dist loadfile -m "not airflow and not processes and not browser and not slow and not soak"
 
 lint: $(READY)
 	$(BIN)/ruff check .

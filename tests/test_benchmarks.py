@@ -82,6 +82,7 @@ def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
     assert masked == [made.token]
 
 
+@pytest.mark.slow
 def test_who_waits_for_what_is_not_there_shares_one_list() -> None:
     for _ in range(3):
         waited = measured(waiting.wait_for_missing)
@@ -99,6 +100,7 @@ def measured(measure):
     return measure(FEW)
 
 
+@pytest.mark.slow
 def test_who_waits_for_what_does_not_work_has_it_pinged_once_a_look() -> None:
     waited = measured(waiting.wait_for_ready)
     assert waited.a_look == 1

@@ -50,6 +50,7 @@ def check(outcome: dict, count: int) -> None:
     assert figures["faults"] >= count / 4
 
 
+@pytest.mark.slow
 def test_a_hundred_and_twenty_schedules_end_as_asked_or_with_a_clear_error(capsys):
     outcome = run_schedules(120, seed=20261124, timeout=300)
     with capsys.disabled():

@@ -524,6 +524,7 @@ def test_an_asset_has_its_watcher():
 # -- nothing is lost ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["newest", "oldest", "visibility"])
 async def test_every_event_is_told_whenever_it_is_killed(
     sandbox, person, monkeypatch, order, record_property
