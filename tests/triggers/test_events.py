@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import itertools
 import json
@@ -24,7 +25,17 @@ from airflow_provider_cloudelements.triggers.events import (
     CloudElementsEventTrigger,
 )
 from tests.operators.support import EVENTS, WAYS
-from tests.triggers.support import CONN_ID, VARIABLE, end, event_of, polls, running, until, watching
+from tests.triggers.support import (
+    CONN_ID,
+    VARIABLE,
+    end,
+    event_of,
+    polls,
+    running,
+    unblocked,
+    until,
+    watching,
+)
 
 LIST = "GET /instances/events"
 OWN = "GET /instances/N/events"
@@ -241,9 +252,23 @@ async def test_one_malformed_for_its_connection_harms_no_other(sandbox, person, 
 async def test_the_loop_goes_on_while_thousands_of_events_are_read(sandbox, person):
     number = watched(person, tags=["shop"])
     sandbox.emit(number, count=3000)
-    async with watching() as gaps, collecting(*(watcher(name=f"{each}") for each in range(5))) as (got, _):
-        await until(lambda: all(got), 60)
-    assert gaps.longest < 0.2
+
+    async def measure():
+        async with (
+            watching() as gaps,
+            collecting(*(watcher(name=f"{each}") for each in range(5))) as (got, _),
+        ):
+            await until(lambda: all(got), 60)
+        return gaps.longest
+
+    # Python's collector goes through all that pytest and Airflow have loaded, for a quarter of a second and
+    # at its own time. What was there before is set aside; what the reading makes is still collected.
+    gc.collect()
+    gc.freeze()
+    try:
+        assert await unblocked(measure)
+    finally:
+        gc.unfreeze()
 
 
 # -- the sensor's trigger -----------------------------------------------------------------------------------

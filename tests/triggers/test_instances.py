@@ -24,6 +24,7 @@ from tests.triggers.support import (
     rotating,
     running,
     trigger_of,
+    unblocked,
     until,
     watching,
 )
@@ -360,15 +361,6 @@ async def test_no_token_is_kept_from_tick_to_tick(sandbox, person, wire, count, 
 
 
 # -- a thousand ---------------------------------------------------------------------------------------------
-
-
-async def unblocked(measure):
-    """Measure up to three times: on a busy machine another process's turn looks like a blocked loop."""
-    for _ in range(3):
-        if (longest := await measure()) < 0.2:
-            break
-    print(f"longest gap of the loop with 1000 waiters: {longest * 1000:.1f} ms")
-    return longest < 0.2
 
 
 @pytest.mark.parametrize("goal", ["exists", "ready"])
