@@ -5,8 +5,8 @@ Everything here is a name or a small function. Besides, only :mod:`retry_policy`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseHook, Connection
@@ -45,6 +45,9 @@ __all__ = [
 ]
 
 
+_Done = TypeVar("_Done")
+
+
 async def aget_connection(hook: BaseHook, conn_id: str) -> Connection:
     """Read a connection from a coroutine.
 
@@ -56,11 +59,10 @@ async def aget_connection(hook: BaseHook, conn_id: str) -> Connection:
     :param conn_id: Its id.
     """
     from airflow.sdk import Connection as AirflowConnection
-    from asgiref.sync import sync_to_async
 
     if hasattr(AirflowConnection, "aextra_dejson"):
         return await hook.aget_connection(conn_id)
-    return await sync_to_async(hook.get_connection)(conn_id)
+    return await _blocking(hook.get_connection, conn_id)
 
 
 def default_deferrable() -> bool:
@@ -103,13 +105,12 @@ async def amask_secrets(values: Iterable[str]) -> None:
 
     :param values: The secrets.
     """
-    from asgiref.sync import sync_to_async
 
     def mask_all() -> None:
         for value in values:
             mask_secret(value)
 
-    await sync_to_async(mask_all)()
+    await _blocking(mask_all)
 
 
 def task_state_store(context: Any) -> Any | None:
@@ -134,9 +135,7 @@ async def aget_asset_state(trigger: Any, key: str) -> Any | None:
         return None
     if hasattr(store, "aget"):
         return await store.aget(key)
-    from asgiref.sync import sync_to_async
-
-    return await sync_to_async(store.get)(key)  # before Airflow 3.3.2
+    return await _blocking(store.get, key)  # before Airflow 3.3.2
 
 
 async def aset_asset_state(trigger: Any, key: str, value: Any) -> None:
@@ -153,9 +152,14 @@ async def aset_asset_state(trigger: Any, key: str, value: Any) -> None:
     if hasattr(store, "aset"):
         await store.aset(key, value)
         return
+    await _blocking(store.set, key, value)  # before Airflow 3.3.2
+
+
+async def _blocking(work: Callable[..., _Done], *arguments: Any) -> _Done:
+    """Do in a thread of asgiref's what would block the event loop."""
     from asgiref.sync import sync_to_async
 
-    await sync_to_async(store.set)(key, value)  # before Airflow 3.3.2
+    return await sync_to_async(work)(*arguments)
 
 
 def _asset_state_store(trigger: Any) -> Any | None:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pendulum
 
 from airflow_provider_cloudelements.client.errors import never_left, retry_after_of
-from airflow_provider_cloudelements.client.http import CONNECT_TIMEOUT, USER_AGENT
+from airflow_provider_cloudelements.client.http import CONNECT_TIMEOUT, new_session
 from airflow_provider_cloudelements.client.models import EVENT_SIGNATURE_KEY, Instance
 from airflow_provider_cloudelements.client.signature import SIGNATURE_HEADER, WEBHOOK_ID_HEADER, sign
 from airflow_provider_cloudelements.connections import is_web_url
@@ -162,7 +162,7 @@ class _Delivery:
         try:
             # Of the answer's body nothing is read: it may have no end.
             with (
-                self._session() as session,
+                new_session(self.url, self.proxy) as session,
                 session.post(
                     self.url,
                     data=self.body,
@@ -176,23 +176,6 @@ class _Delivery:
         except Exception as error:
             # Returned and raised elsewhere: the libraries' texts hold the URL, which a chained error shows.
             return self._failure(error)
-
-    def _session(self) -> requests.Session:
-        """Return a session of this thread alone, made by the rules of the client's own (``http.py``)."""
-        import requests
-        from requests.utils import get_environ_proxies
-
-        session = requests.Session()
-        session.proxies = (
-            {"http": self.proxy, "https": self.proxy} if self.proxy else get_environ_proxies(self.url)
-        )
-        session.verify = session.merge_environment_settings(self.url, {}, None, None, None)["verify"]
-        # Left on, a .netrc would add a login.
-        session.trust_env = False
-        # Even a redirect that is not followed is parsed, and its body read to the end.
-        session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
-        session.headers["User-Agent"] = USER_AGENT
-        return session
 
     def _judge(self, answer: requests.Response) -> CloudElementsError | None:
         """Return the error that an answer other than 2xx stands for, its kind by whether a retry can help."""

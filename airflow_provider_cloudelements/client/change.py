@@ -12,8 +12,6 @@ from airflow_provider_cloudelements.client.difference import (
     Difference,
     changed_values,
     check_read_back,
-    fingerprinted,
-    hidden,
     login_of,
     plain_text,
 )
@@ -27,7 +25,7 @@ from airflow_provider_cloudelements.client.identity import (
 from airflow_provider_cloudelements.client.journal import Journal, MemoryJournal
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.redaction import is_secret_key
-from airflow_provider_cloudelements.client.writing import Writer, needs_mending
+from airflow_provider_cloudelements.client.writing import Writer, needs_mending, send
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsForbiddenError,
@@ -104,19 +102,12 @@ def update(instances: InstancesApi, instance: Instance, change: Change) -> Chang
     """
     fingerprints = fingerprints_of(instances, instance)
     values = changed_values(change.configuration, instance, fingerprints)
-    secret = {key: value for key, value in values.items() if hidden(key, instance)}
-    tags = fingerprinted(_tags(change, instance), fingerprints, secret)
-    difference = Difference(
-        configuration=values,
-        tags=None if tags == instance.tags else tags,
-        name=_name(change, instance),
+    difference = Difference.of(
+        instance, fingerprints, values, _tags(change, instance), name=_name(change, instance)
     )
     if not difference.names:
         return Changed(instance)
-    log.info("Instance %d: writing %s.", instance.id, ", ".join(difference.names))
-    instances.update(
-        instance.id, name=difference.name, configuration=values, tags=difference.tags, keep_own_tags=False
-    )
+    send(instances, instance, difference)
     final = instances.get(instance.id)
     check_read_back(final, change.configuration)
     return Changed(final, difference.names)
@@ -215,14 +206,10 @@ def _credentials(
 ) -> Difference:
     """Return what of the credentials given is to be written; ``again`` all but what reads back as given."""
     values = changed_values(configuration, instance, None if again else fingerprints)
-    secret: dict[str, Any] = {key: value for key, value in values.items() if hidden(key, instance)}
-    login: Mapping[str, Any] = {}
     if provider_data:
-        code = login_of(provider_data)
-        if fingerprints.compare(instance.tags, PROVIDER_DATA, code) is not Known.SAME:
-            login, secret[PROVIDER_DATA] = provider_data, code
-    tags = fingerprinted(instance.tags, fingerprints, secret)
-    return Difference(values, login, None if tags == instance.tags else tags)
+        known = fingerprints.compare(instance.tags, PROVIDER_DATA, login_of(provider_data))
+        provider_data = {} if known is Known.SAME else provider_data
+    return Difference.of(instance, fingerprints, values, instance.tags, provider_data)
 
 
 def _name(change: Change, instance: Instance) -> str | None:

@@ -161,10 +161,34 @@ class Difference:
                 provider_data = spec.provider_data
             elif known is Known.UNKNOWN:
                 unknown.append("authorization code")
-        written = {key: value for key, value in writes.items() if hidden(key, instance)}
+        return cls.of(
+            instance, fingerprints, writes, _tags(spec, instance), provider_data, unknown=tuple(unknown)
+        )
+
+    @classmethod
+    def of(
+        cls,
+        instance: Instance,
+        fingerprints: Fingerprints,
+        configuration: Mapping[str, Any],
+        tags: tuple[str, ...],
+        provider_data: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> Difference:
+        """Return what writes these values, and in the same call the fingerprint that tells of them.
+
+        :param instance: As it is.
+        :param fingerprints: Made with the instance's marker.
+        :param configuration: Keys and values to write.
+        :param tags: The tags that it shall have, but for the fingerprint.
+        :param provider_data: A login to use.
+        :param more: ``name`` and ``unknown``.
+        """
+        written = {key: value for key, value in configuration.items() if hidden(key, instance)}
         if provider_data:
-            written[PROVIDER_DATA] = spec.login
-        return cls(writes, provider_data, _tags(spec, instance, fingerprints, written), tuple(unknown))
+            written[PROVIDER_DATA] = login_of(provider_data)
+        tags = fingerprinted(tags, fingerprints, written)
+        return cls(configuration, provider_data or {}, None if tags == tuple(instance.tags) else tags, **more)
 
 
 def login_of(provider_data: Mapping[str, Any]) -> Any:
@@ -205,15 +229,11 @@ def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints)
     return fingerprints.compare(instance.tags, key, value)
 
 
-def _tags(
-    spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints, written: Mapping[str, Any]
-) -> tuple[str, ...] | None:
-    """Return the list of tags to write: asked ones and the marker added, people's others kept."""
+def _tags(spec: InstanceSpec, instance: Instance) -> tuple[str, ...]:
+    """Return the tags that an instance shall have: asked ones and the marker added, people's others kept."""
     present = {plain_text(tag) for tag in instance.tags}
     asked = (tag for tag in spec.tags or () if plain_text(tag) not in present)
-    tags = tuple(dict.fromkeys([*instance.tags, *asked, spec.marker]))
-    tags = fingerprinted(tags, fingerprints, written)
-    return None if tags == tuple(instance.tags) else tags
+    return tuple(dict.fromkeys([*instance.tags, *asked, spec.marker]))
 
 
 def fingerprinted(

@@ -14,7 +14,7 @@ import pendulum
 
 from airflow_provider_cloudelements.client.events import EventFilter, short_id
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
-from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.target import Target, checked_name, way_of
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
@@ -27,9 +27,6 @@ RAW = "raw"
 MAX_TEXT = 500
 #: Most bytes of one vendor's body in a row, as JSON.
 MAX_RAW = 16_384
-
-#: Only to check how an instance is named where no connection is at hand, as when a DAG file is read.
-_NO_CONNECTION = ConnectionSettings("https://connection.invalid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +81,12 @@ class EventQuery:
         :raises CloudElementsValidationError: Not exactly one of the first three is given, or something is
             malformed.
         """
-        named = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
-        target = Target.of(_NO_CONNECTION, **named)  # type: ignore[arg-type]
+        given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
+        way = way_of(given)
         return cls(
-            target.instance_id,
-            instance_key or None,
-            tag or None,
-            EventFilter.of(None, object_types, event_types),
-            _fields(fields),
+            **{way: checked_name(way, given[way])},
+            types=EventFilter.of(None, object_types, event_types),
+            fields=_fields(fields),
         )
 
     def as_arguments(self) -> dict[str, Any]:

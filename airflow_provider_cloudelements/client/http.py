@@ -296,28 +296,37 @@ class HttpSession:
         return session
 
     def _new_session(self) -> requests.Session:
-        import requests
-        from requests.utils import get_environ_proxies
-
-        session = requests.Session()
-        proxy = self.settings.proxy
-        session.proxies = (
-            {"http": proxy, "https": proxy} if proxy else get_environ_proxies(self.settings.base_url)
-        )
-        bundle = (
-            self.settings.ca_bundle
-            or session.merge_environment_settings(self.settings.base_url, {}, None, None, None)["verify"]
-        )
-        session.verify = bundle if self.settings.verify_tls else False
-        # What the environment says of proxies and certificates is taken over above, once. Left on, requests
-        # would read it again for each call, and put a .netrc's login in place of our Authorization.
-        session.trust_env = False
-        # Even a redirect that is not followed is parsed, and a malformed one would hide the answer's status.
-        session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
-        session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
+        settings = self.settings
+        session = new_session(settings.base_url, settings.proxy, settings.ca_bundle)
+        if not settings.verify_tls:
+            session.verify = False
+        session.headers["Accept"] = "application/json"
         for name in ("urllib3.connection", "urllib3.connectionpool"):
             logging.getLogger(name).addFilter(_no_query)  # the same one again adds nothing
         return session
+
+
+def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> requests.Session:
+    """Return a session that asks the environment once, and only for the way to a server.
+
+    :param url: Where it will send to.
+    :param proxy: Address of a proxy; ``None``: as the environment says.
+    :param ca_bundle: File of certificates to trust; ``None``: as the environment says.
+    """
+    import requests
+    from requests.utils import get_environ_proxies
+
+    session = requests.Session()
+    session.proxies = {"http": proxy, "https": proxy} if proxy else get_environ_proxies(url)
+    session.verify = ca_bundle or session.merge_environment_settings(url, {}, None, None, None)["verify"]
+    # Left on, requests would read the environment again for each call, and put a .netrc's login in place of
+    # an Authorization, or where none belongs.
+    session.trust_env = False
+    # Even a redirect that is not followed is parsed, and its body read to the end; a malformed one would hide
+    # the answer's status.
+    session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
+    session.headers["User-Agent"] = USER_AGENT
+    return session
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,19 +124,23 @@ class InstancesApi:
         :raises CloudElementsNotFoundError: There is none.
         :raises CloudElementsServerError: The token was asked for and is not in the answer.
         """
-        return self._hand_out(self._read(instance_id, with_token=with_token))
+        instance = self._read(instance_id, keep_token=with_token)
+        return self._hand_out(_having_token(instance)) if with_token else instance
 
-    def _read(self, instance_id: int, *, with_token: bool) -> Instance:
-        reply = self._http.send("GET", _path(instance_id))
-        instance = Instance.parse(reply.body, keep_token=with_token)
-        if with_token and instance.token is None:
-            raise CloudElementsServerError(
-                f"GET /instances/{instance_id}: the answer holds no token.",
-                status=reply.status,
-                method="GET",
-                path=f"/instances/{instance_id}",
-            )
-        return instance
+    def peek(self, instance_id: int) -> Instance:
+        """Read one instance with its token, for calls made here and now.
+
+        The token is handed out to nobody and so not masked, which would cost more than all the calls: never
+        show it or pass it on.
+
+        :param instance_id: Its id.
+        :return: The instance; without a token where the answer held none.
+        :raises CloudElementsNotFoundError: There is none.
+        """
+        return self._read(instance_id, keep_token=True)
+
+    def _read(self, instance_id: int, *, keep_token: bool) -> Instance:
+        return Instance.parse(self._http.send("GET", _path(instance_id)).body, keep_token=keep_token)
 
     def token(self, instance_id: int) -> str:
         """Fetch an instance's token and hand it out.
@@ -162,8 +166,7 @@ class InstancesApi:
             so they are checked again here.
         :param search_text: Only those whose name matches, by the platform's own rule (dossier 0a no. 12).
         :param element: Only those of this element's key.
-        :param with_tokens: Whether to keep their tokens, for calls made here and now. They are handed out to
-            nobody and so not masked, which would cost more than all the calls: never show or pass on one.
+        :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
         """
         wanted = tuple(tags)
         if element is not None and not wanted and search_text is None:
@@ -241,7 +244,7 @@ class InstancesApi:
             ours (401).
         :raises CloudElementsForbiddenError: The instance is disabled, or the vendor forbids it (403).
         """
-        token = token or self._read(instance_id, with_token=True).token
+        token = token or _having_token(self.peek(instance_id)).token
         answer = self._http.send("GET", "/ping", token=token).body
         return answer if isinstance(answer, Mapping) else {}
 
@@ -294,6 +297,15 @@ class InstancesApi:
 
 def _path(instance_id: Any) -> str:
     return f"/instances/{instance_id_of(instance_id)}"
+
+
+def _having_token(instance: Instance) -> Instance:
+    if instance.token is None:
+        path = _path(instance.id)
+        raise CloudElementsServerError(
+            f"GET {path}: the answer holds no token.", status=200, method="GET", path=path
+        )
+    return instance
 
 
 def _writable(configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -60,25 +60,17 @@ class Target:
         :raises CloudElementsValidationError: Not exactly one of the three is given, or it is malformed.
         """
         given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
-        named = [way for way, value in given.items() if value not in (None, "")]
-        if len(named) != 1:
-            ways_told = f"{', '.join(ways[:-1])} and {ways[-1]}" if len(ways) > 1 else ways[0]
-            raise CloudElementsValidationError(
-                f"Exactly one of {ways_told} must be given; given are: {', '.join(named) or 'none'}."
-            )
+        way = way_of(given, ways)
         if element is not None and not isinstance(element, str):
             raise CloudElementsValidationError("element must be an element's key, or None.")
         element = element or None  # as for the others, an empty text is none: it may be what was rendered
-        if named == ["instance_id"]:
-            number = instance_id_of(instance_id)
-            return cls(f"instance {number}", instance_id=number, element=element)
-        for way in ("instance_key", "tag"):
-            if named == [way] and not (isinstance(given[way], str) and str(given[way]).strip()):
-                raise CloudElementsValidationError(f"{way} must be a text that is not empty.")
-        if named == ["instance_key"]:
-            marker = marker_tag(full_key(settings, str(instance_key)))
-            return cls(f"instance key {instance_key!r}", tag=marker, of_key=True, element=element)
-        return cls(f"tag {tag!r}", tag=str(tag), element=element)
+        value = checked_name(way, given[way])
+        if way == "instance_id":
+            return cls(f"instance {value}", instance_id=value, element=element)
+        if way == "instance_key":
+            marker = marker_tag(full_key(settings, value))
+            return cls(f"instance key {value!r}", tag=marker, of_key=True, element=element)
+        return cls(f"tag {value!r}", tag=value, element=element)
 
     def matches(self, instance: Instance) -> bool:
         """Say whether an instance is one of those meant."""
@@ -129,6 +121,37 @@ class Target:
             raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
         # A list may tell less of an instance than a read of it does (dossier 4.1: hydrate).
         return instance if self.tag is None else instances.get(instance.id)
+
+
+def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:
+    """Return the name of the one argument that is given; ``None`` and an empty text are not.
+
+    :param given: Arguments of which exactly one names something.
+    :param ways: Which of them are told in the error. Default: all.
+    :raises CloudElementsValidationError: None is given, or several are.
+    """
+    named = [way for way, value in given.items() if value not in (None, "")]
+    if len(named) != 1:
+        *others, last = ways or given
+        told = f"{', '.join(others)} and {last}" if others else last
+        raise CloudElementsValidationError(
+            f"Exactly one of {told} must be given; given are: {', '.join(named) or 'none'}."
+        )
+    return named[0]
+
+
+def checked_name(way: str, value: Any) -> Any:
+    """Return what names an instance: its id as a number, a key or a tag as it is.
+
+    :param way: ``instance_id``, ``instance_key`` or ``tag``.
+    :param value: What was given as that.
+    :raises CloudElementsValidationError: It is malformed.
+    """
+    if way == "instance_id":
+        return instance_id_of(value)
+    if not isinstance(value, str) or not value.strip():
+        raise CloudElementsValidationError(f"{way} must be a text that is not empty.")
+    return value
 
 
 def oldest_first(instances: Iterable[Instance]) -> list[Instance]:

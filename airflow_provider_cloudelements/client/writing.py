@@ -114,12 +114,11 @@ class Writer:
             self._instances.enable(instance.id)
         if not difference.names:
             return
-        log.info("Instance %d: writing %s.", instance.id, ", ".join(difference.names))
         try:
             if difference.provider_data:
                 self._write_code(instance, difference)
             else:
-                self._send(instance, difference)
+                send(self._instances, instance, difference)
         except CloudElementsError:
             self.disable_again(instance)
             raise
@@ -156,22 +155,11 @@ class Writer:
         """
         self._journal.enabling_ended(instance.id)
 
-    def _send(self, instance: Instance, difference: Difference) -> None:
-        self._instances.update(
-            instance.id,
-            name=difference.name,
-            configuration=difference.configuration,
-            provider_data=difference.provider_data,
-            tags=difference.tags,
-            # They are complete. To read them again could fail, and look as if the code had gone out.
-            keep_own_tags=False,
-        )
-
     def _write_code(self, instance: Instance, difference: Difference) -> None:
         code = Code(login_of(difference.provider_data), self._fingerprints, self._journal)
         code.going_out(f"instance {instance.id}", "it does not show it")
         try:
-            self._send(instance, difference)
+            send(self._instances, instance, difference)
         except CloudElementsError as error:
             if not may_have_acted(error):
                 code.refused(error)
@@ -197,6 +185,26 @@ class Writer:
         except CloudElementsError as error:
             log.warning("The look-up failed: %s", error)
             return False
+
+
+def send(instances: InstancesApi, instance: Instance, difference: Difference) -> None:
+    """Write what differs, in one call.
+
+    :param instances: The account's instances.
+    :param instance: As it is.
+    :param difference: What to write; its tags are the whole list.
+    :raises CloudElementsError: The call failed.
+    """
+    log.info("Instance %d: writing %s.", instance.id, ", ".join(difference.names))
+    instances.update(
+        instance.id,
+        name=difference.name,
+        configuration=difference.configuration,
+        provider_data=difference.provider_data,
+        tags=difference.tags,
+        # They are complete. To read them again could fail, and look as if the code had gone out.
+        keep_own_tags=False,
+    )
 
 
 def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> Iterator[None]:

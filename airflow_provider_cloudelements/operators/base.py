@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_cloudelements.client.redaction import ASTERISKS, is_secret_key, is_shown_key
-from airflow_provider_cloudelements.compat import AirflowFailException
+from airflow_provider_cloudelements.client.redaction import (
+    ASTERISKS,
+    is_secret_key,
+    is_shown_key,
+    secret_values,
+)
+from airflow_provider_cloudelements.compat import AirflowFailException, mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
@@ -153,6 +158,16 @@ def _hides(key: str, value: Any, top: bool) -> bool:
         return True
     # Elements name their own keys: at the top only those are shown that are known to hold no secret.
     return top and not is_shown_key(key) and not isinstance(value, bool | int | float)
+
+
+def mask_given(configuration: Mapping[str, Any], login: Mapping[str, Any] | None = None) -> None:
+    """Register the secrets that a task was given with Airflow's masker.
+
+    :param configuration: Configuration keys and values.
+    :param login: What a vendor's login gave: secret as a whole.
+    """
+    for secret in secret_values({"providerData": login or {}, "configuration": configuration}):
+        mask_secret(secret)
 
 
 def require_bool(name: str, value: Any) -> bool:

@@ -6,10 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.change import Change, Changed, reauthenticate, update
-from airflow_provider_cloudelements.client.redaction import secret_values
-from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
-from airflow_provider_cloudelements.operators.base import require_bool, require_seconds
+from airflow_provider_cloudelements.operators.base import mask_given, require_bool, require_seconds
 from airflow_provider_cloudelements.operators.journal import journal_of
 from airflow_provider_cloudelements.operators.one_instance import (
     CloudElementsInstanceOperator,
@@ -109,7 +107,7 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
             self.events_enabled,
             self.event_callback_url or NOT_GIVEN,
         )
-        _mask(given)
+        mask_given(given)
         change = Change(
             name=self.instance_name,
             configuration={**inherited, **given},
@@ -197,7 +195,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
         if login:
             inherited.pop(REFRESH_TOKEN, None)
         given = given_configuration(self.secret("configuration"))
-        _mask(given, login)
+        mask_given(given, login)
         credentials = {key: value for key, value in inherited.items() if not key.startswith("event.")}
         return reauthenticate(
             self.hook.get_conn().instances,
@@ -262,8 +260,3 @@ def _switch(operator: CloudElementsInstanceOperator, instance: Instance, *, disa
             f"Instance {instance.id} was to be {word}, but reading back shows otherwise."
         )
     return Changed(final, (word,))
-
-
-def _mask(configuration: Mapping[str, Any], login: Mapping[str, Any] | None = None) -> None:
-    for secret in secret_values({"providerData": login or {}, "configuration": configuration}):
-        mask_secret(secret)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.deliveries import POLICIES
-from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.target import Target, way_of
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
@@ -70,19 +70,9 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
 
     def _url(self) -> str:
         by_instance = {"instance_id": self.instance_id, "instance_key": self.instance_key}
-        named = [name for name, value in by_instance.items() if value not in (None, "")]
-        if bool(self.callback_url) == bool(named):
-            raise CloudElementsValidationError(
-                "Exactly one of callback_url, instance_id and instance_key must be given."
-            )
-        if self.callback_url:
-            return self.callback_url
-        target = Target.of(
-            self.hook.settings,
-            instance_id=self.instance_id,
-            instance_key=self.instance_key,
-            ways=("callback_url", "instance_id", "instance_key"),
-        )
+        if way_of({"callback_url": self.callback_url, **by_instance}) == "callback_url":
+            return str(self.callback_url)
+        target = Target.of(self.hook.settings, instance_id=self.instance_id, instance_key=self.instance_key)
         instance = target.get(self.hook.get_conn().instances)
         if not instance.event_callback_url:
             raise CloudElementsValidationError(

@@ -13,7 +13,7 @@ from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpe
 from airflow_provider_cloudelements.client.ensure import IF_EXISTS
 from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.redaction import secret_values
+from airflow_provider_cloudelements.client.target import way_of
 from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
@@ -25,6 +25,7 @@ from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElem
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators.base import (
     CloudElementsBaseOperator,
+    mask_given,
     require_bool,
     require_choice,
     require_seconds,
@@ -206,10 +207,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             tags=self.tags,
             origin=_origin(context) if self.if_exists == "fail" or self.delete_on_failure else None,
         )
-        for secret in secret_values(
-            {"providerData": spec.provider_data, "configuration": spec.configuration}
-        ):
-            mask_secret(secret)
+        mask_given(spec.configuration, spec.provider_data)
         return spec
 
     def _push(self, context: Context, instance: Instance) -> None:
@@ -322,22 +320,15 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         return {"deleted": deleted, "missing": missing, "dry_run": self.only_tell}
 
     def _chosen(self) -> list[int]:
-        given = [
-            name for name in ("instance_id", "instance_key", "tag") if getattr(self, name) not in (None, "")
-        ]
-        if len(given) != 1:
+        way = way_of({name: getattr(self, name) for name in ("instance_id", "instance_key", "tag")})
+        if self.older_than is not None and way != "tag":
             raise CloudElementsValidationError(
-                "Exactly one of instance_id, instance_key and tag must be given; "
-                f"given are: {', '.join(given) or 'none'}."
+                f"older_than goes with tag; a delete by {way} does not ask for the age."
             )
-        if self.older_than is not None and given != ["tag"]:
-            raise CloudElementsValidationError(
-                f"older_than goes with tag; a delete by {given[0]} does not ask for the age."
-            )
-        if given == ["instance_id"]:
+        if way == "instance_id":
             return [instance_id_of(self.instance_id)]
         instances = self.hook.get_conn().instances
-        if given == ["instance_key"]:
+        if way == "instance_key":
             marker = marker_tag(full_key(self.hook.settings, str(self.instance_key)))
             return [instance.id for instance in instances.list(tags=[marker])]
         return self._old_ones(list(instances.list(tags=[str(self.tag)])))

@@ -7,13 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from airflow_provider_cloudelements.client.redaction import secret_values
-from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.links.oauth import CloudElementsConsentLink
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_bool
+from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, mask_given, require_bool
 from airflow_provider_cloudelements.operators.request import chosen_element
 
 if TYPE_CHECKING:
@@ -140,8 +138,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
                 f"parameters: {', '.join(taken)} comes from the connection or its own argument, and the "
                 "state from the operator."
             )
-        for value in secret_values(parameters):
-            mask_secret(value)
+        mask_given(parameters)
         return dict(parameters)
 
     def _check(self, url: str, element: str, scope: str | None, state: str) -> None:

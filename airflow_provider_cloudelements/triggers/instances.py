@@ -157,8 +157,7 @@ class _Singly(InstancesApi):
         self._with_tokens = with_tokens
 
     def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
-        body = self.http.send("GET", f"/instances/{instance_id}").body
-        return Instance.parse(body, keep_token=self._with_tokens)
+        return self.peek(instance_id) if self._with_tokens else super().get(instance_id)
 
     def list(
         self,

@@ -451,6 +451,7 @@ def masked(monkeypatch):
 
     seen = []
     monkeypatch.setattr(hooks, "mask_secret", seen.append)
+    monkeypatch.setattr(base_module, "mask_secret", seen.append)
     monkeypatch.setattr(instances_module, "mask_secret", seen.append)
     return seen
 

@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.hooks import cloudelements as hooks_module
-from airflow_provider_cloudelements.operators import oauth as oauth_module
+from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
 from tests.operators.support import FakeTi, context_of, presented, relaying
@@ -311,7 +311,7 @@ def test_rendered_fields_show_no_secret_parameter(app):
 def test_no_log_shows_the_apps_secret_and_it_is_masked(post, sandbox, app, monkeypatch, caplog):
     masked = []
     monkeypatch.setattr(hooks_module, "mask_secret", masked.append)
-    monkeypatch.setattr(oauth_module, "mask_secret", masked.append)
+    monkeypatch.setattr(base_module, "mask_secret", masked.append)
     for logger in (None, "urllib3"):
         caplog.set_level(logging.DEBUG, logger)
     ask(post=post, parameters={"access_token": "hidden/token"})

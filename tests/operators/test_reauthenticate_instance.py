@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import changes as changes_module
+from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators.changes import CloudElementsReauthenticateInstanceOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from tests.operators.support import (
@@ -315,7 +315,7 @@ def test_rendered_fields_show_no_secret_and_execute_gets_them(sandbox, graph):
 
 def test_code_and_credentials_are_masked_and_the_log_names_no_value(sandbox, graph, monkeypatch, task_log):
     masked, code = [], sandbox.code()
-    monkeypatch.setattr(changes_module, "mask_secret", masked.append)
+    monkeypatch.setattr(base_module, "mask_secret", masked.append)
     returned = log_in(
         instance_id=graph, authorization_code=code, configuration={"oauth.api.secret": "app-secret-2"}
     )

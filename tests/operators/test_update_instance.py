@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import changes as changes_module
+from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators.changes import CloudElementsUpdateInstanceOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from tests.operators.support import CALLBACK, WAYS, Wire, context_of, relaying
@@ -250,7 +250,7 @@ def test_rendered_fields_show_no_secret_and_execute_gets_them(sandbox, person, m
 
 def test_secrets_are_masked_and_the_log_names_them_without_values(sandbox, made, monkeypatch, task_log):
     masked = []
-    monkeypatch.setattr(changes_module, "mask_secret", masked.append)
+    monkeypatch.setattr(base_module, "mask_secret", masked.append)
     returned = update(instance_id=made, configuration={"username": "grace", "password": "new-password"})
     assert returned["changed"] == ["username", "password", "tags"]
     assert masked == ["new-password"]
