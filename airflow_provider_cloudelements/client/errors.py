@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_cloudelements.client.redaction import redact, secret_values
+from airflow_provider_cloudelements.client.redaction import one_line, redact, secret_values
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsConflictError,
@@ -196,8 +196,7 @@ def _clean(text: Any, secrets: list[str]) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     # Redacted before it is cut, or the cut could leave a part of a secret that no longer matches.
-    one_line = " ".join(redact(text, secrets).split())
-    printable = "".join(char if char.isprintable() else "?" for char in one_line)
+    printable = one_line(redact(text, secrets))
     return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
 
 

@@ -95,11 +95,6 @@ class EventLook:
         """Return the look for what comes after a batch."""
         return replace(self, cursor=batch.after, caught_up=True)
 
-    @property
-    def stop(self) -> pendulum.DateTime:
-        """Where a reading of a list in order may stop for this look."""
-        return self.cursor.since if self.cursor.stop is None else max(self.cursor.since, self.cursor.stop)
-
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
@@ -178,7 +173,7 @@ class ListOrders:
         # Those who have taken ticks together have one and the same set.
         seen = frozenset.intersection(*{cursor.seen for cursor in cursors})
         since = min(cursor.since for cursor in cursors)
-        stop = min(look.stop for look in looks)
+        stop = min(cursor.reach for cursor in cursors)
         known = self._known.get(instance_id)
         if known is None:
             return EventCursor(since, seen, stop=stop)

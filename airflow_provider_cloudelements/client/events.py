@@ -241,6 +241,11 @@ class EventCursor:
             "whole": None if self.whole is None else self.whole.isoformat(),
         }
 
+    @property
+    def reach(self) -> pendulum.DateTime:
+        """Down to where a reading goes that may stop early."""
+        return self.since if self.stop is None else max(self.since, self.stop)
+
     def trusted(self, now: pendulum.DateTime) -> bool:
         """Whether a reading may stop early: the order was seen, and lately."""
         if not self.newest_first or self.whole is None:
@@ -377,7 +382,7 @@ class _Window:
         # in the future must not move the cursor past what is to come.
         self._now = _now()
         self.trusting = before.trusted(self._now)
-        self._stop = before.since if before.stop is None else max(before.since, before.stop)
+        self._stop = before.reach
         self._newest: pendulum.DateTime | None = None
         #: Hashes of ids, with dates; without one, an event is known for as long as it is listed.
         self._known: dict[str, pendulum.DateTime | None] = {}

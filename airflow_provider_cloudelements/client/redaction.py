@@ -72,6 +72,14 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return re.sub("|".join(map(re.escape, sorted(found, key=len, reverse=True))), ASTERISKS, text)
 
 
+def one_line(text: str) -> str:
+    """Make a text of somebody else's one line that cannot steer a terminal.
+
+    :param text: A message of the server's, or a name that people gave.
+    """
+    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+
+
 def _forms(secret: str) -> Iterator[str]:
     yield secret
     safe = secret.encode("utf-8", "replace").decode()

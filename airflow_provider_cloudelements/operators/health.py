@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.health import Checkup, InstanceState, sweep, sweep_ids
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.redaction import one_line
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsUnhealthyError,
@@ -203,7 +204,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _cell(value: Any, most: int) -> str:
-    """Make a value fit for a cell. Names come from people: one could end the line or colour a terminal."""
-    text = " ".join(str("" if value is None else value).split())
-    printable = "".join(char if char.isprintable() else "?" for char in text)
+    """Make a value fit for a cell. Names come from people."""
+    printable = one_line(str("" if value is None else value))
     return printable if len(printable) <= most else f"{printable[: most - 3]}..."

@@ -47,7 +47,7 @@ class EventWait(Kind[EventLook, EventNews]):
                 waiter.note = look
                 yield [Answer(waiter, error)]
                 continue
-            if reached is not None and not look.caught_up and look.stop < reached:
+            if reached is not None and not look.caught_up and look.cursor.reach < reached:
                 # It would make everybody's reading as long as its own.
                 waiter.note = look
                 yield [Answer(waiter, None)]
