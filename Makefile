@@ -60,6 +60,7 @@ bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
 
 soak: $(READY) ## the full figures, minutes long
 	$(PYTEST) -m soak
+	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile explore -m hypothesis
 
 up: $(READY) ## a real Airflow with the sandbox and the examples to click through; Ctrl-C stops all
 	$(BIN)/python -m scripts.up

@@ -16,8 +16,8 @@ from airflow_provider_cloudelements.exceptions import (
 # Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (dossier 6.3: UC, a real payload).
 _JAVA_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\S+) (\d{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-#: Below the largest id that a Java long can hold.
-_MOST_DIGITS = 18
+#: As many as the largest 64-bit integer has; more are no id, and costly to read.
+_MOST_DIGITS = 19
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
 
 
@@ -70,20 +70,19 @@ def parse_id(value: Any, what: str) -> int:
     :param what: What it is the id of, for the error.
     :raises CloudElementsServerError: It is no id.
     """
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        if len(value) <= _MOST_DIGITS and int(value) > 0:
-            return int(value)
-    raise CloudElementsServerError(f"The platform's answer holds no id of the {what}.")
+    number = optional_id(value)
+    if number is None:
+        raise CloudElementsServerError(f"The platform's answer holds no id of the {what}.")
+    return number
 
 
 def optional_id(value: Any) -> int | None:
-    """Read an id that may be missing."""
-    try:
-        return parse_id(value, "object")
-    except CloudElementsServerError:
-        return None
+    """Read an id that may be missing: an integer above 0, or its digits."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**_MOST_DIGITS:
+        return value
+    return None
 
 
 def parse_text(value: Any) -> str | None:
@@ -110,13 +109,10 @@ def instance_id_of(value: Any) -> int:
     """
     if isinstance(value, Mapping):
         value = value.get("id")
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    if isinstance(value, str):
-        digits = value.strip()
-        if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS and int(digits) > 0:
-            return int(digits)
-    raise CloudElementsValidationError(
-        "instance_id must be an instance's id (an integer or its digits), or what "
-        f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."
-    )
+    number = optional_id(value.strip() if isinstance(value, str) else value)
+    if number is None:
+        raise CloudElementsValidationError(
+            "instance_id must be an instance's id (an integer above 0 or its digits), or what "
+            f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."
+        )
+    return number

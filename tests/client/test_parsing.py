@@ -156,7 +156,26 @@ def test_an_id_may_be_text(value: Any, read: int) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 0, -1, "0", "-1", "", " 1", "1.0", 1.0, "a", "9" * 19, "9" * 5000, "٣", "²", [1], {}],
+    [
+        None,
+        True,
+        0,
+        -1,
+        "0",
+        "-1",
+        "",
+        " 1",
+        "1.0",
+        1.0,
+        "a",
+        10**19,
+        "9" * 20,
+        "9" * 5000,
+        "٣",
+        "²",
+        [1],
+        {},
+    ],
 )
 def test_what_is_no_id_is_an_error_that_says_of_what(value: Any) -> None:
     with pytest.raises(CloudElementsServerError, match="no id of the thing"):

@@ -25,11 +25,10 @@ from tests.operators.support import Person, Wire, settings_of
 SETTINGS = ConnectionSettings(base_url="http://127.0.0.1:9", user_secret="u", organization_secret="o")
 WAYS = ("instance_id", "instance_key", "tag")
 
+IDS = st.integers(1, 10**19 - 1)
 #: For each way: values that name an instance, and values that name none though they are given.
 GOOD = {
-    "instance_id": st.integers(1, 10**18)
-    | st.integers(1, 10**18).map(str)
-    | st.integers(1, 10**18).map(lambda number: {"id": number, "name": "x"}),
+    "instance_id": IDS | IDS.map(str) | IDS.map(lambda number: {"id": number, "name": "x"}),
     "instance_key": st.text(min_size=1).filter(str.strip),
     "tag": st.text(min_size=1).filter(str.strip),
 }
@@ -37,7 +36,7 @@ BLANK = st.sampled_from([" ", "\t\n", "\u2003"])
 OTHER = st.integers() | st.floats(allow_nan=False) | st.booleans() | st.lists(st.text()) | st.binary()
 BAD = {
     "instance_id": st.sampled_from(
-        [0, -1, True, False, 1.5, "x", "1.0", "-3", "None", "²", {}, {"id": None}, []]
+        [0, -1, 10**19, True, False, 1.5, "x", "1.0", "-3", str(10**19), "None", "²", {}, {"id": None}, []]
     ),
     "instance_key": BLANK | OTHER,
     "tag": BLANK | OTHER,
