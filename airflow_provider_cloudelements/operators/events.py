@@ -62,12 +62,17 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     :param event_objects: Names of resources, for newer pollers. Templated.
     :param element_conn_id: Connection of type ``cloudelements_element``, for callback URL and signature key.
         Templated.
+    :param webhook_conn_id: Connection of the webhook of this Airflow that shall receive the events
+        (:func:`~airflow_provider_cloudelements.webhooks.webhook_connection`). It says the signature key. The
+        callback URL is ``event_callback_url``, or ``callback_url`` in the connection's extra, or else
+        ``[api] base_url`` and ``/webhooks/NAME``. Templated.
     :param verify_callback: Whether to send a test notification to the callback first, signed as the
         platform's are, and to write nothing unless it is answered with 2xx. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: What the create returns of an instance, and ``changed``: names of what was written.
-    :raises CloudElementsValidationError: An argument is malformed, the element has no such events, there is
-        no callback URL, or the callback refused the test.
+    :raises CloudElementsValidationError: An argument is malformed, two of them contradict each other, the
+        element has no such events, there is no callback URL, or the callback refused the test.
+    :raises CloudElementsConnectionError: By the webhook's connection no delivery would be accepted.
     :raises CloudElementsConflictError: The element connection is for another element.
     :raises CloudElementsServerError: What was written does not read back, or the callback failed.
     :raises CloudElementsError: Any other failure of a call.
@@ -81,6 +86,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         "poller_urls",
         "event_objects",
         "element_conn_id",
+        "webhook_conn_id",
     )
     template_fields_renderers = {"poller_configuration": "json"}
     secret_fields = ("event_signature_key",)
@@ -97,6 +103,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         poller_urls: Sequence[str] | None = None,
         event_objects: Sequence[str] | None = None,
         element_conn_id: str | None = None,
+        webhook_conn_id: str | None = None,
         verify_callback: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -107,6 +114,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         self.poller_urls = poller_urls
         self.event_objects = event_objects
         self.element_conn_id = element_conn_id
+        self.webhook_conn_id = webhook_conn_id
         self.verify_callback = require_bool("verify_callback", verify_callback)
         EventSettings(vendor_type=vendor_type, poller_interval=poller_interval)  # checks both at parse time
         self.vendor_type = vendor_type
@@ -136,6 +144,8 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         """Return what the arguments ask for, and where they do not say, the element connection."""
         url, key = self.event_callback_url, self.secret("event_signature_key")
         inherited = connection_values(self.element_conn_id, instance)
+        if self.webhook_conn_id:
+            url, key = self._webhook(self.webhook_conn_id, url, key, inherited)
         url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
         key = key or inherited.get(EVENT_SIGNATURE_KEY)
         if key and isinstance(key, str):
@@ -150,6 +160,49 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
             poller_urls=self.poller_urls or None,
             objects=self.event_objects or None,
         )
+
+    def _webhook(
+        self, conn_id: str, url: str | None, key: str | None, inherited: Mapping[str, Any]
+    ) -> tuple[str, str]:
+        """Return callback URL and signature key of a webhook of this Airflow.
+
+        :param conn_id: The webhook's connection.
+        :param url: ``event_callback_url``.
+        :param key: ``event_signature_key``.
+        :param inherited: What the element connection says.
+        :raises CloudElementsValidationError: Anything else says otherwise: events would be turned on that
+            nobody receives.
+        """
+        from airflow.sdk import BaseHook
+
+        from airflow_provider_cloudelements.webhooks import CALLBACK_URL, WebhookSettings
+
+        if key:
+            raise CloudElementsValidationError(
+                "The webhook's connection says the signature key: give webhook_conn_id or "
+                "event_signature_key, not both."
+            )
+        if url is None:
+            raise CloudElementsValidationError(
+                "event_callback_url=None says that events are delivered nowhere, and webhook_conn_id "
+                "says where."
+            )
+        webhook = WebhookSettings.from_connection(BaseHook.get_connection(conn_id))
+        mask_secret(webhook.signature_key)
+        said = {
+            "event_callback_url": None if url == NOT_GIVEN else url,
+            f"{CALLBACK_URL} of connection {conn_id!r}": webhook.callback_url,
+            f"connection {self.element_conn_id!r}": inherited.get(EVENT_CALLBACK_URL),
+        }
+        said = {where: each for where, each in said.items() if each}
+        if len(set(said.values())) > 1:
+            raise CloudElementsValidationError(f"The callback URL differs: {' and '.join(said)} say two.")
+        other_key = inherited.get(EVENT_SIGNATURE_KEY)
+        if other_key and other_key != webhook.signature_key:
+            raise CloudElementsValidationError(
+                f"Connections {conn_id!r} and {self.element_conn_id!r} say two signature keys."
+            )
+        return next(iter(said.values()), None) or webhook.address(), webhook.signature_key
 
     def _metadata(self, instance: Instance) -> ElementMetadata | None:
         """Return what the element can do; ``None`` where the platform does not tell."""

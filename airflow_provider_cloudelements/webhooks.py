@@ -1,0 +1,431 @@
+"""The platform's deliveries at Airflow's own API server, where they become asset events.
+
+By the provider ``airflow-provider-inbound-webhooks`` (extra ``webhooks``): it checks the signature of what
+is posted to ``/webhooks/NAME``, drops what it had already, and makes asset events of the rest. Here is what
+it has to know of the platform's deliveries: a connection, the names of the assets, and the way back from an
+asset event to a notification. Nothing here needs it to be installed, so DAG files parse and tasks run where
+it is not; only the API server has to have it.
+
+``airflow cloudelements webhook-connection`` makes the connection, on Airflow 3.1
+``python -m airflow_provider_cloudelements.webhooks``.
+
+Every ``airflow`` command loads this module to learn of that one, so it imports inside its functions.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsConnectionError,
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from airflow.cli.cli_config import CLICommand
+    from airflow.sdk import Asset, Connection
+
+    from airflow_provider_cloudelements.client.notifications import Notification
+
+__all__ = [
+    "DEFAULT_WEBHOOK",
+    "DEFAULT_WEBHOOK_CONN_ID",
+    "WebhookSettings",
+    "notification_of",
+    "webhook_asset_of_element",
+    "webhook_asset_of_instance",
+    "webhook_connection",
+]
+
+#: Type of connection that the receiving provider reads, how it names one, and what it takes for a name.
+CONN_TYPE = "inbound_webhook"
+CONN_ID_PREFIX = "webhook_"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+#: The group that its own class of asset has. An asset has one group, whoever declares it.
+_ASSET_GROUP = "webhook"
+
+#: Name of the webhook: the last part of its address, and the first of its assets' names.
+DEFAULT_WEBHOOK = "cloudelements"
+DEFAULT_WEBHOOK_CONN_ID = CONN_ID_PREFIX + DEFAULT_WEBHOOK
+
+#: How the platform signs (dossier 6.2), and where its notification (6.3) holds what the receiver asks for.
+#: With another value none of its deliveries is accepted, or its assets have other names than those below.
+SOURCE: dict[str, str] = {
+    "source_type": "hmac_json",
+    "signature_header": "Elements-Webhook-Signature",
+    "signature_prefix": "sha256=",
+    "signature_encoding": "base64",
+    "event_field": "message.elementKey",
+    "path_field": "topic",
+    "delivery_id_field": "message.eventId",
+}
+#: Our own key in that connection, which the receiver does not read.
+CALLBACK_URL = "callback_url"
+
+#: What a key may consist of. (Ours have letters, digits, ``-`` and ``_``, which look alike in a URL.)
+_KEY = re.compile(r"[\x21-\x7e]+")
+_KEY_BYTES = 32
+#: An element's key as it stands in an asset's name: the receiver changes any other character, or a slash.
+_ELEMENT = re.compile(r"[\x21-\x29\x2b-\x2e\x30-\x7e]+")
+_TOPIC = re.compile(r"instance-(\d{1,18})-(.+)-events")
+
+
+def webhook_connection(
+    *, signature_key: str | None = None, callback_url: str | None = None
+) -> dict[str, Any]:
+    """Return the connection by which Airflow's API server accepts the platform's deliveries.
+
+    As JSON it is the value of ``AIRFLOW_CONN_WEBHOOK_CLOUDELEMENTS``. Airflow's REST API takes it with a
+    ``connection_id`` added and ``extra`` as text. The connection's id decides the webhook's address:
+    ``webhook_NAME`` is ``/webhooks/NAME``.
+
+    :param signature_key: The key that deliveries are signed with, printable ASCII without a space. Default: a
+        new random one.
+    :param callback_url: Address at which the platform reaches the webhook, where it is not ``[api] base_url``
+        and ``/webhooks/NAME``, as behind a proxy.
+    :return: The connection. Its ``password`` is the key.
+    :raises CloudElementsValidationError: An argument is malformed. Never shows it.
+    """
+    from airflow_provider_cloudelements.connections import is_web_url
+
+    if signature_key is not None and (
+        not isinstance(signature_key, str) or not _KEY.fullmatch(signature_key)
+    ):
+        raise CloudElementsValidationError(
+            "signature_key must be printable ASCII without a space, not empty."
+        )
+    if callback_url is not None and (not isinstance(callback_url, str) or not is_web_url(callback_url)):
+        raise CloudElementsValidationError(
+            "callback_url must be an absolute address that begins with https:// or http://."
+        )
+    return {
+        "conn_type": CONN_TYPE,
+        "description": "Signed event notifications of Cloud Elements / SAP Open Connectors",
+        "password": signature_key or secrets.token_urlsafe(_KEY_BYTES),
+        "extra": SOURCE | ({CALLBACK_URL: callback_url} if callback_url else {}),
+    }
+
+
+def webhook_asset_of_instance(
+    instance_id: int | str, element: str, *, webhook: str = DEFAULT_WEBHOOK
+) -> Asset:
+    """Return the asset whose events are the deliveries of one instance.
+
+    :param instance_id: The instance's id, an integer or its digits.
+    :param element: Key of its element, as the platform writes it.
+    :param webhook: Name of the webhook that its events are delivered to.
+    :raises CloudElementsValidationError: An argument is malformed.
+    """
+    if isinstance(instance_id, bool) or not re.fullmatch(r"[1-9]\d{0,17}", str(instance_id), re.ASCII):
+        raise CloudElementsValidationError("instance_id must be an instance's id, an integer or its digits.")
+    return _asset(webhook, f"instance-{instance_id}-{_element(element)}-events", element)
+
+
+def webhook_asset_of_element(element: str, *, webhook: str = DEFAULT_WEBHOOK) -> Asset:
+    """Return the asset whose events are the deliveries of all instances of an element.
+
+    :param element: The element's key, as the platform writes it.
+    :param webhook: Name of the webhook that their events are delivered to.
+    :raises CloudElementsValidationError: An argument is malformed.
+    """
+    return _asset(webhook, "*", _element(element))
+
+
+def _element(element: str) -> str:
+    if not isinstance(element, str) or not _ELEMENT.fullmatch(element):
+        raise CloudElementsValidationError("element must be an element's key, such as 'microsoftgraph'.")
+    return element
+
+
+def _asset(webhook: str, scope: str, element: str) -> Asset:
+    from airflow.sdk import Asset
+
+    if not isinstance(webhook, str) or not _NAME.fullmatch(webhook):
+        raise CloudElementsValidationError(
+            "webhook must be the name of a webhook: at most 64 lower-case letters, digits, '-' and '_'."
+        )
+    return Asset(f"{webhook}/{scope}/{element}", group=_ASSET_GROUP)
+
+
+def notification_of(asset_event: Any) -> Notification:
+    """Return the notification that an asset event was made of.
+
+    The receiver leaves the payload out of an event where its connection says ``store_payload: none``, or
+    where ``[inbound_webhooks] max_event_payload_bytes`` is less. What is left says that something happened,
+    and where: ``event_id``, ``topic``, ``instance_id``, ``element_key``. Then ``events`` is empty, and what
+    changed is for the platform's list of events to tell.
+
+    :param asset_event: One of a task's ``triggering_asset_events``; or one as Airflow's REST API has it.
+    :raises CloudElementsValidationError: It is no asset event of a delivery of the platform's.
+    """
+    from airflow_provider_cloudelements.client.notifications import Notification
+
+    extra = (
+        asset_event.get("extra") if isinstance(asset_event, Mapping) else getattr(asset_event, "extra", None)
+    )
+    # Of the trust that such an event deserves this says nothing: who may make asset events may write it too.
+    if not isinstance(extra, Mapping) or extra.get("from_webhook") is not True:
+        raise CloudElementsValidationError("The asset event was made by no webhook.")
+    payload = extra.get("payload")
+    if payload is None:
+        return _without_payload(extra)
+    try:
+        return Notification.parse(payload)
+    except CloudElementsServerError:
+        pass  # told below: nothing of the platform's answered
+    raise CloudElementsValidationError("The asset event's payload is no notification of the platform's.")
+
+
+def _without_payload(extra: Mapping[str, Any]) -> Notification:
+    """Return what an event tells whose payload was left out."""
+    from airflow_provider_cloudelements.client.notifications import Notification
+
+    event_id, topic = extra.get("delivery_id"), extra.get("path")
+    if not isinstance(event_id, str) or not event_id:
+        raise CloudElementsValidationError("The asset event holds neither a payload nor an eventId.")
+    known = _TOPIC.fullmatch(topic) if isinstance(topic, str) else None
+    return Notification(
+        event_id=event_id,
+        instance_id=int(known[1]) if known else None,
+        element_key=known[2] if known else None,
+        topic=topic if isinstance(topic, str) else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """What a webhook's connection says, validated: whoever turns events on has to tell the platform.
+
+    :param conn_id: The connection's id.
+    :param signature_key: The key that deliveries are signed with. Never in ``repr``.
+    :param callback_url: The webhook's public address, where the connection says one. Never in ``repr``: it
+        may hold a token.
+    """
+
+    conn_id: str
+    signature_key: str = field(repr=False)
+    callback_url: str | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The webhook's name."""
+        return self.conn_id.removeprefix(CONN_ID_PREFIX)
+
+    @classmethod
+    def from_connection(cls, connection: Connection) -> WebhookSettings:
+        """Read an Airflow connection.
+
+        :param connection: Of the form that :func:`webhook_connection` makes.
+        :raises CloudElementsConnectionError: By it no delivery of the platform's would be accepted, or its
+            assets have other names than :func:`webhook_asset_of_instance` gives. Names the field, never its
+            value.
+        """
+        from airflow_provider_cloudelements.connections import is_web_url
+
+        conn_id = str(connection.conn_id)
+
+        def fail(name: str, problem: str) -> NoReturn:
+            raise CloudElementsConnectionError(f"Connection {conn_id!r}, field {name!r}: {problem}")
+
+        if fault := _fault_of_id(conn_id):
+            fail("connection_id", fault)
+        if connection.conn_type != CONN_TYPE:
+            fail("conn_type", f"it must be {CONN_TYPE}.")
+        key = connection.password
+        if not key:
+            fail("password", "it is empty. It must be the signature key.")
+        # What the platform makes of another key is not known; the same one must come out on both sides.
+        if not _KEY.fullmatch(key):
+            fail("password", "it must be printable ASCII without a space.")
+        extra: Any = None
+        try:
+            extra = json.loads(connection.extra or "{}")
+        except (ValueError, RecursionError):
+            pass  # told below, outside the handler: the decoder's error carries the text that it read
+        if not isinstance(extra, dict):
+            fail("extra", "it is not a valid JSON object.")
+        for name, needed in SOURCE.items():
+            if extra.get(name) != needed:
+                fail(name, f"it must be {needed!r} for the platform's deliveries.")
+        url = extra.get(CALLBACK_URL) or None
+        if url is not None and not (isinstance(url, str) and is_web_url(url)):
+            fail(CALLBACK_URL, "it must be an address that begins with https:// or http://.")
+        return cls(conn_id, key, url)
+
+    def address(self) -> str:
+        """Return where the platform reaches the webhook: what the connection says, else as Airflow is set up.
+
+        :raises CloudElementsValidationError: Neither says an address.
+        """
+        return self.callback_url or _default_address(self.name)
+
+
+def _fault_of_id(conn_id: str) -> str | None:
+    """Say what is wrong with the id of a webhook's connection, if anything is."""
+    name = conn_id.removeprefix(CONN_ID_PREFIX)
+    if name == conn_id or not _NAME.fullmatch(name):
+        return (
+            f"a webhook's connection is called {CONN_ID_PREFIX}NAME, with a NAME of at most 64 lower-case "
+            "letters, digits, '-' and '_'."
+        )
+    return None
+
+
+def _default_address(name: str) -> str:
+    from airflow.configuration import conf
+
+    from airflow_provider_cloudelements.connections import is_web_url
+
+    base = (conf.get("api", "base_url", fallback="") or "").strip().rstrip("/")
+    if not is_web_url(base):
+        raise CloudElementsValidationError(
+            "Airflow's [api] base_url is no absolute address here, so that of the webhook is not known. Set "
+            f"it, or say the address as {CALLBACK_URL} in the extra of the webhook's connection."
+        )
+    return f"{base}/webhooks/{name}"
+
+
+# -- the command ----------------------------------------------------------------------------------
+
+#: Not ``__name__``, which is another one where the module is the program.
+_MODULE = "airflow_provider_cloudelements.webhooks"
+_COMMAND = "webhook-connection"
+_DESCRIPTION = "Make the connection by which Airflow's API server accepts the platform's signed deliveries"
+_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "--conn-id",
+        {
+            "default": DEFAULT_WEBHOOK_CONN_ID,
+            "help": "Its id, webhook_NAME for the address /webhooks/NAME (default: %(default)s)",
+        },
+    ),
+    (
+        "--callback-url",
+        # No brackets: Airflow's command line takes them for markup.
+        {"help": "Address at which the platform reaches it; default: Airflow's base_url and /webhooks/NAME"},
+    ),
+    (
+        "--show",
+        {
+            "action": "store_true",
+            "help": "Print the connection as JSON, with its new signature key in clear, and store nothing; "
+            "default: store it in Airflow's database, and show the key nowhere",
+        },
+    ),
+)
+
+
+def get_cli_commands() -> list[CLICommand]:
+    """Return ``airflow cloudelements``, which Airflow finds by the provider's metadata from 3.2 on."""
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+    command = ActionCommand(
+        name=_COMMAND,
+        help=_DESCRIPTION,
+        func=lazy_load_command(f"{_MODULE}.make_connection"),
+        args=tuple(Arg((flag,), **options) for flag, options in _OPTIONS),  # type: ignore[no-untyped-call]
+    )
+    return [
+        GroupCommand(
+            name="cloudelements", help="Cloud Elements / SAP Open Connectors", subcommands=(command,)
+        )
+    ]
+
+
+def make_connection(arguments: argparse.Namespace) -> None:
+    """Print a webhook's connection, or store it.
+
+    :param arguments: What the command line says.
+    :raises SystemExit: It cannot be made; with the reason.
+    """
+    conn_id: str = arguments.conn_id
+    if fault := _fault_of_id(conn_id):
+        raise SystemExit(f"--conn-id: {fault}")
+    try:
+        connection = webhook_connection(callback_url=arguments.callback_url)
+    except CloudElementsValidationError as error:
+        raise SystemExit(str(error)) from None
+    if arguments.show:
+        # The only way out of this process: no logger sees it.
+        sys.stdout.write(f"{json.dumps(connection)}\n")
+        return
+    if not _store(conn_id, connection):
+        raise SystemExit(
+            f"There is a connection {conn_id!r} already, and it was left as it is. For a new key delete it "
+            "first; then run the tasks again that turn events on, since until then deliveries are signed "
+            "with the old one."
+        )
+    sys.stdout.write(f"Made the connection {conn_id!r}, with a new signature key.\n")
+    for each in _left_to_do(WebhookSettings(conn_id, "", arguments.callback_url)):
+        sys.stdout.write(f"- {each}\n")
+
+
+def _store(conn_id: str, connection: Mapping[str, Any]) -> bool:
+    """Store a connection in Airflow's database, unless one has its id; say whether that was done."""
+    from airflow.models.connection import Connection  # tasks read one, this stores one
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import IntegrityError
+
+    made = Connection(conn_id=conn_id, **{**connection, "extra": json.dumps(connection["extra"])})
+    try:
+        with create_session() as session:
+            if session.scalar(select(Connection).where(Connection.conn_id == conn_id).limit(1)):
+                return False
+            session.add(made)
+    except IntegrityError:
+        pass  # told below: somebody else was quicker, and this error's text holds the values
+    else:
+        return True
+    return False
+
+
+def _left_to_do(webhook: WebhookSettings) -> list[str]:
+    """Say what has to be done until the webhook works, as far as it shows from here."""
+    from importlib.util import find_spec
+
+    from airflow.configuration import conf
+
+    steps = []
+    if find_spec("airflow_inbound_webhooks") is None:
+        steps.append(
+            "Install airflow-provider-cloudelements[webhooks] where the API server runs, then run airflow db "
+            "migrate."
+        )
+    names = conf.get("inbound_webhooks", "webhook_names", fallback="") or ""
+    if webhook.name not in (each.strip() for each in names.split(",")):
+        steps.append(f"Add {webhook.name} to [inbound_webhooks] webhook_names, and restart the API server.")
+    try:
+        steps.append(f"Let the platform reach {webhook.address()}, and nothing else of the API server.")
+    except CloudElementsValidationError as error:
+        steps.append(str(error))
+    steps.append(
+        f"Turn events on with CloudElementsEnableEventsOperator(webhook_conn_id={webhook.conn_id!r}, ...)."
+    )
+    return steps
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command where ``airflow cloudelements`` is not: Airflow 3.1 reads no commands of providers.
+
+    :param argv: The command line. Default: this process's.
+    """
+    import argparse
+
+    parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=_DESCRIPTION)
+    for flag, options in _OPTIONS:
+        parser.add_argument(flag, **options)
+    make_connection(parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Calendar events start this DAG: the platform delivers them to Airflow's own API server.
+
+A run starts with every notification of any instance of the element; one run may get several that come
+together. To follow one instance only, use ``webhook_asset_of_instance(12, ELEMENT)``.
+
+When many come at once, Airflow gives some of the asset events to a later run only, and a few to none: those
+that were being stored while a run began. So this DAG does not rely on the events that a run was started by.
+It also runs by time, and reads what came from a cursor of its own, kept in an Airflow variable that moves on
+only when the work is done. What a failed run was given, the next is given again.
+
+Needs the extra ``webhooks`` on the API server, the connection that ``airflow cloudelements
+webhook-connection`` makes, and instances whose events were turned on with
+``CloudElementsEnableEventsOperator(webhook_conn_id=...)``. The DAG itself needs none of it: without
+deliveries it finds nothing to do. See ``docs/webhooks.md``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Variable, task
+from airflow.timetables.assets import AssetOrTimeSchedule
+from airflow.timetables.trigger import CronTriggerTimetable
+
+from airflow_provider_cloudelements.webhooks import notification_of, webhook_asset_of_element
+
+ELEMENT = "microsoftgraph"
+ASSET = webhook_asset_of_element(ELEMENT)
+#: The variable: until when everything was read, and which deliveries of the last minutes were among it.
+CURSOR = "example_events_by_webhook_cursor"
+#: How long an event may take from being made to being stored. What was read of that time is read again.
+OVERLAP = pendulum.duration(minutes=10)
+
+with DAG(
+    "example_events_by_webhook",
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[ASSET]
+    ),
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,  # two would read the same
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+) as dag:
+
+    @task(inlets=[ASSET])
+    def what_changed(inlet_events: Any = None) -> dict[str, Any]:
+        """Read what came since the cursor, and say what changed where: ids only, no vendor's body."""
+        now = pendulum.now("UTC")
+        cursor = Variable.get(CURSOR, default=None, deserialize_json=True) or {}
+        since = pendulum.parse(cursor.get("until", now.isoformat())) - OVERLAP
+        events = inlet_events[ASSET]
+        if hasattr(events, "after"):  # Airflow 3.1 only gives all that there are
+            events = events.after(since)
+        came = {
+            event.extra["inbound_delivery_id"]: event
+            for event in events
+            if event.timestamp >= since and "inbound_delivery_id" in event.extra
+        }
+        new = [notification_of(came[each]) for each in came.keys() - set(cursor.get("had", ()))]
+        still_near = [each for each, event in came.items() if event.timestamp >= now - OVERLAP]
+        return {
+            "changes": [
+                {"instance_id": each.instance_id, "type": event.event_type, "object_id": event.object_id}
+                for each in new
+                for event in each.events
+            ],
+            "cursor": {"until": now.isoformat(), "had": still_near},
+        }
+
+    @task
+    def handle(found: dict[str, Any]) -> int:
+        """Stand for the work; return how much there was."""
+        return len(found["changes"])
+
+    @task
+    def move_on(found: dict[str, Any]) -> None:
+        """Remember that this much is done."""
+        Variable.set(CURSOR, found["cursor"], serialize_json=True)
+
+    found = what_changed()
+    handle(found) >> move_on(found)
