@@ -16,6 +16,8 @@ from benchmarks import __main__ as command
 from benchmarks import calls, memory, setting, steady, waiting
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Prints what an operators module loads beyond what a DAG file with any operator has loaded.

@@ -13,6 +13,8 @@ import requests
 
 from airflow_provider_cloudelements.sandbox import DEFAULT_ORGANIZATION_SECRET, DEFAULT_USER_SECRET
 
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "airflow_provider_cloudelements.sandbox"]
 
 
