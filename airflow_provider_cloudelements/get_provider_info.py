@@ -42,7 +42,15 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": _INTEGRATION,
                 "python-modules": [
                     f"airflow_provider_cloudelements.operators.{name}"
-                    for name in ("instances", "oauth", "changes", "events", "deliveries", "health")
+                    for name in (
+                        "instances",
+                        "oauth",
+                        "changes",
+                        "events",
+                        "event_reading",
+                        "deliveries",
+                        "health",
+                    )
                 ],
             }
         ],

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import calls, memory, setting, steady, waiting
+from benchmarks import calls, events, memory, setting, steady, waiting
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
 pytestmark = pytest.mark.slow
@@ -62,6 +62,25 @@ def test_iterating_a_list_holds_two_pages_at_most() -> None:
     assert found["count"] == kept["count"] == 1_000
     assert found["last"] <= 1.2 * found["first"]
     assert kept["held"] / kept["count"] < 3_000
+
+
+def test_events_become_payload_and_deliveries_are_read_at_a_fair_speed() -> None:
+    template = events.Template.listed()
+    for make, rival, bound in (
+        (events.page_contestants, events.BARE_JSON, events.AGAINST_JSON),
+        (events.delivery_contestants, events.BARE_HMAC, events.AGAINST_HMAC),
+    ):
+        best = 0.0
+        for _ in range(3):  # a busy machine may spoil one measurement
+            rates = in_turns(make(template), 6)
+            best = max(best, Ratio.of(rates["ours"], rates[rival]).median)
+        assert best >= 0.7 * bound.limit, rival
+
+
+@pytest.mark.slow
+def test_events_that_are_read_are_not_kept() -> None:
+    template = events.Template.listed()
+    assert events.peak(template, 6_000) <= 1.2 * events.peak(template, 3_000)
 
 
 def test_ensure_costs_two_calls_when_there_is_nothing_to_do() -> None:

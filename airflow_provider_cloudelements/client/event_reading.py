@@ -1,4 +1,4 @@
-"""One reading of the list of events for all who wait for some.
+"""One reading of the list of events: for all who wait for some, or for one who wants very many.
 
 Each has a cursor of its own. The list is read once, from the oldest of them; whoever is further on is told
 only what is new to it.
@@ -6,17 +6,17 @@ only what is new to it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pendulum
 
+from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery, EventRow
 from airflow_provider_cloudelements.client.events import (
     MAX_PAGES,
     SETTLE_TIME,
-    EventCursor,
     EventReader,
     EventsApi,
     short_id,
@@ -111,7 +111,7 @@ class EventBatch:
 
     def joined(self, later: EventBatch) -> EventBatch:
         """Return this batch and the one of the next reading as one."""
-        return EventBatch(_sorted([*self.rows, *later.rows]), self.before, later.after)
+        return EventBatch(sorted_rows([*self.rows, *later.rows]), self.before, later.after)
 
     def take(self, limits: EventLimits) -> tuple[EventBatch, EventBatch]:
         """Return a first part that keeps within bounds, though of one row at least, and the rest."""
@@ -199,32 +199,100 @@ def read_events(
     :raises CloudElementsError: A call failed. All cursors then stay where they were.
     """
     orders = ListOrders() if orders is None else orders
-    each_tag = [look.query.target(http.settings).tag for look in looks]
-    members = _Members(http, {tag for tag in each_tag if tag is not None})
-    readers = [_Reader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
-    instance_id = only_instance(looks)
-    reader = EventReader(
-        EventsApi(http),
-        orders.merged(instance_id, looks),
-        instance_id=instance_id,
-        settle_time=SETTLE_TIME,
-        max_pages=max(look.max_pages for look in looks),
-    )
-    try:
-        for event in reader:
-            key = short_id(event.id)
-            for each in readers:
-                each.take(event, key)
-    except CloudElementsServerError as error:
-        if reader.pages > max(look.max_pages for look in looks):
-            raise CloudElementsValidationError(str(error)) from error  # it stays so, however often it is read
-        raise
-    orders.learn(instance_id, reader.cursor)
-    return [each.batch(reader.cursor) for each in readers]
+    reading = _Reading(http, looks, orders)
+    found: list[list[EventRow]] = [[] for _ in looks]
+    for event in reading:
+        key = short_id(event.id)
+        for reader, rows in zip(reading.readers, found, strict=True):
+            rows.extend(reader.wanted(event, key))
+    orders.learn(reading.instance_id, reading.reached)
+    return [
+        EventBatch(sorted_rows(rows), look.cursor, reader.after(reading.reached))
+        for look, reader, rows in zip(looks, reading.readers, found, strict=True)
+    ]
+
+
+class EventStream:
+    """What is new to one look, a row at a time, however much that is.
+
+    Iterate it to its end, then take :attr:`cursor`. Rows come in the order of the list, which is not
+    documented: to sort them, all would have to be kept. Memory is that of two pages, and of twelve characters
+    for each event of ``SETTLE_TIME``.
+
+    :param http: Sends the calls.
+    :param look: For what, and from where on.
+    """
+
+    def __init__(self, http: HttpSession, look: EventLook) -> None:
+        self._http = http
+        self._look = look
+        self._cursor: EventCursor | None = None
+
+    @property
+    def cursor(self) -> EventCursor:
+        """Where the next reading begins.
+
+        :raises RuntimeError: The stream has not come to its end.
+        """
+        if self._cursor is None:
+            raise RuntimeError("the stream was not iterated to its end")
+        return self._cursor
+
+    def __iter__(self) -> Iterator[EventRow]:
+        """Yield the rows. Each iteration is a reading of its own.
+
+        :raises CloudElementsValidationError: The look is malformed, or there are more pages than are to be
+            read.
+        :raises CloudElementsError: A call failed.
+        """
+        self._cursor = None
+        reading = _Reading(self._http, [self._look], ListOrders())
+        (reader,) = reading.readers
+        for event in reading:
+            yield from reader.wanted(event, short_id(event.id))
+        self._cursor = reader.after(reading.reached)
+
+
+class _Reading:
+    """One reading of the list, from the oldest cursor on.
+
+    :param http: Sends the calls.
+    :param looks: For what; one at least.
+    :param orders: What is known of lists.
+    """
+
+    def __init__(self, http: HttpSession, looks: Sequence[EventLook], orders: ListOrders) -> None:
+        each_tag = [look.query.target(http.settings).tag for look in looks]
+        members = _Members(http, {tag for tag in each_tag if tag is not None})
+        self.readers = [_Reader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
+        self.instance_id = only_instance(looks)
+        self._max_pages = max(look.max_pages for look in looks)
+        self._reader = EventReader(
+            EventsApi(http),
+            orders.merged(self.instance_id, looks),
+            instance_id=self.instance_id,
+            settle_time=SETTLE_TIME,
+            max_pages=self._max_pages,
+        )
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield what is new to anyone."""
+        try:
+            yield from self._reader
+        except CloudElementsServerError as error:
+            if self._reader.pages > self._max_pages:
+                # It stays so, however often it is read.
+                raise CloudElementsValidationError(str(error)) from error
+            raise
+
+    @property
+    def reached(self) -> EventCursor:
+        """Where the reading ended."""
+        return self._reader.cursor
 
 
 class _Reader:
-    """Takes of what is read for all what is new to one, and wanted.
+    """Tells of what is read for all what is new to one, and wanted.
 
     :param look: What is wanted.
     :param tag: The tag of the instances that are meant, where they are not meant by id.
@@ -236,35 +304,38 @@ class _Reader:
         self._tag = tag
         self._members = members
         self._now = pendulum.now("UTC")
-        self._rows: list[EventRow] = []
         self._held: dict[str, pendulum.DateTime] = {}
 
-    def take(self, event: Event, key: str) -> None:
+    def wanted(self, event: Event, key: str) -> Iterable[EventRow]:
+        """Return what is wanted of an event, and remember one that is to be met again."""
         cursor, query = self._look.cursor, self._look.query
         if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
-            return
+            return ()
         if not event.notifications and query.needs_objects and self._may_be_notified(event):
             self._held[key] = event.date or self._now
-            return
+            return ()
         if query.instance_id is not None:
             ids: Collection[int] = (query.instance_id,)
         else:
             ids = self._members.of(str(self._tag), event)
-        self._rows.extend(query.rows(event, ids, raw=self._look.raw))
+        return query.rows(event, ids, raw=self._look.raw)
 
     def _may_be_notified(self, event: Event) -> bool:
         """Say whether its objects may still come."""
         return event.date is not None and abs((self._now - event.date).total_seconds()) < SETTLE_TIME
 
-    def batch(self, reached: EventCursor) -> EventBatch:
+    def after(self, reached: EventCursor) -> EventCursor:
+        """Return where this one goes on, once the whole list was met.
+
+        :param reached: Where the reading ended.
+        """
         before = self._look.cursor
         # Not past what is held back, so that it is met again.
         since = max(before.since, min([reached.since, *self._held.values()]))
         # Where the cursor does not move, what was read before counts as long as it stays.
         seen = reached.seen if since > before.since else before.seen | reached.seen
         seen = seen.difference(self._held)
-        after = EventCursor(since, seen, stop=reached.stop)
-        return EventBatch(_sorted(self._rows), before, after)
+        return EventCursor(since, seen, stop=reached.stop)
 
 
 class _Members:
@@ -299,7 +370,7 @@ class _Members:
         return found
 
 
-def _sorted(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:
-    """Sort rows by date, those of one event together; what has no date comes first."""
+def sorted_rows(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:
+    """Sort rows by date, oldest first, those of one event together; what has no date comes first."""
     first = parse_date("1970-01-01")
     return tuple(sorted(rows, key=lambda row: (row.date or first, row.key)))

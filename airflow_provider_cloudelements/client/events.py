@@ -10,16 +10,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 import pendulum
 
+from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.http import HttpSession
-from airflow_provider_cloudelements.client.notifications import Event, ObjectEvent
-from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_date
+from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
@@ -34,12 +36,6 @@ SETTLE_TIME = 600.0
 LONGEST_SETTLE_TIME = 31 * 86_400.0
 #: Most pages of one reading: 20,000 events.
 MAX_PAGES = 100
-#: Seconds for which an order that was seen is trusted. Then the whole list is read again: an order that is
-#: not documented may change, or was chance.
-TRUST_TIME = 900.0
-
-#: Before any event; what is told of an earlier date is told of this one.
-_EARLIEST = pendulum.datetime(1970, 1, 1)
 
 
 class EventsApi:
@@ -147,8 +143,16 @@ class EventFilter:
         ids = self.instance_ids
         if ids is not None and ids.isdisjoint(event.instance_ids):
             return None
-        told = (each for each in event.notifications if ids is None or each.instance_id in {None, *ids})
-        found = tuple(dict.fromkeys(one for each in told for one in each.events if self._fits(one)))
+        return self.told(
+            each for each in event.notifications if ids is None or each.instance_id in {None, *ids}
+        )
+
+    def told(self, notifications: Iterable[Notification]) -> tuple[ObjectEvent, ...] | None:
+        """Return what of some notifications is wanted; ``None`` for nothing where types are asked for.
+
+        :param notifications: Of an event that is wanted otherwise.
+        """
+        found = tuple(dict.fromkeys(one for each in notifications for one in each.events if self._fits(one)))
         return found if found or (self.object_types is None and self.event_types is None) else None
 
     def _fits(self, event: ObjectEvent) -> bool:
@@ -171,86 +175,6 @@ def _items(argument: str, value: Collection[Any]) -> list[Any]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise CloudElementsValidationError(f"{argument} must be a list.")
     return list(value)
-
-
-@dataclass(frozen=True)
-class EventCursor:
-    """How far a reader has come: small, JSON, and without a secret.
-
-    :param since: Every event before this moment was read in a whole list, or is not wanted.
-    :param seen: Short hashes of the ids of those that were read and are no older than that.
-    :param newest_first: Whether the list was in that order when it was read whole, so that a reading may stop
-        where only older ones follow.
-    :param stop: Where such a reading may stop: what is older was listed before.
-    :param whole: When the list was last read whole.
-    """
-
-    since: pendulum.DateTime
-    seen: frozenset[str] = field(default_factory=frozenset, repr=False)
-    newest_first: bool = False
-    stop: pendulum.DateTime | None = None
-    whole: pendulum.DateTime | None = None
-
-    @classmethod
-    def start(cls, when: Any = "now") -> EventCursor:
-        """Return where to begin.
-
-        :param when: ``now``; ``earliest``, everything that the platform still has; or a date: ISO 8601 or a
-            ``datetime``, in UTC where it names no zone.
-        :raises CloudElementsValidationError: It is none of these.
-        """
-        if when == "now":
-            # The platform's dates may be cut to whole seconds.
-            return cls(_now().start_of("second"))
-        if when == "earliest":
-            return cls(_EARLIEST)
-        if hasattr(when, "isoformat"):
-            when = when.isoformat()
-        date = parse_date(when) if isinstance(when, str) and not when.strip().isdigit() else None
-        if date is None:
-            raise CloudElementsValidationError(
-                "The moment to begin at must be 'now', 'earliest' or a date such as 2026-11-24T08:00:00Z."
-            )
-        return cls(max(date, _EARLIEST))
-
-    @classmethod
-    def parse(cls, value: Any) -> EventCursor:
-        """Read what :meth:`as_json` wrote.
-
-        :raises CloudElementsValidationError: It is something else.
-        """
-        since = parse_date(value.get("since")) if isinstance(value, Mapping) else None
-        seen = value.get("seen", []) if isinstance(value, Mapping) else None
-        if since is None or not isinstance(seen, list) or not all(isinstance(each, str) for each in seen):
-            raise CloudElementsValidationError("This is no cursor of events.")
-        return cls(
-            max(since, _EARLIEST),
-            frozenset(seen),
-            value.get("newest_first") is True,
-            parse_date(value.get("stop")),
-            parse_date(value.get("whole")),
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the cursor fit for XCom or a state store."""
-        return {
-            "since": self.since.isoformat(),
-            "seen": sorted(self.seen),
-            "newest_first": self.newest_first,
-            "stop": None if self.stop is None else self.stop.isoformat(),
-            "whole": None if self.whole is None else self.whole.isoformat(),
-        }
-
-    @property
-    def reach(self) -> pendulum.DateTime:
-        """Down to where a reading goes that may stop early."""
-        return self.since if self.stop is None else max(self.since, self.stop)
-
-    def trusted(self, now: pendulum.DateTime) -> bool:
-        """Whether a reading may stop early: the order was seen, and lately."""
-        if not self.newest_first or self.whole is None:
-            return False
-        return 0 <= (now - self.whole).total_seconds() < TRUST_TIME
 
 
 class EventReader:
@@ -454,6 +378,7 @@ class _Window:
 _FEW = 1000
 
 
+@lru_cache(maxsize=16)  # of each event it is asked a few times
 def short_id(event_id: str) -> str:
     """Return twelve characters in place of an id, of whatever length.
 

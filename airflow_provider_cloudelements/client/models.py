@@ -220,6 +220,8 @@ def parse_tags(value: Any) -> tuple[str, ...]:
     """Read a list of texts; an old sample has objects with a name in place of tags (dossier 4.3)."""
     if not isinstance(value, list):
         return ()
+    if all(isinstance(each, str) for each in value):
+        return tuple(value)
     names = (each.get("name") if isinstance(each, Mapping) else each for each in value)
     return tuple(name for name in names if isinstance(name, str))
 

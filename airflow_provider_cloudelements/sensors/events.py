@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.event_query import EventQuery
 from airflow_provider_cloudelements.client.event_reading import (
     EventLimits,
     EventLook,
     read_events,
     require_count,
 )
-from airflow_provider_cloudelements.client.events import MAX_PAGES, EventCursor
-from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.client.events import MAX_PAGES
 from airflow_provider_cloudelements.operators.base import require_bool
+from airflow_provider_cloudelements.operators.event_reading import BEGIN_OF_RUN, XCOM_CURSOR, EventArguments
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-#: Key of the XCom that says where a later sensor goes on.
-XCOM_CURSOR = "cursor"
-#: The moment that stays the same for all tries of a run, cleared ones too.
-BEGIN_OF_RUN = "{{ dag_run.data_interval_start or dag_run.run_after }}"
 
-
-class CloudElementsEventSensor(CloudElementsBaseSensor):
+class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     """Wait until there are events, and return them.
 
     It reads what the platform keeps of events, so no callback needs to reach Airflow; the events of the
@@ -80,16 +73,7 @@ class CloudElementsEventSensor(CloudElementsBaseSensor):
     :raises CloudElementsValidationError: An argument is malformed, or the list has more than ``max_pages``.
     """
 
-    template_fields: Collection[str] = (
-        "cloudelements_conn_id",
-        "instance_id",
-        "instance_key",
-        "tag",
-        "object_types",
-        "event_types",
-        "fields",
-        "since",
-    )
+    template_fields: Collection[str] = ("cloudelements_conn_id", *EventArguments.event_fields)
     told_as = "found"
 
     def __init__(
@@ -125,7 +109,7 @@ class CloudElementsEventSensor(CloudElementsBaseSensor):
 
     def look(self, context: Context) -> bool | PokeReturnValue:
         """Read the list once."""
-        look = EventLook(self._query(), self._cursor(), self.limits.pages, self.include_raw)
+        look = EventLook(self.query(), self.cursor(), self.limits.pages, self.include_raw)
         (batch,) = read_events(self.hook.get_conn().http, [look])
         if len(batch.rows) < self.min_events:
             self.log.info("There are %d of %d events yet.", len(batch.rows), self.min_events)
@@ -138,14 +122,14 @@ class CloudElementsEventSensor(CloudElementsBaseSensor):
 
         return CloudElementsEventSensorTrigger(
             cloudelements_conn_id=self.cloudelements_conn_id,
-            cursor=self._cursor().as_json(),
+            cursor=self.cursor().as_json(),
             min_events=self.min_events,
             max_events=self.limits.rows,
             max_bytes=self.limits.size,
             max_pages=self.limits.pages,
             include_raw=self.include_raw,
             poll_interval=interval,
-            **self._query().as_arguments(),
+            **self.query().as_arguments(),
         )
 
     def found(self, context: Context, value: Any) -> Any:
@@ -154,38 +138,3 @@ class CloudElementsEventSensor(CloudElementsBaseSensor):
         if self.do_xcom_push:  # Airflow itself honours it for the returned value only
             context["ti"].xcom_push(key=XCOM_CURSOR, value=value["cursor"])
         return value
-
-    def _query(self) -> EventQuery:
-        return EventQuery.of(
-            instance_id=self.instance_id,
-            instance_key=self.instance_key,
-            tag=self.tag,
-            object_types=self.object_types,
-            event_types=self.event_types,
-            fields=self.fields,
-        )
-
-    def _cursor(self) -> EventCursor:
-        return _cursor_of(self.since)
-
-
-def _cursor_of(since: Any) -> EventCursor:
-    """Read the argument ``since``."""
-    if since == "now":
-        raise CloudElementsValidationError(
-            "since must not be 'now': a retry would miss what came before it. Name a moment that stays the "
-            "same, such as the default, the begin of the run's data interval."
-        )
-    if isinstance(since, str) and since.lstrip().startswith("{"):
-        try:
-            since = json.loads(since)
-        except ValueError:
-            raise CloudElementsValidationError(
-                "since is no JSON; use the filter tojson in a template."
-            ) from None
-    if isinstance(since, Mapping):
-        since = since.get("cursor", since)
-        # What it says of the list's order is about another list, perhaps.
-        cursor = EventCursor.parse(since)
-        return EventCursor(cursor.since, cursor.seen)
-    return EventCursor.start(since)

@@ -9,9 +9,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
+from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery
 from airflow_provider_cloudelements.client.event_reading import EventBatch, EventLimits, EventLook
-from airflow_provider_cloudelements.client.events import MAX_PAGES, EventCursor
+from airflow_provider_cloudelements.client.events import MAX_PAGES
 from airflow_provider_cloudelements.compat import AirflowNotFoundException, aget_asset_state, aset_asset_state
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
@@ -294,9 +295,7 @@ class _Place:
         :param cursor: How far.
         :param told: Whether anything is told.
         """
-        # What is known of the list's order is for the reading, and of no use after a restart.
-        place = EventCursor(cursor.since, cursor.seen)
-        self._unsaved.append((asyncio.get_running_loop().time(), place, told))
+        self._unsaved.append((asyncio.get_running_loop().time(), cursor.place, told))
 
     async def save(self) -> None:
         """Save what was reached long enough ago. A failure costs repetitions at most."""

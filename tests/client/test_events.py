@@ -18,11 +18,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from airflow_provider_cloudelements.client import CloudElementsClient, events
+from airflow_provider_cloudelements.client import CloudElementsClient, event_cursor, events
+from airflow_provider_cloudelements.client.event_cursor import TRUST_TIME, EventCursor
 from airflow_provider_cloudelements.client.events import (
     SETTLE_TIME,
-    TRUST_TIME,
-    EventCursor,
     EventFilter,
     EventReader,
     EventsApi,
@@ -179,7 +178,7 @@ class Readings(RuleBasedStateMachine):
         self.platform = Platform(order, size, stable=stable)
         self.patches = [
             patch.object(events, "_now", lambda: self.platform.now),
-            patch.object(events, "TRUST_TIME", TRUST),
+            patch.object(event_cursor, "TRUST_TIME", TRUST),
             patch.object(events, "_FEW", 0),
         ]
         for each in self.patches:
@@ -485,7 +484,7 @@ def test_a_date_in_the_far_future_is_not_waited_for(platform: Platform) -> None:
 def test_events_without_a_date_are_told_once(platform: Platform) -> None:
     undated = {platform.happen(date=None).id for _ in range(25)}
     fill(platform, 25, 100)
-    ids, cursor, _ = read(platform, EventCursor.start("now"))
+    ids, cursor, _ = read(platform, EventCursor.start(NOW))
     assert undated <= set(ids)
     for _ in range(30):
         fill(platform, 1, 100)
@@ -495,7 +494,7 @@ def test_events_without_a_date_are_told_once(platform: Platform) -> None:
 
 def test_what_the_platform_is_at_work_on_is_told_when_it_is_done(platform: Platform) -> None:
     slow, stuck = platform.happen(work=30), platform.happen(work=1e9)
-    ids, cursor, _ = read(platform, EventCursor.start("now"))
+    ids, cursor, _ = read(platform, EventCursor.start(NOW))
     assert ids == []
     platform.clock += 30
     ids, cursor, _ = read(platform, cursor)
@@ -538,7 +537,7 @@ def test_a_list_that_is_empty_in_passing_brings_nothing_twice(platform: Platform
 
 def test_dates_that_are_cut_to_seconds_are_not_before_now(platform: Platform) -> None:
     platform.clock = 10.7
-    cursor = EventCursor.start("now")
+    cursor = EventCursor.start(NOW)
     event = platform.happen(date=10)
     assert read(platform, cursor)[0] == [event.id]
 
@@ -586,7 +585,7 @@ def test_a_settle_time_is_what_one_says(platform: Platform, settle_time: float) 
 )
 def test_arguments_out_of_bounds_are_refused(platform: Platform, options: dict[str, Any]) -> None:
     with pytest.raises(CloudElementsValidationError, match=next(iter(options))):
-        EventReader(api(platform), EventCursor.start("now"), **options)
+        EventReader(api(platform), EventCursor.start(NOW), **options)
 
 
 @pytest.mark.parametrize(

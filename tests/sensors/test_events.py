@@ -11,7 +11,7 @@ import pendulum
 import pytest
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.events import EventCursor
+from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,

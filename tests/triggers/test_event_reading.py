@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client import event_reading
+from airflow_provider_cloudelements.client.event_cursor import TRUST_TIME, EventCursor
 from airflow_provider_cloudelements.client.event_query import MAX_TEXT, EventQuery
 from airflow_provider_cloudelements.client.event_reading import (
     LEAST_BYTES,
@@ -21,7 +22,6 @@ from airflow_provider_cloudelements.client.event_reading import (
     ListOrders,
     read_events,
 )
-from airflow_provider_cloudelements.client.events import TRUST_TIME, EventCursor
 from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -148,6 +148,14 @@ def test_the_vendor_s_body_is_there_where_it_is_asked_for_and_small(platform):
         small, large = large, small
     assert (small["raw"]["calendar"], small["raw_left_out"]) == ("work", False)
     assert (large["raw"], large["raw_left_out"]) == (None, True)
+
+
+def test_a_body_that_is_no_json_to_others_is_left_out(platform):
+    platform.emit()
+    platform.events[0][3]["notifiedData"] = []
+    platform.events[0][3]["providerData"] = "[NaN]"
+    (batch,) = read(platform, replace(look_of(), raw=True))
+    assert (batch.rows[0].data["raw"], batch.rows[0].data["raw_left_out"]) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Reading events inside Airflow, by dag.test(): templates, the file, runs that go on one after another."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.operators.support import EVENTS, WAYS
+from tests.operators.test_inside_airflow import Run
+
+pytestmark = pytest.mark.airflow
+
+FOLDER = Path(__file__).parent / "dags"
+
+
+@pytest.fixture(scope="module")
+def dag():
+    from airflow.utils.db import initdb
+
+    initdb()
+    spec = importlib.util.spec_from_file_location("reading_dags", FOLDER / "reading_dags.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.reading
+
+
+def test_each_run_goes_on_where_the_last_one_ended(dag, sandbox, person, monkeypatch, tmp_path):
+    from airflow import settings
+
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+    number = person.make("basic", configuration={**WAYS["basic"][1], **EVENTS}, tags=["Docs"])
+    conf = {"tag": "Docs", "first": "2020-01-01", "folder": f"file://{tmp_path}/{time.time_ns()}"}
+    path = f"{conf['folder']}/read.jsonl"
+    told = []
+    for names in (["a", "b", "c"], ["d"], ["e", "f", "g", "h"], []):
+        for name in names:
+            sandbox.emit(number, object_id=name)
+        time.sleep(1.1)  # the platform's dates are whole seconds, and the run begins after them
+        done = Run(dag.test(run_conf=conf))
+        assert done.state == "success", done.tasks
+        found = done.xcoms["read", -1, "return_value"]
+        assert (found["count"], found["path"]) == (len(names), path if len(names) > 2 else None)
+        assert sorted(done.xcoms["objects", -1, "return_value"]) == names
+        assert done.xcoms["read", -1, "cursor"] == found["cursor"]
+        assert done.rendered["read", -1]["path"] == path
+        assert done.xcoms["rest", -1, "return_value"]["events"] == []
+        assert done.xcoms["default", -1, "return_value"]["events"] == []
+        told += names
+    assert told == list("abcdefgh")
