@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pendulum
 
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.notifications import id_text
-from airflow_provider_cloudelements.client.parsing import parse_date, parse_object, parse_text
+from airflow_provider_cloudelements.client.parsing import (
+    optional_id,
+    parse_bool,
+    parse_date,
+    parse_object,
+    parse_text,
+)
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.instances import InstancesApi
+    from airflow_provider_cloudelements.client.target import Target
 
 #: What the account does with a delivery that fails: send it again a few times, or keep it (dossier 6.4).
 POLICIES = ("retry", "queue")
 #: Key of the account's setting (dossier 6.4: CH).
 POLICY_SETTING = "notification.webhook.failure.policy"
 
-_DELIVERIES = "/notifications/subscriptions/deliveries"
+#: A delivery's status once its receiver took it, and while it waits to be released (dossier 6.5: CH).
+DELIVERED, QUEUED = "delivered", "queued"
+#: Where nobody is asked over the web, no receiver of ours is meant (dossier 6.5).
+WEBHOOK = "webhook"
+
+_NOTIFICATIONS = "/notifications"
+_SUBSCRIPTIONS = f"{_NOTIFICATIONS}/subscriptions"
+_DELIVERIES = f"{_SUBSCRIPTIONS}/deliveries"
 _SETTINGS = "/accounts/settings"
 
 
@@ -59,6 +78,53 @@ class Delivery:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who gets the notifications of some topics (dossier 6.5: CH, HC).
+
+    :param id: Its id.
+    :param channel: ``webhook``, or one over which nothing is posted; in small letters.
+    :param topics: Of what, such as ``instance-12-microsoftgraph-events``.
+    :param url: Address of the receiver. Never in ``repr``: it may hold a secret.
+    :param active: Whether it is sent to; after the last failed retry it is not (dossier 6.4).
+    """
+
+    id: str | None
+    channel: str
+    topics: tuple[str, ...] = ()
+    url: str | None = field(default=None, repr=False)
+    active: bool = True
+
+    @classmethod
+    def parse(cls, body: Any) -> Subscription:
+        """Read a subscription.
+
+        :raises CloudElementsServerError: It is none.
+        """
+        data = parse_object(body, "subscription")
+        topics, config = data.get("topics"), data.get("config")
+        return cls(
+            id=id_text(data.get("id")),
+            channel=(parse_text(data.get("channel")) or "").strip().lower(),
+            topics=tuple(each for each in topics if isinstance(each, str))
+            if isinstance(topics, list)
+            else (),
+            url=parse_text(config.get("url")) if isinstance(config, Mapping) else None,
+            active=parse_bool(data.get("active"), True),
+        )
+
+    @property
+    def instance_ids(self) -> frozenset[int]:
+        """The instances whose events it is about, as its topics name them."""
+        found = (_TOPIC.match(each) for each in self.topics)
+        ids = (optional_id(each.group(1)) for each in found if each is not None)
+        return frozenset(each for each in ids if each is not None)
+
+
+#: The topic of an instance's events (dossier 6.3: UC; 6.5: HC).
+_TOPIC = re.compile(r"instance-(\d+)-")
+
+
 class DeliveriesApi:
     """Deliveries of one account, and its policy for those that fail.
 
@@ -74,12 +140,60 @@ class DeliveriesApi:
         :param callback_url: The URL, as the instances have it.
         :raises CloudElementsValidationError: It holds what the platform's query language cannot.
         """
-        query = {"where": _queued_for(callback_url)}
+        query = {"where": _where(callback_url, QUEUED)}
         for body in self._http.list_items(_DELIVERIES, params=query):
             delivery = Delivery.parse(body)
             # How well the platform heeds the condition is not known, so it is checked once more.
-            if delivery.status == "queued":
+            if delivery.status == QUEUED:
                 yield delivery
+
+    def waiting(self, callback_url: str, newest: pendulum.DateTime | None) -> bool:
+        """Say whether something that was released still waits to be sent.
+
+        What fails again may be queued again (dossier 6.4). That it was tried shows in its date alone.
+
+        :param callback_url: The URL, as the instances have it.
+        :param newest: When the newest of what was released had changed last: what is still queued with a
+            later date has failed again. ``None``: not known, so that everything queued counts as waiting.
+        :raises CloudElementsValidationError: The URL holds what the platform's query language cannot.
+        """
+        return any(
+            newest is None or each.updated_date is None or each.updated_date <= newest
+            for each in self.queued(callback_url)
+        )
+
+    def pages(self, callback_url: str) -> Iterator[list[Delivery]]:
+        """Yield the deliveries to a callback URL, of whatever status, a page at a time.
+
+        Their order, and how long they are kept, are not documented. Whether the platform heeds the condition
+        neither: compare with :meth:`subscriptions`.
+
+        :param callback_url: The URL, as the instances have it.
+        :raises CloudElementsValidationError: It holds what the platform's query language cannot.
+        """
+        for page in self._http.list_pages(_DELIVERIES, params={"where": _where(callback_url)}):
+            yield [Delivery.parse(body) for body in page]
+
+    def of_notification(self, notification_id: str) -> list[Delivery]:
+        """Return the deliveries of one notification, one for each subscription (dossier 6.5: CH).
+
+        :param notification_id: Its id, as a :class:`~.notifications.Notification` has it.
+        :return: None at all where there is no such notification, or no longer.
+        :raises CloudElementsValidationError: It is no id of a notification, which is a number (dossier 0a no.
+            13).
+        """
+        if not (notification_id.isascii() and notification_id.isdigit()):
+            raise CloudElementsValidationError("notification_id must be digits.")
+        path = f"{_NOTIFICATIONS}/{quote(notification_id)}/subscriptions/deliveries"
+        return [Delivery.parse(body) for body in self._http.list_items(path)]
+
+    def subscriptions(self, callback_url: str) -> list[Subscription]:
+        """Return the subscriptions of a receiver: each instance with a callback has one (dossier 6.5: HC).
+
+        :param callback_url: The URL, as the instances have it.
+        """
+        found = (Subscription.parse(body) for body in self._http.list_items(_SUBSCRIPTIONS))
+        return [each for each in found if each.channel == WEBHOOK and each.url == callback_url]
 
     def release(self, callback_url: str) -> None:
         """Send what is queued for a callback URL again; reactivate its subscription (dossier 6.5: CH, DP).
@@ -87,7 +201,7 @@ class DeliveriesApi:
         :param callback_url: The URL, as the instances have it.
         :raises CloudElementsValidationError: It holds what the platform's query language cannot.
         """
-        self._http.send("PUT", _DELIVERIES, params={"where": _queued_for(callback_url)})
+        self._http.send("PUT", _DELIVERIES, params={"where": _where(callback_url, QUEUED)})
 
     def policy(self) -> str | None:
         """Return what the account does with deliveries that fail; ``None`` where it does not tell."""
@@ -109,13 +223,31 @@ class DeliveriesApi:
             )
 
 
-def _queued_for(callback_url: str) -> str:
+def callback_url_of(target: Target, instances: InstancesApi) -> str:
+    """Return where an instance's events are delivered.
+
+    :param target: The instance.
+    :param instances: Where to look it up.
+    :raises CloudElementsValidationError: It has no callback URL.
+    :raises CloudElementsError: The look-up failed, or there is no such instance.
+    """
+    instance = target.get(instances)
+    if not instance.event_callback_url:
+        raise CloudElementsValidationError(
+            f"Instance {instance.id} has no callback URL: its events are delivered nowhere."
+        )
+    return instance.event_callback_url
+
+
+def _where(callback_url: str, status: str | None = None) -> str:
     # How a quote would be written is not documented (dossier 7.1: values stand in single quotes).
     if not callback_url or "'" in callback_url or not callback_url.isprintable():
         raise CloudElementsValidationError(
             "callback_url must be the address of a receiver, without single quotes and control characters."
         )
-    return f"channel='webhook' and status='queued' and config.url='{callback_url}'"
+    # In the order of the vendor's own tests (dossier 6.5: CH).
+    only = "" if status is None else f"status='{status}' and "
+    return f"channel='{WEBHOOK}' and {only}config.url='{callback_url}'"
 
 
 def _policy_in(settings: Any) -> str | None:

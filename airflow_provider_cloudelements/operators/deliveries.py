@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.deliveries import POLICIES
+import pendulum
+
+from airflow_provider_cloudelements.client.deliveries import POLICIES, callback_url_of
 from airflow_provider_cloudelements.client.target import Target, way_of
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
         Templated.
     :param instance_key: In its place: as given to the create operator. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: ``queued`` (how many there were) and ``left`` (how many of them are still queued afterwards: the
-        platform may be at work on them, or the receiver fails again).
+    :return: ``queued`` (how many there were), ``left`` (how many of them are still queued afterwards: the
+        platform may be at work on them, or the receiver fails again), ``newest`` (when the newest of them had
+        changed last, by the platform's clock; ``None`` where it was not told) and ``released_at`` (by the
+        clock here). The dates are ISO 8601.
     :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or the instance has no
         callback URL.
     :raises CloudElementsError: Any other failure of a call.
@@ -57,28 +60,30 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
         self.instance_id = instance_id
         self.instance_key = instance_key
 
-    def perform(self, context: Context) -> dict[str, int]:
+    def perform(self, context: Context) -> dict[str, Any]:
         """Count what is queued, release it, count again."""
         url = self._url()
         deliveries = self.hook.get_conn().deliveries
-        before = {_key(each) for each in deliveries.queued(url)}
+        before = {_key(each): each.updated_date for each in deliveries.queued(url)}
+        newest = max((each for each in before.values() if each is not None), default=None)
         # Also with nothing queued: the subscription may be inactive all the same.
         deliveries.release(url)
-        left = before & {_key(each) for each in deliveries.queued(url)} if before else set()
+        released_at = pendulum.now("UTC")
+        left = before.keys() & {_key(each) for each in deliveries.queued(url)} if before else set()
         self.log.info("%d deliveries were queued; %d of them still are.", len(before), len(left))
-        return {"queued": len(before), "left": len(left)}
+        return {
+            "queued": len(before),
+            "left": len(left),
+            "newest": None if newest is None else newest.isoformat(),
+            "released_at": released_at.isoformat(),
+        }
 
     def _url(self) -> str:
         by_instance = {"instance_id": self.instance_id, "instance_key": self.instance_key}
         if way_of({"callback_url": self.callback_url, **by_instance}) == "callback_url":
             return str(self.callback_url)
         target = Target.of(self.hook.settings, instance_id=self.instance_id, instance_key=self.instance_key)
-        instance = target.get(self.hook.get_conn().instances)
-        if not instance.event_callback_url:
-            raise CloudElementsValidationError(
-                f"Instance {instance.id} has no callback URL: its events are delivered nowhere."
-            )
-        return instance.event_callback_url
+        return callback_url_of(target, self.hook.get_conn().instances)
 
 
 class CloudElementsSetNotificationPolicyOperator(CloudElementsBaseOperator):

@@ -2,58 +2,21 @@
 
 from __future__ import annotations
 
-import http.server
-import json
-import threading
 import time
-from contextlib import contextmanager
 
+import pendulum
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
+from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.deliveries import (
     CloudElementsReleaseDeliveriesOperator,
     CloudElementsSetNotificationPolicyOperator,
 )
 from tests.operators.support import Person, Wire, client_of, context_of
+from tests.receiver import receiving
 
-NOTHING = {"queued": 0, "left": 0}
-
-
-class Receiver:
-    """A receiver that answers as it is told to, and keeps what it took."""
-
-    def __init__(self):
-        self.status = 200
-        self.taken = []
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if receiver.status < 300:
-                    receiver.taken.append(body["message"]["eventId"])
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/events?token=in-the-url"
-
-
-@contextmanager
-def receiving():
-    receiver = Receiver()
-    threading.Thread(target=receiver.server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield receiver
-    finally:
-        receiver.server.shutdown()
-        receiver.server.server_close()
+NOTHING = {"queued": 0, "left": 0, "newest": None}
 
 
 @pytest.fixture
@@ -63,7 +26,9 @@ def receiver():
 
 
 def release(**arguments):
-    return CloudElementsReleaseDeliveriesOperator(task_id="release", **arguments).execute(context_of())
+    outcome = CloudElementsReleaseDeliveriesOperator(task_id="release", **arguments).execute(context_of())
+    assert abs((pendulum.parse(outcome.pop("released_at")) - pendulum.now("UTC")).total_seconds()) < 60
+    return outcome
 
 
 def set_policy(policy):
@@ -100,6 +65,7 @@ def test_what_was_queued_in_an_outage_arrives_once_it_is_released(sandbox, recei
     receiver.status = 200
     outcome = release(callback_url=receiver.url)
     assert outcome["queued"] == number
+    assert pendulum.parse(outcome["newest"]) <= pendulum.now("UTC")
     until(lambda: len(receiver.taken) == number)
     until(lambda: queued(sandbox) == 0)
     assert release(callback_url=receiver.url) == NOTHING

@@ -1,0 +1,143 @@
+"""After the receiver of events was down: have what is queued delivered, and process what never came.
+
+Run it when the receiver works again. ``release`` has the platform send what it has queued, and send on from
+now on. ``sent_again`` waits until that is delivered or has failed again, though no longer than
+``wait_seconds``. ``compare`` reads the platform's list of events since ``outage_began`` and asks which of
+them were delivered to this receiver. What was not is handed to ``process``: queued once more, given up, or
+never notified of. Nothing is lost, and an event may come twice, as it may from the platform itself.
+
+``instance_key`` names one instance that delivers to the receiver; all that do are meant. It needs
+``cloudelements_default`` and that instance: by default the one of ``example_microsoft_graph_events``. Running
+it twice does no harm: what was processed is remembered. See ``docs/events.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pendulum
+from airflow.sdk import DAG, Param, Variable, task
+
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators.deliveries import CloudElementsReleaseDeliveriesOperator
+
+#: What is handed on in one run, as XCom: so many rows, and bytes.
+MOST_EVENTS, MOST_BYTES = 1_000, 262_144
+#: The variable: what was processed, as short hashes of the latest rows.
+DONE, MOST_DONE = "example_events_after_outage_done", 10_000
+#: Until so long after the release events may have failed: the platform's clock and ours may differ.
+CLOCKS_DIFFER = pendulum.duration(minutes=1)
+
+log = logging.getLogger(__name__)
+
+with DAG(
+    "example_events_after_outage",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,  # two would process the same
+    tags=["cloudelements", "example"],
+    doc_md=__doc__,
+    params={
+        "instance_key": Param(
+            "microsoftgraph/My calendar",
+            type="string",
+            description="An instance that delivers to the receiver",
+        ),
+        "outage_began": Param(
+            "earliest", type="string", description="A date, the cursor that a run ended with, or earliest"
+        ),
+        "settle_seconds": Param(
+            600, type="integer", minimum=0, description="How late the platform may list an event"
+        ),
+        "wait_seconds": Param(
+            3600, type="integer", minimum=0, description="How long to wait for what was released, at most"
+        ),
+    },
+) as dag:
+
+    def receiver(instance_key: str) -> tuple[Any, str]:
+        """Return the client, and the receiver's address: it may hold a secret, so no XCom has it."""
+        from airflow_provider_cloudelements.client.deliveries import callback_url_of
+        from airflow_provider_cloudelements.client.target import Target
+
+        hook = CloudElementsHook()
+        target = Target.of(hook.settings, instance_key=instance_key)
+        return hook.get_conn(), callback_url_of(target, hook.get_conn().instances)
+
+    release = CloudElementsReleaseDeliveriesOperator(
+        task_id="release", instance_key="{{ params.instance_key }}"
+    )
+
+    @task.sensor(mode="reschedule", poke_interval=10, timeout=86_400)
+    def sent_again(released: dict[str, Any], params: dict[str, Any] | None = None) -> bool:
+        """Wait until nothing waits any more and all events are listed, though not for ever."""
+        params = params or {}
+        passed = (pendulum.now("UTC") - pendulum.parse(released["released_at"])).total_seconds()
+        if passed < params["settle_seconds"]:
+            return False
+        if passed >= params["wait_seconds"]:
+            log.warning("Not waiting any longer: what was not delivered by now is processed here.")
+            return True
+        client, url = receiver(params["instance_key"])
+        newest = released["newest"] and pendulum.parse(released["newest"])
+        return not client.deliveries.waiting(url, newest)
+
+    @task
+    def compare(released: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what was not delivered of all that happened until the release."""
+        from airflow_provider_cloudelements.client.event_cursor import EventCursor
+        from airflow_provider_cloudelements.client.event_reading import EventLimits
+        from airflow_provider_cloudelements.client.events import MAX_PAGES
+        from airflow_provider_cloudelements.client.reconcile import reconcile
+
+        params = params or {}
+        client, url = receiver(params["instance_key"])
+        found = reconcile(
+            client,
+            url,
+            EventCursor.given(params["outage_began"]),
+            until=pendulum.parse(released["released_at"]) + CLOCKS_DIFFER,
+        )
+        limits = EventLimits.of(max_events=MOST_EVENTS, max_bytes=MOST_BYTES, max_pages=MAX_PAGES)
+        return found.as_json(limits)
+
+    @task
+    def process(found: dict[str, Any]) -> int:
+        """Do with each event what the receiver would have done, unless a run before has; return how many."""
+        from airflow_provider_cloudelements.client.events import short_id
+
+        done = Variable.get(DONE, default=[], deserialize_json=True)
+        rows = {short_id(json.dumps(row, sort_keys=True)): row for row in found["events"]}
+        new = [key for key in rows if key not in set(done)]
+        for key in new:
+            log.info("Processed: %s", rows[key])  # here is the work
+        Variable.set(DONE, [*done, *new][-MOST_DONE:], serialize_json=True)
+        return len(new)
+
+    @task
+    def report(released: dict[str, Any], found: dict[str, Any], processed: int) -> dict[str, Any]:
+        """Say what became of everything, and fail if there is more than one run takes."""
+        told = {
+            "released": released["queued"],
+            "listed": found["listed"],
+            "delivered": found["delivered"],
+            "not_delivered": found["missing"],
+            "by_state": found["states"],
+            "of_no_instance": found["unattributed"],
+            "processed": processed,
+        }
+        for name, value in told.items():
+            log.info("%s: %s", name, value)
+        if found["rest"]:
+            raise RuntimeError(
+                "There is more than one run takes. Trigger the DAG once more; its outage_began is what "
+                "compare returned as rest, as JSON."
+            )
+        return told
+
+    found = compare(release.output)
+    sent_again(release.output) >> found
+    report(release.output, found, process(found))
