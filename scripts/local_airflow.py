@@ -34,6 +34,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -43,6 +44,12 @@ LOOPBACK = "127.0.0.1"
 PARTS = ("api-server", "scheduler", "triggerer", "dag-processor")
 #: Least time that a person takes to read a question.
 PERSON_SECONDS = 3.0
+#: Seconds for which SQLite may be locked, and the REST API is asked again when it was. With SQLite's own five
+#: a scheduler ends that had to wait for others' writing.
+LOCK_PATIENCE = 60.0
+#: The same for the API server. It may wait for itself: what writes its log of actions blocks the event loop
+#: that the request which holds the lock needs to end. Whoever asked gets 500, and asks again, as tasks do.
+API_LOCK_PATIENCE = 2.0
 TERMINAL_RUN_STATES = frozenset({"success", "failed"})
 #: Marks each process in its environment, so that one which left its session is found again.
 MARK_VARIABLE = "LOCAL_AIRFLOW_MARK"
@@ -160,6 +167,8 @@ class LocalAirflow:
         atexit.register(self.stop)
         self._guard = _start_guard()
         self.command("db", "migrate")
+        if self._sqlite_file:
+            _let_readers_and_writers_be(self._sqlite_file)
         for part in self._parts.values():
             self._start_part(part)
 
@@ -265,7 +274,16 @@ class LocalAirflow:
         url = f"{self.url}/api/v2{path}"
         if parameters:
             url += "?" + urllib.parse.urlencode(parameters, doseq=True)
-        return self._send(method, url, body, {"Authorization": f"Bearer {self.token()}"})
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while True:
+            try:
+                return self._send(method, url, body, {"Authorization": f"Bearer {self.token()}"})
+            except LocalAirflowError as error:
+                # SQLite is locked while others write, and nothing was done: Airflow has taken it back.
+                locked = error.status == HTTPStatus.INTERNAL_SERVER_ERROR and self._sqlite_file is not None
+                if not locked or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def token(self) -> str:
         """Return a token for the REST API; every caller is an administrator here."""
@@ -474,10 +492,16 @@ class LocalAirflow:
         """
         return self._parts[name].output.read_text(errors="replace")
 
+    @property
+    def _sqlite_file(self) -> str | None:
+        """The metadata database's file, where it is SQLite."""
+        file = self.sql_alchemy_conn.removeprefix("sqlite:///")
+        return None if file == self.sql_alchemy_conn else file
+
     def dump_database(self) -> Iterator[tuple[str, str, str | bytes]]:
         """Yield (table, column, value) for every value that is not null in the metadata database."""
-        if self.sql_alchemy_conn.startswith("sqlite:///"):
-            return _dump_sqlite(self.sql_alchemy_conn.removeprefix("sqlite:///"))
+        if self._sqlite_file:
+            return _dump_sqlite(self._sqlite_file)
         return _dump_by_sqlalchemy(self.sql_alchemy_conn)
 
     def processes(self) -> dict[int, str]:
@@ -555,10 +579,15 @@ class LocalAirflow:
 
         :param part: which one
         """
+        environment = self.environment
+        if self._sqlite_file:
+            patience = API_LOCK_PATIENCE if part.name == "api-server" else LOCK_PATIENCE
+            connection = f"{self.sql_alchemy_conn}?timeout={patience:.0f}"
+            environment = environment | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": connection}
         with part.output.open("ab") as output:
             part.popen = subprocess.Popen(
                 part.command,
-                env=self.environment,
+                env=environment,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -882,6 +911,18 @@ def _run_path(dag_id: str, run_id: str) -> str:
     :param run_id: the run
     """
     return f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}"
+
+
+def _let_readers_and_writers_be(path: str) -> None:
+    """
+    Have SQLite write beside its file, so that who reads keeps nobody from writing. The file remembers it.
+
+    :param path: the file
+    """
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _dump_sqlite(path: str) -> Iterator[tuple[str, str, str | bytes]]:

@@ -6,19 +6,30 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from scripts import installed_wheel
-from scripts.local_airflow import LocalAirflow, free_port, port_is_free
+from scripts.local_airflow import LocalAirflow, LocalAirflowError, free_port, port_is_free
 
 #: Where people expect an Airflow.
 USUAL_PORT = 8080
+#: The example that makes a calendar's instance, with the element connection that it takes, and those that a
+#: meeting in the calendar starts.
+MAKES_INSTANCE, ITS_CONNECTION = "example_microsoft_graph_events", "microsoft_graph_app"
+STARTED_BY_EVENT = ("example_events_by_webhook", "example_events_by_watcher")
+WEBHOOK = "cloudelements"
+#: Seconds that anything may take.
+PATIENCE = 120
 
 
 def main() -> None:
@@ -35,12 +46,17 @@ def main() -> None:
         print("starting the sandbox and Airflow, some 15 seconds ...", flush=True)
         with (
             _sandbox(python, user_secret, organization_secret) as sandbox_url,
-            LocalAirflow(dags, python=python, api_port=port, environment=_calm()) as airflow,
+            LocalAirflow(
+                dags, python=python, api_port=port, environment=_calm() | webhook_settings()
+            ) as airflow,
         ):
-            connections = _connections(sandbox_url, user_secret, organization_secret)
+            connections = _connections(sandbox_url, user_secret, organization_secret, airflow.url)
             for connection_id, connection in connections.items():
                 airflow.add_connection(connection_id, **connection)
-            print(_message(airflow, sandbox_url, sorted(connections), sorted(dags.glob("example_*.py"))))
+            examples = sorted(path.stem for path in dags.glob("example_*.py"))
+            _unpause(airflow, examples)
+            print(_message(airflow, sandbox_url, sorted(connections), examples))
+            _show_an_event(airflow, _emit_command(sandbox_url))
             _watch(airflow)
     print("\nstopped: nothing is left running")
 
@@ -70,8 +86,15 @@ def _calm() -> dict[str, str]:
     return {
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
     }
+
+
+def webhook_settings() -> dict[str, str]:
+    """Return settings that make Airflow's API server receive what the platform delivers."""
+    settings = {"AIRFLOW__INBOUND_WEBHOOKS__WEBHOOK_NAMES": WEBHOOK}
+    if version("apache-airflow").startswith("3.1."):  # later ones find it by themselves
+        settings["AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS"] = "airflow_inbound_webhooks.db.WebhooksDBManager"
+    return settings
 
 
 @contextlib.contextmanager
@@ -116,28 +139,53 @@ def _address(process: subprocess.Popen[str]) -> str:
     return found.group()
 
 
-def _connections(sandbox_url: str, user_secret: str, organization_secret: str) -> dict[str, dict[str, Any]]:
+def _connections(
+    sandbox_url: str, user_secret: str, organization_secret: str, airflow_url: str
+) -> dict[str, dict[str, Any]]:
     """
-    Return the connections that the examples need, by id.
+    Return the connections that the examples need, by id, so that a calendar's events come to this Airflow.
 
     :param sandbox_url: where the sandbox listens
     :param user_secret: its User secret
     :param organization_secret: its Organization secret
+    :param airflow_url: where Airflow's API server listens
     """
     # Late: only a person who clicks through the examples needs what they need.
+    from airflow_provider_cloudelements.webhooks import webhook_connection
     from scripts.demo_connections import connections
 
-    return connections(sandbox_url, user_secret, organization_secret)
+    webhook = webhook_connection()
+    found = connections(sandbox_url, user_secret, organization_secret)
+    found[ITS_CONNECTION]["extra"] |= {
+        "event_callback_url": f"{airflow_url}/webhooks/{WEBHOOK}",
+        "event_signature_secret": webhook["password"],
+    }
+    return found | {f"webhook_{WEBHOOK}": webhook}
 
 
-def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], examples: list[Path]) -> str:
+def _unpause(airflow: LocalAirflow, dag_ids: Sequence[str]) -> None:
+    """
+    Let DAGs run; not before now, since those that run by time would do so before Airflow is ready.
+
+    :param airflow: the running Airflow
+    :param dag_ids: which
+    """
+    for dag_id in dag_ids:
+        file_token = airflow.wait_dag(dag_id)["file_token"]
+        airflow.rest("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+        if dag_id in STARTED_BY_EVENT:
+            # A watcher of a DAG that is not paused begins when its file is read next.
+            airflow.rest("PUT", f"/parseDagFile/{file_token}")
+
+
+def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], examples: list[str]) -> str:
     """
     Return what to open and how to stop.
 
     :param airflow: the running Airflow
     :param sandbox_url: where the sandbox listens
     :param connections: ids of the connections
-    :param examples: the example files
+    :param examples: ids of the example DAGs
     """
     return "\n".join(
         [
@@ -145,11 +193,64 @@ def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], ex
             f"Airflow      {airflow.url}  (no login)",
             f"Connections  {airflow.url}/connections  ({', '.join(connections)})",
             f"Sandbox      {sandbox_url}/sandbox/requests  (what Airflow has asked of it)",
-            "DAGs         " + ", ".join(path.stem for path in examples),
+            "DAGs         " + ", ".join(examples),
             "",
             "Open a DAG, press Trigger. Ctrl-C here stops all and removes the temporary folder.",
         ]
     )
+
+
+def _emit_command(sandbox_url: str) -> list[str]:
+    """
+    Return the command that makes a meeting in every calendar.
+
+    :param sandbox_url: where the sandbox listens
+    """
+    module = f"{installed_wheel.PACKAGE}.sandbox"
+    options = ["--url", sandbox_url, "--element", "microsoftgraph", "--object-type", "events"]
+    return [sys.executable, "-m", module, "emit", *options]
+
+
+def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
+    """
+    Make a calendar's instance and a meeting in it, and tell which DAGs that starts; and how to do it again.
+
+    :param airflow: the running Airflow
+    :param emit: the command that makes a meeting
+    """
+    print(f"\nEvents start DAGs: {MAKES_INSTANCE} makes an instance, then a meeting is made ...", flush=True)
+    try:
+        run_id = airflow.trigger(MAKES_INSTANCE)
+        airflow.wait_run(MAKES_INSTANCE, run_id)
+        made = time.time()
+        subprocess.run(emit, check=True, stdout=subprocess.DEVNULL)
+        for dag_id in STARTED_BY_EVENT:
+            run = _run_by_event(airflow, dag_id)
+            seconds = datetime.fromisoformat(run["start_date"]).timestamp() - made
+            print(f"  {dag_id}, {seconds:.1f} s later: {airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}")
+    except (LocalAirflowError, OSError, subprocess.CalledProcessError) as error:
+        # A person can still go on; one part of Airflow that died is told next.
+        print(f"  that did not come about: {error}")
+    print("Make another meeting, in another shell (a run of example_wait_for_event takes it, too):")
+    print(f"  {shlex.join(emit)}", flush=True)
+
+
+def _run_by_event(airflow: LocalAirflow, dag_id: str) -> dict[str, Any]:
+    """
+    Wait until a DAG's first run by an event has begun, and return it.
+
+    :param airflow: the running Airflow
+    :param dag_id: the DAG
+    """
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        airflow.check_alive()
+        found = airflow.rest("GET", f"/dags/{dag_id}/dagRuns", run_type="asset_triggered")
+        for run in found["dag_runs"]:
+            if run["start_date"]:
+                return dict(run)
+        time.sleep(0.5)
+    raise LocalAirflowError(f"no event has started {dag_id} within {PATIENCE} s")
 
 
 def _watch(airflow: LocalAirflow) -> None:

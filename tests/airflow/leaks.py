@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
+
+from cryptography.fernet import Fernet
+
+from airflow_provider_cloudelements.sandbox import Sandbox
+from scripts.local_airflow import LocalAirflow
+
+#: Where the arguments of triggers are found: a watcher's are stored encrypted, a deferred task's as they are.
+TRIGGER_ARGUMENTS = "table trigger.kwargs, decrypted"
 
 
 @dataclass(frozen=True)
@@ -48,3 +57,23 @@ def search(places: Iterable[tuple[str, str | bytes]], secrets: dict[str, str]) -
         for name, shapes in needles.items():
             if any(shape in text for shape in shapes):
                 yield Finding(name, place)
+
+
+def left_behind(airflow: LocalAirflow, sandbox: Sandbox) -> Iterator[tuple[str, str | bytes]]:
+    """
+    Yield everything that lies where somebody may read it: logs, tables, the sandbox's request log.
+
+    Airflow encrypts the arguments of some triggers, as it does connections. They are opened all the same:
+    unlike in a connection, nothing secret has to be there.
+
+    :param airflow: Whose folder and database are read.
+    :param sandbox: Which platform it used.
+    """
+    for path, content in airflow.log_files():
+        yield str(path.relative_to(airflow.home)), content
+    fernet = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
+    for table, column, value in airflow.dump_database():
+        yield f"table {table}.{column}", value
+        if (table, column) == ("trigger", "kwargs"):
+            yield TRIGGER_ARGUMENTS, value if str(value).startswith("{") else fernet.decrypt(value)
+    yield "the sandbox's request log", json.dumps(sandbox.requests())

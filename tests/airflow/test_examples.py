@@ -7,21 +7,25 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 import requests
 
+from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.operators.support import WAYS, Person, peoples_tags
+from tests.operators.support import EVENTS, WAYS, Person, peoples_tags
+from tests.operators.test_inside_airflow import Run
+from tests.receiver import receiving
 
 pytestmark = pytest.mark.airflow
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Those that events start, and no person.
-SCHEDULED = {"example_events_by_webhook"}
+SCHEDULED = {"example_events_by_watcher", "example_events_by_webhook"}
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_dags").glob("example_*.py"))
 
 
@@ -56,6 +60,8 @@ def test_there_is_an_example_for_each_way_in():
         "example_adopt_instance",
         "example_basic_authentication",
         "example_consent_by_person",
+        "example_events_after_outage",
+        "example_events_by_watcher",
         "example_events_by_webhook",
         "example_instance_per_tenant",
         "example_maintenance_window",
@@ -64,6 +70,7 @@ def test_there_is_an_example_for_each_way_in():
         "example_refresh_token",
         "example_rotate_secret",
         "example_setup_teardown",
+        "example_wait_for_event",
     ]
 
 
@@ -82,6 +89,8 @@ assert (dag.schedule is None) == ({name!r} not in {SCHEDULED!r}) and dag.dag_id 
 heavy = {{"requests", "urllib3", "airflow.triggers.base"}} & (set(sys.modules) - before)
 if "airflow.providers.standard.operators.hitl" in sys.modules:
     heavy -= {{"airflow.triggers.base"}}  # Airflow's own operator loads it
+if "airflow_provider_cloudelements.assets" in sys.modules:
+    heavy -= {{"airflow.triggers.base"}}  # an asset's watcher is a trigger
 assert not heavy, heavy
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
@@ -186,6 +195,105 @@ def test_the_nightly_check_fails_for_what_nobody_could_mend(sandbox, run):
     sandbox.set_instance(sandbox.instances()[0]["id"], disabled=True)
     state, tasks = run("example_nightly_check")
     assert (state, ("last_check", -1, "failed") in tasks) == ("failed", True)
+
+
+def test_what_is_waited_for_comes_and_the_next_run_begins_behind_it(sandbox, airflow_database):
+    from example_dags.example_wait_for_event import dag
+
+    number = Person(sandbox).make(
+        "code",
+        "Ada's calendar",
+        tags=[marker_tag("microsoftgraph/Ada's calendar")],
+        configuration={**WAYS["code"][1], **EVENTS},
+    )
+    sandbox.emit(number, object_type="events", object_id="before")
+    time.sleep(1.1)  # the platform's dates are whole seconds
+
+    def vendor():
+        while not any(each["path"] == "/instances/events" for each in sandbox.requests()):
+            time.sleep(0.05)
+        sandbox.emit(number, object_type="calendars", object_id="no meeting")
+        sandbox.emit(number, object_type="events", object_id="meeting-1")
+
+    def handled():
+        done = Run(dag.test(run_conf={"instance_name": "Ada's calendar"}))
+        assert done.state == "success", done.tasks
+        return done.xcoms["handle", -1, "return_value"]
+
+    thread = threading.Thread(target=vendor, daemon=True)
+    thread.start()
+    assert handled() == ["CREATED meeting-1"]
+    thread.join(60)
+    # While nobody waits.
+    sandbox.emit(number, object_type="events", object_id="meeting-2", event_type="UPDATED")
+    time.sleep(1.1)
+    sandbox.emit(number, object_type="events", object_id="meeting-3", event_type="DELETED")
+    assert handled() == ["UPDATED meeting-2", "DELETED meeting-3"]
+
+
+def test_the_watching_example_finds_nothing_to_do_without_events(run):
+    state, tasks = run("example_events_by_watcher")
+    assert (state, {state for _, _, state in tasks}) == ("success", {"success"})
+
+
+def test_after_an_outage_what_was_queued_comes_and_what_never_came_is_processed(sandbox, run, monkeypatch):
+    from example_dags import example_events_after_outage as example
+
+    def after_outage(outage_began="earliest"):
+        conf = {"instance_key": "closeio/Sales team", "settle_seconds": 0, "wait_seconds": 60}
+        done = Run(example.dag.test(run_conf={**conf, "outage_began": outage_began}))
+        assert "in-the-url" not in json.dumps([*done.xcoms.values(), *done.rendered.values()], default=str)
+        return done
+
+    def reach(*statuses):
+        deadline = time.monotonic() + 20
+        while sorted(each["status"] for each in sandbox.deliveries()) != sorted(statuses):
+            assert time.monotonic() < deadline, sandbox.deliveries()
+            time.sleep(0.02)
+
+    with receiving() as receiver:
+        login = connections("", "", "")["closeio_login"]
+        login["extra"]["event_callback_url"] = receiver.url
+        monkeypatch.setenv("AIRFLOW_CONN_CLOSEIO_LOGIN", json.dumps(login))
+        assert run("example_basic_authentication")[0] == "success"
+        person = Person(sandbox)
+        person.call("PATCH", "/accounts/settings", {"notification.webhook.failure.policy": "queue"})
+        (instance,) = sandbox.instances()
+        before = sandbox.emit(instance["id"])
+        reach("delivered")
+        receiver.status = 500
+        queued, lost = sandbox.emit(instance["id"], count=3), sandbox.emit(instance["id"], count=2)
+        reach("delivered", *["queued"] * 5)
+        for each in sandbox.deliveries():
+            if each["eventId"] in lost:  # the platform gives it up
+                person.call("DELETE", f"/notifications/{each['notificationId']}")
+        receiver.status = 200
+
+        # More is missing than one run takes: it says so, and the next one goes on.
+        monkeypatch.setattr(example, "MOST_EVENTS", 1)
+        first = after_outage()
+        assert (first.state, first.states()["report", -1]) == ("failed", "failed")
+        assert sorted(receiver.taken) == sorted(before + queued)
+        found = first.xcoms["compare", -1, "return_value"]
+        assert first.xcoms["process", -1, "return_value"] == 1
+        rest = after_outage(json.dumps(found["rest"]))
+        rest_found = rest.xcoms["compare", -1, "return_value"]
+        processed = [row["id"] for row in found["events"] + rest_found["events"]]
+        assert (rest.state, sorted(processed)) == ("success", sorted(lost))
+
+        # Once more, from the beginning.
+        monkeypatch.setattr(example, "MOST_EVENTS", 100)
+        again = after_outage()
+        assert again.xcoms["report", -1, "return_value"] == {
+            "released": 0,
+            "listed": 6,
+            "delivered": 4,
+            "not_delivered": 2,
+            "by_state": {"no delivery": 2},
+            "of_no_instance": 0,
+            "processed": 0,
+        }
+        assert sorted(receiver.taken) == sorted(before + queued), "nothing came twice"
 
 
 OLD, NEW = "the-old-secret/1+2=", "the-new-secret/3+4="

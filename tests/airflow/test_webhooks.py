@@ -15,33 +15,49 @@ import http.client
 import json
 import random
 import re
+import secrets
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
+from cryptography.fernet import Fernet
 
 from airflow_provider_cloudelements.client.callback import TEST_EVENT_PREFIX
 from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.webhooks import DEFAULT_WEBHOOK_CONN_ID
-from scripts.local_airflow import LocalAirflow, LocalAirflowError
-from tests.airflow.leaks import search
-from tests.airflow.programs import needs
+from scripts.local_airflow import LocalAirflow
+from tests.airflow.forgeries import (
+    KINDS,
+    MOST_BYTES,
+    MOST_LEVELS,
+    SIGNATURE,
+    changed,
+    envelope,
+    nested,
+    signature,
+)
+from tests.airflow.leaks import left_behind, search
+from tests.airflow.receiving import (
+    EXAMPLE,
+    EXAMPLE_ID,
+    in_module,
+    key_of,
+    receiving_airflow,
+    run,
+    runs,
+    unpause,
+)
 from tests.operators.support import WAYS
 
 pytestmark = pytest.mark.processes
 
-ROOT = Path(__file__).resolve().parents[2]
-MOST_BYTES = 1024 * 1024  # what the receiver takes at most by default
-MOST_LEVELS = 64  # of nesting, of which the asset event's own is none
-FUZZ_SEED, FUZZ_COUNT = 20261124, 400
+FUZZ_SEED, FUZZ_COUNT, REPLAYS = 20261124, 400, 50
 BURST = 40  # deliveries, eight at a time
 
 #: One follows an instance, one an element; both tell what they were given, and how long they took to be told.
@@ -97,46 +113,19 @@ with DAG("enable", schedule=None, params={"code": ""}):
         verify_callback=True,
     )
 """
+#: Has what it is given in its rendered fields, its log and its XCom.
+PLANT = """
+from airflow.sdk import DAG, task
 
+with DAG("plant", schedule=None):
 
-def signature(body: bytes, key: str) -> str:
-    """Sign as the platform does (dossier 6.2)."""
-    return "sha256=" + base64.b64encode(hmac.new(key.encode(), body, hashlib.sha256).digest()).decode()
+    @task
+    def grow(seed):
+        print("grown:", seed)
+        return seed
 
-
-def envelope(event_id: str, instance_id: int = 12, element: str = "microsoftgraph", **changes: Any) -> Any:
-    """Return a notification of the real shape (dossier 6.3)."""
-    message = {
-        "elementKey": element,
-        "accountId": 1,
-        "companyId": 2,
-        "userId": 3,
-        "eventId": event_id,
-        "instanceId": instance_id,
-        "instance_id": instance_id,
-        "instanceName": "My calendar",
-        "instanceTags": ["Docs"],
-        "raw": {"value": [{"changeType": "updated", "subject": "Grüße, 日本"}]},
-        "events": [
-            {
-                "date": "2026-11-24T10:00:00Z",
-                "elementKey": element,
-                "eventType": "UPDATED",
-                "hubKey": "calendar",
-                "objectId": "2|0",
-                "objectType": "events",
-            }
-        ],
-    }
-    return {
-        "id": "1496771",
-        "topic": f"instance-{instance_id}-{element}-events",
-        "severity": "medium",
-        "action": "create",
-        "createdDate": "Mon Aug 20 15:30:07 UTC 2018",
-        "user": "notifications@cloud-elements.com",
-        "message": {**message, **changes},
-    }
+    grow("{{ dag_run.conf['seed'] }}")
+"""
 
 
 @dataclass
@@ -144,7 +133,7 @@ class Receiver:
     """A real Airflow, and the key that its webhook's connection holds."""
 
     airflow: LocalAirflow
-    key: str
+    key: str = field(repr=False)
 
     def headers(self, body: bytes) -> dict[str, str]:
         """Return what the platform sends along."""
@@ -159,6 +148,15 @@ class Receiver:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         replaced = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.post(body, {**self.headers(body), **replaced})
+
+    def brought(self, payload: Any) -> None:
+        """Deliver as the platform does, again while it is told that the database is away: SQLite is soon."""
+        for _ in range(20):
+            status, answer = self.deliver(payload)
+            if status != 503:
+                break
+            time.sleep(1)
+        assert status in (200, 202), answer
 
     def post(
         self, body: bytes, headers: dict[str, str | None], path: str = "/webhooks/cloudelements"
@@ -193,13 +191,9 @@ class Receiver:
             rows = database.execute("SELECT extra FROM asset_event ORDER BY id").fetchall()
         return [json.loads(extra) for (extra,) in rows]
 
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Return all runs of a DAG."""
-        return list(self.airflow._pages(f"/dags/{dag_id}/dagRuns", "dag_runs"))
-
     def told(self, dag_id: str) -> list[list[Any]]:
         """Return what the tasks of a DAG's ended runs were given."""
-        ended = [each for each in self.runs(dag_id) if each["state"] == "success"]
+        ended = [each for each in runs(self.airflow, dag_id) if each["state"] == "success"]
         return [one for each in ended for one in self.airflow.xcom(dag_id, each["dag_run_id"], "told") or ()]
 
     def wait_told(self, dag_id: str, event_id: str, timeout: float = 120) -> list[Any]:
@@ -215,78 +209,28 @@ class Receiver:
             for one in self.told(dag_id):
                 if one[0] == event_id:
                     return one
-            assert "failed" not in {each["state"] for each in self.runs(dag_id)}
+            assert "failed" not in {each["state"] for each in runs(self.airflow, dag_id)}
             time.sleep(0.5)
         raise AssertionError(f"{dag_id} was not told of {event_id}: {self.told(dag_id)}")
 
 
 @pytest.fixture(scope="module")
-def receiver(tmp_path_factory):
-    import airflow
+def sandbox():
+    with Sandbox(process=True) as running:
+        yield running
 
-    needs(
-        "airflow-provider-inbound-webhooks (the extra 'webhooks')",
-        Path(sys.prefix).glob("lib/python*/site-packages/airflow_inbound_webhooks"),
-    )
+
+@pytest.fixture(scope="module")
+def receiver(sandbox, tmp_path_factory):
     folder = tmp_path_factory.mktemp("dags")
     (folder / "followers.py").write_text(DAGS)
     (folder / "enable.py").write_text(ENABLE.replace("CONFIGURATION", repr(WAYS["code"][1])))
-    example = ROOT / "example_dags" / "example_events_by_webhook.py"
-    (folder / example.name).write_text(example.read_text())
-    environment = {"AIRFLOW__INBOUND_WEBHOOKS__WEBHOOK_NAMES": "cloudelements,another"}
-    if airflow.__version__.startswith("3.1."):
-        environment["AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS"] = (
-            "airflow_inbound_webhooks.db.WebhooksDBManager"
-        )
-    with LocalAirflow(folder, environment=environment) as running:
-        if airflow.__version__.startswith("3.1."):
-            said = in_module(running)
-        else:
-            said = running.command("cloudelements", "webhook-connection")
-        assert "Made the connection 'webhook_cloudelements'" in said
-        for dag_id in (*FOLLOWERS, "example_events_by_webhook"):
-            running.wait_dag(dag_id)
-            running.rest("PATCH", f"/dags/{dag_id}", {"is_paused": False})
+    (folder / "plant.py").write_text(PLANT)
+    (folder / EXAMPLE.name).write_text(EXAMPLE.read_text())
+    with receiving_airflow(folder) as running:
+        running.add_connection("cloudelements_default", **sandbox.connection())
+        unpause(running, *FOLLOWERS, EXAMPLE_ID)
         yield Receiver(running, key_of(running))
-
-
-def in_module(airflow: LocalAirflow, *arguments: str) -> str:
-    """Run the command as Airflow 3.1 has to."""
-    done = subprocess.run(
-        [str(airflow.python), "-m", "airflow_provider_cloudelements.webhooks", *arguments],
-        env=airflow.environment,
-        cwd=airflow.home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    with (airflow.home / "processes" / "commands.log").open("a") as log:
-        log.write(done.stdout + done.stderr)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def key_of(airflow: LocalAirflow) -> str:
-    """Return the key that the command made, as the database has it: it was shown nowhere."""
-    program = (
-        "from airflow.models.connection import Connection\n"
-        "from airflow.utils.session import create_session\n"
-        "from sqlalchemy import select\n"
-        "with create_session() as session:\n"
-        "    query = select(Connection).where(Connection.conn_id == 'webhook_cloudelements')\n"
-        "    print('KEY', session.scalars(query).one().password)\n"
-    )
-    done = subprocess.run(
-        [str(airflow.python), "-c", program],
-        env=airflow.environment,
-        cwd=airflow.home,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    (key,) = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("KEY ")]
-    return key
 
 
 # -- accepted ---------------------------------------------------------------------------------------
@@ -311,26 +255,15 @@ def test_another_instance_of_the_element_reaches_only_who_follows_the_element(re
 
 def handled(receiver: Receiver) -> list[str]:
     """Return the ids of the objects that runs of the example handled."""
-    dag_id = "example_events_by_webhook"
-    ended = [each["dag_run_id"] for each in receiver.runs(dag_id) if each["state"] == "success"]
-    found = [receiver.airflow.xcom(dag_id, each, "what_changed")["changes"] for each in ended]
+    ended = [each for each in runs(receiver.airflow, EXAMPLE_ID) if each["state"] == "success"]
+    found = [
+        receiver.airflow.xcom(EXAMPLE_ID, each["dag_run_id"], "what_changed")["changes"] for each in ended
+    ]
     return [change["object_id"] for changes in found for change in changes]
 
 
-def changed(object_id: str) -> list[dict[str, str]]:
+def change_of(object_id: str) -> list[dict[str, str]]:
     return [{"date": "2026-11-24T10:00:00Z", "objectId": object_id, "objectType": "events"}]
-
-
-def run_by_time(airflow: LocalAirflow, dag_id: str) -> None:
-    """Do what the schedule of a DAG does within a quarter of an hour, and wait for its end."""
-    path, body = f"/dags/{dag_id}/dagRuns", {"dag_run_id": "by_time", "logical_date": None}
-    for _ in range(20):
-        # A burst keeps SQLite locked for seconds, and the REST API answers 500 for it.
-        with contextlib.suppress(LocalAirflowError):
-            airflow.rest("POST", path, body)
-            break
-        time.sleep(3)
-    assert airflow.wait_run(dag_id, "by_time", timeout=180) == "success"
 
 
 def test_of_many_at_once_the_example_misses_none_and_handles_none_twice(receiver):
@@ -338,9 +271,9 @@ def test_of_many_at_once_the_example_misses_none_and_handles_none_twice(receiver
     before = set(handled(receiver))
     objects = [f"burst-{number}" for number in range(BURST)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda each: receiver.deliver(envelope(each, events=changed(each))), objects))
-    assert {status for status, _ in answers} == {202}
-    run_by_time(receiver.airflow, "example_events_by_webhook")
+        list(pool.map(lambda each: receiver.brought(envelope(each, events=change_of(each))), objects))
+    # What its schedule does within a quarter of an hour.
+    assert run(receiver.airflow, EXAMPLE_ID, "by_time") == "success"
     found = [each for each in handled(receiver) if each.startswith("burst-")]
     by_airflow = {each[0] for each in receiver.told("every_instance")} & set(objects)
     print(f"\nburst of {BURST}: {len(set(found))} by the example, {len(by_airflow)} by Airflow's own runs")
@@ -355,35 +288,25 @@ def test_what_nobody_follows_is_taken_and_becomes_nothing(receiver):
     assert len(receiver.asset_events()) == before
 
 
-def test_the_operator_turns_events_on_and_what_the_platform_delivers_is_taken(receiver):
-    with Sandbox(process=True) as sandbox:
-        receiver.airflow.add_connection("cloudelements_default", **sandbox.connection())
-        run_id = receiver.airflow.trigger("enable", {"code": sandbox.code("microsoftgraph")})
-        state = receiver.airflow.wait_run("enable", run_id)
-        log = receiver.airflow.task_log("enable", run_id, "enable")
-        assert state == "success", log
-        assert "answered a test notification that was signed" in log
-        fields = receiver.airflow.rendered_fields("enable", run_id, "enable")
-        assert fields["webhook_conn_id"] == DEFAULT_WEBHOOK_CONN_ID
-        (instance,) = sandbox.instances()
-        (event_id,) = sandbox.emit(instance["id"], object_type="events", object_id="a-1")
-        told = receiver.wait_told("every_instance", event_id)
-        assert told[1:3] == [instance["id"], "microsoftgraph"]
-        assert told[5][:2] == ["a-1", "CREATED"]
-        # The test notification made an asset event too: a follower sees by its type that it is none.
-        tests = [each for each in receiver.told("every_instance") if each[0].startswith(TEST_EVENT_PREFIX)]
-        assert [each[5][1] for each in tests] == ["UNKNOWN"]
+def test_the_operator_turns_events_on_and_what_the_platform_delivers_is_taken(receiver, sandbox):
+    run_id = "enable"
+    state = run(receiver.airflow, "enable", run_id, {"code": sandbox.code("microsoftgraph")})
+    log = receiver.airflow.task_log("enable", run_id, "enable")
+    assert state == "success", log
+    assert "answered a test notification that was signed" in log
+    fields = receiver.airflow.rendered_fields("enable", run_id, "enable")
+    assert fields["webhook_conn_id"] == DEFAULT_WEBHOOK_CONN_ID
+    (instance,) = sandbox.instances()
+    (event_id,) = sandbox.emit(instance["id"], object_type="events", object_id="a-1")
+    told = receiver.wait_told("every_instance", event_id)
+    assert told[1:3] == [instance["id"], "microsoftgraph"]
+    assert told[5][:2] == ["a-1", "CREATED"]
+    # The test notification made an asset event too: a follower sees by its type that it is none.
+    tests = [each for each in receiver.told("every_instance") if each[0].startswith(TEST_EVENT_PREFIX)]
+    assert [each[5][1] for each in tests] == ["UNKNOWN"]
 
 
 # -- refused ----------------------------------------------------------------------------------------
-
-
-def nested(levels: int) -> bytes:
-    """Return a notification whose raw body makes it as deep as asked."""
-    # The outermost object, message and raw are three.
-    inner = "[" * (levels - 3) + "]" * (levels - 3)
-    text = json.dumps(envelope("deep", raw={"value": "HERE"}))
-    return text.replace('"HERE"', inner).encode()
 
 
 GOOD = json.dumps(envelope("never accepted")).encode()
@@ -465,6 +388,13 @@ def test_a_signed_body_that_is_no_notification_is_refused(receiver, body):
     before = len(receiver.asset_events())
     assert receiver.deliver(body)[0] == 400
     assert len(receiver.asset_events()) == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_the_other_encodings_of_json_are_read(receiver, encoding):
+    """Rightly signed they are no forgery. The platform is not known to send them."""
+    body = json.dumps(envelope(encoding), ensure_ascii=False).encode(encoding)
+    assert receiver.deliver(body) == (202, {"delivery_id": encoding, "outcome": "accepted"})
 
 
 def test_as_deep_as_allowed_is_taken(receiver):
@@ -592,68 +522,49 @@ def test_the_parts_of_one_event_are_not_repetitions(receiver):
 # -- all kinds --------------------------------------------------------------------------------------
 
 
-#: What HTTP lets stand in a header's value; with anything else the server answers 400 by itself.
-IN_A_HEADER = [chr(code) for code in range(33, 256) if code != 127]
-
-
-def fuzzed(rng: random.Random, number: int) -> bytes:
-    """Return the body of a notification with something changed at random."""
-    body = bytearray(json.dumps(envelope(f"fuzz-{number}")).encode())
-    for _ in range(rng.randint(1, 6)):
-        place = rng.randrange(len(body))
-        match rng.randrange(5):
-            case 0:
-                body[place] = rng.randrange(256)
-            case 1:
-                del body[place : place + rng.randint(1, 40)]
-            case 2:
-                body[place:place] = rng.randbytes(rng.randint(1, 20))
-            case 3:
-                body[place:place] = rng.choice(
-                    [b"null", b"{", b"]", b'"', b"\\u0000", b"\\ud800", b"-", b"1e9", b"\xff\xfe", b"\x00"]
-                )
-            case 4:
-                body += body[place : place + rng.randint(1, 200)]
-        if not body:
-            body = bytearray(b"?")
-    return bytes(body)
-
-
-def test_nothing_that_is_posted_breaks_it(receiver):
-    """What is signed by nobody is never accepted; what is signed, and wrong, is told so."""
+def test_of_no_kind_of_forgery_is_one_accepted(receiver):
     rng = random.Random(FUZZ_SEED)  # noqa: S311  no secret comes of it
     before = len(receiver.asset_events())
-    unsigned: Counter[int] = Counter()
-    for number in range(FUZZ_COUNT):
-        body = fuzzed(rng, number)
-        real = receiver.headers(json.dumps(envelope(f"fuzz-{number}")).encode())
-        headers = dict(real)
-        headers["Elements-Webhook-Signature"] = rng.choice(
-            [
-                real["Elements-Webhook-Signature"],
-                signature(body, rng.randbytes(8).hex()),
-                "sha256=" + base64.b64encode(rng.randbytes(32)).decode(),
-                "".join(rng.choices(IN_A_HEADER, k=rng.randint(0, 60))),
-            ]
-        )
-        if body == json.dumps(envelope(f"fuzz-{number}")).encode():
-            continue
-        unsigned[receiver.post(body, headers)[0]] += 1
-    assert set(unsigned) == {401}
+    answers: dict[str, Counter[int]] = {}
+    for name, kind in KINDS.items():
+        answers[name] = Counter()
+        for number in range(kind.count):
+            body, signed = kind.make(rng, number, receiver.key)
+            answers[name][receiver.deliver(body, **{SIGNATURE.replace("-", "_"): signed})[0]] += 1
+    print(f"\nfuzz (seed {FUZZ_SEED}), {sum(kind.count for kind in KINDS.values())} forgeries:")
+    for name, statuses in answers.items():
+        print(f"  {name}: {dict(statuses)}")
+    assert answers == {name: {kind.status: kind.count} for name, kind in KINDS.items()}
+    assert len(receiver.asset_events()) == before
+    receiver.airflow.check_alive()
+
+
+def test_what_was_accepted_and_is_replayed_counts_once(receiver):
+    rng = random.Random(FUZZ_SEED)  # noqa: S311  no secret comes of it
+    payloads = [envelope(f"replayed-{number}") for number in range(10)]
+    assert {receiver.deliver(each)[0] for each in payloads} == {202}
+    before = len(receiver.asset_events())
+    answers = Counter(
+        receiver.deliver(rng.choice(payloads), Elements_Webhook_Id=rng.randbytes(4).hex())[0]
+        for _ in range(REPLAYS)
+    )
+    print(f"\nfuzz (seed {FUZZ_SEED}), replayed: {dict(answers)}")
+    assert answers == {200: REPLAYS}
     assert len(receiver.asset_events()) == before
 
+
+def test_whatever_is_signed_breaks_nothing(receiver):
+    """What a holder of the key makes of a notification is taken or told to be wrong."""
+    rng = random.Random(FUZZ_SEED)  # noqa: S311  no secret comes of it
     signed: Counter[int] = Counter()
     for number in range(FUZZ_COUNT):
-        body = fuzzed(rng, FUZZ_COUNT + number)
+        body = changed(rng, FUZZ_COUNT + number)
         status = receiver.deliver(body)[0]
         signed[status] += 1
         if status != 400:
             json.loads(body)  # what was taken was JSON
+    print(f"\nfuzz (seed {FUZZ_SEED}), {FUZZ_COUNT} changed and signed: {dict(signed)}")
     assert set(signed) <= {200, 202, 400}, signed
-    print(
-        f"\nfuzz (seed {FUZZ_SEED}): {sum(unsigned.values())} not signed: {dict(unsigned)}; "
-        f"{sum(signed.values())} signed: {dict(signed)}"
-    )
     receiver.airflow.check_alive()
     assert receiver.deliver(envelope("after the fuzz"))[1]["outcome"] == "accepted"
     assert receiver.asset_events()[-1]["delivery_id"] == "after the fuzz"
@@ -661,11 +572,19 @@ def test_nothing_that_is_posted_breaks_it(receiver):
 
 def test_the_server_s_log_tells_of_no_error_but_of_cut_connections(receiver):
     """A sender that is gone is an error to Starlette; there is nobody left to answer."""
-    log = receiver.airflow.process_log("api-server")
+    log = KNOWN.sub("", receiver.airflow.process_log("api-server"))
     # The 3.1 line's server wraps what happens in a group.
-    assert set(RAISED.findall(log)) <= {"ClientDisconnect", "ExceptionGroup"}
+    assert set(RAISED.findall(log)) <= {"ClientDisconnect", "ExceptionGroup", *TOO_BUSY}
 
 
+#: SQLite is locked for whoever comes second, and says so.
+TOO_BUSY = {"OperationalError"}
+#: What Airflow cannot tell a task that reads the events of an asset (docs/webhooks.md): of a run that has not
+#: begun, and half a character, which the fuzz has signed. A line may stand inside a group's.
+KNOWN = re.compile(
+    r"ValidationError: \d+ validation errors? for AssetEventResponse\n[ |+]*created_dagruns\.\d+\.start_date"
+    r"|UnicodeEncodeError: 'utf-8' codec can't encode .*surrogates not allowed"
+)
 #: The last line of a traceback, also of one inside a group's.
 RAISED = re.compile(
     r"^[ |+-]*(?:\w+\.)*(\w*(?:Error|Exception|Group|Disconnect|EndOfStream))(?::.*)?$", re.MULTILINE
@@ -699,14 +618,40 @@ def in_module_unlogged(airflow, *arguments):
     ).stdout.splitlines()[-1]
 
 
-def test_the_key_is_nowhere(receiver):
+#: Where a thing must be found that was put into a notification, a run and an address: where the search looks.
+PLANTED = {
+    "table asset_event.extra",
+    "table inbound_webhooks_delivery.payload",
+    "table dag_run.conf",
+    "table rendered_task_instance_fields.rendered_fields",
+    "table xcom.value",
+    "logs/dag_id=plant/run_id=plant/task_id=grow/attempt=1.log",
+    "processes/api-server.log",
+}
+PROCESSES = {f"processes/{name}.log" for name in ("api-server", "scheduler", "triggerer", "dag-processor")}
+
+
+def test_the_key_is_nowhere(receiver, sandbox):
+    airflow = receiver.airflow
+    planted = f"planted/{secrets.token_urlsafe(24)}"
+    assert receiver.deliver(envelope("planted", raw={"value": planted}))[0] == 202
+    receiver.post(b"", {"X": "y"}, f"/webhooks/unheard-of?{quote(planted, safe='')}")
+    assert run(airflow, "plant", "plant", {"seed": planted}) == "success"
+    fernet = Fernet(airflow.environment["AIRFLOW__CORE__FERNET_KEY"])
+    opened, searched = "", set()
+
+    def everything():
+        nonlocal opened
+        for place, content in left_behind(airflow, sandbox):
+            searched.add(place)
+            if place == "table connection.password":
+                opened += fernet.decrypt(content).decode() + "\n"
+            yield place, content
+
     assert list(search([("planted", f"x{receiver.key}y")], {"key": receiver.key}))
-    assert set(search(places(receiver.airflow), {"key": receiver.key})) == set()
-
-
-def places(airflow: LocalAirflow):
-    """Yield everything that lies where somebody may read it."""
-    for path, content in airflow.log_files():
-        yield str(path.relative_to(airflow.home)), content
-    for table, column, value in airflow.dump_database():
-        yield f"table {table}.{column}", value
+    found = set(search(everything(), {"key": receiver.key, "planted": planted}))
+    assert {each.place for each in found if each.secret == "planted"} >= PLANTED
+    assert {each for each in found if each.secret == "key"} == set()
+    assert searched >= PROCESSES
+    assert receiver.key in opened  # it is there, encrypted, and only there
+    print(f"\nsearched for the key: {len(searched)} files and columns")
