@@ -46,12 +46,12 @@ class EventCursor:
         """Return where to begin.
 
         :param when: ``now``; ``earliest``, everything that the platform still has; or a date: ISO 8601 or a
-            ``datetime``, in UTC where it names no zone.
+            ``datetime``, in UTC where it names no zone. Of a moment its second counts: the platform's dates
+            may be cut to whole seconds (dossier 6.3), and what happened just after it would seem older.
         :raises CloudElementsValidationError: It is none of these.
         """
         if when == "now":
-            # The platform's dates may be cut to whole seconds.
-            return cls(pendulum.now("UTC").start_of("second"))
+            when = pendulum.now("UTC")
         if when == "earliest":
             return cls(_EARLIEST)
         if hasattr(when, "isoformat"):
@@ -61,7 +61,7 @@ class EventCursor:
             raise CloudElementsValidationError(
                 "The moment to begin at must be 'now', 'earliest' or a date such as 2026-11-24T08:00:00Z."
             )
-        return cls(max(date, _EARLIEST))
+        return cls(max(date.start_of("second"), _EARLIEST))
 
     @classmethod
     def given(cls, since: Any) -> EventCursor:

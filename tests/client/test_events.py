@@ -769,6 +769,8 @@ def test_what_is_no_list_is_refused(wrong: dict[str, Any]) -> None:
         (NOW, NOW),
         (NOW.in_timezone("Asia/Tokyo"), NOW),
         (NOW.naive(), NOW),
+        (NOW.add(microseconds=999_999), NOW),
+        ("2026-11-24T08:00:00.276950+00:00", NOW),
     ],
     ids=str,
 )
@@ -979,6 +981,21 @@ def test_the_sandbox_is_waited_for_until_it_has_worked_an_event_out(
         cursor = through_json(reader.cursor)
     assert [each.id for each in told] == [event_id]
     assert told[0].status not in ("NEW", "RECEIVED") or told[0].objects
+
+
+def test_what_happens_in_the_second_that_one_begins_in_is_told(
+    here: Account, cloudelements_sandbox: Sandbox
+) -> None:
+    number = instance_of(here.client)
+    while pendulum.now("UTC").microsecond < 200_000:
+        time.sleep(0.01)
+    begin = pendulum.now("UTC")
+    (event_id,) = cloudelements_sandbox.emit(number)
+    told: list[Event] = []
+    ends = time.monotonic() + 10
+    while not told and time.monotonic() < ends:
+        told = list(EventReader(here.client.events, EventCursor.start(begin)))
+    assert [each.id for each in told] == [event_id]
 
 
 def test_an_event_that_is_not_there_is_not_found(here: Account) -> None:

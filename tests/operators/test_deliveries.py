@@ -58,9 +58,8 @@ def queued(sandbox):
 def test_what_was_queued_in_an_outage_arrives_once_it_is_released(sandbox, receiver, instance):
     assert set_policy("queue") == {"policy": "queue", "before": "retry", "changed": True}
     receiver.status = 503
-    sandbox.emit(instance_id=instance, count=3)
-    until(lambda: queued(sandbox) >= 1)
-    number = queued(sandbox)
+    number = len(sandbox.emit(instance_id=instance, count=3))
+    until(lambda: queued(sandbox) == number)
     assert receiver.taken == []
     receiver.status = 200
     outcome = release(callback_url=receiver.url)
