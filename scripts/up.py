@@ -47,7 +47,7 @@ def main() -> None:
         with (
             _sandbox(python, user_secret, organization_secret) as sandbox_url,
             LocalAirflow(
-                dags, python=python, api_port=port, environment=_calm() | webhook_settings()
+                dags, python=python, api_port=port, environment=_calm() | webhook_settings(WEBHOOK)
             ) as airflow,
         ):
             connections = _connections(sandbox_url, user_secret, organization_secret, airflow.url)
@@ -89,9 +89,13 @@ def _calm() -> dict[str, str]:
     }
 
 
-def webhook_settings() -> dict[str, str]:
-    """Return settings that make Airflow's API server receive what the platform delivers."""
-    settings = {"AIRFLOW__INBOUND_WEBHOOKS__WEBHOOK_NAMES": WEBHOOK}
+def webhook_settings(*names: str) -> dict[str, str]:
+    """
+    Return settings that make Airflow's API server receive what the platform delivers.
+
+    :param names: of the webhooks
+    """
+    settings = {"AIRFLOW__INBOUND_WEBHOOKS__WEBHOOK_NAMES": ",".join(names)}
     if version("apache-airflow").startswith("3.1."):  # later ones find it by themselves
         settings["AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS"] = "airflow_inbound_webhooks.db.WebhooksDBManager"
     return settings

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scripts.local_airflow import LocalAirflow, LocalAirflowError
+from scripts.up import webhook_settings
 from tests.airflow.programs import needs
 
 T = TypeVar("T")
@@ -35,10 +36,8 @@ def receiving_airflow(
         "airflow-provider-inbound-webhooks (the extra 'webhooks')",
         Path(sys.prefix).glob("lib/python*/site-packages/airflow_inbound_webhooks"),
     )
-    settings = {"AIRFLOW__INBOUND_WEBHOOKS__WEBHOOK_NAMES": "cloudelements,another"}
+    settings = webhook_settings("cloudelements", "another")
     on_31 = airflow.__version__.startswith("3.1.")
-    if on_31:
-        settings["AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS"] = "airflow_inbound_webhooks.db.WebhooksDBManager"
     with LocalAirflow(folder, environment={**settings, **(environment or {})}, **options) as running:
         said = in_module(running) if on_31 else running.command("cloudelements", "webhook-connection")
         assert "Made the connection 'webhook_cloudelements'" in said
