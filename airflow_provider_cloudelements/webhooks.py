@@ -20,7 +20,7 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
@@ -70,6 +70,10 @@ SOURCE: dict[str, str] = {
 }
 #: Our own key in that connection, which the receiver does not read.
 CALLBACK_URL = "callback_url"
+#: The receiver's key for what it stores of a body: all, which it does if nothing is said, or nothing. (For
+#: ``summary`` it stores all: it knows no summary of the platform's deliveries.)
+STORE_PAYLOAD = "store_payload"
+_STORED = ("full", "none")
 
 #: What a key may consist of. (Ours have letters, digits, ``-`` and ``_``, which look alike in a URL.)
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -80,7 +84,10 @@ _TOPIC = re.compile(r"instance-(\d{1,18})-(.+)-events")
 
 
 def webhook_connection(
-    *, signature_key: str | None = None, callback_url: str | None = None
+    *,
+    signature_key: str | None = None,
+    callback_url: str | None = None,
+    store_payload: Literal["full", "none"] = "full",
 ) -> dict[str, Any]:
     """Return the connection by which Airflow's API server accepts the platform's deliveries.
 
@@ -92,6 +99,9 @@ def webhook_connection(
         new random one.
     :param callback_url: Address at which the platform reaches the webhook, where it is not ``[api] base_url``
         and ``/webhooks/NAME``, as behind a proxy.
+    :param store_payload: What asset events hold of a delivery's body: ``"full"``, all; or ``"none"``: they
+        say that something happened and where (:func:`notification_of`), and no vendor's text is stored in
+        Airflow, where it could keep an event from being handed to a task.
     :return: The connection. Its ``password`` is the key.
     :raises CloudElementsValidationError: An argument is malformed. Never shows it.
     """
@@ -107,11 +117,16 @@ def webhook_connection(
         raise CloudElementsValidationError(
             "callback_url must be an absolute address that begins with https:// or http://."
         )
+    if store_payload not in _STORED:
+        raise CloudElementsValidationError(f"store_payload must be one of {', '.join(map(repr, _STORED))}.")
+    extra = {CALLBACK_URL: callback_url} if callback_url else {}
+    if store_payload != "full":
+        extra[STORE_PAYLOAD] = store_payload
     return {
         "conn_type": CONN_TYPE,
         "description": "Signed event notifications of Cloud Elements / SAP Open Connectors",
         "password": signature_key or secrets.token_urlsafe(_KEY_BYTES),
-        "extra": SOURCE | ({CALLBACK_URL: callback_url} if callback_url else {}),
+        "extra": SOURCE | extra,
     }
 
 
@@ -256,6 +271,8 @@ class WebhookSettings:
         for name, needed in SOURCE.items():
             if extra.get(name) != needed:
                 fail(name, f"it must be {needed!r} for the platform's deliveries.")
+        if (extra.get(STORE_PAYLOAD) or "full") not in (*_STORED, "summary"):
+            fail(STORE_PAYLOAD, f"it must be one of {', '.join(map(repr, _STORED))}.")
         url = extra.get(CALLBACK_URL) or None
         if url is not None and not (isinstance(url, str) and is_web_url(url)):
             fail(CALLBACK_URL, "it must be an address that begins with https:// or http://.")
@@ -314,6 +331,15 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"help": "Address at which the platform reaches it; default: Airflow's base_url and /webhooks/NAME"},
     ),
     (
+        "--store-payload",
+        {
+            "choices": _STORED,
+            "default": _STORED[0],
+            "help": "What asset events hold of a delivery: its full body, or none of it, so that no "
+            "vendor's text is stored (default: %(default)s)",
+        },
+    ),
+    (
         "--show",
         {
             "action": "store_true",
@@ -351,7 +377,9 @@ def make_connection(arguments: argparse.Namespace) -> None:
     if fault := _fault_of_id(conn_id):
         raise SystemExit(f"--conn-id: {fault}")
     try:
-        connection = webhook_connection(callback_url=arguments.callback_url)
+        connection = webhook_connection(
+            callback_url=arguments.callback_url, store_payload=arguments.store_payload
+        )
     except CloudElementsValidationError as error:
         raise SystemExit(str(error)) from None
     if arguments.show:

@@ -80,6 +80,8 @@ with DAG(
                 for each in new
                 for event in each.events
             ],
+            # Of a webhook that stores no payload: who has news, for the platform's list of events to tell.
+            "instances": sorted({each.instance_id for each in new if not each.events and each.instance_id}),
             "cursor": {"until": now.isoformat(), "had": still_near},
         }
 

@@ -107,12 +107,24 @@ def test_an_address_that_is_none_is_refused(url):
         webhook_connection(callback_url=url)
 
 
+@pytest.mark.parametrize("stored", ["summary", "", None, ["none"]])
+def test_what_is_stored_is_all_or_nothing(stored):
+    assert "store_payload" not in webhook_connection()["extra"]  # the receiver's own default
+    assert webhook_connection(store_payload="none")["extra"]["store_payload"] == "none"
+    for each in ("full", "summary", "none", "", None):
+        assert WebhookSettings.from_connection(connection_of(extra={"store_payload": each}))
+    with pytest.raises(CloudElementsValidationError, match="store_payload must be one of 'full', 'none'"):
+        webhook_connection(store_payload=stored)
+
+
 WRONG = {
     "another type": ({"conn_type": "http"}, "conn_type"),
     "no key": ({"password": ""}, "password"),
     "a key with a space": ({"password": "secret key"}, "password"),
     **{f"another {name}": ({"extra": {name: "secret-x"}}, name) for name in webhooks.SOURCE},
     **{f"no {name}": ({"extra": {name: None}}, name) for name in webhooks.SOURCE},
+    "another part of the payload": ({"extra": {"store_payload": "secret-x"}}, "store_payload"),
+    "the payload's part as a list": ({"extra": {"store_payload": ["none"]}}, "store_payload"),
     "no address": ({"extra": {"callback_url": "secret-x"}}, "callback_url"),
 }
 
@@ -239,13 +251,20 @@ def test_another_asset_event_is_refused(event):
 
 def options(**changes):
     return argparse.Namespace(
-        **{"conn_id": DEFAULT_WEBHOOK_CONN_ID, "callback_url": None, "show": True, **changes}
+        **{
+            "conn_id": DEFAULT_WEBHOOK_CONN_ID,
+            "callback_url": None,
+            "store_payload": "full",
+            "show": True,
+            **changes,
+        }
     )
 
 
 def test_the_command_shows_a_connection_where_it_is_asked_to(capsys):
-    webhooks.main(["--show", "--callback-url", "https://hooks.example.com/ce"])
+    webhooks.main(["--show", "--callback-url", "https://hooks.example.com/ce", "--store-payload", "none"])
     shown = json.loads(capsys.readouterr().out)
+    assert shown["extra"]["store_payload"] == "none"
     settings = WebhookSettings.from_connection(
         Connection.from_json(json.dumps(shown), conn_id=DEFAULT_WEBHOOK_CONN_ID)
     )

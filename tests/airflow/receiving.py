@@ -36,7 +36,7 @@ def receiving_airflow(
         "airflow-provider-inbound-webhooks (the extra 'webhooks')",
         Path(sys.prefix).glob("lib/python*/site-packages/airflow_inbound_webhooks"),
     )
-    settings = webhook_settings("cloudelements", "another")
+    settings = webhook_settings("cloudelements", "another", "terse")
     on_31 = airflow.__version__.startswith("3.1.")
     with LocalAirflow(folder, environment={**settings, **(environment or {})}, **options) as running:
         said = in_module(running) if on_31 else running.command("cloudelements", "webhook-connection")
@@ -99,18 +99,19 @@ def in_module(airflow: LocalAirflow, *arguments: str) -> str:
     return done.stdout
 
 
-def key_of(airflow: LocalAirflow) -> str:
+def key_of(airflow: LocalAirflow, conn_id: str = "webhook_cloudelements") -> str:
     """Return the key that the command made, as the database has it: it was shown nowhere."""
     program = (
+        "import sys\n"
         "from airflow.models.connection import Connection\n"
         "from airflow.utils.session import create_session\n"
         "from sqlalchemy import select\n"
         "with create_session() as session:\n"
-        "    query = select(Connection).where(Connection.conn_id == 'webhook_cloudelements')\n"
+        "    query = select(Connection).where(Connection.conn_id == sys.argv[1])\n"
         "    print('KEY', session.scalars(query).one().password)\n"
     )
     done = subprocess.run(
-        [str(airflow.python), "-c", program],
+        [str(airflow.python), "-c", program, conn_id],
         env=airflow.environment,
         cwd=airflow.home,
         check=True,

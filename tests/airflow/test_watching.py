@@ -289,7 +289,7 @@ def test_every_event_reaches_a_run_though_the_triggerer_is_killed(
     play(acts)
     collected.wait(made, patience)
     assert len(made) == storm.count
-    assert kills.watching > 0
+    assert 2 * kills.watching >= storm.kills
     repeated = repetitions(made, collected, kills)
     print(
         f"killed triggerer: {len(made)} events, none missed, in {len(collected.by_run)} runs; "

@@ -7,11 +7,13 @@ What receives is Airflow's own API server, what reads is the example DAG, run by
 from __future__ import annotations
 
 import contextlib
+import json
 import random
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -48,6 +50,8 @@ from airflow_provider_cloudelements.operators.deliveries import CloudElementsRel
 with DAG("after_outage", schedule=None):
     CloudElementsReleaseDeliveriesOperator(task_id="release", callback_url="{{ dag_run.conf['url'] }}")
 """
+#: Until so long after an outage tasks may not have got through.
+AFTERMATH = timedelta(seconds=10)
 #: By default Airflow takes a task for dead that gave no sign of life for five minutes.
 IMPATIENT = {
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
@@ -168,21 +172,41 @@ def callback(airflow: LocalAirflow) -> str:
     return f"{airflow.url}/webhooks/cloudelements"
 
 
-def outages(airflow: LocalAirflow, vendors: Vendors, rng: random.Random) -> list[float]:
-    """Kill the API server at random moments while events come; return how long each outage lasted."""
-    lasted: list[float] = []
+@dataclass(frozen=True)
+class Outage:
+    """When the API server was away."""
+
+    begin: datetime
+    end: datetime
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.begin).total_seconds()
+
+    def meets(self, task: dict[str, Any]) -> bool:
+        """Say whether a task was at work in that time, or began soon after."""
+        if task["start_date"] is None:
+            return False
+        begin = datetime.fromisoformat(task["start_date"])
+        end = datetime.fromisoformat(task["end_date"]) if task["end_date"] else self.end
+        return begin <= self.end + AFTERMATH and end >= self.begin
+
+
+def outages(airflow: LocalAirflow, vendors: Vendors, rng: random.Random) -> list[Outage]:
+    """Kill the API server at random moments while events come; return when it was away."""
+    seen: list[Outage] = []
     time.sleep(rng.uniform(*vendors.plan.up))
-    while not vendors.silent and len(lasted) < vendors.plan.most_kills:
-        killed = time.monotonic()
+    while not vendors.silent and len(seen) < vendors.plan.most_kills:
+        killed = datetime.now(UTC)
         airflow.kill("api-server")
         time.sleep(rng.uniform(*vendors.plan.down))
         airflow.restart("api-server")
         airflow.wait_healthy(240)
-        lasted.append(time.monotonic() - killed)
+        seen.append(Outage(killed, datetime.now(UTC)))
         # What an outage outlasted is queued, and with it all that follows, until somebody releases it.
         vendors.given_up += release(airflow)
         time.sleep(rng.uniform(*vendors.plan.up))
-    return lasted
+    return seen
 
 
 @dataclass
@@ -242,6 +266,8 @@ class Handled:
     given: dict[str, list[str]] = field(default_factory=dict)
     worked: dict[str, bool] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
+    #: Of each failed run the task that failed, as Airflow's REST API has it.
+    failed: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def look(self) -> None:
         """Learn of the runs that have ended meanwhile."""
@@ -249,12 +275,15 @@ class Handled:
             run_id, state = each["dag_run_id"], each["state"]
             if run_id in self.states or state not in ("success", "failed"):
                 continue
-            tasks = self.airflow.task_states(EXAMPLE_ID, run_id)
+            of_run = self.airflow.task_instances(EXAMPLE_ID, run_id)
+            tasks = {each["task_id"]: each["state"] for each in of_run}
             changes = []
             if tasks["what_changed"] == "success":
                 changes = self.airflow.xcom(EXAMPLE_ID, run_id, "what_changed")["changes"]
             self.given[run_id] = [change["object_id"] for change in changes]
             self.worked[run_id] = tasks["handle"] == "success"
+            if state == "failed":
+                self.failed[run_id] = next((each for each in of_run if each["state"] == "failed"), of_run[0])
             self.states[run_id] = state
 
     def worked_on(self) -> Counter[str]:
@@ -274,6 +303,29 @@ class Handled:
                 f"{len(missing)} of {len(objects)} events are in no run: {Counter(self.states.values())}"
             )
             time.sleep(2)
+
+    def why_failed(self, seen: list[Outage]) -> Counter[str]:
+        """Count the failed runs by what they failed of, those beside an outage and others."""
+        why: Counter[str] = Counter()
+        for run_id, task in self.failed.items():
+            beside = any(outage.meets(task) for outage in seen)
+            why[
+                f"{'beside an outage' if beside else 'otherwise'}, in {task['task_id']}: "
+                f"{self._last_error(run_id, task)}"
+            ] += 1
+        return why
+
+    def _last_error(self, run_id: str, task: dict[str, Any]) -> str:
+        """Return the last error in a task's log."""
+        try:
+            log = self.airflow.task_log(EXAMPLE_ID, run_id, task["task_id"], task["try_number"])
+        except OSError:
+            return "no log"
+        errors = [each for line in log.splitlines() if (each := json.loads(line)).get("level") == "error"]
+        if not errors:
+            return "no error in its log"
+        what = errors[-1].get("error_detail") or [{"exc_type": "", "exc_value": errors[-1]["event"]}]
+        return f"{what[-1]['exc_type']} {what[-1]['exc_value']}"[:100].strip()
 
     def unexplained(self, done: Counter[str]) -> dict[str, list[str]]:
         """Return objects worked on again although an earlier run that had them had come to its end."""
@@ -298,7 +350,7 @@ def test_every_delivery_reaches_a_run_though_the_api_server_is_killed(airflow, s
     print(f"\npushes, seed {SEED}: {plan.events} events over {plan.instances} instances", flush=True)
     numbers = instances(sandbox, airflow, plan.instances)
     with Vendors(sandbox, numbers, plan, f"soak{plan.events}") as vendors:
-        lasted = outages(airflow, vendors, rng)
+        seen = outages(airflow, vendors, rng)
         while not vendors.silent:
             airflow.check_alive()
             time.sleep(0.5)
@@ -313,14 +365,14 @@ def test_every_delivery_reaches_a_run_though_the_api_server_is_killed(airflow, s
     assert [each for each in vendors.emitted if stored_of[each] > 1] == [], "stored twice"
     handled = Handled(airflow)
     worked = handled.wait(vendors.objects, plan.patience)
-    report(plan, lasted, vendors.given_up, platform.rows(), handled, time.monotonic() - begun)
+    report(plan, seen, vendors.given_up, platform.rows(), handled, time.monotonic() - begun)
     assert handled.unexplained(worked) == {}, "worked on again though the cursor had moved on"
     assert set(search(left_behind(airflow, sandbox), {"key": key_of(airflow)})) == set()
 
 
 def report(
     plan: Plan,
-    lasted: list[float],
+    seen: list[Outage],
     given_up: int,
     deliveries: list[dict[str, Any]],
     handled: Handled,
@@ -328,6 +380,7 @@ def report(
 ) -> None:
     """Print what was seen, each repetition with its cause."""
     answers = Counter(each["outcome"] for each in deliveries)
+    lasted = [each.seconds for each in seen]
     ended = Counter(handled.states.values())
     again = sum(handled.worked_on().values()) - len(handled.worked_on())
     print(
@@ -339,5 +392,7 @@ def report(
         f"  example: every event reached a run; {ended['success']} runs succeeded, {ended['failed']} failed; "
         f"{again} events were worked on again, since a run had failed after the work and before the cursor "
         "moved on",
+        *(f"  {count} failed {why}" for why, count in handled.why_failed(seen).most_common()),
+        sep="\n",
         flush=True,
     )
