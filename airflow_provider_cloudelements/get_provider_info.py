@@ -77,7 +77,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_cloudelements.links.oauth.CloudElementsConsentLink",
         ],
         # airflow cloudelements, from Airflow 3.2 on; 3.1 does not know the key.
-        "cli": ["airflow_provider_cloudelements.webhooks.get_cli_commands"],
+        "cli": ["airflow_provider_cloudelements.cli.get_cli_commands"],
         "connection-types": [
             {
                 "connection-type": CONN_TYPE,

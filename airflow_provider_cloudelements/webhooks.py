@@ -6,10 +6,9 @@ it has to know of the platform's deliveries: a connection, the names of the asse
 asset event to a notification. Nothing here needs it to be installed, so DAG files parse and tasks run where
 it is not; only the API server has to have it.
 
-``airflow cloudelements webhook-connection`` makes the connection, on Airflow 3.1
-``python -m airflow_provider_cloudelements.webhooks``.
-
-Every ``airflow`` command loads this module to learn of that one, so it imports inside its functions.
+``airflow cloudelements webhook-connection`` makes the connection
+(:mod:`airflow_provider_cloudelements.cli`), and loads this module, as DAG files do: so it imports inside its
+functions.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -29,9 +27,6 @@ from airflow_provider_cloudelements.exceptions import (
 )
 
 if TYPE_CHECKING:
-    import argparse
-
-    from airflow.cli.cli_config import CLICommand
     from airflow.sdk import Asset, Connection
 
     from airflow_provider_cloudelements.client.notifications import Notification
@@ -73,7 +68,8 @@ CALLBACK_URL = "callback_url"
 #: The receiver's key for what it stores of a body: all, which it does if nothing is said, or nothing. (For
 #: ``summary`` it stores all: it knows no summary of the platform's deliveries.)
 STORE_PAYLOAD = "store_payload"
-_STORED = ("full", "none")
+STORED_PAYLOADS = ("full", "none")
+_PAYLOADS = ", ".join(map(repr, STORED_PAYLOADS))
 
 #: What a key may consist of. (Ours have letters, digits, ``-`` and ``_``, which look alike in a URL.)
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -117,8 +113,10 @@ def webhook_connection(
         raise CloudElementsValidationError(
             "callback_url must be an absolute address that begins with https:// or http://."
         )
-    if store_payload not in _STORED:
-        raise CloudElementsValidationError(f"store_payload must be one of {', '.join(map(repr, _STORED))}.")
+    if store_payload not in STORED_PAYLOADS:
+        raise CloudElementsValidationError(
+            f"store_payload must be one of {', '.join(map(repr, STORED_PAYLOADS))}."
+        )
     extra = {CALLBACK_URL: callback_url} if callback_url else {}
     if store_payload != "full":
         extra[STORE_PAYLOAD] = store_payload
@@ -251,7 +249,7 @@ class WebhookSettings:
         def fail(name: str, problem: str) -> NoReturn:
             raise CloudElementsConnectionError(f"Connection {conn_id!r}, field {name!r}: {problem}")
 
-        if fault := _fault_of_id(conn_id):
+        if fault := fault_of_conn_id(conn_id):
             fail("connection_id", fault)
         if connection.conn_type != CONN_TYPE:
             fail("conn_type", f"it must be {CONN_TYPE}.")
@@ -271,8 +269,8 @@ class WebhookSettings:
         for name, needed in SOURCE.items():
             if extra.get(name) != needed:
                 fail(name, f"it must be {needed!r} for the platform's deliveries.")
-        if (extra.get(STORE_PAYLOAD) or "full") not in (*_STORED, "summary"):
-            fail(STORE_PAYLOAD, f"it must be one of {', '.join(map(repr, _STORED))}.")
+        if (extra.get(STORE_PAYLOAD) or "full") not in (*STORED_PAYLOADS, "summary"):
+            fail(STORE_PAYLOAD, f"it must be one of {_PAYLOADS}.")
         url = extra.get(CALLBACK_URL) or None
         if url is not None and not (isinstance(url, str) and is_web_url(url)):
             fail(CALLBACK_URL, "it must be an address that begins with https:// or http://.")
@@ -286,8 +284,11 @@ class WebhookSettings:
         return self.callback_url or _default_address(self.name)
 
 
-def _fault_of_id(conn_id: str) -> str | None:
-    """Say what is wrong with the id of a webhook's connection, if anything is."""
+def fault_of_conn_id(conn_id: str) -> str | None:
+    """Say what is wrong with the id of a webhook's connection, if anything is.
+
+    :param conn_id: The id.
+    """
     name = conn_id.removeprefix(CONN_ID_PREFIX)
     if name == conn_id or not _NAME.fullmatch(name):
         return (
@@ -309,151 +310,3 @@ def _default_address(name: str) -> str:
             f"it, or say the address as {CALLBACK_URL} in the extra of the webhook's connection."
         )
     return f"{base}/webhooks/{name}"
-
-
-# -- the command ----------------------------------------------------------------------------------
-
-#: Not ``__name__``, which is another one where the module is the program.
-_MODULE = "airflow_provider_cloudelements.webhooks"
-_COMMAND = "webhook-connection"
-_DESCRIPTION = "Make the connection by which Airflow's API server accepts the platform's signed deliveries"
-_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    (
-        "--conn-id",
-        {
-            "default": DEFAULT_WEBHOOK_CONN_ID,
-            "help": "Its id, webhook_NAME for the address /webhooks/NAME (default: %(default)s)",
-        },
-    ),
-    (
-        "--callback-url",
-        # No brackets: Airflow's command line takes them for markup.
-        {"help": "Address at which the platform reaches it; default: Airflow's base_url and /webhooks/NAME"},
-    ),
-    (
-        "--store-payload",
-        {
-            "choices": _STORED,
-            "default": _STORED[0],
-            "help": "What asset events hold of a delivery: its full body, or none of it, so that no "
-            "vendor's text is stored (default: %(default)s)",
-        },
-    ),
-    (
-        "--show",
-        {
-            "action": "store_true",
-            "help": "Print the connection as JSON, with its new signature key in clear, and store nothing; "
-            "default: store it in Airflow's database, and show the key nowhere",
-        },
-    ),
-)
-
-
-def get_cli_commands() -> list[CLICommand]:
-    """Return ``airflow cloudelements``, which Airflow finds by the provider's metadata from 3.2 on."""
-    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
-
-    command = ActionCommand(
-        name=_COMMAND,
-        help=_DESCRIPTION,
-        func=lazy_load_command(f"{_MODULE}.make_connection"),
-        args=tuple(Arg((flag,), **options) for flag, options in _OPTIONS),  # type: ignore[no-untyped-call]
-    )
-    return [
-        GroupCommand(
-            name="cloudelements", help="Cloud Elements / SAP Open Connectors", subcommands=(command,)
-        )
-    ]
-
-
-def make_connection(arguments: argparse.Namespace) -> None:
-    """Print a webhook's connection, or store it.
-
-    :param arguments: What the command line says.
-    :raises SystemExit: It cannot be made; with the reason.
-    """
-    conn_id: str = arguments.conn_id
-    if fault := _fault_of_id(conn_id):
-        raise SystemExit(f"--conn-id: {fault}")
-    try:
-        connection = webhook_connection(
-            callback_url=arguments.callback_url, store_payload=arguments.store_payload
-        )
-    except CloudElementsValidationError as error:
-        raise SystemExit(str(error)) from None
-    if arguments.show:
-        # The only way out of this process: no logger sees it.
-        sys.stdout.write(f"{json.dumps(connection)}\n")
-        return
-    if not _store(conn_id, connection):
-        raise SystemExit(
-            f"There is a connection {conn_id!r} already, and it was left as it is. For a new key delete it "
-            "first; then run the tasks again that turn events on, since until then deliveries are signed "
-            "with the old one."
-        )
-    sys.stdout.write(f"Made the connection {conn_id!r}, with a new signature key.\n")
-    for each in _left_to_do(WebhookSettings(conn_id, "", arguments.callback_url)):
-        sys.stdout.write(f"- {each}\n")
-
-
-def _store(conn_id: str, connection: Mapping[str, Any]) -> bool:
-    """Store a connection in Airflow's database, unless one has its id; say whether that was done."""
-    from airflow.models.connection import Connection  # tasks read one, this stores one
-    from airflow.utils.session import create_session
-    from sqlalchemy import select
-    from sqlalchemy.exc import IntegrityError
-
-    made = Connection(conn_id=conn_id, **{**connection, "extra": json.dumps(connection["extra"])})
-    try:
-        with create_session() as session:
-            if session.scalar(select(Connection).where(Connection.conn_id == conn_id).limit(1)):
-                return False
-            session.add(made)
-    except IntegrityError:
-        pass  # told below: somebody else was quicker, and this error's text holds the values
-    else:
-        return True
-    return False
-
-
-def _left_to_do(webhook: WebhookSettings) -> list[str]:
-    """Say what has to be done until the webhook works, as far as it shows from here."""
-    from importlib.util import find_spec
-
-    from airflow.configuration import conf
-
-    steps = []
-    if find_spec("airflow_inbound_webhooks") is None:
-        steps.append(
-            "Install airflow-provider-cloudelements[webhooks] where the API server runs, then run airflow db "
-            "migrate."
-        )
-    names = conf.get("inbound_webhooks", "webhook_names", fallback="") or ""
-    if webhook.name not in (each.strip() for each in names.split(",")):
-        steps.append(f"Add {webhook.name} to [inbound_webhooks] webhook_names, and restart the API server.")
-    try:
-        steps.append(f"Let the platform reach {webhook.address()}, and nothing else of the API server.")
-    except CloudElementsValidationError as error:
-        steps.append(str(error))
-    steps.append(
-        f"Turn events on with CloudElementsEnableEventsOperator(webhook_conn_id={webhook.conn_id!r}, ...)."
-    )
-    return steps
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command where ``airflow cloudelements`` is not: Airflow 3.1 reads no commands of providers.
-
-    :param argv: The command line. Default: this process's.
-    """
-    import argparse
-
-    parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=_DESCRIPTION)
-    for flag, options in _OPTIONS:
-        parser.add_argument(flag, **options)
-    make_connection(parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    main()

@@ -24,6 +24,7 @@ PACKAGE = "airflow_provider_cloudelements"
 #: Every room, and the rooms that it may import besides itself: arrows lead downwards only.
 ARROWS: dict[str, set[str]] = {
     "assets": {"triggers", "connections"},
+    "cli": {"webhooks", "exceptions"},
     "sensors": {
         "operators",
         "triggers",
@@ -70,6 +71,7 @@ APART = {"sandbox"}
 #: Rooms that may import Airflow. The client's only piece of it, the exception base, comes by exceptions.
 KNOW_AIRFLOW = {
     "assets",
+    "cli",
     "sensors",
     "operators",
     "triggers",

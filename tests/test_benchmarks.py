@@ -77,7 +77,6 @@ def test_events_become_payload_and_deliveries_are_read_at_a_fair_speed() -> None
         assert best >= 0.7 * bound.limit, rival
 
 
-@pytest.mark.slow
 def test_events_that_are_read_are_not_kept() -> None:
     template = events.Template.listed()
     assert events.peak(template, 6_000) <= 1.2 * events.peak(template, 3_000)
@@ -103,7 +102,6 @@ def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
     assert masked == [made.token]
 
 
-@pytest.mark.slow
 def test_who_waits_for_what_is_not_there_shares_one_list() -> None:
     for _ in range(3):
         waited = measured(waiting.wait_for_missing)
@@ -121,7 +119,6 @@ def measured(measure):
     return measure(FEW)
 
 
-@pytest.mark.slow
 def test_who_waits_for_what_does_not_work_has_it_pinged_once_a_look() -> None:
     waited = measured(waiting.wait_for_ready)
     assert waited.a_look == 1
