@@ -14,7 +14,8 @@ from airflow_provider_cloudelements.client.event_reading import (
     read_events,
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
-from airflow_provider_cloudelements.triggers.hub import FLOOR, Account, Answer, Kind, Waiter
+from airflow_provider_cloudelements.triggers.account import Account
+from airflow_provider_cloudelements.triggers.hub import FLOOR, Answer, Kind, Waiter
 
 #: What is new, if anything; ``None`` for one that is far behind and is to catch up by itself.
 EventNews = EventBatch | None

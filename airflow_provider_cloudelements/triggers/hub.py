@@ -23,17 +23,15 @@ import asyncio
 import contextvars
 import copy
 import logging
-import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.http import HttpSession, Reply
 from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -42,6 +40,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.triggers.account import CONCURRENCY, Account
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +55,11 @@ PATIENCE = 10.0
 LONGEST_PAUSE = 300.0
 #: Ticks in a row whose secrets are refused, before those who wait are told.
 REFUSALS = 10
-#: Most calls at once for one connection and kind of wait, beside the tick's own.
-CONCURRENCY = 8
 #: Waiters woken between two turns of the event loop.
 CHUNK = 50
 
 _Look = TypeVar("_Look")
 _News = TypeVar("_News")
-_Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
 
 
@@ -102,76 +98,6 @@ class Kind(ABC, Generic[_Look, _News]):
         :raises CloudElementsError: The whole tick failed. A failure that concerns one waiter alone is an
             answer to it; or, where it may pass, is raised when all others have been asked.
         """
-
-
-class Account:
-    """What a tick asks with: the client of one connection, and threads for calls that are many.
-
-    :param client: The client.
-    :param callers: Where :meth:`each` runs.
-    """
-
-    def __init__(self, client: CloudElementsClient, callers: ThreadPoolExecutor) -> None:
-        self.settings = client.settings
-        self._client = client
-        self._callers = callers
-        self._closed = threading.Event()
-
-    def session(self) -> Session:
-        """Return something to send calls with, for :class:`InstancesApi` and its like.
-
-        The pooled connections behind it are the same each time.
-        """
-        return Session(self._client.http, self._closed)
-
-    def each(
-        self, work: Callable[[_Item], _Found], items: Iterable[_Item]
-    ) -> Generator[tuple[_Item, _Found | Exception]]:
-        """Do the same for each item, :data:`CONCURRENCY` at once. For the tick's thread only.
-
-        :param work: What to do.
-        :param items: With what.
-        :return: Each item with what came of it, be it an error, in the order in which they are done.
-        """
-        futures: dict[Future[_Found], _Item] = {self._callers.submit(work, item): item for item in items}
-        try:
-            for future in as_completed(futures):
-                try:
-                    found: _Found | Exception = future.result()
-                except Exception as error:
-                    found = error
-                yield futures.pop(future), found
-        finally:
-            for future in futures:
-                future.cancel()
-
-    def close(self) -> None:
-        """Send nothing more, and close the connections."""
-        self._closed.set()
-        self._client.close()
-
-
-class Session(HttpSession):
-    """Sends with another session, counts what it sent, and sends nothing once nobody waits any more.
-
-    :param http: The session that sends.
-    :param closed: Set when nothing is to be sent.
-    """
-
-    def __init__(self, http: HttpSession, closed: threading.Event) -> None:
-        # Not the parent's: this one has no connections of its own.
-        self.settings = http.settings
-        #: Calls that were sent.
-        self.sent = 0
-        self._http = http
-        self._closed = closed
-
-    def send(self, method: str, path: str, **options: Any) -> Reply:
-        """Send one call, as the session behind does."""
-        if self._closed.is_set():
-            raise CloudElementsTransportError("Nobody waits for it any more.", sent=False)
-        self.sent += 1
-        return self._http.send(method, path, **options)
 
 
 class Waiter(Generic[_Look, _News]):

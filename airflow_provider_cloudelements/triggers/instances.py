@@ -23,7 +23,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsRateLimitError,
     CloudElementsServerError,
 )
-from airflow_provider_cloudelements.triggers.hub import Account, Answer, Kind, Session, Waiter, current_hub
+from airflow_provider_cloudelements.triggers.account import Account, Session
+from airflow_provider_cloudelements.triggers.hub import Answer, Kind, Waiter, current_hub
 
 log = logging.getLogger(__name__)
 
