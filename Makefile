@@ -38,8 +38,11 @@ $(READY): pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account of what happened
 	$(BIN)/python -m scripts.demo
 
+# Tests that start real Airflows, or measure time, have the machine to themselves.
+ALONE := processes or browser or newest or alone
 test: unit ## every test but the soak: unit, Airflow in process, real processes, browser
-	$(PYTEST) -m "(airflow or processes or browser or slow) and not soak"
+	$(PYTEST) -n 2 --dist loadfile -m "(airflow or slow) and not ($(ALONE) or soak)"
+	$(PYTEST) -m "($(ALONE)) and not soak"
 
 # Two at a time; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started

@@ -245,6 +245,7 @@ PUBLIC = [
 ]
 
 
+@pytest.mark.slow
 def test_importing_the_operators_loads_nothing_heavy():
     """The sources above show single imports; this shows what all of them together load."""
     heavy = [one for one in HEAVY if one != "httpx"]

@@ -16,7 +16,7 @@ from benchmarks import __main__ as command
 from benchmarks import calls, events, memory, setting, steady, waiting
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -61,6 +61,7 @@ def test_the_provider_names_the_command():
     assert command.name == "webhook-connection"
 
 
+@pytest.mark.slow
 def test_every_airflow_command_loads_the_module_and_it_loads_next_to_nothing():
     program = """
 import sys, airflow.sdk.exceptions

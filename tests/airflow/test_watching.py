@@ -74,16 +74,19 @@ class Storm:
     spread: float
 
     def moments(self, seed: int) -> list[tuple[float, float]]:
-        """Return when the triggerer is killed, and when it is started again: once in each equal stretch."""
+        """Return when the triggerer is killed, and when it is started again: once in each equal stretch.
+
+        Late in it, so that it mostly has come to watch again.
+        """
         chance = random.Random(seed)  # noqa: S311 - not for secrets
         stretch = self.seconds / self.kills
-        begins = [(each + chance.uniform(0, 0.7)) * stretch for each in range(self.kills)]
-        return [(begin, begin + chance.uniform(0, 0.3) * stretch) for begin in begins]
+        begins = [(each + chance.uniform(0.4, 0.9)) * stretch for each in range(self.kills)]
+        return [(begin, begin + chance.uniform(0, 0.2) * stretch) for begin in begins]
 
 
 GATE = Storm(count=200, instances=5, seconds=40, kills=2, order="newest", spread=2)
 SOAKS = [
-    Storm(count=10_000, instances=20, seconds=300, kills=6, order=order, spread=30)
+    Storm(count=10_000, instances=20, seconds=360, kills=6, order=order, spread=30)
     for order in ("newest", "oldest")
 ]
 

@@ -278,6 +278,7 @@ def test_a_wrong_argument_is_told_when_the_file_is_read(wrong):
         sensor_of(tag="Docs", **wrong)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["sensors.events", "assets"])
 def test_importing_it_loads_nothing_heavy(module):
     heavy = [one for one in HEAVY if one != "httpx"]

@@ -395,6 +395,7 @@ def test_whether_it_defers_is_airflow_s_setting_by_default(monkeypatch):
     assert CloudElementsInstanceSensor(task_id="wait", tag="Docs", deferrable=False).deferrable is False
 
 
+@pytest.mark.slow
 def test_importing_the_sensors_loads_nothing_heavy():
     heavy = [one for one in HEAVY if one != "httpx"]
     program = f"""

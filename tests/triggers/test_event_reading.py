@@ -454,6 +454,7 @@ STEP = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     steps=st.lists(STEP, min_size=5, max_size=25),
