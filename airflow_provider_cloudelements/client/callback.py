@@ -17,18 +17,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pendulum
 
-from airflow_provider_cloudelements.client.errors import never_left, retry_after_of
+from airflow_provider_cloudelements.client.errors import Fault, failure_of_fault, retry_after_of
 from airflow_provider_cloudelements.client.http import CONNECT_TIMEOUT, new_session
 from airflow_provider_cloudelements.client.models import EVENT_SIGNATURE_KEY, Instance
 from airflow_provider_cloudelements.client.signature import SIGNATURE_HEADER, WEBHOOK_ID_HEADER, sign
 from airflow_provider_cloudelements.connections import is_web_url
 from airflow_provider_cloudelements.exceptions import (
-    CloudElementsConnectionError,
     CloudElementsError,
     CloudElementsRateLimitError,
     CloudElementsServerError,
     CloudElementsTimeoutError,
-    CloudElementsTransportError,
     CloudElementsValidationError,
 )
 
@@ -155,7 +153,7 @@ class _Delivery:
         sender = threading.Thread(target=lambda: outcome.append(self._post()), daemon=True)
         sender.start()
         sender.join(self.timeout)
-        return outcome[0] if outcome else self._too_late()
+        return outcome[0] if outcome else CloudElementsTimeoutError(self._late, sent=True, method="POST")
 
     def _post(self) -> CloudElementsError | None:
         _silence_this_thread()
@@ -211,51 +209,41 @@ class _Delivery:
         )
 
     def _failure(self, error: Exception) -> CloudElementsError:
-        """Return the error for a test that got no answer; the text of ``error`` is not used."""
-        import requests
+        """Return the error for a test that got no answer."""
 
-        details: dict[str, Any] = {"method": "POST"}
-        if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException):
-            # Sockets' own errors come wrapped; this one comes from looking for the certificates.
-            return CloudElementsConnectionError(
-                "The file that the environment's REQUESTS_CA_BUNDLE names does not exist on this machine.",
-                **details,
-            )
-        sent = not never_left(error)
-        if isinstance(error, requests.exceptions.SSLError):
-            return CloudElementsTransportError(
-                f"No TLS connection to the receiver at {self.origin}: its certificate is not trusted here, "
-                "or it speaks no TLS. REQUESTS_CA_BUNDLE names a private authority's certificate here; the "
-                "platform has to trust it too.",
-                sent=sent,
-                **details,
-            )
-        if isinstance(error, requests.exceptions.ProxyError):
-            return CloudElementsTransportError(
-                f"The proxy did not connect to the receiver at {self.origin}.", sent=sent, **details
-            )
-        if isinstance(error, requests.exceptions.Timeout):
-            return self._too_late(sent=sent)
-        unwritable = (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,  # a SOCKS proxy without the package for it
-            UnicodeError,
-        )
-        if isinstance(error, unwritable):
-            return CloudElementsValidationError(
-                f"The test notification to {self.origin} cannot be written ({type(error).__name__}): look at "
-                "the callback URL and the proxy.",
-                **details,
-            )
-        what = "The connection broke before an answer came from" if sent else "Could not connect to"
-        return CloudElementsTransportError(f"{what} the receiver at {self.origin}.", sent=sent, **details)
+        def say(fault: Fault, sent: bool) -> str:
+            match fault:
+                case Fault.NO_CERTIFICATES:
+                    return (
+                        "The file that the environment's REQUESTS_CA_BUNDLE names does not exist on this "
+                        "machine."
+                    )
+                case Fault.NO_TLS:
+                    return (
+                        f"No TLS connection to the receiver at {self.origin}: its certificate is not trusted "
+                        "here, or it speaks no TLS. REQUESTS_CA_BUNDLE names a private authority's "
+                        "certificate here; the platform has to trust it too."
+                    )
+                case Fault.PROXY:
+                    return f"The proxy did not connect to the receiver at {self.origin}."
+                case Fault.LATE:
+                    return self._late
+                case Fault.UNWRITABLE:
+                    return (
+                        f"The test notification to {self.origin} cannot be written "
+                        f"({type(error).__name__}): look at the callback URL and the proxy."
+                    )
+                case Fault.BROKEN:
+                    what = (
+                        "The connection broke before an answer came from" if sent else "Could not connect to"
+                    )
+                    return f"{what} the receiver at {self.origin}."
 
-    def _too_late(self, *, sent: bool = True) -> CloudElementsTimeoutError:
-        return CloudElementsTimeoutError(
-            f"No answer within {self.timeout:g} s from the receiver at {self.origin}.",
-            sent=sent,
-            method="POST",
-        )
+        return failure_of_fault(error, say, method="POST")
+
+    @property
+    def _late(self) -> str:
+        return f"No answer within {self.timeout:g} s from the receiver at {self.origin}."
 
 
 _silent = threading.local()

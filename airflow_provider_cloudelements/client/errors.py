@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,7 +23,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import requests
 
@@ -109,53 +110,99 @@ def failure_of_answer(
     return kind(" ".join(parts), **details)
 
 
-def failure_of_transport(
-    error: Exception, request: Request, settings: ConnectionSettings
+class Fault(enum.Enum):
+    """Why a call got no complete answer."""
+
+    NO_CERTIFICATES = enum.auto()
+    NO_TLS = enum.auto()
+    PROXY = enum.auto()
+    LATE = enum.auto()
+    UNWRITABLE = enum.auto()
+    BROKEN = enum.auto()
+
+
+#: What each is, where it is not merely an answer that did not come.
+_FAULTS: dict[Fault, type[CloudElementsError]] = {
+    Fault.NO_CERTIFICATES: CloudElementsConnectionError,
+    Fault.LATE: CloudElementsTimeoutError,
+    Fault.UNWRITABLE: CloudElementsValidationError,
+}
+
+
+def _fault_of(error: Exception) -> Fault:
+    """Say why a call got no complete answer, by what ``requests`` raised.
+
+    The text of it is not used: it holds the URL with the query.
+    """
+    from requests import exceptions
+
+    if isinstance(error, OSError) and not isinstance(error, exceptions.RequestException):
+        # Sockets' own errors come wrapped; this one comes from looking for the certificates.
+        return Fault.NO_CERTIFICATES
+    if isinstance(error, exceptions.SSLError):
+        return Fault.NO_TLS
+    if isinstance(error, exceptions.ProxyError):
+        return Fault.PROXY
+    if isinstance(error, exceptions.Timeout):
+        return Fault.LATE
+    unwritable = (
+        exceptions.InvalidURL,
+        exceptions.InvalidHeader,
+        exceptions.InvalidSchema,  # a SOCKS proxy without the package for it
+        UnicodeError,
+    )
+    return Fault.UNWRITABLE if isinstance(error, unwritable) else Fault.BROKEN
+
+
+def failure_of_fault(
+    error: Exception, say: Callable[[Fault, bool], str], **details: Any
 ) -> CloudElementsError:
     """Return the error for a call that got no complete answer.
 
-    :param error: What ``requests`` raised. Its text is not used: it holds the URL with the query.
+    :param error: What ``requests`` raised.
+    :param say: Returns the message for a fault, and for whether the server may have got the request.
+    :param details: What the error carries besides.
+    """
+    fault, sent = _fault_of(error), not never_left(error)
+    kind = _FAULTS.get(fault, CloudElementsTransportError)
+    if issubclass(kind, CloudElementsTransportError):
+        details["sent"] = sent
+    return kind(say(fault, sent), **details)
+
+
+def failure_of_transport(
+    error: Exception, request: Request, settings: ConnectionSettings
+) -> CloudElementsError:
+    """Return the error for a call of ours that got no complete answer.
+
+    :param error: What ``requests`` raised.
     :param request: What was sent.
     :param settings: Whose host it was.
     """
-    import requests
+    host = settings.base_url
 
-    call = f"{request.method} {request.path}"
-    details: dict[str, Any] = {"method": request.method, "path": request.path}
-    if isinstance(error, OSError) and not isinstance(error, requests.exceptions.RequestException):
-        # Sockets' own errors come wrapped; this one comes from looking for the certificates.
-        where = "field 'ca_bundle'" if settings.ca_bundle else "the environment's REQUESTS_CA_BUNDLE"
-        return CloudElementsConnectionError(
-            f"{call}: connection {settings.conn_id!r}, {where}: there is no such file on this machine.",
-            **details,
-        )
-    sent = not never_left(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return CloudElementsTransportError(
-            f"{call}: no TLS connection to {settings.base_url}: its certificate is not trusted, or it "
-            "speaks no TLS. A private authority's certificate goes into the connection's field ca_bundle.",
-            sent=sent,
-            **details,
-        )
-    if isinstance(error, requests.exceptions.ProxyError):
-        return CloudElementsTransportError(
-            f"{call}: the proxy did not connect to {settings.base_url}.", sent=sent, **details
-        )
-    if isinstance(error, requests.exceptions.Timeout):
-        what = "no answer in time from" if sent else "could not connect in time to"
-        return CloudElementsTimeoutError(f"{call}: {what} {settings.base_url}.", sent=sent, **details)
-    refused = (
-        requests.exceptions.InvalidURL,
-        requests.exceptions.InvalidHeader,
-        requests.exceptions.InvalidSchema,  # a SOCKS proxy without the package for it
-        UnicodeError,
-    )
-    if isinstance(error, refused):
-        return CloudElementsValidationError(
-            f"{call}: the request cannot be written ({type(error).__name__}).", **details
-        )
-    what = "the connection broke before a whole answer came from" if sent else "could not connect to"
-    return CloudElementsTransportError(f"{call}: {what} {settings.base_url}.", sent=sent, **details)
+    def say(fault: Fault, sent: bool) -> str:
+        match fault:
+            case Fault.NO_CERTIFICATES:
+                where = "field 'ca_bundle'" if settings.ca_bundle else "the environment's REQUESTS_CA_BUNDLE"
+                what = f"connection {settings.conn_id!r}, {where}: there is no such file on this machine."
+            case Fault.NO_TLS:
+                what = (
+                    f"no TLS connection to {host}: its certificate is not trusted, or it speaks no TLS. A "
+                    "private authority's certificate goes into the connection's field ca_bundle."
+                )
+            case Fault.PROXY:
+                what = f"the proxy did not connect to {host}."
+            case Fault.LATE:
+                what = f"{'no answer in time from' if sent else 'could not connect in time to'} {host}."
+            case Fault.UNWRITABLE:
+                what = f"the request cannot be written ({type(error).__name__})."
+            case Fault.BROKEN:
+                broke = "the connection broke before a whole answer came from"
+                what = f"{broke if sent else 'could not connect to'} {host}."
+        return f"{request.method} {request.path}: {what}"
+
+    return failure_of_fault(error, say, method=request.method, path=request.path)
 
 
 def never_left(error: BaseException) -> bool:
