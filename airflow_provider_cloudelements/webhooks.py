@@ -76,7 +76,7 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 _KEY_BYTES = 32
 #: An element's key as it stands in an asset's name: the receiver changes any other character, or a slash.
 _ELEMENT = re.compile(r"[\x21-\x29\x2b-\x2e\x30-\x7e]+")
-_TOPIC = re.compile(r"instance-(\d{1,18})-(.+)-events")
+_TOPIC = re.compile(r"instance-(\d{1,19})-(.+)-events")
 
 
 def webhook_connection(
@@ -138,7 +138,7 @@ def webhook_asset_of_instance(
     :param webhook: Name of the webhook that its events are delivered to.
     :raises CloudElementsValidationError: An argument is malformed.
     """
-    if isinstance(instance_id, bool) or not re.fullmatch(r"[1-9]\d{0,17}", str(instance_id), re.ASCII):
+    if isinstance(instance_id, bool) or not re.fullmatch(r"[1-9]\d{0,18}", str(instance_id), re.ASCII):
         raise CloudElementsValidationError("instance_id must be an instance's id, an integer or its digits.")
     return _asset(webhook, f"instance-{instance_id}-{_element(element)}-events", element)
 
