@@ -69,16 +69,17 @@ class Request(Protocol):
 
 
 def failure_of_answer(
-    answer: requests.Response, request: Request, settings: ConnectionSettings
+    answer: requests.Response, content: bytes, request: Request, settings: ConnectionSettings
 ) -> CloudElementsError:
     """Return the error that an answer other than 2xx stands for.
 
     :param answer: What came.
+    :param content: Its body.
     :param request: What was sent.
     :param settings: Whose secrets must not show.
     """
     status = answer.status_code
-    body = _error_body(answer)
+    body = _error_body(content)
     secrets = [*settings.secrets, *secret_values(request.body), *secret_values(request.params)]
     if request.token:
         secrets.append(request.token)
@@ -230,9 +231,9 @@ def never_left(error: BaseException) -> bool:
     return False
 
 
-def _error_body(answer: requests.Response) -> dict[str, Any]:
+def _error_body(content: bytes) -> dict[str, Any]:
     try:
-        body = json.loads(answer.content)
+        body = json.loads(content)
     except (ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
+from airflow_provider_cloudelements.client.answer import LARGEST_ANSWER, TooLargeError, read_body
 from airflow_provider_cloudelements.client.errors import failure_of_answer, failure_of_transport
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -249,6 +250,7 @@ class HttpSession:
 
     def _send_once(self, request: _Request, timeout: float) -> Reply:
         answer: requests.Response | None = None
+        content: bytes | None = None
         failure: CloudElementsError | None = None
         try:
             answer = self._session.request(
@@ -260,22 +262,30 @@ class HttpSession:
                 timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
                 # A redirect would turn a POST into a GET, and could carry the secrets elsewhere.
                 allow_redirects=False,
+                stream=True,
+            )
+            content = read_body(answer, timeout)
+        except TooLargeError:
+            failure = CloudElementsServerError(
+                f"{request.method} {request.path}: the answer is larger than {LARGEST_ANSWER} bytes.",
+                method=request.method,
+                path=request.path,
             )
         except Exception as error:
             failure = failure_of_transport(error, request, self.settings)
-        if answer is None:
+        if failure is not None or answer is None or content is None:
             # Raised outside the handler: requests puts the whole URL, query included, into its messages, and
             # a chained error would show it.
             raise failure or AssertionError("requests returned nothing")
         if not 200 <= answer.status_code < 300:
-            raise failure_of_answer(answer, request, self.settings)
-        return Reply(answer.status_code, answer.headers, self._parse(answer, request))
+            raise failure_of_answer(answer, content, request, self.settings)
+        return Reply(answer.status_code, answer.headers, self._parse(answer, content, request))
 
-    def _parse(self, answer: requests.Response, request: _Request) -> Any:
-        if not answer.content.strip():
+    def _parse(self, answer: requests.Response, content: bytes, request: _Request) -> Any:
+        if not content.strip():
             return None
         try:
-            return json.loads(answer.content)
+            return json.loads(content)
         except (ValueError, RecursionError):
             pass  # told below, outside the handler: the decoder's error holds the text
         raise CloudElementsServerError(

@@ -43,10 +43,14 @@ class Call:
 
 @dataclass
 class Answer:
-    """Bytes to send, and what becomes of the connection: close, keep, reset or stall (say nothing more)."""
+    """Bytes to send, and what becomes of the connection: close, keep, reset, stall or drip.
+
+    One that stalls says nothing more; one that drips says some bytes more, again and again.
+    """
 
     content: bytes
     then: str = "close"
+    drip: bytes = b""
 
 
 def answer(
@@ -130,6 +134,10 @@ class Wire:
                     connection.sendall(given.content)
                     if given.then == "keep":
                         continue
+                    for _ in range(200 if given.then == "drip" else 0):
+                        connection.sendall(given.drip)
+                        if self._stop.wait(0.05):
+                            break
                     if given.then == "stall":
                         self._stop.wait(10)
                     if given.then == "reset":

@@ -1,0 +1,52 @@
+"""Reads the body of an answer: whole, but neither for ever nor without end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import requests
+
+#: Most bytes of a body, unpacked. A page of 200 events has some hundred thousand; no limit of the platform's
+#: is documented, and what is larger would only fill the worker's memory.
+LARGEST_ANSWER = 256 * 1024 * 1024
+#: Most bytes that are taken at once.
+_PART = 64 * 1024
+
+
+class TooLargeError(Exception):
+    """A body is larger than :data:`LARGEST_ANSWER`."""
+
+
+def read_body(answer: requests.Response, seconds: float) -> bytes:
+    """Return an answer's body. Its connection goes back to the pool, or is closed.
+
+    :param answer: Of a call with ``stream=True``, so that nothing of the body is read yet.
+    :param seconds: Longest time until all of it is here. A time-out of requests bounds the wait for the next
+        byte only, so that a body which comes byte by byte would last for ever.
+    :raises TooLargeError: It is larger than :data:`LARGEST_ANSWER`.
+    :raises requests.exceptions.ReadTimeout: It did not come in time.
+    :raises Exception: The connection broke; of requests' or urllib3's kinds.
+    """
+    from requests.exceptions import ReadTimeout
+    from urllib3.exceptions import ReadTimeoutError
+
+    deadline = time.monotonic() + seconds
+    # Before urllib3 2 there is only the one that waits until it has as much as it was asked for.
+    read = getattr(answer.raw, "read1", answer.raw.read)
+    body = bytearray()
+    try:
+        while part := read(_PART, decode_content=True):
+            body += part
+            if len(body) > LARGEST_ANSWER:
+                raise TooLargeError
+            if time.monotonic() > deadline:
+                raise ReadTimeout
+    except ReadTimeoutError:
+        answer.close()
+        raise ReadTimeout from None
+    except BaseException:
+        answer.close()
+        raise
+    return bytes(body)
