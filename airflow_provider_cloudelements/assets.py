@@ -22,6 +22,7 @@ def cloudelements_event_asset(
     fields: Mapping[str, Any] | None = None,
     start: Any = "now",
     poll_interval: float = 10.0,
+    include_raw: bool = False,
     uri: str | None = None,
     group: str | None = None,
     extra: dict[str, Any] | None = None,
@@ -58,6 +59,8 @@ def cloudelements_event_asset(
     :param fields: Only those whose values fit: paths to values, as of ``CloudElementsEventSensor``.
     :param start: Where it begins: ``now``, ``earliest`` (all that the platform still has), or a date.
     :param poll_interval: Seconds between two looks, and two asset events, at least 1. Default: 10.
+    :param include_raw: Whether each row holds the vendor's body as well, up to 16,384 bytes of each. It is
+        stored in clear in Airflow's database then. Default: ``False``.
     :param uri: The asset's URI. Default: its name.
     :param group: The asset's group.
     :param extra: The asset's extra.
@@ -78,6 +81,7 @@ def cloudelements_event_asset(
         fields=fields,
         start=start,
         poll_interval=poll_interval,
+        include_raw=include_raw,
         **limits,
     )
     given = {"uri": uri, "group": group, "extra": extra}

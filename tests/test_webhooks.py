@@ -263,7 +263,9 @@ def enable(cloudelements_sandbox, monkeypatch):
 
         def turn_on(**arguments):
             operator = CloudElementsEnableEventsOperator(
-                task_id="on", instance_id=instance_id, webhook_conn_id=DEFAULT_WEBHOOK_CONN_ID, **arguments
+                task_id="on",
+                instance_id=instance_id,
+                **{"webhook_conn_id": DEFAULT_WEBHOOK_CONN_ID, **arguments},
             )
             try:
                 operator.execute(context_of())
@@ -360,6 +362,11 @@ def test_a_connection_of_another_webhook_is_refused(enable, monkeypatch):
     assert isinstance(caught.value.__cause__, CloudElementsConnectionError)
 
 
+def test_a_webhook_that_a_template_left_empty_is_told(enable):
+    with pytest.raises(AirflowFailException, match="webhook_conn_id is empty"):
+        enable(webhook_conn_id="")
+
+
 def test_without_an_address_of_the_api_server_it_asks_for_one(enable, monkeypatch):
     monkeypatch.delenv("AIRFLOW__API__BASE_URL")
     with pytest.raises(AirflowFailException, match="base_url"):
@@ -431,7 +438,10 @@ def test_the_receiver_of_the_page_takes_what_is_signed_and_nothing_else():
     body = json.dumps(BODY).encode()
     for _ in range(2):
         assert receive({SIGNATURE_HEADER: sign(body, KEY)}, body, KEY, seen) == 200
-    assert seen == {"AWVX9OTIhdQRdI1F7Q7v"}
+    assert [event_id for event_id, _ in seen] == ["AWVX9OTIhdQRdI1F7Q7v"]
+    other = json.dumps({**BODY, "message": {**BODY["message"], "instanceId": 13}}).encode()
+    assert receive({SIGNATURE_HEADER: sign(other, KEY)}, other, KEY, seen) == 200
+    assert len(seen) == 2, "the same event of another instance"
     for wrong in (b"{", b"[]", b"[" * 100_000, b"\xff", b"{}"):
         assert receive({SIGNATURE_HEADER: sign(wrong, KEY)}, wrong, KEY, seen) == 400
     for headers in ({}, {SIGNATURE_HEADER: sign(body, "another-key")}):

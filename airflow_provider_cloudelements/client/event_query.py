@@ -14,6 +14,7 @@ import pendulum
 
 from airflow_provider_cloudelements.client.events import EventFilter, short_id
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.plain import plain_json, plain_text
 from airflow_provider_cloudelements.client.target import Target, checked_name, way_of
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
@@ -196,7 +197,7 @@ def _row(
 
 
 def _text(value: str | None) -> str | None:
-    return None if value is None else value[:MAX_TEXT]
+    return None if value is None else plain_text(value[:MAX_TEXT])
 
 
 def _iso(date: pendulum.DateTime | None) -> str | None:
@@ -216,10 +217,12 @@ def _body(event: Event, notification: Notification | None) -> Any:
 
 def _raw_part(body: Any) -> dict[str, Any]:
     try:
-        fits = len(json.dumps(body, allow_nan=False)) <= MAX_RAW  # NaN is no JSON to anybody else
-    except (ValueError, RecursionError):
-        fits = False
-    return {"raw": body if fits else None, "raw_left_out": not fits}
+        plain = plain_json(body)
+        if len(json.dumps(plain, allow_nan=False)) <= MAX_RAW:  # NaN is no JSON to anybody else
+            return {"raw": plain, "raw_left_out": False}
+    except ValueError:
+        pass  # left out as well
+    return {"raw": None, "raw_left_out": True}
 
 
 def _at(body: Any, path: list[str]) -> Iterator[Any]:

@@ -102,8 +102,9 @@ class ObjectEvent:
 class Notification:
     """One delivery, or what one would have held.
 
-    :param event_id: Id of the event, by which repeated deliveries are recognised: nothing else is unique, and
-        the signature protects from no replay (dossier 6.2).
+    :param event_id: Id of the event. A repeated delivery has the same, and the same body; those of one event
+        for several instances have the same and other bodies. The signature protects from no replay (dossier
+        6.2).
     :param instance_id: The instance.
     :param element_key: Key of its element.
     :param events: What changed, at most 20 of a webhook and 10 of a poll (dossier 6.3: HC).

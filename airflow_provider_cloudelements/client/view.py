@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow_provider_cloudelements.client.identity import user_tags
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.plain import plain_text
 
 
 def returned(instance: Instance) -> dict[str, Any]:
@@ -16,9 +17,9 @@ def returned(instance: Instance) -> dict[str, Any]:
     """
     return {
         "id": instance.id,
-        "name": instance.name,
-        "element": instance.element_key,
-        "tags": list(user_tags(instance.tags)),
+        "name": plain_text(instance.name),
+        "element": plain_text(instance.element_key),
+        "tags": [plain_text(each) for each in user_tags(instance.tags)],
         "valid": instance.valid,
         "disabled": instance.disabled,
         "events_enabled": instance.events_enabled,

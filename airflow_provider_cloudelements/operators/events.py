@@ -144,7 +144,11 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         """Return what the arguments ask for, and where they do not say, the element connection."""
         url, key = self.event_callback_url, self.secret("event_signature_key")
         inherited = connection_values(self.element_conn_id, instance)
-        if self.webhook_conn_id:
+        if self.webhook_conn_id is not None:
+            if not self.webhook_conn_id:
+                raise CloudElementsValidationError(
+                    "webhook_conn_id is empty: it must be the id of a webhook's connection, or None."
+                )
             url, key = self._webhook(self.webhook_conn_id, url, key, inherited)
         url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
         key = key or inherited.get(EVENT_SIGNATURE_KEY)

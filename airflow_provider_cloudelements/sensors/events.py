@@ -53,7 +53,8 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         of the run's data interval, or without one the moment that the run was due. Templated.
     :param min_events: How many there must be, of all since then. Default: 1.
     :param max_events: Most that are returned, the oldest; the cursor is behind these. Default: 1,000.
-    :param max_bytes: Most bytes that are returned, as JSON. Default: 262,144.
+    :param max_bytes: Most bytes that are returned, as JSON; so fewer than ``min_events`` may be, and the
+        cursor is behind these. Default: 262,144.
     :param max_pages: Most pages that a look reads. Default: 100, that is 20,000 events.
     :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. Nobody knows
         what a vendor puts there. Default: ``False``.

@@ -162,13 +162,18 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
     What the platform only fails at in passing is waited through. After five failures in a row that are more,
     an interval apart, it gives up with an error in the triggerer's log; Airflow then starts it anew.
 
-    :param name: Name of the watcher, which no other has: watchers alike in all else would share one trigger.
+    :param name: Name of the watcher, which no other has: two of one name and connection that look for
+        different things would keep their places in one another's stead, and lose events; two that are alike
+        in all would be one trigger.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
     :param start: Where it begins: ``now``, ``earliest`` (all that the platform still has), or a date.
     :param poll_interval: Seconds between two looks, and two asset events, at least 1. Default: 10.
     :param max_events: Most rows of an asset event. Default: 100.
     :param max_bytes: Most bytes of its rows, as JSON, 32,768 at least. Default: 65,536.
     :param max_pages: Most pages of a reading. Default: 100, that is 20,000 events.
+    :param include_raw: Whether each row holds the vendor's body as well: ``raw``, up to 16,384 bytes, and
+        ``raw_left_out``, whether it has more. It is stored in clear in Airflow's database then. Default:
+        ``False``.
     :param query: What :meth:`EventQuery.of` takes.
     """
 
@@ -182,6 +187,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
         max_pages: int = MAX_PAGES,
+        include_raw: bool = False,
         **query: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
@@ -189,7 +195,10 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
             raise ValueError(f"name must be a text that is not empty, of at most {LONGEST_NAME} characters.")
         if isinstance(poll_interval, bool) or not isinstance(poll_interval, int | float) or poll_interval < 1:
             raise ValueError("poll_interval must be a number of seconds, at least 1.")
+        if not isinstance(include_raw, bool):
+            raise ValueError("include_raw must be True or False.")
         self.name = name
+        self.include_raw = include_raw
         self.cloudelements_conn_id = cloudelements_conn_id
         self.start = start.isoformat() if hasattr(start, "isoformat") else start
         EventCursor.start(self.start)  # a wrong one is told when the DAG file is read
@@ -209,6 +218,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
                 "max_events": self.limits.rows,
                 "max_bytes": self.limits.size,
                 "max_pages": self.limits.pages,
+                "include_raw": self.include_raw,
                 **self.query.as_arguments(),
             },
         )
@@ -225,7 +235,8 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
         while True:
             try:
                 if look is None:
-                    look = EventLook(self.query, await place.load(begin), self.limits.pages)
+                    place_now = await place.load(begin)
+                    look = EventLook(self.query, place_now, self.limits.pages, self.include_raw)
                 with self._enter(self.cloudelements_conn_id, look, self.poll_interval) as waiter:
                     while True:
                         if rest is None or not rest.rows:

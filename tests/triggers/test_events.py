@@ -12,6 +12,7 @@ import logging
 import random
 import time
 
+import msgspec
 import pendulum
 import pytest
 
@@ -336,6 +337,26 @@ async def test_it_tells_a_list_an_interval_and_never_ends(sandbox, person):
     assert {each["watcher"] for each in got[0]} == {"a watcher"}
 
 
+async def test_what_airflow_could_not_carry_ends_neither_watcher_nor_triggerer(sandbox, person):
+    """The triggerer writes events as MessagePack; one that it cannot write ends it, with all its triggers."""
+    number = watched(person, tags=["shop"])
+    body = {"objectType": "a\x00b", "objectId": "half \ud83d", "eventType": "CREATED", "note": "\ude00"}
+    made = sandbox.emit(number, body=body)
+    made += sandbox.emit(number, body={**body, "count": 10**30})
+    waiting = sensor(min_events=2, include_raw=True)
+    async with collecting(watcher(include_raw=True), watcher(name="b")) as (got, _):
+        await until(lambda: all(len(ids(each)) == 2 for each in got))
+        found = (await event_of(waiting))["found"]["events"]
+    told, small = ([row for each in payloads for row in each["events"]] for payloads in got)
+    assert msgspec.msgpack.encode([told, small, found])
+    assert set(ids(got[0])) == set(ids(got[1])) == set(made)
+    assert {(row["object_type"], row["object_id"]) for row in told + small} == {("a\ufffdb", "half \ufffd")}
+    raw = {row["id"]: row["raw"] for row in told}
+    assert raw[made[0]]["note"] == "\ufffd"
+    assert raw[made[1]] is None
+    assert [row for row in small if "raw" in row] == []
+
+
 async def test_others_do_not_make_it_tell_more_often_than_it_shall(sandbox, person, monkeypatch):
     number = watched(person, tags=["shop"])
     moments = []
@@ -525,6 +546,7 @@ def test_a_watcher_survives_the_database_and_none_is_like_another():
         {"poll_interval": True},
         {"max_events": 0},
         {"max_bytes": 100},
+        {"include_raw": "yes"},
         {"tag": None},
         {"instance_id": 7},
         {"fields": {"a": 1}},
@@ -538,11 +560,13 @@ def test_a_wrong_argument_is_told_when_the_file_is_read(wrong):
 
 
 def test_an_asset_has_its_watcher():
-    asset = cloudelements_event_asset("orders", tag="shop", group="g", extra={"a": 1}, max_events=7)
+    asset = cloudelements_event_asset(
+        "orders", tag="shop", group="g", extra={"a": 1}, max_events=7, include_raw=True
+    )
     (watch,) = asset.watchers
     assert (asset.name, asset.uri, asset.group, asset.extra) == ("orders", "orders", "g", {"a": 1})
     assert watch.name == watch.trigger.name == "orders"
-    assert watch.trigger.limits.rows == 7
+    assert (watch.trigger.limits.rows, watch.trigger.include_raw) == (7, True)
     assert cloudelements_event_asset("orders", tag="shop", uri="x://shop/orders").uri == "x://shop/orders"
 
 
