@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 #: Most bytes of a body, unpacked. A page of 200 events has some hundred thousand; no limit of the platform's
 #: is documented, and what is larger would only fill the worker's memory.
 LARGEST_ANSWER = 256 * 1024 * 1024
+#: Seconds for a body at least: a large page over a slow line comes steadily, and does not come at once.
+SHORTEST_TIME = 60.0
 #: Most bytes that are taken at once.
 _PART = 64 * 1024
 
@@ -23,8 +25,9 @@ def read_body(answer: requests.Response, seconds: float) -> bytes:
     """Return an answer's body. Its connection goes back to the pool, or is closed.
 
     :param answer: Of a call with ``stream=True``, so that nothing of the body is read yet.
-    :param seconds: Longest time until all of it is here. A time-out of requests bounds the wait for the next
-        byte only, so that a body which comes byte by byte would last for ever.
+    :param seconds: Longest time until all of it is here, though :data:`SHORTEST_TIME` at least. A time-out of
+        requests bounds the wait for the next byte only, so that a body which comes byte by byte would last
+        for ever. (One whose headers or trailers do, still does.)
     :raises TooLargeError: It is larger than :data:`LARGEST_ANSWER`.
     :raises requests.exceptions.ReadTimeout: It did not come in time.
     :raises Exception: The connection broke; of requests' or urllib3's kinds.
@@ -32,7 +35,7 @@ def read_body(answer: requests.Response, seconds: float) -> bytes:
     from requests.exceptions import ReadTimeout
     from urllib3.exceptions import ReadTimeoutError
 
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + max(seconds, SHORTEST_TIME)
     # Before urllib3 2 there is only the one that waits until it has as much as it was asked for.
     read = getattr(answer.raw, "read1", answer.raw.read)
     body = bytearray()

@@ -114,22 +114,19 @@ class EventQuery:
     def rows(self, event: Event, instance_ids: Collection[int], *, raw: bool = False) -> Iterator[EventRow]:
         """Yield what is wanted of an event.
 
+        Of an instance that was not notified of it, all that is told is that there is one.
+
         :param event: The event.
         :param instance_ids: The instances that are meant.
         :param raw: Whether the vendor's body goes into the rows.
         """
-        meant = frozenset(instance_ids)
-        if meant.isdisjoint(event.instance_ids):
-            return
+        meant = frozenset(instance_ids).intersection(event.instance_ids)
         key = short_id(event.id)
         told = set()
-        for notification in event.notifications or (None,):
-            if notification is not None and notification.instance_id not in {None, *meant}:
-                continue
+        for instance_id, notification in _parts(event, meant):
             found = self.types.told(() if notification is None else (notification,))
             if found is None:
                 continue
-            instance_id = _instance_of(event, notification, meant)
             for one in found or (None,):
                 if (instance_id, one) in told:
                     continue  # a notification that is listed twice
@@ -145,7 +142,7 @@ class EventQuery:
     def _fits(self, row: Mapping[str, Any], body: Any) -> bool:
         for path, values in self.fields:
             head, *rest = path.split(".")
-            found = _at(body, rest) if head == RAW else [row.get(path)]
+            found = _found_at(body, rest) if head == RAW else [row.get(path)]
             if not any(_same(each, value) for each in found for value in values):
                 return False
         return True
@@ -171,10 +168,26 @@ def _fields(fields: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...
     return tuple(sorted(checked, key=lambda each: each[0]))
 
 
-def _instance_of(event: Event, notification: Notification | None, meant: frozenset[int]) -> int | None:
-    if notification is not None and notification.instance_id is not None:
-        return notification.instance_id
-    return next((each for each in event.instance_ids if each in meant), None)
+def untold_instances(event: Event, meant: Collection[int]) -> list[int]:
+    """Return the instances of an event that have no notification of it (yet), of those that are meant.
+
+    :param event: The event.
+    :param meant: The instances that are meant.
+    """
+    told = {each.instance_id for each in event.notifications}
+    # One that names no instance may be anybody's.
+    return [] if None in told else [each for each in event.instance_ids if each in meant and each not in told]
+
+
+def _parts(event: Event, meant: frozenset[int]) -> Iterator[tuple[int, Notification | None]]:
+    """Yield the notifications to those who are meant; and those who are meant and have none."""
+    for each in event.notifications:
+        if each.instance_id in meant:
+            yield each.instance_id, each
+        elif each.instance_id is None and meant:
+            yield next(one for one in event.instance_ids if one in meant), each
+    for number in untold_instances(event, meant):
+        yield number, None
 
 
 def _row(
@@ -223,6 +236,14 @@ def _raw_part(body: Any) -> dict[str, Any]:
     except ValueError:
         pass  # left out as well
     return {"raw": None, "raw_left_out": True}
+
+
+def _found_at(body: Any, path: list[str]) -> list[Any]:
+    """Return what lies at a path; nothing, where that lies deeper than Python goes."""
+    try:
+        return list(_at(body, path))
+    except RecursionError:
+        return []
 
 
 def _at(body: Any, path: list[str]) -> Iterator[Any]:

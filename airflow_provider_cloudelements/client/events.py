@@ -214,7 +214,10 @@ class EventReader:
             )
         if max_pages < 1:
             raise CloudElementsValidationError("max_pages must be 1 or more.")
+        #: Pages of the reading.
         self.pages = 0
+        #: Whether the list broke off: nothing followed where more was said to.
+        self.in_doubt = False
         self._events = events
         self._before = cursor
         self._instance_id = instance_id
@@ -238,7 +241,7 @@ class EventReader:
         :raises CloudElementsServerError: There are more pages than are to be read.
         :raises CloudElementsError: A call failed. The cursor then stays where it was.
         """
-        self.pages, self._cursor = 0, None
+        self.pages, self.in_doubt, self._cursor = 0, False, None
         window = _Window(self._before, self._settle_time)
         order = _Order()
         unreadable = 0
@@ -250,6 +253,8 @@ class EventReader:
                     f"The list of events has more than max_pages={self._max_pages} pages, and it must be "
                     "read whole. Read one instance's events, or raise max_pages."
                 )
+            # Nothing follows where more was said to: it was removed meanwhile, or is hidden in passing.
+            self.in_doubt = not page
             window.turn_page()
             only_older, body = bool(page), None
             # One by one: parsed, an event is many times as large as its text.
@@ -271,7 +276,10 @@ class EventReader:
                 break
         if unreadable:
             log.warning("%d items of the list of events are passed over: they have no id.", unreadable)
-        self._cursor = window.whole(order.falling) if whole else window.cut_short()
+        if self.in_doubt:
+            self._cursor = window.broken_off()
+        else:
+            self._cursor = window.whole(order.falling) if whole else window.cut_short()
 
 
 class _Order:
@@ -366,6 +374,12 @@ class _Window:
             # They still count. The list may lack them for a while: a 404 in passing is an empty list.
             seen |= self._before.seen
         return EventCursor(edge, seen, newest_first, edge, self._now)
+
+    def broken_off(self) -> EventCursor:
+        """Return the cursor after a list that ended too early: it moves no further than what was read."""
+        before = self._before
+        seen = before.seen.union(self._known)
+        return EventCursor(before.since, seen, before.newest_first, before.stop, before.whole)
 
     def cut_short(self) -> EventCursor:
         """Return the cursor after the newest part of the list: whatever is unread stays to be read."""

@@ -150,7 +150,8 @@ class HttpSession:
         """Yield a list's pages, as they are asked for.
 
         A 404 is an empty page (dossier 0a no. 3), and an empty page ends the list: a next-page token may come
-        with the last page (dossier 7.1).
+        with the last page of an element's resource (dossier 7.1). One that comes after others is yielded as
+        well: with the platform's own lists a token means that there is more, so that such a list broke off.
 
         :param path: Path of the list.
         :param params: Query of every page.
@@ -164,6 +165,8 @@ class HttpSession:
             try:
                 reply = self.send("GET", path, params=query, token=token)
             except CloudElementsNotFoundError:
+                if seen:
+                    yield []
                 return
             if not isinstance(reply.body, list):
                 raise CloudElementsServerError(
@@ -174,7 +177,7 @@ class HttpSession:
                 )
             page, next_page = reply.body, reply.headers.get("Elements-Next-Page-Token")
             del reply
-            if page:
+            if page or seen:
                 yield page
             if not next_page or not page:
                 return

@@ -21,7 +21,10 @@ from airflow_provider_cloudelements.client.event_query import EventQuery, EventR
 from airflow_provider_cloudelements.client.event_reading import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.client.events import MAX_PAGES, EventReader, short_id
 from airflow_provider_cloudelements.client.notifications import Event
-from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsNotFoundError,
+    CloudElementsServerError,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
@@ -104,7 +107,7 @@ def reconcile(
         beyond count as missing.
     :raises CloudElementsNotFoundError: No subscription brings an instance's events to this address.
     :raises CloudElementsValidationError: The address holds what the platform's query language cannot.
-    :raises CloudElementsServerError: There are more events than are to be read.
+    :raises CloudElementsServerError: There are more events than are to be read, or their list broke off.
     :raises CloudElementsError: Any other failure of a call.
     """
     subscriptions = client.deliveries.subscriptions(callback_url)
@@ -115,9 +118,12 @@ def reconcile(
     due = _Due(instance_ids)
     only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
     # What the platform is still at work on is wanted, too: so no time is left to it.
-    for event in EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages):
+    reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
+    for event in reader:
         if event.date is None or event.date <= until:
             due.add(event)
+    if reader.in_doubt:
+        raise CloudElementsServerError("The list of events broke off at the end of a page; ask again.")
     due.compare(
         client.deliveries,
         callback_url,
@@ -174,8 +180,9 @@ class _Due:
         for place, each in enumerate(event.notifications):
             if each.instance_id is not None and each.instance_id not in ids:
                 continue
-            untold -= ids if each.instance_id is None else {each.instance_id}
-            part = _part(replace(event, notifications=(each,)), ids, NOT_LOOKED_UP)
+            whose = ids if each.instance_id is None else {each.instance_id}
+            untold -= whose
+            part = _part(replace(event, notifications=(each,)), whose, NOT_LOOKED_UP)
             if each.id is None:
                 self._untold[(key, "place", place)] = part
             else:

@@ -78,8 +78,10 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
     begins at ``since`` again. With this as ``since``, each run goes on where the last one ended (by
     ``map_indexes`` Airflow gives the last cursor, and not a list of all)::
 
-        {{ (ti.xcom_pull('read', key='cursor', map_indexes=-1, include_prior_dates=True)
+        {{ ((ti.xcom_pull('read', map_indexes=-1, include_prior_dates=True) or {}).get('cursor')
             or '2026-11-24') | tojson }}
+
+    (XCom ``cursor`` alone may be that of a run which failed before it could return its events.)
 
     :param instance_id: Of this instance: an integer, its digits, or what the create operator returned.
         Whether it exists is not checked. Templated.

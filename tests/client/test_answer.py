@@ -19,19 +19,29 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 @pytest.mark.parametrize(
     "given",
     [
-        Answer(HEAD + b"Content-Length: 100000\r\n\r\n[", "drip", b" "),
-        Answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", "drip", b"1\r\n \r\n"),
-        Answer(HEAD + b"\r\n[", "drip", b" "),
+        Answer(HEAD + b"Content-Length: 100000\r\n\r\n[", "drip", [b" "] * 200),
+        Answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", "drip", [b"1\r\n \r\n"] * 200),
+        Answer(HEAD + b"\r\n[", "drip", [b" "] * 200),
     ],
     ids=["a length", "chunked", "until it closes"],
 )
-def test_a_body_that_drips_is_given_up(given: Answer) -> None:
+def test_a_body_that_drips_is_given_up(given: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SHORTEST_TIME", 0.0)
     with Wire(given) as wire:
         begun = time.monotonic()
         with pytest.raises(CloudElementsTimeoutError, match="GET /x: no answer in time from") as caught:
             account(wire.url, request_timeout=0.5, max_retries=0).client.http.send("GET", "/x")
         assert 0.4 < time.monotonic() - begun < 5
     assert caught.value.sent is True
+
+
+def test_a_body_that_comes_slowly_and_steadily_is_read() -> None:
+    drips = [b" "] * 18 + [b"]"]
+    with Wire(Answer(HEAD + b"Content-Length: 20\r\n\r\n[", "drip", drips)) as wire:
+        begun = time.monotonic()
+        reply = account(wire.url, request_timeout=0.3, max_retries=0).client.http.send("GET", "/x")
+        assert time.monotonic() - begun > 0.6
+    assert reply.body == []
 
 
 def test_a_body_that_stops_is_told_as_late() -> None:

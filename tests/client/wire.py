@@ -10,7 +10,7 @@ import ssl
 import struct
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import quote, quote_plus
@@ -45,12 +45,12 @@ class Call:
 class Answer:
     """Bytes to send, and what becomes of the connection: close, keep, reset, stall or drip.
 
-    One that stalls says nothing more; one that drips says some bytes more, again and again.
+    One that stalls says nothing more; one that drips sends its drips one after another, 0.05 s apart.
     """
 
     content: bytes
     then: str = "close"
-    drip: bytes = b""
+    drips: Iterable[bytes] = ()
 
 
 def answer(
@@ -134,8 +134,8 @@ class Wire:
                     connection.sendall(given.content)
                     if given.then == "keep":
                         continue
-                    for _ in range(200 if given.then == "drip" else 0):
-                        connection.sendall(given.drip)
+                    for drip in given.drips:
+                        connection.sendall(drip)
                         if self._stop.wait(0.05):
                             break
                     if given.then == "stall":

@@ -26,7 +26,7 @@ with DAG("read_events", schedule=None, start_date=START) as reading:
         task_id="read",
         tag="{{ dag_run.conf['tag'] }}",
         since=(
-            "{{ (ti.xcom_pull('read', key='cursor', map_indexes=-1, include_prior_dates=True) "
+            "{{ ((ti.xcom_pull('read', map_indexes=-1, include_prior_dates=True) or {}).get('cursor') "
             "or dag_run.conf['first']) | tojson }}"
         ),
         path="{{ dag_run.conf['folder'] }}/{{ ti.task_id }}.jsonl",
