@@ -66,8 +66,8 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param kwargs: What every sensor of Airflow takes, such as ``mode``, ``timeout`` and ``soft_fail``.
     :return: ``events``, oldest first, one for each object that changed: ``id`` and ``date`` of the event,
         ``instance_id``, ``element``, ``notification_id``, ``object_type``, ``object_id``, ``event_type``,
-        ``object_date``; the last four are ``None`` where the instance was not notified, and so nothing worked out. And
-        ``cursor``.
+        ``object_date``; the last four are ``None`` where the instance was not notified, and so nothing worked
+        out. And ``cursor``.
     :raises CloudElementsAuthError: The connection's secrets are refused; of a deferred sensor, at ten looks
         in a row.
     :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
