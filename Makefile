@@ -44,9 +44,9 @@ test: unit ## every test but the soak: unit, Airflow in process, real processes,
 	$(PYTEST) -n 2 --dist loadfile -m "(airflow or slow) and not ($(ALONE) or soak)"
 	$(PYTEST) -m "($(ALONE)) and not soak"
 
-# Two at a time; the tests of a file stay together, since they share what they start.
+# Three at a time, since they often wait; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started
-	$(PYTEST) -n 2 --dist loadfile -m "not airflow and not processes and not browser and not slow and not soak"
+	$(PYTEST) -n 3 --dist loadfile -m "not airflow and not processes and not browser and not slow and not soak"
 
 lint: $(READY)
 	$(BIN)/ruff check .
