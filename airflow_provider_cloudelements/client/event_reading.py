@@ -315,20 +315,20 @@ class _Reader:
             ids: Collection[int] = (query.instance_id,)
         else:
             ids = self._members.of(str(self._tag), event)
-        if self._may_be_notified(event) and self._may_say_more(event, ids):
+        if self._lacks_something(event, ids) and self._is_young(event):
             self._held[key] = event.date or self._now
             return ()
         return query.rows(event, ids, raw=self._look.raw)
 
-    def _may_say_more(self, event: Event, ids: Collection[int]) -> bool:
-        """Say whether something that is missing may still come."""
+    def _lacks_something(self, event: Event, ids: Collection[int]) -> bool:
+        """Say whether something is missing that may still come."""
         if not event.instance_ids or not ids:
             # Whom it concerns; or who has the tag, which a list that fails in passing hides.
             return True
         return self._look.query.needs_objects and bool(untold_instances(event, ids))
 
-    def _may_be_notified(self, event: Event) -> bool:
-        """Say whether more of it may still come."""
+    def _is_young(self, event: Event) -> bool:
+        """Say whether it is so young that more of it may still come; a date far in the future is wrong."""
         return event.date is not None and abs((self._now - event.date).total_seconds()) < SETTLE_TIME
 
     def after(self, reached: EventCursor) -> EventCursor:
