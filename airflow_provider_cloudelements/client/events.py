@@ -276,8 +276,8 @@ class EventReader:
                 break
         if unreadable:
             log.warning("%d items of the list of events are passed over: they have no id.", unreadable)
-        if self.in_doubt:
-            self._cursor = window.broken_off()
+        if self.in_doubt and (broken_off := window.broken_off()) is not None:
+            self._cursor = broken_off
         else:
             self._cursor = window.whole(order.falling) if whole else window.cut_short()
 
@@ -375,10 +375,15 @@ class _Window:
             seen |= self._before.seen
         return EventCursor(edge, seen, newest_first, edge, self._now)
 
-    def broken_off(self) -> EventCursor:
-        """Return the cursor after a list that ended too early: it moves no further than what was read."""
+    def broken_off(self) -> EventCursor | None:
+        """Return the cursor after a list that ended too early: it knows what was read, and does not move.
+
+        :return: ``None`` where it would know too many: should all lists of a platform end so, it has to move.
+        """
         before = self._before
         seen = before.seen.union(self._known)
+        if len(seen) > _MOST_KEPT:
+            return None
         return EventCursor(before.since, seen, before.newest_first, before.stop, before.whole)
 
     def cut_short(self) -> EventCursor:
@@ -390,6 +395,8 @@ class _Window:
 
 #: Ids that are kept without a thought.
 _FEW = 1000
+#: Most ids that a cursor keeps because lists broke off.
+_MOST_KEPT = 10_000
 
 
 @lru_cache(maxsize=16)  # of each event it is asked a few times

@@ -7,6 +7,8 @@ makes it missing, which costs a repetition, and loses nothing.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,14 +23,15 @@ from airflow_provider_cloudelements.client.event_query import EventQuery, EventR
 from airflow_provider_cloudelements.client.event_reading import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.client.events import MAX_PAGES, EventReader, short_id
 from airflow_provider_cloudelements.client.notifications import Event
-from airflow_provider_cloudelements.exceptions import (
-    CloudElementsNotFoundError,
-    CloudElementsServerError,
-)
+from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
 
+log = logging.getLogger(__name__)
+
+#: Seconds until a list of events that broke off is read again.
+_PAUSES = (2.0, 8.0)
 #: Most notifications that are looked up one by one, because the list of deliveries did not show them.
 MAX_CALLS = 1000
 
@@ -94,7 +97,8 @@ def reconcile(
     event of which several notifications were made is delivered when each of them is; a notification that
     several subscriptions bring to the same address, when one of them brought it.
 
-    It takes one reading of the list of events, one of the list of deliveries, which ends as soon as
+    It takes one reading of the list of events, or up to three where that breaks off (nothing follows a page
+    that said so), one of the list of deliveries, which ends as soon as
     everything is found, and one call for each notification that this list did not show.
 
     :param client: The account.
@@ -107,7 +111,7 @@ def reconcile(
         beyond count as missing.
     :raises CloudElementsNotFoundError: No subscription brings an instance's events to this address.
     :raises CloudElementsValidationError: The address holds what the platform's query language cannot.
-    :raises CloudElementsServerError: There are more events than are to be read, or their list broke off.
+    :raises CloudElementsServerError: There are more events than are to be read.
     :raises CloudElementsError: Any other failure of a call.
     """
     subscriptions = client.deliveries.subscriptions(callback_url)
@@ -115,15 +119,7 @@ def reconcile(
     if not instance_ids:
         raise CloudElementsNotFoundError("No subscription brings an instance's events to this callback URL.")
     until = pendulum.now("UTC") if until is None else until
-    due = _Due(instance_ids)
-    only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
-    # What the platform is still at work on is wanted, too: so no time is left to it.
-    reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
-    for event in reader:
-        if event.date is None or event.date <= until:
-            due.add(event)
-    if reader.in_doubt:
-        raise CloudElementsServerError("The list of events broke off at the end of a page; ask again.")
+    due = _due(client, instance_ids, since, until, max_pages)
     due.compare(
         client.deliveries,
         callback_url,
@@ -137,6 +133,31 @@ def reconcile(
         states=Counter(each.state for each in due.parts()),
         unattributed=due.unattributed,
     )
+
+
+def _due(
+    client: CloudElementsClient,
+    instance_ids: frozenset[int],
+    since: EventCursor,
+    until: pendulum.DateTime,
+    max_pages: int,
+) -> _Due:
+    """Return what the receiver should have got, by the list of events; read again where that breaks off."""
+    only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
+    for pause in (*_PAUSES, None):
+        due = _Due(instance_ids)
+        # What the platform is still at work on is wanted, too: so no time is left to it.
+        reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
+        for event in reader:
+            if event.date is None or event.date <= until:
+                due.add(event)
+        if not reader.in_doubt:
+            break
+        if pause is None:
+            log.warning("The list of events ends with an empty page each time: taken for its end.")
+        else:
+            time.sleep(pause)
+    return due
 
 
 @dataclass(slots=True)

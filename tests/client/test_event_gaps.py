@@ -8,11 +8,12 @@ from typing import Any
 import pendulum
 import pytest
 
+from airflow_provider_cloudelements.client import events
+from airflow_provider_cloudelements.client import reconcile as reconciling
 from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery
 from airflow_provider_cloudelements.client.event_reading import EventLook, EventStream, read_events
 from airflow_provider_cloudelements.client.reconcile import reconcile
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 from tests.client.wire import Answer, Call, Wire, account, answer
 
 ID = "AAAAAAAAAAAAAAAAAAAA"
@@ -166,10 +167,36 @@ def test_a_stream_that_breaks_off_leaves_a_cursor_that_reads_the_rest(torn: Torn
     assert set(found) == {event["id"] for event in torn.events}
 
 
-def test_a_list_that_breaks_off_reconciles_nothing(torn: Torn) -> None:
-    with Wire(torn) as wire, pytest.raises(CloudElementsServerError, match="broke off") as caught:
-        reconcile(account(wire.url).client, "https://x", EventCursor.start("earliest"))
-    assert caught.value.retryable
+def test_should_all_lists_end_so_the_cursor_moves_all_the_same(
+    torn: Torn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_MOST_KEPT", 50)
+    with Wire(torn) as wire:
+        (batch,) = read_events(account(wire.url).client.http, [look_of(instance_id=5)])
+    assert len(batch.rows) == 200
+    assert batch.after.since > EventCursor.start("earliest").since
+
+
+def test_a_list_that_breaks_off_is_read_again_before_it_is_compared(
+    torn: Torn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sleep(_: float) -> None:
+        torn.instead = None
+
+    monkeypatch.setattr("time.sleep", sleep)
+    with Wire(torn) as wire:
+        assert reconcile(account(wire.url).client, "https://x", EventCursor.start("earliest")).listed == 300
+
+
+def test_one_that_always_does_is_compared_as_it_is(
+    torn: Torn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("time.sleep", pauses.append)
+    with Wire(torn) as wire:
+        assert reconcile(account(wire.url).client, "https://x", EventCursor.start("earliest")).listed == 200
+    assert pauses == list(reconciling._PAUSES)
+    assert "ends with an empty page each time" in caplog.text
 
 
 @pytest.mark.parametrize("levels", [*range(900, 1000, 4), 100_000])
