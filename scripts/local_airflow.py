@@ -408,6 +408,7 @@ class LocalAirflow:
         :param map_index: which of a mapped task
         :param timeout: seconds
         """
+        ended = f"Finished: dag_id={dag_id}, task_id={task_id}, run_id={run_id}, map_index={map_index},"
         for _ in self._attempts(timeout):
             try:
                 asked = self.rest("GET", _hitl_path(dag_id, run_id, task_id, map_index))
@@ -416,9 +417,10 @@ class LocalAirflow:
                     raise
                 continue
             # Written before the task has begun to wait, and an answer is only heard from then on.
-            if asked["task_instance"]["state"] in ("deferred", "awaiting_input"):
-                # No person is so fast as to answer while the first half's process still ends; the scheduler
-                # would take that end for the second half's, and fail the task.
+            waits = asked["task_instance"]["state"] in ("deferred", "awaiting_input")
+            # No person is so fast as to answer before the scheduler has noted that the first half's process
+            # has ended; it would take that end for the second half's, and fail the task.
+            if waits and ended in self.process_log("scheduler"):
                 time.sleep(PERSON_SECONDS)
                 return asked
         raise LocalAirflowError(f"{task_id} asked nobody within {timeout} s\n{self._tails()}")
