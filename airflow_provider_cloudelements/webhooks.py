@@ -114,9 +114,7 @@ def webhook_connection(
             "callback_url must be an absolute address that begins with https:// or http://."
         )
     if store_payload not in STORED_PAYLOADS:
-        raise CloudElementsValidationError(
-            f"store_payload must be one of {', '.join(map(repr, STORED_PAYLOADS))}."
-        )
+        raise CloudElementsValidationError(f"store_payload must be one of {_PAYLOADS}.")
     extra = {CALLBACK_URL: callback_url} if callback_url else {}
     if store_payload != "full":
         extra[STORE_PAYLOAD] = store_payload

@@ -30,10 +30,9 @@ def read_body(answer: requests.Response, seconds: float) -> bytes:
         for ever. (One whose headers or trailers do, still does.)
     :raises TooLargeError: It is larger than :data:`LARGEST_ANSWER`.
     :raises requests.exceptions.ReadTimeout: It did not come in time.
-    :raises Exception: The connection broke; of requests' or urllib3's kinds.
+    :raises Exception: The connection broke, or said nothing for too long; of urllib3's kinds.
     """
     from requests.exceptions import ReadTimeout
-    from urllib3.exceptions import ReadTimeoutError
 
     deadline = time.monotonic() + max(seconds, SHORTEST_TIME)
     # Before urllib3 2 there is only the one that waits until it has as much as it was asked for.
@@ -46,9 +45,6 @@ def read_body(answer: requests.Response, seconds: float) -> bytes:
                 raise TooLargeError
             if time.monotonic() > deadline:
                 raise ReadTimeout
-    except ReadTimeoutError:
-        answer.close()
-        raise ReadTimeout from None
     except BaseException:
         answer.close()
         raise

@@ -131,11 +131,12 @@ _FAULTS: dict[Fault, type[CloudElementsError]] = {
 
 
 def _fault_of(error: Exception) -> Fault:
-    """Say why a call got no complete answer, by what ``requests`` raised.
+    """Say why a call got no complete answer, by what ``requests`` raised, or urllib3 while a body was read.
 
     The text of it is not used: it holds the URL with the query.
     """
     from requests import exceptions
+    from urllib3.exceptions import ReadTimeoutError
 
     if isinstance(error, OSError) and not isinstance(error, exceptions.RequestException):
         # Sockets' own errors come wrapped; this one comes from looking for the certificates.
@@ -144,7 +145,7 @@ def _fault_of(error: Exception) -> Fault:
         return Fault.NO_TLS
     if isinstance(error, exceptions.ProxyError):
         return Fault.PROXY
-    if isinstance(error, exceptions.Timeout):
+    if isinstance(error, exceptions.Timeout | ReadTimeoutError):
         return Fault.LATE
     unwritable = (
         exceptions.InvalidURL,

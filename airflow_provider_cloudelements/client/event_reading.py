@@ -311,21 +311,24 @@ class _Reader:
         cursor, query = self._look.cursor, self._look.query
         if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
             return ()
+        # Whom it concerns, or what changed: that comes later, and nobody needs to be asked who has the tag.
+        unfinished = not event.instance_ids or (query.needs_objects and not event.notifications)
+        if unfinished and self._is_young(event):
+            return self._hold(event, key)
         if query.instance_id is not None:
             ids: Collection[int] = (query.instance_id,)
         else:
             ids = self._members.of(str(self._tag), event)
-        if self._lacks_something(event, ids) and self._is_young(event):
-            self._held[key] = event.date or self._now
-            return ()
+        # A list of who has the tag that fails in passing is empty.
+        unfinished = not ids or (query.needs_objects and bool(untold_instances(event, ids)))
+        if unfinished and self._is_young(event):
+            return self._hold(event, key)
         return query.rows(event, ids, raw=self._look.raw)
 
-    def _lacks_something(self, event: Event, ids: Collection[int]) -> bool:
-        """Say whether something is missing that may still come."""
-        if not event.instance_ids or not ids:
-            # Whom it concerns; or who has the tag, which a list that fails in passing hides.
-            return True
-        return self._look.query.needs_objects and bool(untold_instances(event, ids))
+    def _hold(self, event: Event, key: str) -> Iterable[EventRow]:
+        """Tell nothing of an event now, so that it is met again."""
+        self._held[key] = event.date or self._now
+        return ()
 
     def _is_young(self, event: Event) -> bool:
         """Say whether it is so young that more of it may still come; a date far in the future is wrong."""

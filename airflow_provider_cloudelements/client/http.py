@@ -276,7 +276,7 @@ class HttpSession:
             )
         except Exception as error:
             failure = failure_of_transport(error, request, self.settings)
-        if failure is not None or answer is None or content is None:
+        if answer is None or content is None:
             # Raised outside the handler: requests puts the whole URL, query included, into its messages, and
             # a chained error would show it.
             raise failure or AssertionError("requests returned nothing")

@@ -95,6 +95,13 @@ def test_an_event_whose_instances_are_named_later_is_waited_for() -> None:
     assert told(states, *look_at(5, 6)) == [["orders"], ["orders"]]
 
 
+def test_who_has_a_tag_is_not_asked_for_an_event_that_is_waited_for() -> None:
+    with Wire(answer([listed([], "DISPATCHED")])) as wire:
+        (batch,) = read_events(account(wire.url).client.http, [look_of(tag="shop", object_types=["orders"])])
+    assert batch.rows == ()
+    assert [each.partition("?")[0] for each in wire.targets()] == ["GET /elements/api-v2/instances/events"]
+
+
 def test_members_of_a_tag_that_are_hidden_in_passing_are_waited_for() -> None:
     hidden = True
 
