@@ -11,7 +11,10 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck
 
-pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin"]
+pytest_plugins = [
+    "airflow_provider_cloudelements.sandbox.pytest_plugin",
+    "tests.support.airflow_fixtures",
+]
 
 # A busy machine is no failure. What gates a change tries the same examples each time; `make soak` looks for
 # others.

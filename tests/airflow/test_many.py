@@ -6,7 +6,6 @@ import time
 from collections import Counter
 
 import pytest
-from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.airflow.leaks import TRIGGER_ARGUMENTS, left_behind, search
@@ -14,10 +13,7 @@ from tests.airflow.test_waiting import eventually
 from tests.airflow.test_watching import keeps_state
 from tests.operators.support import EVENTS, WAYS, Person
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(airflow_version.startswith("3.2."), reason="shown on the oldest and the newest line"),
-]
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 #: More watchers than sensors: only a sensor's way into the triggerer costs a worker's process.
 WATCHERS, SENSORS = 160, 40

@@ -63,7 +63,13 @@ class Ran:
                 yield f"{dag_id}, {each['task_id']}: {self.airflow.task_log(*place)[-3000:]}"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("sqlite", marks=[pytest.mark.newest, pytest.mark.lane("examples on SQLite")]),
+        pytest.param("postgresql", marks=pytest.mark.lane("examples on PostgreSQL")),
+    ],
+)
 def database(request):
     """The metadata database: Airflow's default, and the one that it is run with."""
     if request.param == "sqlite":
@@ -356,6 +362,7 @@ def places(ran: Ran):
     return left_behind(ran.airflow, ran.sandbox)
 
 
+@pytest.mark.lane("examples on PostgreSQL")
 def test_a_secret_is_found_in_every_form_it_may_take():
     secret = "a-secret/with+all=signs"
     texts = [secret, "a-secret%2Fwith%2Ball%3Dsigns", "a-secret/with%2Ball%3Dsigns"]

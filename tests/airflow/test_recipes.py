@@ -11,7 +11,7 @@ from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from tests.airflow.leaks import search
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_microsoft_graph_events"

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.operators.support import Person
 from tests.triggers.support import rotating
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
 DAG_ID = "waiting"
 DAGS = """
@@ -33,9 +32,8 @@ with DAG("waiting", schedule=None, max_active_runs=16):
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(process=True) as running:
-        yield running
+def sandbox(stage):
+    return stage.sandbox
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +43,10 @@ def platform(sandbox):
 
 
 @pytest.fixture(scope="module")
-def airflow(start_airflow, sandbox, platform, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dags")
-    (folder / "waiting.py").write_text(DAGS)
-    running = start_airflow(folder)
-    running.add_connection("plain", **sandbox.connection())
-    running.add_connection("rotating", **platform.connection())
-    return running
+def airflow(stage, sandbox, platform):
+    stage.add_dags({"waiting": DAGS})
+    stage.add_connections({"plain": sandbox.connection(), "rotating": platform.connection()})
+    return stage.airflow
 
 
 @pytest.fixture
