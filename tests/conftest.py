@@ -11,6 +11,9 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck
 
+# What these check says what it compared, as a test does.
+pytest.register_assert_rewrite("tests.support")
+
 pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin"]
 
 # A busy machine is no failure. What gates a change tries the same examples each time; `make soak` looks for

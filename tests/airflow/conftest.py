@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from scripts.local_airflow import LocalAirflow
+from tests.support.running import start_airflow
+
+__all__ = ["airflow_database", "start_airflow"]
 
 
 @pytest.fixture(scope="session")
@@ -18,18 +15,3 @@ def airflow_database() -> None:
     from airflow.utils.db import initdb
 
     initdb()
-
-
-@pytest.fixture(scope="module")
-def start_airflow() -> Iterator[Callable[..., LocalAirflow]]:
-    """
-    Give a function that starts a real Airflow, for the rest of the module.
-
-    It takes what :class:`LocalAirflow` takes, and returns when all is healthy.
-    """
-    with contextlib.ExitStack() as running:
-
-        def start(dags_folder: Path | str, **options: Any) -> LocalAirflow:
-            return running.enter_context(LocalAirflow(dags_folder, **options))
-
-        yield start

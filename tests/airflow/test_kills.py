@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.airflow.postgres import PROGRAMS, postgres
-from tests.airflow.programs import needs
+from tests.support.postgres import PROGRAMS, postgres
+from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes
 
