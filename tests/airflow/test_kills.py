@@ -12,8 +12,8 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.airflow.postgres import PROGRAMS, postgres
-from tests.airflow.programs import needs
+from tests.support.postgres import PROGRAMS, postgres
+from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes
 

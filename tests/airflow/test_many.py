@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.airflow.leaks import TRIGGER_ARGUMENTS, left_behind, search
-from tests.airflow.test_waiting import eventually
-from tests.airflow.test_watching import keeps_state
-from tests.operators.support import EVENTS, WAYS, Person
+from tests.support.leaks import TRIGGER_ARGUMENTS, left_behind, search
+from tests.support.patience import eventually
+from tests.support.platform import EVENTS, WAYS, Person
+from tests.support.runs import keeps_state
 
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
 

@@ -16,11 +16,11 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
-from tests.airflow.leaks import Finding, forms, left_behind, search
-from tests.airflow.postgres import PROGRAMS, postgres
-from tests.airflow.programs import needs
-from tests.airflow.test_waiting import eventually
-from tests.operators.support import Person
+from tests.support.leaks import Finding, forms, left_behind, search, secrets_in
+from tests.support.patience import eventually
+from tests.support.platform import Person
+from tests.support.postgres import PROGRAMS, postgres
+from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes
 
@@ -164,20 +164,6 @@ def answer(airflow, sandbox, dag_id, run_id, map_index):
     whole = f"https://mycoolapp.example.com/?{urlencode(address)}"
     airflow.answer(dag_id, run_id, "ask_person", {"authorization_code": whole}, map_index)
     return address["code"]
-
-
-def secrets_in(known: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return every secret that the connections hold, by connection and field."""
-    found = {}
-    for conn_id, connection in known.items():
-        if connection.get("password"):
-            found[f"{conn_id}.password"] = connection["password"]
-        for field, value in connection["extra"].items():
-            if field.endswith(("_secret", "_token")):
-                found[f"{conn_id}.{field}"] = value
-        for key, value in connection["extra"].get("configuration", {}).items():
-            found[f"{conn_id}.{key}"] = value
-    return found
 
 
 def test_every_example_succeeds(ran):

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.airflow.leaks import search
+from tests.support.leaks import search
 
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
 

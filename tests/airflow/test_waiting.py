@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.operators.support import Person
-from tests.triggers.support import rotating
+from tests.support.patience import eventually, quiet
+from tests.support.platform import Person
+from tests.support.triggers import rotating
 
 pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
@@ -54,15 +52,6 @@ def person(sandbox):
     return Person(sandbox)
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until something is so, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.2)
-    return found
-
-
 def deferred(airflow, tag: str, connection: str = "plain") -> str:
     """Start a run and wait until its sensor is deferred."""
     run_id = airflow.trigger(DAG_ID, {"tag": tag, "connection": connection})
@@ -80,13 +69,6 @@ def logs(airflow, run_id: str) -> dict[str, bytes]:
     """Return the task's log files, the triggerer's part among them."""
     folder = airflow.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}"
     return {path.name: path.read_bytes() for path in folder.rglob("*.log*") if path.is_file()}
-
-
-def quiet(sandbox, seconds: float = 4) -> bool:
-    """Say whether the platform is asked nothing for some polls' time."""
-    before = len(sandbox.requests())
-    time.sleep(seconds)
-    return len(sandbox.requests()) == before
 
 
 def test_it_comes_through_when_the_instance_appears(airflow, sandbox, person):

@@ -15,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_cloudelements.triggers.events import SAVE_AFTER
-from tests.airflow.leaks import left_behind, search
-from tests.airflow.test_waiting import eventually, quiet
-from tests.operators.support import EVENTS, WAYS, Person
+from tests.support.leaks import left_behind, search
+from tests.support.patience import eventually, quiet
+from tests.support.platform import EVENTS, WAYS, Person
+from tests.support.runs import keeps_state
 
 pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
@@ -83,15 +84,6 @@ SOAKS = [
     Storm(count=10_000, instances=20, seconds=360, kills=6, order=order, spread=30)
     for order in ("newest", "oldest")
 ]
-
-
-def keeps_state() -> bool:
-    """Say whether this line of Airflow has state stores (3.3)."""
-    try:
-        import airflow.models.asset_state_store  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from cryptography.fernet import Fernet
 from airflow_provider_cloudelements.client.callback import TEST_EVENT_PREFIX
 from airflow_provider_cloudelements.webhooks import DEFAULT_WEBHOOK_CONN_ID
 from scripts.local_airflow import LocalAirflow
-from tests.airflow.forgeries import (
+from tests.support.forgeries import (
     KINDS,
     MOST_BYTES,
     MOST_LEVELS,
@@ -41,8 +41,9 @@ from tests.airflow.forgeries import (
     nested,
     signature,
 )
-from tests.airflow.leaks import left_behind, search
-from tests.airflow.receiving import (
+from tests.support.leaks import left_behind, search
+from tests.support.platform import WAYS
+from tests.support.receiving import (
     EXAMPLE,
     EXAMPLE_ID,
     in_module,
@@ -51,7 +52,6 @@ from tests.airflow.receiving import (
     runs,
     unpause,
 )
-from tests.operators.support import WAYS
 
 pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 

@@ -9,9 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from scripts.demo_connections import connections
-from tests.airflow.leaks import search
-from tests.airflow.programs import needs
-from tests.airflow.test_real_airflow import secrets_in
+from tests.support.leaks import search, secrets_in
+from tests.support.programs import needs
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.lane("shared")]
 

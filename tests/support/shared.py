@@ -10,9 +10,8 @@ from pathlib import Path
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.local_airflow import LocalAirflow
-from tests.airflow.leaks import left_behind, search
-from tests.airflow.receiving import key_of, receiving_airflow
-from tests.airflow.test_real_airflow import secrets_in
+from tests.support.leaks import left_behind, search, secrets_in
+from tests.support.receiving import key_of, receiving_airflow
 
 #: By default Airflow takes a triggerer for dead after half a minute.
 IMPATIENT = {
