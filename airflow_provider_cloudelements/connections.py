@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, ELEMENT_FIELDS, FormField
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
 
-#: Path under which every environment and both brands serve the API (dossier 1: SEED, KY, OC).
+#: Path under which every environment and both brands serve the API (fact F1).
 API_PREFIX = "/elements/api-v2"
 
 DEFAULT_CONN_ID = "cloudelements_default"
@@ -164,7 +164,7 @@ def is_loopback(host: str) -> bool:
 def _base_url(reader: _Reader, verify_tls: bool) -> str:
     """Return the origin that a connection names, in one form.
 
-    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (dossier 1).
+    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2).
     """
     connection = reader.connection
     text = (connection.host or "").strip()
@@ -268,7 +268,7 @@ class ConnectionSettings:
 
     @property
     def authorization_header(self) -> str:
-        """The Authorization header of a call without an element token (dossier 2.1)."""
+        """The Authorization header of a call without an element token (fact F3)."""
         return self.authorization or f"User {self.user_secret}, Organization {self.organization_secret}"
 
     @property
@@ -276,7 +276,7 @@ class ConnectionSettings:
         """Every secret in these settings, for the masker and for redaction."""
         values = (self.user_secret, self.organization_secret, self.authorization, self.proxy)
         found = [value or "" for value in values]
-        # "Bearer x", or the documented words (dossier 2.1): what follows the word is as good as the header.
+        # "Bearer x" (fact F11), or the documented words (F3): what follows the word is as good as the header.
         for pair in (self.authorization or "").split(","):
             found.append(pair.strip().partition(" ")[2].strip())
         if self.proxy and (password := urlsplit(self.proxy).password):

@@ -1,4 +1,7 @@
-"""The Cloud Elements API: requests in, frozen dataclasses out. Of Airflow it knows the exception base."""
+"""The Cloud Elements API: requests in, frozen dataclasses out. Of Airflow it knows the exception base.
+
+Fact F1, unknown U1 and the like are numbers of ``docs/api-facts.md``.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,7 @@ class CloudElementsClient:
         return InstanceClient(self.instances, instance_id_of(instance_id), token)
 
     def organization(self) -> Mapping[str, Any]:
-        """Read the organization (``GET /organizations/me``): needs only the two secrets (dossier 0a no. 15).
+        """Read the organization (``GET /organizations/me``): needs only the two secrets (fact F12).
 
         :raises CloudElementsAuthError: A secret is not accepted.
         """

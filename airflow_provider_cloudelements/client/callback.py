@@ -40,7 +40,7 @@ TEST_EVENT_PREFIX = "airflow-test-"
 #: The ``objectType`` of a test's only event.
 TEST_OBJECT_TYPE = "airflow-test"
 
-#: Length of an ``eventId`` (dossier 6.3).
+#: Length of an ``eventId`` (fact F249).
 _EVENT_ID_LENGTH = 20
 
 
@@ -54,7 +54,7 @@ def notify_test(
 ) -> None:
     """Send one test notification to a callback URL; return when it is answered with 2xx.
 
-    The body has the shape of dossier 6.3, with what only the platform knows (account, user, hub) left zero or
+    The body has the shape of F247 to F250, with what only the platform knows (account, user, hub) zero or
     empty. Nothing is sent twice, no redirect is followed, and no login goes along: neither one of ``.netrc``
     nor user and password of the URL. Certificates are verified, with ``REQUESTS_CA_BUNDLE`` if that is set.
 
@@ -63,7 +63,7 @@ def notify_test(
     :param instance: Whose notification it shall look like.
     :param signature_key: Key that the body is signed with, as the instance has it; ``None``: not signed.
     :param timeout: Seconds for the whole test, name look-up included; more than zero. The platform's own
-        limit is not known (dossier 6.1).
+        limit is not known (unknown U241).
     :param proxy: Address of a proxy. Default: as the environment says.
     :raises CloudElementsValidationError: An argument is malformed, or the receiver answered what no later try
         of the same can change: 3xx, 4xx other than 429.
@@ -100,7 +100,7 @@ def notify_test(
 
 
 def _envelope(instance: Instance, event_id: str) -> dict[str, Any]:
-    """Return a notification (dossier 6.3) whose only event says that it is a test."""
+    """Return a notification (fact F247) whose only event says that it is a test."""
     now = pendulum.now("UTC")
     return {
         "id": "0",

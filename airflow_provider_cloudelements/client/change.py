@@ -123,7 +123,7 @@ def reauthenticate(
     journal: Journal | None = None,
     settle_time: float | None = None,
 ) -> Changed:
-    """Give an instance what its vendor's login needs now; id and token stay (dossier 3.7: CH).
+    """Give an instance what its vendor's login needs now; id and token stay (fact F134).
 
     Credentials that it has already, by their fingerprints, are written only to one that does not work; a
     code never goes out twice.

@@ -84,7 +84,7 @@ class InstanceSpec:
 
     def tags_to_create(self, fingerprints: Fingerprints) -> list[str]:
         """Return the tags of a new instance: people's, the marker, the fingerprint, the origin."""
-        # The platform makes a tag of the name when none is sent (dossier 8.4 no. 9). The marker is always
+        # The platform makes a tag of the name when none is sent (fact F172). The marker is always
         # sent, so the name is added here, or instances made by Airflow alone would lack it.
         people = self.tags if self.tags is not None else (self.name,)
         fingerprint = fingerprints.tag(self.credentials)
@@ -222,8 +222,8 @@ def hidden(key: str, instance: Instance) -> bool:
 def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints) -> Known:
     current = instance.configuration.get(key)
     if current and current.strip("*") and not key.startswith(PLATFORMS_OWN):
-        # Not masked: older samples show secrets in clear (dossier 4.3). A refresh token that shows is no
-        # measure: Microsoft replaces it at each use (dossier 0b), and writing the first one back would undo
+        # Not masked: older samples show secrets in clear (fact F169). A refresh token that shows is no
+        # measure: Microsoft replaces it at each use (fact F130), and writing the first one back would undo
         # that, each time, until it has expired.
         return Known.SAME if current == configuration_text(value) else Known.CHANGED
     return fingerprints.compare(instance.tags, key, value)
@@ -292,7 +292,7 @@ def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable
 
 
 def plain_text(text: str) -> str:
-    """Make names and tags comparable: the platform strips HTML (CH), by a rule that is not documented."""
+    """Make names and tags comparable: the platform strips HTML (fact F171), by an unknown rule (U165)."""
     # Until nothing changes: what is left of nested markup by one pass is markup to the next one, and texts
     # are compared that the platform has passed over already. Markup goes first, as on the platform.
     while (plain := re.sub(r"<[^<>]*>", "", text)) != text or (plain := html.unescape(text)) != text:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_TEXT = 600
 _REQUEST_ID = re.compile(r"[\w.:-]{1,80}")
 
-#: One class for each status that means something of its own (dossier 2.3, 8.2).
+#: One class for each status that means something of its own (facts F43, F45, F46).
 _KINDS: dict[int, type[CloudElementsError]] = {
     400: CloudElementsValidationError,
     401: CloudElementsAuthError,
@@ -43,7 +43,7 @@ _KINDS: dict[int, type[CloudElementsError]] = {
     429: CloudElementsRateLimitError,
 }
 
-#: Answers that may say how long to wait (429: dossier 8.1; 503: HTTP's own rule).
+#: Answers that may say how long to wait (429: unknown U41; 503: HTTP's own rule).
 _MAY_ASK_TO_WAIT = (429, 503)
 
 _HINTS = {

@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: Seconds for which an order that was seen is trusted. Then the whole list is read again: an order that is
-#: not documented may change, or was chance.
+#: not documented (unknown U281) may change, or was chance.
 TRUST_TIME = 900.0
 
 #: Before any event; what is told of an earlier date is told of this one.
@@ -47,7 +47,7 @@ class EventCursor:
 
         :param when: ``now``; ``earliest``, everything that the platform still has; or a date: ISO 8601 or a
             ``datetime``, in UTC where it names no zone. Of a moment its second counts: the platform's dates
-            may be cut to whole seconds (dossier 6.3), and what happened just after it would seem older.
+            may be cut to whole seconds (fact F57), and what happened just after it would seem older.
         :raises CloudElementsValidationError: It is none of these.
         """
         if when == "now":

@@ -216,8 +216,8 @@ class EventStream:
     """What is new to one look, a row at a time, however much that is.
 
     Iterate it to its end, then take :attr:`cursor`. Rows come in the order of the list, which is not
-    documented: to sort them, all would have to be kept. Memory is that of two pages, and of twelve characters
-    for each event of ``SETTLE_TIME``.
+    known (unknown U281): to sort them, all would have to be kept. Memory is that of two pages, and of twelve
+    characters for each event of ``SETTLE_TIME``.
 
     :param http: Sends the calls.
     :param look: For what, and from where on.

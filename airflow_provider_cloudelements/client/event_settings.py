@@ -1,4 +1,4 @@
-"""What an instance's events shall be: typed, checked, written as configuration keys (dossier 5.1, 5.3)."""
+"""What an instance's events shall be: typed, checked, written as configuration keys (facts F201 to F210)."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ EVENT_POLLER_CONFIGURATION = "event.poller.configuration"
 EVENT_POLLER_URLS = "event.poller.urls"
 EVENT_OBJECTS = "event.objects"
 
-#: Both spellings of the second are in use; which one an element takes, its documentation says (dossier 5.1).
+#: Both spellings of the second are in use (fact F202); which one an element takes, its documentation says.
 VendorType = Literal["polling", "webhook", "webhooks"]
 
 _URLS_SEPARATOR = "|"
 _OBJECTS_SEPARATOR = ","
-#: Stands in an element's metadata for the name of any object (dossier 5.1).
+#: Stands in an element's metadata for the name of any object (fact F206).
 _PLACEHOLDER = "{objectName}"
 
 
 class PollerDates(TypedDict, total=False):
-    """Where a polled record's dates stand and how they are written (dossier 5.3).
+    """Where a polled record's dates stand and how they are written (fact F210).
 
     Formats are those of Java's SimpleDateFormat, or the word ``milliseconds``.
     """
@@ -48,7 +48,7 @@ class PollerDates(TypedDict, total=False):
 
 
 class PollerResource(TypedDict, total=False):
-    """How one resource is polled (dossier 5.3).
+    """How one resource is polled (fact F210).
 
     ``url`` is a path at the hub and may hold date macros; ``createdCheckTolerance`` and ``pollDelay`` are in
     seconds.
@@ -78,9 +78,9 @@ class EventSettings:
     :param vendor_type: How the platform learns of events: ``polling``, or ``webhook``, which some elements
         spell ``webhooks``.
     :param poller_interval: Time between two polls, whole minutes, as an integer or a ``timedelta``; at least
-        one minute (dossier 0a no. 18). Kept as an integer. The platform's default is 15.
+        one minute (fact F203). Kept as an integer. The platform's default is 15.
     :param poller_configuration: Resource name to what :class:`PollerResource` describes. The platform
-        recommends to change it only with its support's help (dossier 5.1).
+        recommends to change it only with its support's help (fact F205).
     :param poller_urls: Names of resources, for older pollers.
     :param objects: Names of resources, for newer pollers; they stand in the element's metadata.
     :raises CloudElementsValidationError: A value is malformed. Names the argument, never the value.
@@ -105,8 +105,8 @@ class EventSettings:
     def configuration(self) -> dict[str, Any]:
         """Return the configuration keys and values; only what was given is among them.
 
-        The poller's configuration is an object. Both that and a JSON text are documented (dossier 5.1); the
-        object is named first, the platform itself turns it into text (dossier 4.2), and what reads back is
+        The poller's configuration is an object. Both that and a JSON text are documented (fact F204); the
+        object is named first, the platform itself turns it into text (fact F168), and what reads back is
         then compared by meaning, where two texts could differ by a space.
         """
         values = {
@@ -128,7 +128,7 @@ def unsupported(settings: EventSettings, metadata: ElementMetadata | None) -> st
     ``objects`` alone asks for no polling: it names resources, and the platform learns of them as it may.
 
     :param settings: What the events shall be.
-    :param metadata: What the element can do (dossier 5.4); ``None`` when nobody knows.
+    :param metadata: What the element can do (fact F86); ``None`` when that is not known.
     :return: One sentence; ``None`` when it can, when the metadata do not tell or name no method, or when
         nothing is asked for but that events be off.
     """

@@ -1,7 +1,7 @@
 """Reading events: the calls, and a reader that loses none though the platform promises little.
 
-What is not documented (dossier 6.6, 13): the order of the list and how long it keeps an event. There is no
-filter by date, and an event becomes visible late. So a reader may not stop at the first event that it knows,
+What is not known (U281, U282): the order of the list and how long it keeps an event. There is no known filter
+by date (U283), and an event becomes visible late. So a reader may not stop at the first event that it knows,
 and may not move its cursor past what may still appear, nor past a page that it left unread.
 """
 
@@ -29,8 +29,8 @@ from airflow_provider_cloudelements.exceptions import (
 
 log = logging.getLogger(__name__)
 
-#: Seconds after its date in which an event may still appear in the list. Ten seconds were seen (dossier 6.6:
-#: CH); nothing is promised.
+#: Seconds after its date in which an event may still appear in the list. Ten seconds were seen (fact F284);
+#: nothing is promised (unknown U284).
 SETTLE_TIME = 600.0
 #: Most seconds of it: a month.
 LONGEST_SETTLE_TIME = 31 * 86_400.0
@@ -55,7 +55,7 @@ class EventsApi:
         return self._http.list_pages(_path(instance_id))
 
     def list(self, instance_id: int | None = None) -> Iterator[Event]:
-        """Yield the events, a page at a time, in the platform's order, which is not documented.
+        """Yield the events, a page at a time, in the platform's order, which is not known (unknown U281).
 
         :param instance_id: Only those of this instance; default: of all in the account.
         """

@@ -36,11 +36,11 @@ class InstanceState(StrEnum):
 
     HEALTHY = "healthy"
     #: Calls through it are refused: by a person's wish, or by the platform's, after refreshes that failed
-    #: (dossier 0a no. 17).
+    #: (fact F133).
     DISABLED = "disabled"
-    #: The platform says that its stored authentication is broken (dossier 4.3).
+    #: The platform says that its stored authentication is broken (fact F188).
     INVALID = "invalid"
-    #: The vendor does not accept its credentials (401: HC:troubleshooting-401-errors).
+    #: The vendor does not accept its credentials (401: fact F137).
     NEEDS_REAUTHENTICATION = "needs re-authentication"
     #: No good answer came from the vendor, for any other reason.
     UNREACHABLE = "unreachable"

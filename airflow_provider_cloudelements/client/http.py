@@ -43,14 +43,14 @@ CONNECT_TIMEOUT = 10.0
 #: Longest pause before a call is sent again. An answer that asks for more is given to the caller, whose
 #: task can wait without holding a worker.
 LONGEST_PAUSE = 60.0
-#: Answers after which a call that may be repeated is sent again (design: 429 with a small cap only, since
-#: it may also mean "too big": dossier 8.1).
+#: Answers after which a call that may be repeated is sent again (502: fact F47; 429 a few times only, since
+#: it may also mean "too big": fact F49).
 PASSING_STATUSES = frozenset({429, 502, 503, 504})
-#: Calls that may be sent twice with the same effect (dossier 8.3).
+#: Calls that may be sent twice with the same effect (fact F59).
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-#: Bytes of a body. Larger ones are answered with 429 (dossier 8.1), as if they came too fast.
+#: Bytes of a body. Larger ones are answered with 429 (fact F49), as if they came too fast.
 LARGEST_BODY = 8 * 1024 * 1024
-#: Page size of the platform's lists: the default and the most where either is documented (dossier 4.6).
+#: Page size of the platform's lists: the default and the most where known (fact F55, unknown U42).
 PAGE_SIZE = 200
 
 USER_AGENT = f"airflow-provider-cloudelements/{__version__} python/{platform.python_version()}"
@@ -110,7 +110,7 @@ class HttpSession:
         :param params: Query; a list value repeats its key.
         :param body: Sent as JSON, unless ``None``.
         :param token: Element token. It is added to this call only and never kept in the session: a stray one
-            changes what other calls mean (dossier 2.2: CH#2124).
+            changes what other calls mean (facts F9, F10).
         :param timeout: Seconds to wait for an answer; default: the connection's ``request_timeout``.
         :param repeatable: Whether the call may be sent twice; default: by its verb. One that may not is sent
             again only when it is proven that it never left.
@@ -149,9 +149,9 @@ class HttpSession:
     ) -> Iterator[list[Any]]:
         """Yield a list's pages, as they are asked for.
 
-        A 404 is an empty page (dossier 0a no. 3), and an empty page ends the list: a next-page token may come
-        with the last page of an element's resource (dossier 7.1). One that comes after others is yielded as
-        well: with the platform's own lists a token means that there is more, so that such a list broke off.
+        A 404 is an empty page (fact F53, unknown U44), and an empty page ends the list: a next-page token may
+        come with the last page of an element's resource (fact F52). One that comes after others is yielded as
+        well: with the platform's own lists a token means that there is more (F51), so such a list broke off.
 
         :param path: Path of the list.
         :param params: Query of every page.
@@ -243,7 +243,7 @@ class HttpSession:
     def _authorization(self, token: str | None) -> str:
         if token is None:
             return self.settings.authorization_header
-        if self.settings.authorization:
+        if self.settings.authorization:  # unknown U2
             raise CloudElementsConnectionError(
                 f"Connection {self.settings.conn_id!r}, field 'authorization': how a raw header goes "
                 "together with an element token is not documented. Use the User and Organization secrets for "
@@ -263,7 +263,7 @@ class HttpSession:
                 data=request.data,
                 headers=request.headers,
                 timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
-                # A redirect would turn a POST into a GET, and could carry the secrets elsewhere.
+                # A redirect (unknown U3) would turn a POST into a GET, and could carry the secrets elsewhere.
                 allow_redirects=False,
                 stream=True,
             )
@@ -364,7 +364,7 @@ def _without_query(path: str) -> str:
 
 
 def _no_query(record: logging.LogRecord) -> bool:
-    """Cut the query off our addresses in what urllib3 logs: an app's secret can stand in it (dossier 3.1)."""
+    """Cut the query off our addresses in what urllib3 logs: an app's secret can stand in it (fact F122)."""
     args = record.args
     if isinstance(args, tuple) and any(isinstance(arg, str) and API_PREFIX in arg for arg in args):
         record.args = tuple(

@@ -1,6 +1,6 @@
 """How an instance is recognised again: by a marker tag, and by a fingerprint of what authenticated it.
 
-The platform knows neither an idempotency key nor unique names (dossier 8.3), and shows secrets as asterisks.
+The platform has neither an idempotency key nor unique names (fact F162), and shows secrets as asterisks.
 Tags are the one thing that it keeps for us, finds by, and shows as written.
 """
 

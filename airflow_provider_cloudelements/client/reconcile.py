@@ -1,8 +1,8 @@
 """What a receiver should have got, compared with what was delivered to it.
 
 Neither list can be trusted to be whole: how long the platform keeps events and deliveries, and in which order
-it lists them, is not documented. So an event counts as delivered only where its delivery says so. Every doubt
-makes it missing, which costs a repetition, and loses nothing.
+it lists them, is not known (U281, U282, U244). So an event counts as delivered only where its delivery
+says so. Every doubt makes it missing, which costs a repetition, and loses nothing.
 """
 
 from __future__ import annotations

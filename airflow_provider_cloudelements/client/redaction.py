@@ -13,8 +13,7 @@ from urllib.parse import quote, quote_plus
 ASTERISKS = "***"
 
 #: Words that make a configuration key's value a secret. The platform itself masks password, oauth.api.key
-#: and oauth.api.secret on reading (dossier 4.3: CH); the rest is what elements call theirs, and the
-#: signature key.
+#: and oauth.api.secret on reading (fact F169); the rest is what elements call theirs, and the signature key.
 _SECRET_WORDS = re.compile(
     r"passw|passphrase|passcode|pwd|secret|token|credential|cookie|jwt|certificate|authorization"
     r"|(api|app|account|access|client|consumer|encryption|license|private|shared|signature|subscription)[._-]?key"
@@ -25,7 +24,7 @@ _SECRET_WORDS = re.compile(
 _NOT_SECRET = re.compile(r"(url|interval|type|enabled|expir\w*)$", re.IGNORECASE)
 
 
-# Keys whose values may be shown. Elements name their own keys, so nobody knows all that hold a secret.
+# Keys whose values may be shown. Elements name their own keys, so not all secret ones are known (U164).
 _SHOWN = re.compile(
     r"^event\.|(scope|url|username|domain|site|type|enabled|interval|name|version)$", re.IGNORECASE
 )

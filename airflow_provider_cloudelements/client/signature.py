@@ -1,7 +1,7 @@
 """Signing a notification, and telling a signed one from a forged one.
 
 The signature says who wrote the body, and nothing of when: it holds no time, so whoever saw a notification
-can send it again. Receivers drop what they had already by ``message.eventId`` (dossier 6.2).
+can send it again. Receivers drop what they had already by ``message.eventId`` (fact F245).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
-#: Header with the signature; there only when the instance has a signature key (dossier 6.1).
+#: Header with the signature; there only when the instance has a signature key (fact F242).
 SIGNATURE_HEADER = "Elements-Webhook-Signature"
-#: Header that every delivery has, never empty; what it means beyond that is not known (dossier 6.1, 13).
+#: Header that every delivery has, never empty (fact F241); what it means is not known (unknown U242).
 WEBHOOK_ID_HEADER = "Elements-Webhook-Id"
 
 _PREFIX = "sha256="
-#: What the platform sent until early 2016 (dossier 6.2).
+#: What the platform sent until early 2016 (fact F246).
 _OLD_PREFIX = "sha1="
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
 def sign(body: bytes, key: str) -> str:
-    """Return the signature that the platform puts into ``Elements-Webhook-Signature`` (dossier 6.2).
+    """Return the signature that the platform puts into ``Elements-Webhook-Signature`` (facts F243, F244).
 
     :param body: The raw body, byte for byte as it is sent.
     :param key: The instance's signature key (``event.notification.signature.key``), not empty.

@@ -119,7 +119,7 @@ class Target:
         instance = self.look_up(instances)
         if instance is None:
             raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
-        # A list may tell less of an instance than a read of it does (dossier 4.1: hydrate).
+        # A list may tell less of an instance than a read of it does (unknown U167).
         return instance if self.tag is None else instances.get(instance.id)
 
 

@@ -17,7 +17,7 @@ def read_consent(answer: Any, state: str | None = None) -> str | None:
     """Return the authorization code that an answer holds.
 
     :param answer: A code as it is, or the address that the vendor sent the person to, with ``code`` and
-        ``state`` in its query (dossier 3.2).
+        ``state`` in its query (fact F127).
     :param state: The state that the consent link was made with. An address is only taken when it brings the
         same one: another's code would connect the instance to another's account.
     :return: ``None`` when the answer is empty; Jinja writes a missing one as ``None``.

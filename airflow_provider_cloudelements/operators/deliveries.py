@@ -20,7 +20,7 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
     """Send the notifications again that are queued for a receiver, and reactivate its subscription.
 
     To be run when a receiver works again: after its last failed retry, or with the policy ``queue`` after the
-    first, the platform keeps notifications and sends none (dossier 6.4). What comes then may have come
+    first, the platform keeps notifications and sends none (fact F257). What comes then may have come
     before: a receiver recognises it by its ``eventId``.
 
     Exactly one of ``callback_url``, ``instance_id`` and ``instance_key`` is given.

@@ -104,8 +104,8 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         be empty. Default: 1,000.
     :param max_xcom_bytes: Most bytes of them, as JSON. Default: 262,144.
     :param max_pages: Most pages that are read. Default: 1,000, that is 200,000 events.
-    :param include_raw: Whether to tell the vendor's body as well, up to 16,384 bytes of each. Nobody knows
-        what a vendor puts there. Default: ``False``.
+    :param include_raw: Whether to tell the vendor's body as well, up to 16,384 bytes of each. What a vendor
+        puts there is not known (unknown U321). Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``count``; ``events``, those of the sensor, oldest first, or ``None`` where they were written;
         ``path`` of the file, or ``None``; and ``cursor``, which is also XCom ``cursor``. A line of the file

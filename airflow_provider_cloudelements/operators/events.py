@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     """Switch an instance's events on, and make sure by reading back that they are as asked.
 
-    Only what differs is written, in one ``PATCH`` of the configuration (dossier 5.2). Before that the
+    Only what differs is written, in one ``PATCH`` of the configuration (fact F208). Before that the
     element's metadata are asked whether it has such events.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
@@ -47,7 +47,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     :param instance_key: In its place: as given to the create operator. Templated.
     :param event_callback_url: Where notifications are sent. Default: what the element connection says, else
         what the instance has. ``None`` says that none is needed: events are then kept to be read. A changed
-        one makes a new subscription on the platform (dossier 5.2). Templated.
+        one makes a new subscription on the platform (fact F209). Templated.
     :param event_signature_key: Key that notifications are signed with. Default: what the element connection
         says, where a secret belongs; else what the instance has. Templated.
     :param vendor_type: How the platform learns of events: ``polling``, or ``webhook``, which some elements

@@ -78,7 +78,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         ``configuration`` or the element connection says, else ``True``; the platform's own is false.
     :param event_callback_url: Where events are delivered (``event.notification.callback.url``). Default: what
         ``configuration`` or the element connection says. ``None`` says that none is given: events can then
-        only be read. One that an existing instance has stays, since how to take it away is not documented.
+        only be read. One that an existing instance has stays: how to take it away is not known (U166).
         Templated.
     :param event_configuration: Further ``event.*`` keys, such as ``event.poller.refresh_interval``.
         Templated.

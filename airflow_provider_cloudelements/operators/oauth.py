@@ -21,7 +21,7 @@ XCOM_URL = "url"
 XCOM_STATE = "state"
 
 #: Where Microsoft asks for consent. It gives a refresh token only for this scope; without one, the instance
-#: dies with its first access token (dossier 0b).
+#: dies with its first access token (fact F130).
 _MICROSOFT_HOST = "login.microsoftonline.com"
 _OFFLINE = "offline_access"
 
@@ -43,7 +43,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
     :param parameters: Further parameters of the call that an element wants, such as ``{"siteAddress": ...}``.
         Templated.
     :param post: Whether the app's secret goes in a body instead of the query, which logs on the platform's
-        side may keep. Known of the generated client only (dossier 3.1: SDK). Default: ``False``.
+        side may keep. Only the vendor's generated client knows it (fact F123). Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``url``, ``state``, ``element``.
     :raises CloudElementsValidationError: The connection lacks what the link is made of.

@@ -1,4 +1,4 @@
-"""The organization and the account that the secrets belong to. Their fields are the sandbox's own."""
+"""The organization and the account that the secrets belong to. Their fields are made up (choice C4)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from airflow_provider_cloudelements.sandbox.router import Handler
 from airflow_provider_cloudelements.sandbox.web import Call, json_reply
 
 ACCOUNT = {"id": 31, "name": "Sandbox account", "externalId": "sandbox-account", "defaultAccount": True}
-#: The account setting that says what becomes of a failed delivery (dossier 6.4), and its values.
+#: The account setting that says what becomes of a failed delivery (fact F255), and its values.
 POLICY = "notification.webhook.failure.policy"
 RETRY, QUEUE = "retry", "queue"
 POLICIES = (RETRY, QUEUE)
 _MOST_SETTINGS = 200
 
-#: The person whose secrets the sandbox takes; CH requires these four fields.
+#: The person whose secrets the sandbox takes, made up (choice C4).
 USER = {"id": 77, "emailAddress": "sandbox@example.com", "firstName": "Sandy", "lastName": "Box"}
 ORGANIZATION = {"id": 11, "name": "Sandbox organization", "active": True}
 
-#: For the bearer flow (0a no. 5): public, like everything about the sandbox's person.
+#: For the bearer flow (fact F11): public, like everything about the sandbox's person.
 USERNAME = "sandbox@example.com"
 PASSWORD = "sandbox"  # noqa: S105 - a fake, public on purpose
 
 
 def organization_me(_call: Call) -> Response:
-    """GET /organizations/me: the best connection test, needs User and Organization only (0a no. 15)."""
+    """GET /organizations/me: the best connection test, needs User and Organization only (fact F12)."""
     return json_reply(ORGANIZATION)
 
 
@@ -41,7 +41,7 @@ def no_account_call(_call: Call) -> Response:
 
 
 def check_account(number: int | None) -> None:
-    """Refuse another's account (CH:events/analytics.js).
+    """Refuse another's account (fact F45).
 
     :param number: an account's id, or None for what is none.
     """
@@ -50,14 +50,14 @@ def check_account(number: int | None) -> None:
 
 
 def get_settings(call: Call) -> Response:
-    """GET /accounts/settings: all settings, notification.webhook.failure.policy among them (0a no. 14)."""
+    """GET /accounts/settings: all settings, notification.webhook.failure.policy among them (fact F258)."""
     return json_reply(call.state.account_settings)
 
 
 def change_settings(call: Call) -> Response:
-    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: echoes them (CH:persister.js).
+    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: echoes them (fact F258).
 
-    The answer holds all of them; settings without a meaning here are kept as they come (both choices).
+    The answer holds all of them; settings without a meaning here are kept as they come (choice C251).
     """
     if "id" in call.params:
         check_account(call.number("id"))
@@ -73,7 +73,7 @@ def change_settings(call: Call) -> Response:
 
 
 def or_resource(platform: Handler, resource: Handler) -> Handler:
-    """Return a handler for /accounts, which is the element's resource with an Element token (0a no. 4).
+    """Return a handler for /accounts, which is the element's resource with an Element token (fact F9).
 
     :param platform: answers without an Element token.
     :param resource: answers with one.
@@ -89,7 +89,7 @@ def or_resource(platform: Handler, resource: Handler) -> Handler:
 
 
 def authenticate(call: Call) -> Response:
-    """POST /authentication {username, password}: {token} for ``Authorization: Bearer`` (0a no. 5)."""
+    """POST /authentication {username, password}: {token} for ``Authorization: Bearer`` (fact F11)."""
     body = call.json_object()
     if body.get("username") != USERNAME or body.get("password") != PASSWORD:
         raise unauthorized()
@@ -97,7 +97,7 @@ def authenticate(call: Call) -> Response:
 
 
 def secrets(call: Call) -> Response:
-    """GET /authentication/secrets with a bearer token: the two secrets (0a no. 5)."""
+    """GET /authentication/secrets with a bearer token: the two secrets (fact F11)."""
     settings = call.state.settings
     return json_reply(
         {"userSecret": settings.user_secret, "organizationSecret": settings.organization_secret}

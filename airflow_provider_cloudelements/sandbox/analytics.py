@@ -1,7 +1,7 @@
-"""Handlers of /instances/events/analytics and /dispositions (dossier 6.6: CH:events/analytics.js, SDK).
+"""Handlers of /instances/events/analytics and /dispositions (facts F285, F286).
 
-Known are the parameters, the refusals, and that an hour by the minute has 61 rows. The shape of rows is the
-sandbox's choice, and so is the day before now where nobody says from and to.
+Of analytics the platform has other rows (fact F288). What dispositions look like, and that a call
+without from and to is about the last day, is choice C287.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STEPS = {
 }
 INTERVALS = (*_MONTHS, *_STEPS)
 
-#: More rows are refused (a choice): ten thousand are a week by the minute.
+#: More rows are refused (choice C287): ten thousand are a week by the minute.
 _MOST_ROWS = 10_100
 
 
@@ -97,7 +97,7 @@ def _arrived(event: Event) -> float:
 
 
 def _span(call: Call) -> tuple[datetime, datetime]:
-    """Return from and to; an end before the beginning is 400 (CH)."""
+    """Return from and to; an end before the beginning is 400 (fact F286)."""
     dates: dict[str, datetime] = {}
     for name in ("from", "to"):
         text = call.value(name)
@@ -117,7 +117,7 @@ def _span(call: Call) -> tuple[datetime, datetime]:
 
 
 def _starts(call: Call) -> list[datetime]:
-    """Return the beginnings of all intervals, the one at the end included: an hour has 61 minutes (CH)."""
+    """Return the beginnings of all intervals, the one at the end included: an hour has 61 (fact F287)."""
     for text in call.values("accountIds[]"):
         check_account(to_id(text))
     begin, end = _span(call)

@@ -35,7 +35,7 @@ from airflow_provider_cloudelements.sandbox.web import Call, error_reply
 
 logger = logging.getLogger(__name__)
 
-#: The headers that every answer exposes (CH:general/headers.js).
+#: The headers that every answer exposes (fact F48).
 EXPOSED_HEADERS = (
     "Elements-Returned-Count, Elements-Total-Count, Elements-Request-Id, Elements-Next-Page-Token,"
     " Elements-Trace-Id, Elements-Error, Content-Disposition"
@@ -178,7 +178,7 @@ class SandboxApp:
         return response.status_code
 
     def _perform(self, router: Router, call: Call) -> Response:
-        """Let the handler of a path answer; every error becomes the error body."""
+        """Let the handler of a path answer; every error becomes the error body (order: choice C3)."""
         try:
             self.state.sessions.catch_up()
             self.state.agenda.catch_up()
@@ -198,7 +198,7 @@ class SandboxApp:
                 _check_accept(call)
             response = handler(call)
             if call.instance is not None:
-                response.headers["Elements-Element-Instance-Id"] = str(call.instance.id)
+                response.headers["Elements-Element-Instance-Id"] = str(call.instance.id)  # fact F322
             return response
         except ApiError as error:
             return error_reply(error, call.request_id)
@@ -248,12 +248,12 @@ async def _read_body(call: Call, receive: Receive) -> bool:
 
 
 def _too_big(call: Call) -> Response:
-    """Answer a body over 8 MB: with 429 (HC:technical-restrictions)."""
+    """Answer a body over 8 MB: with 429 (fact F49)."""
     return error_reply(ApiError(429, "The request body is larger than 8 MB"), call.request_id)
 
 
 def _check_accept(call: Call) -> None:
-    """Refuse with 406 what does not accept JSON (DP:_includes/error-codes.md)."""
+    """Refuse with 406 what does not accept JSON (fact F46)."""
     accept = call.headers.get("accept")
     if accept and "json" not in accept and "*/*" not in accept and "application/*" not in accept:
         raise ApiError(406, "Not acceptable: the answer is application/json")
@@ -276,7 +276,7 @@ def _faulty(call: Call, fault: Fault) -> Response:
 
 
 async def _send(send: Send, response: Response, call: Call, *, cut: bool = False) -> None:
-    """Send an answer with the headers that every answer has (dossier 2.4), or the first half of it."""
+    """Send an answer with the headers that every answer has (fact F48), or the first half of it."""
     headers: list[tuple[bytes, bytes]] = [
         *response.raw_headers,
         (b"elements-request-id", call.request_id.encode()),

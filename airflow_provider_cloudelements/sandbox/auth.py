@@ -1,4 +1,4 @@
-"""The Authorization header: its words, and which call needs which (dossier 2.1, 2.2 and 0a)."""
+"""The Authorization header: its words, and which call needs which (facts F3 to F9)."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ USER, ORGANIZATION, ELEMENT, BEARER = "User", "Organization", "Element", "Bearer
 
 
 class Access(Enum):
-    """Which words of Authorization a call takes (SEED; HC; OC; DP:_includes/authentication.md)."""
+    """Which words of Authorization a call takes."""
 
-    #: User and Organization; an Element token beside them is not looked at (0a no. 4).
+    #: User and Organization; an Element token beside them is not looked at (facts F6, F9).
     PLATFORM = "platform"
-    #: All three: the id-less twins, which act on the token's instance.
+    #: All three: the id-less twins, which act on the token's instance (fact F8).
     TOKEN = "token"  # noqa: S105 - a name
-    #: User and Element; Organization may be there: the calls to the vendor.
+    #: User and Element; Organization may be there: the calls to the vendor (facts F7, F328).
     RESOURCE = "resource"
-    #: As RESOURCE, but open to a disabled instance: GET /objects (CH:elements/instances.js).
+    #: As RESOURCE, but open to a disabled instance: GET /objects (fact F187).
     DISCOVERY = "discovery"
-    #: A platform call without an Element token and a resource call with one: GET /accounts (0a no. 4).
+    #: A platform call without an Element token and a resource call with one: GET /accounts (fact F9).
     EITHER = "either"
-    #: None needed; words that are there must be right: oauth/url (DP:docs/guides/oauth-proxy vs CH, HD).
+    #: None needed (fact F125); words that are there must be right (choice C121): oauth/url.
     OPTIONAL = "optional"
     #: None looked at.
     PUBLIC = "public"
-    #: None looked at, neither these words nor what the caller accepts: vendors bring their news (2.2, 5.5).
+    #: None looked at, neither these words nor what the caller accepts: vendors' events (fact F213).
     VENDOR = "vendor"
 
 
 def parse_words(header: str) -> dict[str, str]:
-    """Return the words of an Authorization header and their values.
+    """Return the words of an Authorization header, in any order (fact F4), and their values.
 
     Pairs are cut at commas and then at the first space only, since secrets contain ``/ + =``. Words are
-    case-sensitive: no source shows lower case. A word given twice counts once, the last time.
+    case-sensitive, and of one given twice the last counts (choice C1; unknown U1).
 
     :param header: the header's value.
     """

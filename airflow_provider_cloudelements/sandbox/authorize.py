@@ -1,4 +1,4 @@
-"""The vendor's login page: a person or a script allows or denies, and goes back with a code (dossier 3.2)."""
+"""The vendor's login page: a person or a script allows or denies, and goes back with a code (fact F127)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _form(element: Element, fields: dict[str, str]) -> str:
 def _allow(call: Call, element: Element, fields: dict[str, str]) -> Response:
     """Give out a code that is bound to this client and callback.
 
-    One for the platform's own app is bound to neither: what a create with it says of them is unknown.
+    One for the platform's own app is bound to neither (unknown U123, choice C128).
     """
     own = fields["client_id"] == PLATFORM_CLIENT_ID
     value, _code = call.state.vendor.mint(

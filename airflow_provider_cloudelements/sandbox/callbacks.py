@@ -42,7 +42,7 @@ class Destination:
 
 @lru_cache(maxsize=_KEPT)
 def is_loop(url: str) -> bool:
-    """Tell whether a URL is the platform's own /events/{key}: the documented "no receiver" (5.5).
+    """Tell whether a URL is the platform's own /events/{key}: there is no receiver (fact F216).
 
     Whatever its host: the sandbox stands for every platform.
 

@@ -1,9 +1,9 @@
 """The elements that the sandbox knows, how each authenticates and what it must be told.
 
 Keys, hubs and authentication kinds follow the public documents. Only ``microsoftgraph`` is documented to the
-last configuration key (SEED, dossier 0b); the site keys of the others (``zendesk.subdomain`` and the like)
-are the sandbox's own stand-ins for "element-specific keys", and so are all numeric ids, which differ on each
-environment and must never be hard-coded.
+last configuration key (fact F90); the site keys of the others (``zendesk.subdomain`` and the like) are made
+up (choice C87), and so are all numeric ids, which differ on each environment and must never be hard-coded
+(fact F89).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-#: Configuration keys that read back as eight asterisks (CH:elements/instances.js).
+#: Configuration keys that read back as eight asterisks (fact F169).
 MASKED_KEYS = frozenset({"password", "oauth.api.key", "oauth.api.secret"})
 
-#: Where the platform keeps what the vendor gave it, and how often it renews it (dossier 3.6, 0a no. 19).
+#: Where the platform keeps what the vendor gave it, and how often it renews it (facts F170, F132).
 USER_TOKEN = "oauth.user.token"  # noqa: S105 - a name
 REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105 - a name
 REFRESH_INTERVAL = "oauth.user.refresh_interval"
 
-#: The keys about events that the sandbox acts on (dossier 5.1).
+#: The keys about events that the sandbox acts on (facts F201 to F206).
 EVENTS_ENABLED = "event.notification.enabled"
 CALLBACK_URL = "event.notification.callback.url"
 SIGNATURE_KEY = "event.notification.signature.key"
@@ -32,7 +32,7 @@ POLLED_OBJECTS = "event.objects"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One configuration key of an element (dossier 4.5).
+    """One configuration key of an element (fact F93).
 
     :param key: its name on the wire.
     :param name: its label.
@@ -107,7 +107,7 @@ class Element:
 
     @cached_property
     def abridged(self) -> dict[str, Any]:
-        """The element as GET /elements?abridged=true lists it; its fields are the sandbox's choice."""
+        """The element as GET /elements?abridged=true lists it; its fields are choice C81."""
         return {
             "id": self.id,
             "key": self.key,
@@ -119,7 +119,7 @@ class Element:
 
     @cached_property
     def view(self) -> dict[str, Any]:
-        """The element as the API shows it, alone and inside an instance (dossier 4.3)."""
+        """The element as the API shows it, alone and inside an instance (fact F167)."""
         return {
             "id": self.id,
             "name": self.name,
@@ -147,7 +147,7 @@ class Element:
 
     @cached_property
     def metadata(self) -> dict[str, Any]:
-        """The element's metadata (dossier 5.4: CH schema, SDK EventMetadata)."""
+        """The element's metadata (fact F86)."""
         events: dict[str, Any] = {"supported": bool(self.event_methods), "methods": list(self.event_methods)}
         if "polling" in self.event_methods:
             events["pollingVersion"] = "v1"
@@ -169,7 +169,7 @@ class Element:
 
     @cached_property
     def expanded_metadata(self) -> dict[str, Any]:
-        """The metadata with ``expand=true``: it adds detail (dossier 5.4), which one is a choice."""
+        """The metadata with ``expand=true``: it adds detail (fact F88); which detail, is choice C86."""
         return {
             **self.metadata,
             "hub": self.hub,
@@ -178,7 +178,7 @@ class Element:
         }
 
     def configuration_rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the answer of GET /elements/{keyOrId}/configuration: an object (0a no. 9)."""
+        """Return the answer of GET /elements/{keyOrId}/configuration: an object (fact F84)."""
         rows = [
             {
                 "id": self.id * 100 + number,
@@ -219,7 +219,7 @@ AUTHENTICATION_KEYS: dict[str, tuple[Key, ...]] = {
     "custom": (),
 }
 
-#: Keys that every element has (dossier 5.1).
+#: Keys that every element has (facts F201 to F206, F221).
 COMMON_KEYS: tuple[Key, ...] = (
     Key(EVENTS_ENABLED, "Events Enabled", "BOOLEAN", default="false"),
     Key(CALLBACK_URL, "Event Notification Callback URL", "TEXTFIELD_1000"),

@@ -1,4 +1,4 @@
-"""The query language of ``where`` (CEQL, at SAP OCNQL), as far as DP:_includes/ceql-ref.md names it."""
+"""The query language of ``where`` (CEQL, at SAP OCNQL), as far as it is documented (fact F325)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parse_where(text: str) -> Predicate:
     """Return a predicate over records for a ``where`` expression.
 
     AND, OR, parentheses, = != < > <= >=, LIKE with %, IN (...), IS [NOT] NULL. Values in single quotes are
-    compared as text, bare ones as numbers where both sides are numbers.
+    compared as text, bare ones as numbers where both sides are numbers (choice C88).
 
     :param text: the expression.
     :raises ApiError: 400 when it cannot be read.

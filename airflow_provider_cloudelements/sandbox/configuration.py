@@ -1,4 +1,4 @@
-"""Handlers of /instances/{id}/configuration and its id-less twin (dossier 4.1, 4.5)."""
+"""Handlers of /instances/{id}/configuration and its id-less twin (facts F189, F8)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def get_row(call: Call) -> Response:
 
 
 def patch_row(call: Call) -> Response:
-    """PATCH /instances/{id}/configuration/{configId}: needs only propertyValue (CH:elements/instances.js)."""
+    """PATCH /instances/{id}/configuration/{configId}: needs only propertyValue (fact F189)."""
     instance = instance_of(call)
     key = _key_of(call, instance)
     body = call.json_object()

@@ -1,4 +1,4 @@
-"""Brings notifications to their receivers: real HTTP, to loopback addresses only (dossier 6.1, 6.2).
+"""Brings notifications to their receivers: real HTTP, to loopback addresses only (facts F241, F242).
 
 It works on the server's event loop, a bounded number of deliveries at a time, and ends with it: there is no
 thread, so what it does to the sandbox's memory never meets a handler.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.sandbox.notifications import Delivery
     from airflow_provider_cloudelements.sandbox.state import State
 
-#: So many deliveries are under way at most; the others wait in line.
+#: So many deliveries are under way at most; the others wait in line (choice C243).
 MOST_AT_ONCE = 16
 
 #: What is said of a callback that leads elsewhere.
@@ -88,11 +88,11 @@ class Courier:
             self._fill()
 
     async def _bring(self, delivery: Delivery, plan: int) -> None:
-        """Make one try and tell what came of it."""
+        """Make one try and note what came of it (fact F266)."""
         status, outcome = await self._try(delivery)
         if delivery.gone or delivery.waiting != plan:
             return
-        if 200 <= status < 300:  # which codes are success is unknown; any 2xx here
+        if 200 <= status < 300:  # unknown U241, choice C242
             self._state.notifications.succeeded(delivery, outcome)
         else:
             self._state.notifications.failed(delivery, outcome)
@@ -110,7 +110,7 @@ class Courier:
             "Content-Type: application/json",
             f"Content-Length: {len(body)}",
             "Connection: close",
-            f"Elements-Webhook-Id: {delivery.notification.id}-{delivery.subscription.id}",
+            f"Elements-Webhook-Id: {delivery.notification.id}-{delivery.subscription.id}",  # choice C241
         ]
         key = self._signature_key(delivery)
         if key:
@@ -133,7 +133,7 @@ class Courier:
 
 
 def sign(key: str, body: bytes) -> str:
-    """Return the value of Elements-Webhook-Signature: HMAC-SHA256 in base64 (DP security.md, CH).
+    """Return the value of Elements-Webhook-Signature: HMAC-SHA256 in base64 (fact F243).
 
     :param key: the signature key.
     :param body: the raw bytes.

@@ -1,4 +1,4 @@
-"""The forms in which the platform writes dates (dossier 6.3)."""
+"""The forms in which the platform writes dates (fact F57)."""
 
 from __future__ import annotations
 

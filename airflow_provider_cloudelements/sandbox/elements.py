@@ -1,4 +1,4 @@
-"""Handlers of the catalogue: /elements and /hubs (dossier 5.4, 7.5, 0a no. 9 and 20)."""
+"""Handlers of the catalogue: /elements and /hubs (facts F81 to F94)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_cloudelements.sandbox.web import Call, json_reply
 
 
 def list_elements(call: Call) -> Response:
-    """GET /elements: pageSize (default and maximum 200), nextPage, where, abridged (0a no. 20)."""
+    """GET /elements: pageSize (default and maximum 200), nextPage, where, abridged (facts F55, F81)."""
     where = call.value("where")
     found = list(ELEMENTS)
     if where:
@@ -23,7 +23,7 @@ def list_elements(call: Call) -> Response:
 
 
 def list_hub_elements(call: Call) -> Response:
-    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged alike (a choice)."""
+    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged alike (choice C82)."""
     hub = call.params["hub"]
     if hub not in HUBS:
         raise not_found("hub with this key")
@@ -38,12 +38,12 @@ def _page(call: Call, found: list[Element]) -> Response:
 
 
 def list_keys(_call: Call) -> Response:
-    """GET /elements/keys: the keys; that they are plain strings is the sandbox's choice."""
+    """GET /elements/keys: the keys (fact F94), as plain strings (choice C83)."""
     return _all([element.key for element in ELEMENTS])
 
 
 def list_hubs(_call: Call) -> Response:
-    """GET /hubs: the hubs; their fields are the sandbox's choice."""
+    """GET /hubs: the hubs (fact F91); their fields are choice C82."""
     return _all([{"key": hub, "name": hub.capitalize(), "active": True} for hub in HUBS])
 
 
@@ -53,7 +53,7 @@ def list_hub_keys(_call: Call) -> Response:
 
 
 def list_metadata(_call: Call) -> Response:
-    """GET /elements/metadata: here ``events`` is an array of strings (SDK)."""
+    """GET /elements/metadata: here ``events`` is an array of strings (fact F87)."""
     return _all([{**element.metadata, "events": list(element.event_methods)} for element in ELEMENTS])
 
 
@@ -63,19 +63,19 @@ def _all(rows: list[object]) -> Response:
 
 
 def get_element(call: Call) -> Response:
-    """GET /elements/{keyOrId}."""
+    """GET /elements/{keyOrId} (fact F83)."""
     return json_reply(element_of(call).view)
 
 
 def get_configuration(call: Call) -> Response:
-    """GET /elements/{keyOrId}/configuration: an object (0a no. 9)."""
+    """GET /elements/{keyOrId}/configuration: an object (fact F84)."""
     return json_reply(element_of(call).configuration_rows())
 
 
 def get_metadata(call: Call) -> Response:
-    """GET /elements/{id}/metadata: wants the numeric id; a key is 404 like an unknown id (CH, 8.4 no. 12).
+    """GET /elements/{id}/metadata: wants the numeric id; a key is 404 like an unknown id (fact F85).
 
-    ``expand=true`` adds detail (CH).
+    ``expand=true`` adds detail (fact F88).
     """
     element: Element | None = find_by_id(call.params["element"])
     if element is None:

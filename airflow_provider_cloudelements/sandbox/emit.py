@@ -141,7 +141,7 @@ class _Sandbox:
         return json.loads(self._send("GET", f"{CONTROL_PREFIX}{path}", None, {}))
 
     def vendor_call(self, instance_id: int, key: str, text: str, *, polled: bool) -> None:
-        """Send a body as the vendor, or the platform's poller, does (dossier 5.5)."""
+        """Send a body as the vendor, or the platform's poller, does (facts F213, F219)."""
         headers = {"Content-Type": "application/json"}
         if polled:
             path = f"/events/{key}{POLLING_SUFFIX}"

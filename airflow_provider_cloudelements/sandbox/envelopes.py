@@ -1,4 +1,4 @@
-"""Events, notifications and deliveries as the API shows them and as receivers get them (dossier 6.3, 6.6)."""
+"""Events, notifications and deliveries as the API shows them and as receivers get them (facts F247, F282)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def event_view(state: State, event: Event) -> dict[str, Any]:
-    """Return an event as the API shows it (CH:event.schema.json, SDK).
+    """Return an event as the API shows it (fact F282; choice C282).
 
     :param state: the sandbox.
     :param event: the event.
@@ -48,7 +48,7 @@ def event_view(state: State, event: Event) -> dict[str, Any]:
 def _row(
     event: Event, recipient: Recipient, notification_id: int | None, notified: str | None, updated: str
 ) -> dict[str, Any]:
-    """Return what an event is for one instance; before it is notified two fields are null (a choice)."""
+    """Return what an event is for one instance; before it is notified two fields are null (choice C281)."""
     return {
         "eventId": event.id,
         "elementInstanceId": recipient.id,
@@ -60,7 +60,7 @@ def _row(
 
 
 def notification_view(notification: Notification) -> dict[str, Any]:
-    """Return a notification as the API shows it: its id a number, its date ISO (0a no. 13).
+    """Return a notification as the API shows it: its id a number, its date ISO (facts F259, F262).
 
     :param notification: the notification.
     """
@@ -92,7 +92,7 @@ def subscription_view(subscription: Subscription) -> dict[str, Any]:
 
 
 def delivery_view(delivery: Delivery, *, hydrate: bool) -> dict[str, Any]:
-    """Return a delivery as the API shows it (CH:delivery.schema.json).
+    """Return a delivery as the API shows it (fact F263).
 
     :param delivery: the delivery.
     :param hydrate: whether notification and subscription are embedded.
@@ -114,7 +114,7 @@ def envelope(notification: Notification, form: str, payload: Any = None) -> dict
     """Return what a receiver gets.
 
     :param notification: the notification.
-    :param form: ``message`` (UC, CH) or, for an event, ``response`` (DP triggering.md, OC:triggering-events).
+    :param form: ``message`` (fact F247) or, for an event, ``response`` (fact F252).
     :param payload: the event's parsed body, if it is at hand.
     """
     event, recipient = notification.event, notification.recipient
@@ -155,7 +155,7 @@ def _changes(notification: Notification, payload: Any) -> list[Change]:
 
 
 def _message(notification: Notification, payload: Any = None) -> Any:
-    """Return what a notification says: of an event the whole raw body, and its own batch of objects."""
+    """Return what a notification says: of an event the whole raw body and its own objects (fact F248)."""
     event, recipient = notification.event, notification.recipient
     if event is None or recipient is None:
         return notification.message
@@ -176,7 +176,7 @@ def _message(notification: Notification, payload: Any = None) -> Any:
 
 
 def _object(change: Change, event: Event, recipient: Recipient) -> dict[str, Any]:
-    """Return one object of an event; ``pollDate`` when it was polled (UC)."""
+    """Return one object of an event; ``pollDate`` when it was polled (fact F250)."""
     element: Element = recipient.element
     view = {
         "date": iso(event.arrived if change.date is None else change.date),

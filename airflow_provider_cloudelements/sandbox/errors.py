@@ -1,4 +1,4 @@
-"""The one shape of an error: requestId, message and, from a vendor, providerMessage (HC:error-codes)."""
+"""The one shape of an error: requestId, message and, from a vendor, providerMessage (facts F41, F42)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ApiError(Exception):
 
 
 def bad_request(message: str) -> ApiError:
-    """Return a 400, "often a missing parameter" (DP:_includes/error-codes.md).
+    """Return a 400, which often means a missing parameter (fact F46).
 
     :param message: what is wrong.
     """
@@ -41,12 +41,12 @@ def bad_request(message: str) -> ApiError:
 
 
 def unauthorized() -> ApiError:
-    """Return the 401 for any missing or wrong word, in the platform's words (dossier 0a no. 16)."""
+    """Return the 401 for any missing or wrong word, in the platform's words (facts F43, F44)."""
     return ApiError(401, "Invalid Organization or User secret, or invalid Element token provided.")
 
 
 def not_found(what: str) -> ApiError:
-    """Return a 404 whose message has the "No ... found" pattern that clients know (TD, DC).
+    """Return a 404 whose message has the "No ... found" pattern that clients know (fact F54).
 
     :param what: the kind of thing that is missing, in the plural.
     """
@@ -54,7 +54,7 @@ def not_found(what: str) -> ApiError:
 
 
 def not_emulated(what: str) -> ApiError:
-    """Return a 404 for a call that the platform has and this sandbox has not.
+    """Return a 404 for a call that the platform has and this sandbox has not (choice C46).
 
     :param what: the area.
     """

@@ -1,4 +1,4 @@
-"""Handlers that read events: /instances/events and /instances/{id}/events (dossier 6.6)."""
+"""Handlers that read events: /instances/events and /instances/{id}/events (fact F281)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from airflow_provider_cloudelements.sandbox.web import Call, json_reply, to_id
 
 
 def list_events(call: Call) -> Response:
-    """GET /instances/events: pageSize, nextPage, instanceId (CH#2124).
+    """GET /instances/events: pageSize, nextPage, instanceId (fact F281).
 
-    An instance that is gone or never was has the events that are kept of it, perhaps none (a choice).
+    An instance that is gone or never was has the events that are kept of it, perhaps none (choice C284).
     """
     text = call.value("instanceId")
     if not text:
@@ -38,7 +38,7 @@ def list_instance_events(call: Call) -> Response:
 
 
 def _page(call: Call, instance_id: int | None) -> Response:
-    """Return one page of events; none at all is ``[]`` (a choice)."""
+    """Return one page of events (choice C286); none at all is ``[]`` (choice C284)."""
     state = call.state
     token = call.value("nextPage")
     page, total, after = state.events.page(

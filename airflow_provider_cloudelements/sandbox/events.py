@@ -1,6 +1,6 @@
-"""The events of all instances: kept, shown late, listed in several orders, forgotten (dossier 5.5, 6.6).
+"""The events of all instances: kept, shown late, listed in several orders, forgotten (unknown U281 to U284).
 
-An event is what one call of a vendor brought. It belongs to every instance that the call named (5.5). Of its
+An event is what one call of a vendor brought. It belongs to every instance that the call named (C215). Of its
 objects and its notifications only the vendor's text is kept; everything else is made of it when somebody
 looks, so that a hundred thousand events fit into memory.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.sandbox.state import State
     from airflow_provider_cloudelements.sandbox.store import Instance
 
-#: What an event is on its way (CH:event.schema.json); NOTIFIED, or the setting unnotified_status, ends it.
+#: What an event is on its way (fact F283); NOTIFIED, or the setting unnotified_status (U285), ends it.
 PASSING_STATUSES = ("NEW", "RECEIVED", "DISPATCHED")
 NOTIFIED = "NOTIFIED"
 
@@ -52,7 +52,7 @@ class Recipient:
 
     @property
     def topic(self) -> str:
-        """The topic of its event notifications (UC, HC)."""
+        """The topic of its event notifications (fact F253)."""
         return f"instance-{self.id}-{self.element.key}-events"
 
 
@@ -61,7 +61,7 @@ class Event:
     """One event.
 
     :param number: rises with each event.
-    :param id: 20 characters, url-safe (UC).
+    :param id: 20 characters, url-safe (fact F249).
     :param recipients: whose event it is.
     :param polled: whether a poller brought it.
     :param text: the vendor's body.
@@ -289,7 +289,7 @@ class EventLog:
         return page, len(rows), key(page[-1]) if more else None
 
     def status(self, event: Event) -> str:
-        """Return the status of an event: NEW, RECEIVED and DISPATCHED share the time until it is NOTIFIED.
+        """Return the status of an event: three of them share the time until it is NOTIFIED (choice C283).
 
         :param event: the event.
         """

@@ -14,7 +14,7 @@ _MARKUP = re.compile(r"<[^<>]*>")
 
 
 def plain(text: str) -> str:
-    """Return ``text`` without HTML markup, as names and tags are kept (CH:elements/instances.js).
+    """Return ``text`` without HTML markup, as names and tags are kept (fact F171).
 
     :param text: what the caller sent.
     """
@@ -37,8 +37,8 @@ def read_name(body: dict[str, Any]) -> str | None:
 def read_tags(body: dict[str, Any]) -> list[str] | None:
     """Return the tags in a body without markup, or None when there are none.
 
-    An empty list is a list: ``tags: []`` reads back ``[]`` (0a no. 10). Objects with a name, the form of
-    2015, are taken as their name (dossier 12).
+    An empty list is a list: ``tags: []`` reads back ``[]`` (fact F172, choice C162). Objects with a name, the
+    form of 2015, are taken as their name (fact F173).
 
     :param body: the request's body.
     """
@@ -54,7 +54,7 @@ def read_tags(body: dict[str, Any]) -> list[str] | None:
 
 
 def as_text(value: Any) -> str | None:
-    """Return a configuration value as the platform keeps it: a string or None (dossier 4.3).
+    """Return a configuration value as the platform keeps it: a string or None (fact F168).
 
     :param value: any JSON value.
     """
@@ -66,7 +66,7 @@ def as_text(value: Any) -> str | None:
 def read_configuration(
     body: dict[str, Any], behaviour: Behaviour, masked: frozenset[str]
 ) -> dict[str, str | None]:
-    """Return the configuration in a body as strings, masks treated as the settings say.
+    """Return the configuration in a body as strings, masks treated as the settings say (unknown U162).
 
     :param body: the request's body.
     :param behaviour: what a written mask does.
@@ -103,7 +103,7 @@ def read_code(body: dict[str, Any]) -> str | None:
 
 
 def read_debug(body: dict[str, Any]) -> bool:
-    """Return whether a body asks for a trace of its authentication: providerData.debug (dossier 4.2).
+    """Return whether a body asks for a trace of its authentication: providerData.debug (fact F136).
 
     :param body: the request's body.
     """
@@ -125,10 +125,10 @@ def read_flag(body: dict[str, Any], name: str) -> bool:
 
 
 def read_external(body: dict[str, Any], element: Element) -> str | None:
-    """Return externalAuthentication in a body: none, initial or None (dossier 3.6).
+    """Return externalAuthentication in a body: none, initial or None (fact F131).
 
     :param body: the request's body.
-    :param element: only an OAuth2 element takes it (CH:core/provisioner.js).
+    :param element: only an OAuth2 element takes it (fact F131).
     """
     external = body.get("externalAuthentication")
     if external is None:
@@ -141,7 +141,7 @@ def read_external(body: dict[str, Any], element: Element) -> str | None:
 
 
 def read_element(body: dict[str, Any]) -> Element | None:
-    """Return the element named in a body by key or id, or None; an unknown one is 404 (dossier 4.6).
+    """Return the element named in a body by key or id, or None; an unknown one is 404 (facts F165, F184).
 
     :param body: the request's body.
     """
@@ -163,7 +163,7 @@ def read_element(body: dict[str, Any]) -> Element | None:
 
 
 def refuse_proxy(body: dict[str, Any]) -> None:
-    """Refuse an OAuth proxy, which the sandbox leaves out.
+    """Refuse an OAuth proxy (fact F140), which the sandbox leaves out.
 
     :param body: the request's body.
     """

@@ -1,7 +1,7 @@
-"""/events/{elementKey}[/{base64 of an instance id}]: where vendors bring their news (dossier 5.5).
+"""/events/{elementKey}[/{base64 of an instance id}]: where vendors bring their news (fact F213).
 
-No Authorization is looked at. What no instance takes is answered with 200 all the same, and dropped: nothing
-says otherwise, and a vendor could do nothing with another answer.
+No Authorization is looked at. What no instance takes is answered with 200 all the same, and dropped (choice
+C201): nothing says otherwise, and a vendor could do nothing with another answer.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from airflow_provider_cloudelements.sandbox.store import Instance
 from airflow_provider_cloudelements.sandbox.web import Call, empty_reply, to_id
 
 #: Where in a body or query the instance's id is looked for. The platform looks where each element's
-#: event.notification.instance.finder says; these two places for all elements are the sandbox's choice.
+#: event.notification.instance.finder says (fact F214); here it is the same for all elements (choice C204).
 _FINDERS = ("instance_id", "instanceId")
 
 
 def receive_event(call: Call) -> Response:
-    """POST or GET /events/{elementKey}[/{base64 id}]: 200 whatever becomes of it (status INFERRED)."""
+    """POST or GET /events/{elementKey}[/{base64 id}]: 200 whatever becomes of it (fact F222; choice C202)."""
     key = call.params["element"]
     element, polled = find(key), False
     if element is None and key.endswith(POLLING_SUFFIX):
@@ -38,7 +38,7 @@ def receive_event(call: Call) -> Response:
         return _resource(call, key)
     handshake = call.value("validationToken")
     if element.key == "microsoftgraph" and call.method == "POST" and handshake is not None:
-        # Microsoft tries an address out so, and wants the text back (its public documentation).
+        # Microsoft tries an address out so, and wants the text back (fact F224).
         return Response(handshake.encode("utf-8", "replace"), 200, None, "text/plain")
     payload, text = read_content(call.method, call.headers.get("content-type", ""), call.body, call.query)
     targets = _targets(call, element, payload)
@@ -48,7 +48,7 @@ def receive_event(call: Call) -> Response:
 
 
 def _resource(call: Call, record: str) -> Response:
-    """Answer what is no element's key: a record of the resource that is called events, too."""
+    """Answer what is no element's key: a record of the resource that is called events, too (choice C211)."""
     if call.method != "GET" or ELEMENT not in call.words or "instance" in call.params:
         raise not_found("element with this key")
     call.instance = authorize(Access.RESOURCE, call.words, call.state.settings, call.state.store)
@@ -70,7 +70,7 @@ def as_record(handler: Handler) -> Handler:
 
 
 def drop_oversize(call: Call) -> Response:
-    """Answer a body over 8 MB: it is not kept, and nobody is told (HC:upcoming-usage-limits).
+    """Answer a body over 8 MB: it is not kept, and there is no error (fact F217).
 
     :param call: the request, without its body.
     """
@@ -95,9 +95,9 @@ def _targets(call: Call, element: Element, payload: Any) -> list[Instance]:
 
 
 def _ids(call: Call, payload: Any) -> list[int | None]:
-    """Return the ids in a call, None for what is none. The first way that is used counts (order: a choice).
+    """Return the ids in a call, None for what is none. The first way that is used counts (choice C203).
 
-    Path, header Element-Instances, header Id, and a field of query or body (5.5).
+    Path, header Element-Instances, header Id, and a field of query or body (fact F214).
     """
     if "instance" in call.params:
         return [_decoded(call.params["instance"])]

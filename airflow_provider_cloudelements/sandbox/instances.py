@@ -1,4 +1,4 @@
-"""Handlers of /instances, its id-less twins and /elements/{keyOrId}/instances (dossier 4.1)."""
+"""Handlers of /instances, its id-less twins and /elements/{keyOrId}/instances (facts F8, F161 to F192)."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def shown(call: Call, instance: Instance) -> Response:
 
 
 def create_instance(call: Call) -> Response:
-    """POST /instances and POST /elements/{keyOrId}/instances: 200 with the whole object (CH)."""
+    """POST /instances and POST /elements/{keyOrId}/instances: 200 with the whole object (F161, F163)."""
     body = call.json_object()
-    # The path's element wins over the body's.
+    # The path's element wins over the body's (choice C172).
     element = element_of(call) if "element" in call.params else read_element(body)
     if element is None:
         raise bad_request("Missing required field element.key")
@@ -77,13 +77,13 @@ def create_instance(call: Call) -> Response:
         call.state.traces.note(call.trace_id, element)
     view = instance_view(instance, call.state.behaviour)
     if retrieve:
-        # The objects with their origin (OC:authenticate-instance-api); the field's name is a choice.
+        # The objects with their origin (fact F191); the field's name is choice C170.
         view["objects"] = object_rows(instance.element)
     return json_reply(view)
 
 
 def get_trace(call: Call) -> Response:
-    """GET /elements/{key}/trace/{Elements-Trace-Id}: how a create authenticated (CH)."""
+    """GET /elements/{key}/trace/{Elements-Trace-Id}: how a create authenticated (fact F136)."""
     view = call.state.traces.view(call.params["trace"], element_of(call))
     if view is None:
         raise not_found("trace with this id")
@@ -91,7 +91,7 @@ def get_trace(call: Call) -> Response:
 
 
 def get_instance(call: Call) -> Response:
-    """GET /instances/{id} and its element-scoped twin."""
+    """GET /instances/{id} and its element-scoped twin (fact F192)."""
     return shown(call, instance_of(call))
 
 
@@ -110,7 +110,7 @@ def patch_instance(call: Call) -> Response:
 
 
 def delete_instance(call: Call) -> Response:
-    """DELETE /instances/{id} and its twins: 200 and no body (SDK, DP)."""
+    """DELETE /instances/{id} and its twins: 200 and no body (facts F58, F185)."""
     instance = instance_of(call)
     call.state.store.remove(instance)
     call.state.sessions.forget(instance)
@@ -119,7 +119,7 @@ def delete_instance(call: Call) -> Response:
 
 
 def enable_instance(call: Call) -> Response:
-    """PUT /instances/{id}/enabled and its id-less twin."""
+    """PUT /instances/{id}/enabled and its id-less twin (fact F187, choice C164)."""
     call.state.sessions.enable(instance_of(call))
     return empty_reply()
 
@@ -131,7 +131,7 @@ def disable_instance(call: Call) -> Response:
 
 
 def start_trace_logging(call: Call) -> Response:
-    """PUT /instances/{id}/trace-logging and its id-less twin; a ``duration`` ends it by itself."""
+    """PUT /instances/{id}/trace-logging and its id-less twin; ``duration`` ends it by itself (fact F190)."""
     instance = instance_of(call)
     duration = call.json_object().get("duration") if call.body.strip() else None
     if duration is None:
@@ -152,10 +152,10 @@ def stop_trace_logging(call: Call) -> Response:
 
 
 def list_instances(call: Call) -> Response:
-    """GET /instances: tags[], searchText, hydrate, pageSize, nextPage.
+    """GET /instances: tags[], searchText, hydrate, pageSize, nextPage (fact F175).
 
-    With a filter and no match it is 404 (0a no. 3); without a filter the settings decide. searchText is a
-    part of the name, in any case (that it matches the name is 0a no. 12, how is the sandbox's choice).
+    With a filter and no match it is 404 (fact F53); without a filter the settings decide (unknown U44).
+    searchText is a part of the name, in any case (fact F176, choice C165).
     """
     behaviour = call.state.behaviour
     tags = [tag for tag in call.values("tags[]") if tag]
@@ -173,9 +173,9 @@ def list_instances(call: Call) -> Response:
 
 
 def list_element_instances(call: Call) -> Response:
-    """GET /elements/{keyOrId}/instances: 404 when there are none (HD, TD).
+    """GET /elements/{keyOrId}/instances: 404 when there are none (fact F53).
 
-    The swagger gives it no filters (SDK), so tags[] and searchText do nothing here.
+    It has no filters (fact F178), so tags[] and searchText do nothing here; pages are as elsewhere (C167).
     """
     element = element_of(call)
     found = [instance for instance in call.state.store.all() if instance.element is element]
@@ -193,14 +193,14 @@ def _page(call: Call, found: list[Instance], *, descending: bool = False) -> Res
 
 
 def count_instances(call: Call) -> Response:
-    """GET /instances/count: {totalInstances, elementInstances[]} (0a no. 12; the rows' shape is a choice)."""
+    """GET /instances/count: {totalInstances, elementInstances[]} (fact F179; its rows are choice C168)."""
     counts = Counter(instance.element.key for instance in call.state.store.all())
     rows = [{"elementKey": key, "count": count} for key, count in sorted(counts.items())]
     return json_reply({"totalInstances": sum(counts.values()), "elementInstances": rows})
 
 
 def list_account_instances(call: Call) -> Response:
-    """GET /accounts/instances and /accounts/{id}/instances: the same objects (OC:api-reference-instances)."""
+    """GET /accounts/instances and /accounts/{id}/instances: the same objects (fact F180)."""
     if "id" in call.params:
         check_account(call.number("id"))
     return list_instances(call)

@@ -1,4 +1,4 @@
-"""From what a vendor sent, or a poller found, to events (dossier 5.5, 6.3)."""
+"""From what a vendor sent, or a poller found, to events (facts F213, F248)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def receive(
 
 
 def listening(state: State, instance: Instance) -> bool:
-    """Tell whether an instance takes events now, and count it when not (both a choice).
+    """Tell whether an instance takes events now, and count it when not (choice C201).
 
     :param state: the sandbox.
     :param instance: the instance.

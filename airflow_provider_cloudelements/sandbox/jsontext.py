@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-#: A value may nest so deep. Deeper ones, which nobody needs, would exhaust the writer's stack.
+#: A value may nest so deep. Deeper ones would exhaust the writer's stack (choice C43).
 MOST_DEPTH = 100
 
 

@@ -1,4 +1,4 @@
-"""Handlers of /notifications: notifications, subscriptions and deliveries (dossier 6.5, 0a no. 13)."""
+"""Handlers of /notifications: notifications, subscriptions and deliveries (facts F259 to F265)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DEFAULT_SEVERITY = "medium"
 
 
 def _object(call: Call) -> dict[str, Any]:
-    """Return the body, an object that is not empty: an empty one is 400 (CH)."""
+    """Return the body, an object that is not empty: an empty one is 400 (fact F259)."""
     body = call.json_object()
     if not body:
         raise bad_request("The body must not be empty")
@@ -37,7 +37,7 @@ def _object(call: Call) -> dict[str, Any]:
 
 
 def _word(body: dict[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
-    """Return a field that is one of a few words; a missing one is a choice, a wrong one 400."""
+    """Return a field that is one of a few words; a missing one is choice C244, a wrong one 400."""
     value = body.get(name)
     if value is None:
         return default
@@ -47,7 +47,7 @@ def _word(body: dict[str, Any], name: str, allowed: tuple[str, ...], default: st
 
 
 def create_notification(call: Call) -> Response:
-    """POST /notifications {severity, topic, message, from}: 400 without a topic (CH)."""
+    """POST /notifications {severity, topic, message, from}: 400 without a topic (fact F259)."""
     body = _object(call)
     topic, sender = body.get("topic"), body.get("from")
     if not isinstance(topic, str) or not topic:
@@ -65,7 +65,7 @@ def create_notification(call: Call) -> Response:
 
 
 def list_notifications(call: Call) -> Response:
-    """GET /notifications?topics[]=...: 400 without a topic, ``[]`` for an unknown one (CH)."""
+    """GET /notifications?topics[]=...: 400 without a topic, ``[]`` for an unknown one (fact F260)."""
     topics = [topic for topic in call.values("topics[]") if topic]
     if not topics:
         raise bad_request("Query parameter topics[] is required")
@@ -88,20 +88,20 @@ def get_notification(call: Call) -> Response:
 
 
 def delete_notification(call: Call) -> Response:
-    """DELETE /notifications/{id}: 200 and no body (a choice); what is under way of it is given up."""
+    """DELETE /notifications/{id}: 200 and no body; what is under way of it is given up (choice C252)."""
     call.state.notifications.remove(_notification(call))
     return empty_reply()
 
 
 def acknowledge(call: Call) -> Response:
-    """PUT /notifications/{id}/acknowledge: answers with the notification (a choice)."""
+    """PUT /notifications/{id}/acknowledge: answers with the notification (choice C252)."""
     notification = _notification(call)
     notification.acknowledged = True
     return json_reply(notification_view(notification))
 
 
 def create_subscription(call: Call) -> Response:
-    """POST /notifications/subscriptions {channel, topics[], config{url}}: 400 on empty or null url (CH)."""
+    """POST /notifications/subscriptions {channel, topics[], config{url}}: 400 without a url (fact F261)."""
     body = _object(call)
     channel = _word(body, "channel", CHANNELS, WEBHOOK)
     topics, config = body.get("topics"), body.get("config")
@@ -117,7 +117,7 @@ def create_subscription(call: Call) -> Response:
 
 
 def list_subscriptions(call: Call) -> Response:
-    """GET /notifications/subscriptions: those of instances, too (HC:18340b7)."""
+    """GET /notifications/subscriptions: those of instances, too (fact F209)."""
     found = call.state.notifications.subscriptions()
     page, headers = cut_page(call, call.state.behaviour, found, lambda subscription: subscription.id)
     return json_reply([subscription_view(subscription) for subscription in page], headers)
@@ -137,13 +137,13 @@ def get_subscription(call: Call) -> Response:
 
 
 def delete_subscription(call: Call) -> Response:
-    """DELETE /notifications/subscriptions/{id}: 200 and no body (a choice)."""
+    """DELETE /notifications/subscriptions/{id}: 200 and no body (choice C252)."""
     call.state.notifications.unsubscribe(_subscription(call))
     return empty_reply()
 
 
 def get_delivery(call: Call) -> Response:
-    """GET /notifications/{nid}/subscriptions/{sid}/deliveries: one delivery (CH)."""
+    """GET /notifications/{nid}/subscriptions/{sid}/deliveries: one delivery (fact F265)."""
     wanted = to_id(call.params["subscription"])
     for delivery in _notification(call).deliveries:
         if delivery.subscription.id == wanted:
@@ -157,14 +157,14 @@ def list_notification_deliveries(call: Call) -> Response:
 
 
 def list_deliveries(call: Call) -> Response:
-    """GET /notifications/subscriptions/deliveries?where=...: without a where all of them (a choice)."""
+    """GET /notifications/subscriptions/deliveries?where=...: without a where all (fact F264, choice C249)."""
     return _page(call, _matching(call))
 
 
 def release_deliveries(call: Call) -> Response:
-    """PUT /notifications/subscriptions/deliveries?where=...: send the queued ones again (CH, DP).
+    """PUT /notifications/subscriptions/deliveries?where=...: send the queued ones again (fact F264).
 
-    Answers with those that match; without a where it is 400 (both choices).
+    Answers with those that match; without a where it is 400 (choice C248).
     """
     if not call.value("where"):
         raise bad_request("Query parameter where is required")
@@ -184,7 +184,7 @@ def _matching(call: Call) -> list[Delivery]:
 
 
 def _record(delivery: Delivery) -> dict[str, Any]:
-    """Return what ``where`` may name of a delivery."""
+    """Return what ``where`` may name of a delivery (choice C250)."""
     subscription, notification = delivery.subscription, delivery.notification
     return {
         "notificationId": notification.id,

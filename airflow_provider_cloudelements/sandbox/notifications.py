@@ -1,8 +1,8 @@
-"""Notifications, who subscribes to them, and how each is delivered (dossier 6.3, 6.4, 6.5).
+"""Notifications, who subscribes to them, and how each is delivered (facts F251 to F263).
 
 An event becomes a notification when somebody subscribes to its instance's topic; an instance with a callback
-has a subscription by itself (HC:18340b7). Each notification has one delivery for each matching subscription,
-from the moment it exists (0a no. 13).
+has a subscription by itself (fact F209). Each notification has one delivery for each matching subscription,
+from the moment it exists (fact F262).
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ CHANNELS = (WEBHOOK, "email", "sms", "push")
 SEVERITIES = ("low", "medium", "high")
 SENDER = "notifications@cloud-elements.com"
 
-#: A delivery's status (CH:delivery.schema.json).
+#: A delivery's status (fact F263).
 CREATED, DELIVERED, NOTIFIED, RETRYING, QUEUED = "created", "delivered", "notified", "retry", "queued"
 
-#: So many objects at most in one notification (HC:events-overview).
+#: So many objects at most in one notification (fact F251).
 POLLED_BATCH, WEBHOOK_BATCH = 10, 20
 
-#: Notifications made through the API: more push the oldest out. Those of events go with their event.
+#: Notifications made through the API: more push the oldest out (C244). Those of events go with their event.
 KEPT_OWN = 10_000
 
 _FIRST_NOTIFICATION_ID, _FIRST_SUBSCRIPTION_ID = 1_496_771, 8_301
@@ -75,7 +75,7 @@ class Subscription:
 class Notification:
     """One notification.
 
-    :param id: a number; text in the envelope (0a no. 13).
+    :param id: a number; text in the envelope (facts F247, F262).
     :param topic: what it is about.
     :param created: seconds since 1970.
     :param event: the event that it tells of, or None.
@@ -183,7 +183,7 @@ class Notifications:
         return list(self._subscriptions.values())
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Remove a subscription; what is still on its way to it is given up (a choice).
+        """Remove a subscription; what is still on its way to it is given up (choice C252).
 
         :param subscription: the subscription.
         """
@@ -209,10 +209,10 @@ class Notifications:
                 self._subscribers.pop(topic, None)
 
     def follow(self, instance: Instance) -> None:
-        """Give an instance the subscription that its callback asks for (HC:18340b7).
+        """Give an instance the subscription that its callback asks for (fact F209).
 
         Another callback makes another subscription. The one before stays in the list, inactive, so that what
-        is queued for it can still be released (a choice).
+        is queued for it can still be released (choice C246).
 
         :param instance: the instance, after anything about it changed.
         """
@@ -225,12 +225,12 @@ class Notifications:
             self._stop(before)
             before.active, before.replaced = False, True
             del self._of_instance[instance.id]
-        # One documented sample has the word false for "none" (5.1).
+        # One documented sample has the word false for "none" (fact F207).
         if url and url != "false":
             self._of_instance[instance.id] = self.subscribe(WEBHOOK, [topic], {"url": url}, instance.id)
 
     def forget_instance(self, instance: Instance) -> None:
-        """Remove the subscriptions of a deleted instance (a choice).
+        """Remove the subscriptions of a deleted instance (choice C253); its events stay (choice C285).
 
         :param instance: the instance.
         """
@@ -303,7 +303,7 @@ class Notifications:
                 self._set(delivery, QUEUED, "the subscription is not active")
             elif subscription.channel == WEBHOOK:
                 self._state.courier.send(delivery)
-            else:
+            else:  # choice C245
                 self._set(delivery, NOTIFIED, "nothing is sent over this channel")
 
     def get(self, number: int | None) -> Notification | None:
@@ -375,10 +375,10 @@ class Notifications:
         self._set(delivery, DELIVERED, outcome)
 
     def failed(self, delivery: Delivery, outcome: str) -> None:
-        """Do with a failed delivery as the account's policy says (6.4).
+        """Do with a failed delivery as the account's policy says (facts F255 to F257).
 
         Under ``queue`` it waits until somebody releases it. Under ``retry`` it is tried again, later each
-        time; after the last failure its subscription is switched off, and it waits in the queue, too.
+        time; after the last failure its subscription is switched off, and it waits in the queue, too (C247).
 
         :param delivery: the delivery.
         :param outcome: what went wrong.
@@ -409,7 +409,7 @@ class Notifications:
             self._set(delivery, QUEUED, delivery.outcome)
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
-        """Send queued deliveries again and switch their subscriptions on (CH, DP).
+        """Send queued deliveries again and switch their subscriptions on (fact F264, choice C248).
 
         :param deliveries: those that are meant; what is neither queued nor waiting for a retry stays alone.
         """

@@ -1,4 +1,4 @@
-"""The consent link: /elements/{keyOrId}/oauth/url and .../oauth/url/default (dossier 3.1, 0a no. 20)."""
+"""The consent link: /elements/{keyOrId}/oauth/url and .../oauth/url/default (facts F121 to F126)."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def get_url(call: Call) -> Response:
 
 
 def post_url(call: Call) -> Response:
-    """POST: the same fields in a JSON body, which keeps the secret out of URLs (SDK)."""
+    """POST: the same fields in a JSON body, which keeps the secret out of URLs (fact F123)."""
     return _answer(call, {name: value for name, value in call.json_object().items() if value is not None})
 
 
 def get_default_url(call: Call) -> Response:
-    """GET .../default: with the platform's own app (0a no. 20), so neither key nor secret is asked for.
+    """GET .../default: with the platform's own app (fact F126), so neither key nor secret is asked for.
 
-    What else it takes is unknown: here callbackUrl, scope and state, none of them required. The platform's
+    It takes callbackUrl, scope and state, none of them required (unknown U123, choice C128). The platform's
     landing page is outside; without a callback the sandbox's own page stands for it.
     """
     fields = {name: value for name, value in call.query if value}
@@ -56,7 +56,8 @@ def _answer(call: Call, fields: dict[str, Any]) -> Response:
 def authorize_url(origin: str, element: Element, fields: dict[str, str]) -> str:
     """Return the link to the vendor's login page, with the parameters of the documented example.
 
-    The client secret is not part of it. The state defaults to the element key (SDK, DP:_data/glossary.yml).
+    The client secret is not part of it, nor are further parameters (choice C130). The state defaults to the
+    element key (fact F124).
 
     :param origin: where the sandbox listens.
     :param element: the element.

@@ -1,4 +1,4 @@
-"""Pages of the platform: pageSize, nextPage and the Elements-Next-Page-Token header (HC, CH)."""
+"""Pages of the platform: pageSize, nextPage and the Elements-Next-Page-Token header (fact F50)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def page_size(call: Call, behaviour: Behaviour) -> int:
     """Return how many rows the caller gets.
 
     :param call: the request.
-    :param behaviour: default and maximum, both unknown for GET /instances.
+    :param behaviour: default and maximum, both unknown for GET /instances (U42).
     """
     text = call.value("pageSize")
     if text is None or text == "":
@@ -33,7 +33,7 @@ def page_size(call: Call, behaviour: Behaviour) -> int:
 
 
 def encode_token(position: int) -> str:
-    """Return an opaque page token: base64 of JSON (HC:how-does-cursor-pagination-work).
+    """Return an opaque page token: base64 of JSON (fact F50).
 
     :param position: what the next page starts after.
     """
@@ -66,7 +66,7 @@ def cut_page(
     """Return one page of ``rows`` and its headers.
 
     The token names the last row seen, not an offset, so rows that go away while somebody pages make
-    nobody miss another. It is sent only while rows remain (CH:formulas/pagination.js).
+    nobody miss another. It is sent only while rows remain (fact F51).
 
     :param call: the request.
     :param behaviour: page sizes.

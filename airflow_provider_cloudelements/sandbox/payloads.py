@@ -1,10 +1,10 @@
 """What vendors send to /events, read and written: changes of objects in three forms.
 
-Microsoft Graph's is its own change notification (Microsoft's public documentation of change notifications).
-Of other vendors' bodies no source shows one, so the sandbox has a plain form for them, which is its choice:
-``{"objectType", "objectId", "eventType", "date"}`` or a list of such; the names of a vendor event hook's
-output, ``event_object_type`` and so on (HC:ad8bc19), do as well. Pollers send the raw form of polling v1:
-``{<objectType>: [records], "objectType", "pollDate"}`` (UC).
+Microsoft Graph's is its own change notification (fact F224). Of other vendors' bodies no source shows one, so
+the sandbox has a plain form for them (choice C205): ``{"objectType", "objectId", "eventType", "date"}`` or a
+list of such; the names of a vendor event hook's output, ``event_object_type`` and so on (fact F223), do as
+well. Pollers send the raw form of polling v1 (fact F254): ``{<objectType>: [records], "objectType",
+"pollDate"}``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from airflow_provider_cloudelements.sandbox.dates import iso, iso_milliseconds, 
 from airflow_provider_cloudelements.sandbox.errors import bad_request
 from airflow_provider_cloudelements.sandbox.jsontext import parse_body
 
-#: Every kind of change there is (HC:ad8bc19).
+#: Every kind of change there is (fact F218).
 CREATED, UPDATED, DELETED, UNKNOWN = "CREATED", "UPDATED", "DELETED", "UNKNOWN"
 EVENT_TYPES = (CREATED, UPDATED, DELETED, UNKNOWN)
 
-#: Fields of a record that the poller compares (5.3: createdDateField and updatedDateField; names a choice).
+#: Fields of a record that the poller compares (fact F210); their names are choice C210.
 CREATED_FIELD, UPDATED_FIELD = "createdDate", "updatedDate"
 
 _GRAPH_TENANT = "5a9db0c5-0000-4000-8000-000000c0ffee"
@@ -49,10 +49,10 @@ class Change:
 
 
 def read_content(method: str, kind: str, body: bytes, query: Sequence[tuple[str, str]]) -> tuple[Any, str]:
-    """Return what a vendor sent, and the text of it that is kept: JSON, form-encoded, or a query (5.5).
+    """Return what a vendor sent, and the text of it that is kept: JSON, form-encoded, or a query (fact F215).
 
     :param method: the verb; a GET carries everything in its query.
-    :param kind: the Content-Type; what is no form is read as JSON (a choice: vendors are careless with it).
+    :param kind: the Content-Type; what is no form is read as JSON (choice C207).
     :param body: the raw body.
     :param query: pairs of the query.
     """
@@ -69,7 +69,7 @@ def read_content(method: str, kind: str, body: bytes, query: Sequence[tuple[str,
 
 
 def read_changes(element: Element, payload: Any, *, polled: bool) -> list[Change]:
-    """Return the objects that a body tells of; one that says nothing known is a single UNKNOWN change.
+    """Return the objects that a body tells of; one that says nothing known is one UNKNOWN change (C206).
 
     :param element: whose vendor sent it.
     :param payload: the parsed body.
@@ -90,7 +90,7 @@ def read_changes(element: Element, payload: Any, *, polled: bool) -> list[Change
 
 
 def _plain(item: Any) -> Change:
-    """Read the sandbox's own form."""
+    """Read the sandbox's own form (choice C205; without a date: C209)."""
     fields = item if isinstance(item, dict) else {}
 
     def field(name: str, hook_name: str) -> Any:
@@ -106,7 +106,7 @@ def _plain(item: Any) -> Change:
 
 
 def _graph(row: Any) -> Change:
-    """Read one of Microsoft Graph's change notifications; they carry no date of the change."""
+    """Read one of Microsoft Graph's change notifications (choice C208); they carry no date (choice C209)."""
     fields = row if isinstance(row, dict) else {}
     data = fields.get("resourceData")
     data = data if isinstance(data, dict) else {}
@@ -119,10 +119,10 @@ def _graph(row: Any) -> Change:
 
 
 def _polled(name: str, record: Any) -> Change:
-    """Classify a polled record (5.3): equal dates CREATED, created before updated UPDATED.
+    """Classify a polled record (fact F211): equal dates CREATED, created before updated UPDATED.
 
-    A record may name its ``eventType`` itself, which is the sandbox's addition: polling does not find
-    deletions, but whoever makes up an event may want one.
+    A record may name its ``eventType`` itself (choice C210): polling finds no deletions (fact F212), but
+    whoever makes up an event may want one.
     """
     fields = record if isinstance(record, dict) else {}
     created, updated = read_iso(fields.get(CREATED_FIELD)), read_iso(fields.get(UPDATED_FIELD))
@@ -157,7 +157,7 @@ def default_object(element: Element) -> str:
 
 
 def polled_body(name: str, records: list[dict[str, Any]], now: float) -> dict[str, Any]:
-    """Return the raw form of polling v1 (UC).
+    """Return the raw form of polling v1 (fact F254).
 
     :param name: the object type.
     :param records: the changed objects.

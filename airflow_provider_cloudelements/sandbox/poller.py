@@ -1,8 +1,8 @@
-"""What the platform finds out about instances whose vendors do not call: by polling (dossier 5.3).
+"""What the platform finds out about instances whose vendors do not call: by polling (F203, F210 to F212).
 
 Only what changed through the API can be found, since there is no vendor behind the sandbox. A poll is planned
 when there is something to find, so an idle sandbox has no timers. An instance whose vendor calls gets its
-event at once: any change at the vendor fires, one's own writes too (DP triggering.md).
+event at once: any change at the vendor fires, one's own writes too (fact F220).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.sandbox.state import State
     from airflow_provider_cloudelements.sandbox.store import Instance
 
-#: Minutes between polls when the configuration holds no number (59 pages have 15, dossier 5.1).
+#: Minutes between polls when the configuration holds no number (fact F203).
 _DEFAULT_MINUTES = 15.0
 #: However small the settings make it, a poll does not follow another at once.
 _SHORTEST_PAUSE = 0.01
@@ -44,9 +44,9 @@ _AGE = 86_400.0
 
 
 def is_polled(instance: Instance) -> bool:
-    """Tell whether an instance is polled: as event.vendor.type says, else by what its element does first.
+    """Tell whether an instance is polled: by event.vendor.type, else by its element's first way (C212).
 
-    :param instance: the instance; ``webhook`` and ``webhooks`` both occur (5.1).
+    :param instance: the instance; ``webhook`` and ``webhooks`` both occur (fact F202).
     """
     kind = (instance.configuration.get(VENDOR_TYPE) or "").lower()
     methods = instance.element.event_methods
@@ -56,7 +56,7 @@ def is_polled(instance: Instance) -> bool:
 
 
 def is_watched(instance: Instance, name: str) -> bool:
-    """Tell whether a resource is polled: in event.objects, else in event.poller.configuration, else any.
+    """Tell whether a resource is polled, as event.objects or event.poller.configuration say (choice C213).
 
     :param instance: the instance.
     :param name: of the resource.
@@ -98,7 +98,7 @@ class Poller:
             return
         key = (name, record["id"])
         if event_type == DELETED:
-            # A poller reads what is there: it does not find deletions (INFERRED).
+            # A poller reads what is there: it finds no deletions (fact F212).
             instance.changes.pop(key, None)
             return
         created = now if event_type == CREATED else instance.changes.get(key, (now - _AGE, 0.0))[0]
@@ -126,7 +126,8 @@ class Poller:
     def poll(self, instance: Instance) -> list[Event]:
         """Poll an instance now: one event for each resource with records updated since the last poll.
 
-        What cannot be polled now (events off, disabled, refused by its vendor) is found by a later poll.
+        What cannot be polled now (events off, disabled, refused by its vendor) is found by a later poll
+        (choice C214).
 
         :param instance: the instance.
         """

@@ -32,7 +32,7 @@ def masked_keys(element: Element, behaviour: Behaviour) -> frozenset[str]:
 
 
 def create(state: State, element: Element, body: dict[str, Any]) -> Instance:
-    """Make an instance: check, authenticate with the vendor, keep (dossier 4.2, 4.6).
+    """Make an instance: check, authenticate with the vendor, keep (facts F164 to F166; choices C161, C169).
 
     :param state: the sandbox.
     :param element: its element.
@@ -62,7 +62,7 @@ def create(state: State, element: Element, body: dict[str, Any]) -> Instance:
     instance = state.store.add(
         element,
         name,
-        # Without tags the instance gets one equal to its name (dossier 8.4 no. 9, observed).
+        # Without tags the instance gets one equal to its name (fact F172).
         [name] if tags is None else tags,
         configuration,
         external,
@@ -78,7 +78,7 @@ def missing_keys(element: Element, configuration: dict[str, str | None], externa
 
     :param element: the instance's element.
     :param configuration: what it would have.
-    :param external: initial needs a refresh token instead of a callback URL (dossier 3.6).
+    :param external: initial needs a refresh token instead of a callback URL (fact F131).
     """
     required = {name for name, key in element.keys.items() if key.required}
     if external == "initial":
@@ -89,13 +89,13 @@ def missing_keys(element: Element, configuration: dict[str, str | None], externa
 def update(state: State, instance: Instance, body: dict[str, Any], *, authenticate: bool = True) -> None:
     """Change an instance as PUT and PATCH do.
 
-    What the body does not name stays, with PUT too: the documented sample sends only name and tags (4.1), and
-    a PUT of the whole returned object is 200 (0a no. 10). Tags are replaced; configuration is merged.
+    What the body does not name stays, with PUT too (choice C163, fact F183). Tags are replaced (fact F181);
+    configuration is merged (fact F182).
 
     :param state: the sandbox.
     :param instance: the instance.
     :param body: the request's body.
-    :param authenticate: whether a code is redeemed; ``reAuthenticate=false`` leaves it alone (CEGO).
+    :param authenticate: whether a code is redeemed; ``reAuthenticate=false`` leaves it alone (fact F138).
     """
     element = read_element(body) or instance.element
     behaviour = state.behaviour
@@ -105,7 +105,7 @@ def update(state: State, instance: Instance, body: dict[str, Any], *, authentica
     code = read_code(body)
     trace_logging = body.get("traceLoggingEnabled")
     grant = None
-    # A basic element takes providerData and does nothing with it (0a no. 11).
+    # A basic element takes providerData and does nothing with it (fact F135).
     if code is not None and authenticate and element.authentication == "oauth2":
         grant = _redeem(state, element, code, {**instance.configuration, **given})
 
@@ -132,7 +132,7 @@ def configure(
     """Merge configuration values into an instance, and what the vendor gave for a code.
 
     A changed credential does not fail the call; it decides whether the instance is valid from now on
-    (the sandbox's choice).
+    (choice C131).
 
     :param state: the sandbox.
     :param instance: the instance.
@@ -143,7 +143,7 @@ def configure(
     instance.configuration.update(changes)
     after = instance.configuration.get(REFRESH_TOKEN)
     if grant is None and after and after != before and state.sessions.problem(instance) is None:
-        # The access token of another grant is no use with a new refresh token.
+        # The access token of another grant is no use with a new refresh token (choice C125).
         grant = Grant(new_secret(), after)
     if grant is None:
         state.sessions.judge(instance)

@@ -1,6 +1,6 @@
-"""Calls through an instance: ping, objects and small resources at the vendor (dossier 4.7, 7.1).
+"""Calls through an instance: ping, objects and small resources at the vendor (facts F321 to F327).
 
-The hub in the path is ignored: the Element token decides (CH:elements/instances.js).
+The hub in the path is ignored: the Element token decides (fact F321).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Record = dict[str, Any]
 def through(call: Call) -> Instance:
     """Return the instance that a call goes through, which must be able to log in at its vendor.
 
-    An expired or revoked session shows as 401 here (HC:troubleshooting-401-errors).
+    An expired or revoked session shows as 401 here (fact F137).
 
     :param call: the request.
     """
@@ -47,12 +47,12 @@ def through(call: Call) -> Instance:
 
 
 def ping(call: Call) -> Response:
-    """GET /ping: {dateTime, endpoint}, after a round trip to the vendor (SDK Pong)."""
+    """GET /ping: {dateTime, endpoint}, after a round trip to the vendor (fact F327)."""
     return json_reply({"dateTime": now_text(), "endpoint": through(call).element.key})
 
 
 def list_objects(call: Call) -> Response:
-    """GET /objects: strings, or objects with ``Elements-Version: Helium`` (0a no. 7)."""
+    """GET /objects: strings, or objects with ``Elements-Version: Helium`` (fact F326)."""
     if call.instance is None:
         raise RuntimeError("a resource call was routed without its token")
     element = call.instance.element
@@ -62,7 +62,7 @@ def list_objects(call: Call) -> Response:
 
 
 def object_rows(element: Element) -> list[dict[str, Any]]:
-    """Return an element's resources with their origin (0a no. 7).
+    """Return an element's resources with their origin (fact F326).
 
     :param element: the element.
     """
@@ -70,9 +70,9 @@ def object_rows(element: Element) -> list[dict[str, Any]]:
 
 
 def list_records(call: Call) -> Response:
-    """GET /{object}: where, fields, orderBy, page and pageSize, nextPage.
+    """GET /{object}: where, fields, orderBy, page and pageSize, nextPage (fact F324).
 
-    A full page carries a page token even when nothing follows, as vendors' pages may (HC).
+    A full page carries a page token even when nothing follows (C321), as vendors' pages may (fact F52).
     """
     rows = list(_table(call).values())
     if where := call.value("where"):
@@ -102,7 +102,7 @@ def list_records(call: Call) -> Response:
 
 
 def create_record(call: Call) -> Response:
-    """POST /{object}: 200 with the record (CH:core/cloud.js)."""
+    """POST /{object}: 200 with the record (facts F58, F323)."""
     table = _table(call)
     record = {**call.json_object(), "id": uuid.uuid4().hex}
     table[record["id"]] = record
@@ -168,7 +168,7 @@ def _table(call: Call) -> dict[str, Record]:
 
 
 def sample_record(element: Element, name: str, number: int = 1) -> Record:
-    """Return one of the records that a resource begins with.
+    """Return one of the records that a resource begins with (choice C322).
 
     :param element: the element.
     :param name: of the resource.

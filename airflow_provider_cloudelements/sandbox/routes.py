@@ -38,7 +38,7 @@ PLATFORM_AREAS = (
     "usage",
     "users",
 )
-#: Words after /instances that are no instance id (0a no. 12), for which there is no route yet.
+#: Words after /instances that are no instance id (fact F179), for which there is no route yet.
 RESERVED_WORDS = ("event-poller-records", "objects", "transformations")
 
 
@@ -93,7 +93,7 @@ def api_router() -> Router:
     router.add("GET", "/instances/events/{event}", event_calls.get_event, platform)
     router.add("GET", "/instances/{id}/events", event_calls.list_instance_events, platform)
     router.add("GET", "/instances/{id}/events/{event}", event_calls.get_event, platform)
-    # The dossier (2.2) names no id-less twins of these two.
+    # No source names id-less twins of these two (fact F92).
     router.add("GET", "/instances/{id}/docs/{operation}", swagger.operation_docs, platform)
     router.add("GET", "/instances/{id}/docs/{operation}/definitions", swagger.operation_definitions, platform)
     router.add("GET", "/accounts/instances", instances.list_account_instances, platform)
@@ -112,7 +112,7 @@ def api_router() -> Router:
     router.add("GET", "/elements/{element}/trace/{trace}", instances.get_trace, platform)
     router.add("GET", "/elements/{element}/instances", instances.list_element_instances, platform)
     router.add("POST", "/elements/{element}/instances", instances.create_instance, platform)
-    # The swagger has no PATCH here.
+    # There is no PATCH here (fact F192).
     router.add("GET", "/elements/{element}/instances/{id}", instances.get_instance, platform)
     router.add("PUT", "/elements/{element}/instances/{id}", instances.put_instance, platform)
     router.add("DELETE", "/elements/{element}/instances/{id}", instances.delete_instance, platform)

@@ -14,7 +14,8 @@ from airflow_provider_cloudelements.sandbox.app import SandboxApp
 from airflow_provider_cloudelements.sandbox.connection import SandboxProtocol
 from airflow_provider_cloudelements.sandbox.settings import Settings
 
-#: Longer than any client keeps an idle connection, so that no call meets one that the server has just closed.
+#: Longer than any client keeps an idle connection, so that no call meets one that the server has just closed
+#: (choice C44).
 _KEEP_ALIVE_SECONDS = 75
 #: Calls that still run at the end get so long.
 _GRACE_SECONDS = 1

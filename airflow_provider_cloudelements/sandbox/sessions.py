@@ -1,10 +1,10 @@
 """What an instance holds at its vendor in the course of time: refreshed, revoked, given up by the platform.
 
 The platform refreshes an OAuth2 instance's access token by itself every ``oauth.user.refresh_interval``
-seconds (dossier 3.6). When that fails five times, ten seconds apart, it disables the instance, which must
-then be enabled and authenticated again (0a no. 17). It tries as soon as the vendor refuses (a choice: what
-makes the real one try is unknown). Basic and custom elements have no token to refresh: the vendor refuses
-them, and nothing disables them.
+seconds (fact F132). When that fails five times, ten seconds apart, it disables the instance, which must
+then be enabled and authenticated again (fact F133). It tries as soon as the vendor refuses (unknown U122,
+choice C123), and sends no mail (choice C127). Basic and custom elements have no token to refresh: the
+vendor refuses them, and nothing disables them.
 
 There is no timer: whoever looks has what is due done first (:meth:`Sessions.catch_up`).
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: What became of a credential that a vendor took once; also the keys of the vendors' texts.
 REVOKED, EXPIRED = "revoked", "expired"
 
-#: So many refreshes in a row fail before the platform disables the instance (0a no. 17).
+#: So many refreshes in a row fail before the platform disables the instance (fact F133).
 MOST_FAILED_REFRESHES = 5
 
 _DEFAULT_INTERVAL = 3600.0
@@ -53,7 +53,7 @@ class Sessions:
         self._failing.clear()
 
     def open(self, instance: Instance) -> None:
-        """Note that an instance has just been given something new by its vendor.
+        """Note that an instance has just been given something new by its vendor (choice C122).
 
         :param instance: the instance.
         """
@@ -157,7 +157,7 @@ class Sessions:
         instance.refresh_due = moment
 
     def _refresh(self, instance: Instance, now: float) -> None:
-        """Refresh a token whose time has come; without a refresh token it just runs out."""
+        """Refresh a token whose time has come (choice C124); without a refresh token it just runs out."""
         instance.refresh_due = None
         if not instance.valid:
             return
@@ -182,7 +182,7 @@ class Sessions:
 
 
 def _interval(instance: Instance) -> float:
-    """Return the seconds between two refreshes; what is no number of seconds is the default (dossier 3.6)."""
+    """Return the seconds between two refreshes (fact F132); what is no number is the default (C126)."""
     try:
         seconds = float(instance.configuration.get(REFRESH_INTERVAL) or _DEFAULT_INTERVAL)
     except ValueError:

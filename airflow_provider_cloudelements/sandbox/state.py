@@ -39,7 +39,7 @@ class State:
         self.notifications = Notifications(self)
         self.courier = Courier(self)
         self.poller = Poller(self)
-        #: The account's settings; retry is the default (dossier 6.4).
+        #: The account's settings; retry is the default (fact F255).
         self.account_settings: dict[str, object] = {POLICY: RETRY}
         #: Rises with each reset: a call that began before one has no effect after it.
         self.epoch = 0

@@ -79,7 +79,7 @@ class Instance:
 
     @property
     def events_enabled(self) -> bool:
-        """Whether its events are switched on (dossier 5.1)."""
+        """Whether its events are switched on (fact F201)."""
         return (self.configuration.get(EVENTS_ENABLED) or "").lower() == "true"
 
     @property
@@ -110,7 +110,7 @@ class Store:
         self._bearers: set[bytes] = set()
 
     def clear(self) -> None:
-        """Forget every instance and token. Ids go on, so that an old one never means a new instance."""
+        """Forget every instance and token. Ids go on, so that an old one never means a new one (C45)."""
         self._instances.clear()
         self._by_token.clear()
         self._by_tag.clear()
@@ -151,7 +151,7 @@ class Store:
         return instance
 
     def remove(self, instance: Instance) -> None:
-        """Forget an instance; its token is worth nothing from now on.
+        """Forget an instance; its token is worth nothing from now on (fact F186).
 
         :param instance: the instance.
         """
@@ -212,13 +212,13 @@ class Store:
         return instance.row_ids[key]
 
     def new_bearer(self) -> str:
-        """Return a fresh bearer token (0a no. 5)."""
+        """Return a fresh bearer token (fact F11)."""
         token = new_secret()
         self._bearers.add(_digest(token))
         return token
 
     def has_bearer(self, token: str) -> bool:
-        """Tell whether this bearer token was given out.
+        """Tell whether this bearer token was given out (choice C2).
 
         :param token: the word's value.
         """

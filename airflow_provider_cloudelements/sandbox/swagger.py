@@ -1,7 +1,6 @@
-"""Handlers of the documents of an element and of an instance: swagger 2 of its resources (dossier 4.1, 7.5).
+"""Handlers of the documents of an element and of an instance: swagger 2 of its resources (fact F92).
 
-That they are swagger 2 is known. What one operation's document and its definitions contain, and how
-operations are called, is the sandbox's choice.
+What one operation's document and its definitions contain, and how operations are called, is choice C85.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ _OPERATIONS: tuple[tuple[str, bool, Callable[[str], str]], ...] = (
 
 
 def element_docs(call: Call) -> Response:
-    """GET /elements/{id}/docs; a key does as well here (whether it really does is unknown)."""
+    """GET /elements/{id}/docs; a key does as well here (choice C84)."""
     return json_reply(_document(element_of(call)))
 
 
 def instance_docs(call: Call) -> Response:
-    """GET /instances/{id}/docs and its id-less twin; ``version=-1``, the latest (KY), is the only one."""
+    """GET /instances/{id}/docs and its id-less twin; ``version=-1``, the latest (F92), is the only one."""
     return json_reply(_document(instance_of(call).element))
 
 
@@ -74,7 +73,7 @@ def _document(element: Element, operation: str | None = None) -> dict[str, Any]:
 
 
 def _operation(operation_id: str, name: str, verb: str, by_id: bool) -> dict[str, Any]:
-    """Return one operation: success is 200 for all of them (CH:core/cloud.js)."""
+    """Return one operation: success is 200 for all of them (fact F58)."""
     model: dict[str, Any] = {"$ref": f"#/definitions/{name}"}
     parameters: list[dict[str, Any]] = []
     if by_id:

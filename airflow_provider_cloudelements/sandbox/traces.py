@@ -1,7 +1,7 @@
-"""Traces of how creates authenticated: GET /elements/{key}/trace/{Elements-Trace-Id} (dossier 4.1).
+"""Traces of how creates authenticated: GET /elements/{key}/trace/{Elements-Trace-Id}.
 
-A create with ``providerData.debug`` leaves one (CH:elementbuilder/authtrace.js). What it looks like is
-unknown; its fields here are the sandbox's own, and none of them is a secret.
+A create with ``providerData.debug`` leaves one (fact F136). What it looks like is unknown (U124); its fields
+here are the sandbox's own (choice C129), and none of them is a secret.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from airflow_provider_cloudelements.sandbox.settings import MASK, REJECTED_PREFI
 #: What a person's login at a vendor consists of: the values of :attr:`Element.login_keys`.
 Credential = tuple[str | None, ...]
 
-# Texts of Microsoft's token endpoint; 54005 and 70008 are the dossier's (0b), the others Microsoft's docs.
+# Texts of Microsoft's token endpoint, from Microsoft's documentation (fact F129).
 _MICROSOFT = {
     "used": "AADSTS54005: OAuth2 Authorization code was already redeemed, please retry with a new valid code"
     " or use an existing refresh token.",
@@ -88,7 +88,7 @@ class Grant:
 
 
 def new_secret() -> str:
-    """Return a fresh value in the shape of an element token: base64 of 32 bytes (SEED)."""
+    """Return a fresh value in the shape of an element token: base64 of 32 bytes (fact F5)."""
     return base64.b64encode(os.urandom(32)).decode("ascii")
 
 
@@ -191,7 +191,7 @@ class Vendor:
         # A refresh token from before does not matter: the code brings a new one.
         self.check(element, {**configuration, REFRESH_TOKEN: None}, status)
         code.redeemed = True
-        # Microsoft gives a refresh token only with the scope offline_access (dossier 0b).
+        # Microsoft gives a refresh token only with the scope offline_access (fact F130).
         scope = f"{code.scope or ''} {configuration.get('oauth.scope') or ''}".split()
         offline = element.key != "microsoftgraph" or "offline_access" in scope
         return Grant(new_secret(), new_secret() if offline else None)

@@ -13,12 +13,12 @@ from airflow_provider_cloudelements.sandbox.store import Instance
 
 
 def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = True) -> dict[str, Any]:
-    """Return the instance object (dossier 4.3).
+    """Return the instance object (fact F167).
 
     :param instance: the instance.
     :param behaviour: which further keys are masked.
-    :param hydrate: False leaves configuration and element details out (that much is the sandbox's choice;
-        the token is there either way, CH:getBackup).
+    :param hydrate: False leaves configuration and element details out (unknown U167, choice C166); the token
+        is there either way (fact F177).
     """
     configuration = instance.configuration
     view: dict[str, Any] = {
@@ -53,7 +53,7 @@ def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = T
 
 
 def row_view(state: State, instance: Instance, key: str) -> dict[str, Any]:
-    """Return one configuration row of an instance (dossier 4.5: SDK ElementInstanceConfig).
+    """Return one configuration row of an instance (fact F189).
 
     :param state: the sandbox.
     :param instance: the instance.

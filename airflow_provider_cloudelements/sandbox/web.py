@@ -89,8 +89,7 @@ class Call:
     def json(self) -> Any:
         """Return the parsed JSON body.
 
-        A body without Content-Type is taken as JSON (the sandbox's choice); another type is 415
-        (DP:_includes/error-codes.md).
+        A body without Content-Type is taken as JSON (choice C41); another type is 415 (fact F46).
         """
         kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind and kind != "application/json" and not kind.endswith("+json"):
@@ -115,7 +114,7 @@ class Call:
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     def number(self, name: str) -> int | None:
-        """Return a path variable as a positive integer, or None when it is not one.
+        """Return a path variable as a positive integer, or None when it is not one (choice C42).
 
         :param name: the variable's name.
         """
@@ -142,15 +141,15 @@ def json_reply(payload: Any, headers: dict[str, str] | None = None, status: int 
 
 
 def empty_reply() -> Response:
-    """Return 200 without a body, as DELETE answers (SDK, DP)."""
+    """Return 200 without a body, as DELETE answers (fact F58)."""
     return Response(b"", 200)
 
 
 def error_reply(error: ApiError, request_id: str) -> Response:
     """Return the rendered error.
 
-    The header Elements-Error is on the exposed list (CH:general/headers.js); its value is unknown, and the
-    sandbox sends the status's own phrase.
+    The header Elements-Error exists (fact F48); its value is unknown (U43), so the sandbox sends the status's
+    own phrase.
 
     :param error: what went wrong.
     :param request_id: the call's id.

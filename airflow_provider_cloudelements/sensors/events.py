@@ -56,8 +56,8 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param max_bytes: Most bytes that are returned, as JSON; so fewer than ``min_events`` may be, and the
         cursor is behind these. Default: 262,144.
     :param max_pages: Most pages that a look reads. Default: 100, that is 20,000 events.
-    :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. Nobody knows
-        what a vendor puts there. Default: ``False``.
+    :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. What a vendor
+        puts there is not known (unknown U321). Default: ``False``.
     :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
         ``[operators] default_deferrable``.
     :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:

@@ -69,7 +69,7 @@ def look_at(*instance_ids: int, **query: Any) -> list[EventLook]:
 
 @pytest.mark.parametrize("ago", [30, 3600])
 def test_an_instance_that_is_not_notified_is_told_of_its_event(ago: float) -> None:
-    """One vendor's call may be for several instances (dossier 5.5), each with its own callback or none."""
+    """One vendor's call may be for several instances (fact F214), each with its own callback or none."""
     assert told([listed([5], ago=ago)], *look_at(5, 6)) == [["orders"], [None]]
 
 
@@ -208,7 +208,7 @@ def test_one_that_always_does_is_compared_as_it_is(
 
 @pytest.mark.parametrize("levels", [*range(900, 1000, 4), 100_000])
 def test_a_body_that_is_too_deep_is_nobodys_failure(levels: int) -> None:
-    """Who posts to the platform's inbound address needs no login (dossier 5.5)."""
+    """Who posts to the platform's inbound address needs no login (fact F213)."""
     deep = {**listed([], ago=3600, instances=(5,)), "providerData": "[" * levels + "]" * levels}
     looks = [*look_at(5, fields={"raw.x": "y"}), *look_at(5)]
     assert told([deep], *looks) == [[], [None]]

@@ -820,7 +820,7 @@ def test_a_cursor_without_what_came_later_is_read() -> None:
 # --- over HTTP --------------------------------------------------------------------------------------------
 
 
-def test_calls_are_those_of_the_dossier() -> None:
+def test_calls_are_the_documented_ones() -> None:
     with Wire(
         [page([{"id": "a"}], "t1"), page([{"id": "b"}]), page([{"id": "c"}]), page({"id": "d"})]
     ) as wire:

@@ -25,7 +25,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from tests.support.hidden import assert_hidden, shown
 
-# Published by the platform (dossier 6.2), brackets included.
+# Published by the platform (fact F244), brackets included.
 BODY = b"<INSERT_EVENT_NOTIFICATION_RESPONSE_BODY>"
 KEY = "MySecretEventSignatureKey"
 SIGNATURE = "sha256=jHdbRx5EZAsOfTwAPJOGkNUzQMVVdu5VJlxcsk+G6jQ="

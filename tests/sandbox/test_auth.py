@@ -1,17 +1,17 @@
-"""Authorization: dossier 2.1, 2.2, 0a; rows 1 to 6 of section 11."""
+"""Authorization: facts F3 to F11."""
 
 import itertools
 
 import pytest
 
 
-def test_row_01_user_and_organization_list_instances(api):
+def test_user_and_organization_list_instances(api):
     answer = api("GET", "/instances")
     assert answer.status_code == 200
     assert answer.json() == []
 
 
-def test_row_02_pairs_in_any_order(api, sandbox):
+def test_pairs_in_any_order(api, sandbox):
     instance = api.create()
     pairs = (
         f"User {sandbox.user_secret}",
@@ -27,7 +27,7 @@ def test_row_02_pairs_in_any_order(api, sandbox):
 @pytest.mark.parametrize(
     "path", ["/instances", "/instances/1", "/elements", "/organizations/me", "/leads", "/x/y/z"]
 )
-def test_row_03_no_authorization_is_401(api, path):
+def test_no_authorization_is_401(api, path):
     body = api.refused(api("GET", path, headers={"Authorization": None}), 401)
     assert "providerMessage" not in body
 
@@ -46,19 +46,19 @@ def test_row_03_no_authorization_is_401(api, path):
         ", ,",
     ],
 )
-def test_row_04_a_missing_or_wrong_word_is_401(api, sandbox, words):
+def test_a_missing_or_wrong_word_is_401(api, sandbox, words):
     header = words.format(u=sandbox.user_secret, o=sandbox.organization_secret).encode("utf-8")
     api.refused(api("GET", "/instances", headers={"Authorization": header}), 401)
 
 
-def test_row_05_the_token_of_a_deleted_instance_is_401(api):
+def test_the_token_of_a_deleted_instance_is_401(api):
     instance = api.create()
     assert api("GET", "/leads", token=instance["token"]).status_code == 200
     assert api("DELETE", f"/instances/{instance['id']}").status_code == 200
     api.refused(api("GET", "/leads", token=instance["token"]), 401)
 
 
-def test_row_06_and_07_a_disabled_instance(api):
+def test_a_disabled_instance(api):
     instance = api.create()
     path = f"/instances/{instance['id']}/enabled"
     assert api("DELETE", path).status_code == 200

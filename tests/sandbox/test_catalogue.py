@@ -1,4 +1,4 @@
-"""The catalogue: dossier 5.4, 7.5, 0a no. 9 and 20; row 49."""
+"""The catalogue: facts F81 to F94."""
 
 import pytest
 
@@ -114,7 +114,7 @@ def test_expanded_metadata_says_more(api):
     api.refused(api("GET", f"{path}?expand=maybe"), 400)
 
 
-def test_row_49_metadata_wants_a_known_numeric_id(api):
+def test_metadata_wants_a_known_numeric_id(api):
     api.refused(api("GET", "/elements/999999999999/metadata"), 404)
     api.refused(api("GET", "/elements/microsoftgraph/metadata"), 404)
 

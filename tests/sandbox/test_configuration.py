@@ -1,4 +1,4 @@
-"""Configuration rows: dossier 4.1, 4.5; row 25."""
+"""Configuration rows: fact F189."""
 
 
 def rows(api, instance):
@@ -18,7 +18,7 @@ def test_rows_have_numeric_ids_and_string_values(api):
     assert found["oauth.api.secret"]["required"] is True
 
 
-def test_row_25_events_are_switched_by_a_row(api):
+def test_events_are_switched_by_a_row(api):
     instance = api.create()
     row = rows(api, instance)["event.notification.enabled"]
     path = f"/instances/{instance['id']}/configuration/{row['id']}"

@@ -1,11 +1,11 @@
-"""POST /instances: dossier 4.2, 4.3, 4.6, 8.4; rows 8 to 12, 16 to 18, 22."""
+"""POST /instances: facts F161 to F172."""
 
 import base64
 
 import pytest
 
 
-def test_row_08_a_create_is_200_with_integer_id_and_token(api):
+def test_a_create_is_200_with_integer_id_and_token(api):
     answer = api("POST", "/instances", json=api.body("microsoftgraph", tags=["Docs"]))
     assert answer.status_code == 200
     instance = answer.json()
@@ -43,7 +43,7 @@ def test_the_documented_example_with_events(api, sandbox):
     assert instance["configuration"]["event.notification.enabled"] == "true"
 
 
-def test_row_08a_the_default_tag_is_the_name(api):
+def test_the_default_tag_is_the_name(api):
     assert api.create(name="Mine")["tags"] == ["Mine"]
     assert api.create(name="<b>Mine</b>")["tags"] == ["Mine"]
     assert api.create(name="Mine", tags=None)["tags"] == ["Mine"]
@@ -51,12 +51,12 @@ def test_row_08a_the_default_tag_is_the_name(api):
     assert api.create(name="Mine", tags=[])["tags"] == []
 
 
-def test_row_09_no_element_is_400(api):
+def test_no_element_is_400(api):
     for element in (None, {}, {"key": None}, {"key": ""}, "sfdc", {"key": True}, {"key": ["sfdc"]}):
         api.refused(api("POST", "/instances", json={**api.body(), "element": element}), 400)
 
 
-def test_row_10_the_element_may_stand_in_the_path(api):
+def test_the_element_may_stand_in_the_path(api):
     body = api.body()
     del body["element"]
     for name in ("closeio", api("GET", "/elements/closeio").json()["id"]):
@@ -71,7 +71,7 @@ def test_an_element_may_be_named_by_id(api):
 
 
 @pytest.mark.parametrize("element", ["microsoftgraph", "closeio", "netsuitecrm"])
-def test_row_11_missing_configuration_is_named(api, element):
+def test_missing_configuration_is_named(api, element):
     required = [
         row["key"]
         for row in api("GET", f"/elements/{element}/configuration").json()["configuration"]
@@ -84,26 +84,26 @@ def test_row_11_missing_configuration_is_named(api, element):
             assert key in refused["message"]
 
 
-def test_row_12_an_unknown_element_is_404(api):
+def test_an_unknown_element_is_404(api):
     api.refused(api("POST", "/instances", json=api.body(element={"key": "nothing"})), 404)
     api.refused(api("POST", "/instances", json=api.body(element={"id": 5})), 404)
     api.refused(api("POST", "/instances", json=api.body(element={"id": 10**30})), 404)
     api.refused(api("POST", "/elements/nothing/instances", json=api.body()), 404)
 
 
-def test_row_16_the_same_create_twice_makes_two(api):
+def test_the_same_create_twice_makes_two(api):
     first, second = api.create(name="same"), api.create(name="same")
     assert first["id"] != second["id"]
     assert first["token"] != second["token"]
 
 
-def test_row_17_secrets_are_masked_and_the_username_is_not(api):
+def test_secrets_are_masked_and_the_username_is_not(api):
     basic = api.show(api.create()["id"])["configuration"]
     assert basic["password"] == "********"
     assert basic["username"] == "ada"
     oauth = api.show(api.create("sfdc")["id"])["configuration"]
     assert oauth["oauth.api.key"] == oauth["oauth.api.secret"] == "********"
-    # 0a no. 19: the vendor's token may be shown, which is why a client has to treat it as a secret.
+    # Fact F170: the vendor's token may be shown, which is why a client has to treat it as a secret.
     assert len(oauth["oauth.user.token"]) == 44
     assert api.create("pipedrive")["configuration"]["api.token"] == "********"
 
@@ -122,7 +122,7 @@ def test_further_keys_can_be_masked(api, sandbox):
     )
 
 
-def test_row_18_configuration_values_are_strings_or_null(api):
+def test_configuration_values_are_strings_or_null(api):
     body = api.body()
     body["configuration"] |= {
         "event.notification.enabled": True,
@@ -154,7 +154,7 @@ def test_events_are_off_by_default(api):
     assert "eventsNotificationCallbackUrl" not in instance
 
 
-def test_row_22_html_is_stripped_from_name_and_tags(api):
+def test_html_is_stripped_from_name_and_tags(api):
     instance = api.create(name="a <b>bold</b> name<br/>", tags=["<i>one</i>", "1 < 2"])
     assert instance["name"] == "a bold name"
     assert instance["tags"] == ["one", "1 < 2"]

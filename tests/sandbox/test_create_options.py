@@ -1,4 +1,4 @@
-"""What a create may also ask for: its objects, and a trace of its authentication. Dossier 4.1, 4.2."""
+"""What a create may also ask for: its objects, and a trace of its authentication. Facts F191, F136."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Notifications on their way to receivers: dossier 6.1 to 6.4; rows 33 to 41."""
+"""Notifications on their way to receivers: facts F241 to F257."""
 
 import base64
 import hashlib
@@ -87,7 +87,7 @@ def test_rows_32_and_33_signed_with_the_instances_key(api, sandbox, receiver):
 
 @pytest.mark.parametrize("split", ["own", "shared"])
 @pytest.mark.parametrize(("element", "sizes"), [("closeio", [20, 5]), ("sfdc", [10, 10, 5])])
-def test_row_37_a_large_body_is_split_and_repeated(api, sandbox, receiver, element, sizes, split):
+def test_a_large_body_is_split_and_repeated(api, sandbox, receiver, element, sizes, split):
     sandbox.configure(split_events=split)
     number = api.listening(element, callback=receiver.url)
     event_ids = sandbox.emit(number, objects=25, object_id="o")
@@ -133,7 +133,7 @@ def test_every_status_of_200_is_success(api, sandbox, receiver):
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 410, 500, 502])
-def test_row_38_a_failure_is_retried(api, sandbox, receiver, status):
+def test_a_failure_is_retried(api, sandbox, receiver, status):
     sandbox.configure(time_factor=0.001)
     receiver.statuses = [status]
     sandbox.emit(api.listening(callback=receiver.url))
@@ -145,7 +145,7 @@ def test_row_38_a_failure_is_retried(api, sandbox, receiver, status):
     assert sandbox.deliveries()[0]["attempts"] == 2
 
 
-def test_row_38_the_status_meanwhile_is_retry(api, sandbox, receiver):
+def test_the_status_meanwhile_is_retry(api, sandbox, receiver):
     receiver.statuses = [502]
     sandbox.emit(api.listening(callback=receiver.url))
     wait_for(lambda: statuses(sandbox) == ["retry"])
@@ -166,7 +166,7 @@ def test_the_pauses_grow(api, sandbox, receiver):
         assert least <= pause < least + 5
 
 
-def test_row_41_after_the_last_failure_the_subscription_sleeps(api, sandbox, receiver):
+def test_after_the_last_failure_the_subscription_sleeps(api, sandbox, receiver):
     sandbox.configure(time_factor=0, retry_count=5)
     receiver.statuses = [500] * 6
     number = api.listening(callback=receiver.url)

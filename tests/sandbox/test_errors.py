@@ -1,4 +1,4 @@
-"""Statuses and bodies of errors, and the headers of every answer: dossier 2.3, 2.4, 8.2; row 52."""
+"""Statuses and bodies of errors, and the headers of every answer: facts F41 to F49."""
 
 import json
 
@@ -101,7 +101,7 @@ def test_what_does_not_exist_is_404(api, path):
     api.refused(api("GET", path), 404)
 
 
-def test_row_52_a_body_over_8_mb_is_429(api):
+def test_a_body_over_8_mb_is_429(api):
     big = b'{"name": "' + b"x" * (8 * 1024 * 1024) + b'"}'
     api.refused(api("POST", "/instances", data=big, headers={"Content-Type": "application/json"}), 429)
     # The connection is still good.

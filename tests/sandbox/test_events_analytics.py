@@ -1,4 +1,4 @@
-"""Analytics and dispositions: dossier 6.6; row 44."""
+"""Analytics and dispositions: facts F285 to F287."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +18,7 @@ def span(**duration):
 
 
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/accounts", f"{PATH}/instances"])
-def test_row_44_what_is_refused(api, path):
+def test_what_is_refused(api, path):
     hour = span(hours=1)
     api.refused(api("GET", path, params={**hour, "interval": "second"}), 400)
     api.refused(api("GET", path, params={"from": hour["to"], "to": hour["from"], "interval": "minute"}), 400)

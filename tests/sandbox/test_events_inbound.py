@@ -1,4 +1,4 @@
-"""Vendors' calls to /events: dossier 5.5; rows 53 and 54."""
+"""Vendors' calls to /events: facts F213 to F224."""
 
 import base64
 import json
@@ -31,7 +31,7 @@ def instance_id(api, sandbox):
     return api.listening(callback="https://app.example/events")
 
 
-def test_row_53_an_event_without_authorization(api, sandbox, instance_id):
+def test_an_event_without_authorization(api, sandbox, instance_id):
     answer = api.vendor(f"closeio/{encoded(instance_id)}", LEAD)
     assert (answer.status_code, answer.content) == (200, b"")
     (event,) = api.events()
@@ -46,7 +46,7 @@ def test_the_id_in_base64_of_any_alphabet_with_or_without_padding(api, instance_
     assert len(api.events()) == 3
 
 
-def test_row_54_a_header_names_several_instances(api, sandbox):
+def test_a_header_names_several_instances(api, sandbox):
     one, two, other = api.listening("sfdc"), api.listening("sfdc"), api.listening("sfdc")
     api.vendor("sfdc", LEAD, headers={"Element-Instances": f"{one}, {two},{one}"})
     (event,) = api.events()

@@ -1,4 +1,4 @@
-"""Reading events: dossier 6.6; rows 42 and 43."""
+"""Reading events: facts F281 to F284."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def ids(events):
     return [event["id"] for event in events]
 
 
-def test_row_43_the_shape_of_an_event(api, sandbox):
+def test_the_shape_of_an_event(api, sandbox):
     number = api.listening(callback=OUTSIDE)
     (event_id,) = sandbox.emit(number, object_type="leads", object_id="7", event_type="UPDATED")
     assert re.fullmatch(r"[A-Za-z0-9_-]{20}", event_id)
@@ -83,7 +83,7 @@ def test_the_callback_false_is_none(api, sandbox):
     assert api("GET", "/notifications/subscriptions").json() == []
 
 
-def test_row_42_an_event_is_seen_late_and_notified_later(api, sandbox):
+def test_an_event_is_seen_late_and_notified_later(api, sandbox):
     sandbox.configure(event_visible_after=0.3, event_notified_after=0.9)
     number = api.listening(callback=OUTSIDE)
     (event_id,) = sandbox.emit(number)
@@ -138,7 +138,7 @@ def test_orders_and_pages(api, sandbox, order, of_one):
         answer = api("GET", path, params={**query, "pageSize": 3})
         assert answer.headers["Elements-Returned-Count"] == "3"
         assert answer.headers["Elements-Total-Count"] == str(len(made))
-    # A page that ends with the last event has no token (row 47).
+    # A page that ends with the last event has no token (fact F51).
     answer = api("GET", "/instances/events", params={"pageSize": 8})
     assert "Elements-Next-Page-Token" not in answer.headers
 

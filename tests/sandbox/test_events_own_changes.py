@@ -1,4 +1,4 @@
-"""Changes through the API become events, at once or when the poller comes: dossier 5.3, 6.3."""
+"""Changes through the API become events, at once or when the poller comes: facts F211, F220."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The hubs of the catalogue: dossier 7.5."""
+"""The hubs of the catalogue: fact F91."""
 
 
 def test_hubs_and_their_keys(api):

@@ -1,4 +1,4 @@
-"""GET /instances and its twins: dossier 4.1, 0a no. 3 and 12; rows 19, 20, 47."""
+"""GET /instances and its twins: facts F53 and F175 to F180."""
 
 
 def ids(answer):
@@ -18,7 +18,7 @@ def walk(api, **params):
             return found, pages
 
 
-def test_row_19_by_tag(api):
+def test_by_tag(api):
     one = api.create(tags=["a", "b"])["id"]
     two = api.create(tags=["b"])["id"]
     api.create(tags=["ab"])
@@ -65,7 +65,7 @@ def test_search_text_matches_the_name(api):
     api.refused(api("GET", "/instances?searchText=beta&tags[]=y"), 404)
 
 
-def test_row_47_pages_end_without_a_token(api):
+def test_pages_end_without_a_token(api):
     created = [api.create(tags=["p"])["id"] for _ in range(7)]
     assert walk(api, pageSize=3) == (created, 3)
     assert walk(api, pageSize=7) == (created, 1)
@@ -115,7 +115,7 @@ def test_hydrate_false_leaves_the_configuration_out_and_the_token_in(api):
     api.refused(api("GET", "/instances?hydrate=perhaps"), 400)
 
 
-def test_row_20_an_elements_instances_or_404(api):
+def test_an_elements_instances_or_404(api):
     api.refused(api("GET", "/elements/closeio/instances"), 404)
     one, two = api.create()["id"], api.create()["id"]
     api.create("pipedrive")

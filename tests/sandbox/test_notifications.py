@@ -1,4 +1,4 @@
-"""The notifications API: dossier 6.5, 0a no. 13; row 45. And the account's settings: 6.4."""
+"""The notifications API: facts F259 to F265. And the account's settings: F255, F258."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_a_notification_from_beginning_to_end(api):
     assert api("GET", "/notifications", params={"topics[]": "news"}).json() == []
 
 
-def test_row_45_a_list_wants_topics(api):
+def test_a_list_wants_topics(api):
     for query in ("", "?topics[]=", "?topic=news"):
         api.refused(api("GET", f"/notifications{query}"), 400)
     assert api("GET", "/notifications?topics[]=nobody").json() == []

@@ -1,4 +1,4 @@
-"""Consent links, the login page, codes, external authentication: dossier 3; rows 13 to 15, 24, 28, 29, 31."""
+"""Consent links, the login page, codes, external authentication: facts F121 to F134."""
 
 import time
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -21,7 +21,7 @@ def link(api, element="microsoftgraph", **fields):
     return answer.json()["oauthUrl"]
 
 
-def test_row_28_get_and_post_give_the_same_link(api, sandbox):
+def test_get_and_post_give_the_same_link(api, sandbox):
     got = api("GET", "/elements/microsoftgraph/oauth/url", params={**LINK, "state": "s 1"}).json()
     posted = api("POST", "/elements/microsoftgraph/oauth/url", json={**LINK, "state": "s 1"}).json()
     assert got == posted
@@ -38,7 +38,7 @@ def test_row_28_get_and_post_give_the_same_link(api, sandbox):
     assert "client-secret" not in got["oauthUrl"]
 
 
-def test_row_29_the_state_defaults_to_the_element_key(api):
+def test_the_state_defaults_to_the_element_key(api):
     assert parse_qs(urlsplit(link(api)).query)["state"] == ["microsoftgraph"]
 
 
@@ -78,7 +78,7 @@ def test_no_link_for_other_elements(api):
     api.refused(api("GET", "/elements/sfdc/oauth/url", params={**LINK, "isOauthProxy": "true"}), 400)
 
 
-def test_row_31_the_redirect_brings_a_code_or_an_error(api, sandbox):
+def test_the_redirect_brings_a_code_or_an_error(api, sandbox):
     url = link(api, state="own-state")
     allowed = sandbox.approve(url)
     assert set(allowed) == {"code", "state"}
@@ -147,7 +147,7 @@ def test_consent_to_instance(api, sandbox):
     assert api("GET", "/calendars", token=instance["token"]).status_code == 200
 
 
-def test_row_13_no_code_and_no_external_authentication_is_400(api):
+def test_no_code_and_no_external_authentication_is_400(api):
     body = api.body("microsoftgraph")
     for provider_data in (None, {}, {"code": ""}, {"code": None}):
         api.refused(api("POST", "/instances", json={**body, "providerData": provider_data}), 400)
@@ -156,7 +156,7 @@ def test_row_13_no_code_and_no_external_authentication_is_400(api):
 
 
 @pytest.mark.parametrize(("element", "text"), [("microsoftgraph", "AADSTS54005"), ("sfdc", "invalid_grant")])
-def test_row_14_a_reused_code_is_refused_by_the_vendor(api, sandbox, element, text):
+def test_a_reused_code_is_refused_by_the_vendor(api, sandbox, element, text):
     body = api.body(element)
     assert api("POST", "/instances", json=body).status_code == 200
     assert text in api.refused(api("POST", "/instances", json=body), 400)["providerMessage"]
@@ -198,7 +198,7 @@ def test_a_refused_code_is_not_spent(api, sandbox):
     assert api.create("microsoftgraph", providerData={"code": code})["valid"] is True
 
 
-def test_row_15_external_authentication(api):
+def test_external_authentication(api):
     configuration = {
         "oauth.user.refresh_token": "a-refresh-token",
         "oauth.api.key": "client-1",
@@ -241,7 +241,7 @@ def test_without_offline_access_microsoft_gives_no_refresh_token(api):
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
-def test_row_24_reauthentication_by_code(api, sandbox, method):
+def test_reauthentication_by_code(api, sandbox, method):
     instance = api.create("microsoftgraph")
     path = f"/instances/{instance['id']}"
     sandbox.set_instance(instance["id"], valid=False)

@@ -1,4 +1,4 @@
-"""Revoked and refreshed sessions, and what the platform makes of failures: 0a no. 17, dossier 3.6, 0b."""
+"""Revoked and refreshed sessions, and what the platform makes of failures: facts F130 to F137."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""The documents of elements and instances: dossier 4.1, 7.5."""
+"""The documents of elements and instances: fact F92."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Trace logging and its end: dossier 4.1."""
+"""Trace logging and its end: fact F190."""
 
 import time
 

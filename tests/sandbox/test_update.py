@@ -1,9 +1,9 @@
-"""PUT, PATCH, DELETE and their twins: dossier 4.1, 4.4, 0a no. 10 to 12; rows 7, 21 to 23, 26, 27."""
+"""PUT, PATCH, DELETE and their twins: facts F181 to F192."""
 
 import pytest
 
 
-def test_row_21_patch_replaces_the_tags(api):
+def test_patch_replaces_the_tags(api):
     path = f"/instances/{api.create(tags=['one', 'two'])['id']}"
     assert api("PATCH", path, json={"tags": ["three"]}).json()["tags"] == ["three"]
     assert api("PATCH", path, json={"name": "other"}).json()["tags"] == ["three"]
@@ -11,12 +11,12 @@ def test_row_21_patch_replaces_the_tags(api):
     assert api("GET", path).json()["tags"] == []
 
 
-def test_row_22_patch_strips_html_from_the_name(api):
+def test_patch_strips_html_from_the_name(api):
     path = f"/instances/{api.create()['id']}"
     assert api("PATCH", path, json={"name": "<p>new</p> name"}).json()["name"] == "new name"
 
 
-def test_row_23_patch_merges_the_configuration(api):
+def test_patch_merges_the_configuration(api):
     instance = api.create()
     path = f"/instances/{instance['id']}"
     change = {"configuration": {"event.notification.callback.url": "https://app.example/events"}}
@@ -100,7 +100,7 @@ def test_an_instance_can_move_to_another_element(api):
     assert (after["id"], after["token"]) == (instance["id"], instance["token"])
 
 
-def test_row_26_and_27_delete_is_200_and_empty_then_404(api):
+def test_delete_is_200_and_empty_then_404(api):
     path = f"/instances/{api.create()['id']}"
     answer = api("DELETE", path)
     assert (answer.status_code, answer.content) == (200, b"")
