@@ -9,6 +9,10 @@ LINE := 3.3
 LINES := 3.1 3.2 3.3
 # Further arguments for pytest: make unit PYTEST_ARGS="-k retries -x"
 PYTEST_ARGS ?=
+# The parts of the nightly run, or its options: make nightly NIGHTLY_ARGS="explore soak"
+NIGHTLY_ARGS ?=
+# Numbers of faults: make planted PLANTED_ARGS="5 12"
+PLANTED_ARGS ?=
 # Further arguments for the benchmarks: make bench BENCH_ARGS="creates --quick"
 BENCH_ARGS ?=
 
@@ -23,7 +27,7 @@ export AIRFLOW_HOME := $(CURDIR)/$(VENV)/airflow-home
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check lint bench soak up compat wheel clean
+.PHONY: help setup demo test unit check lint bench soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,13 +44,15 @@ demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account o
 
 # Tests that start real Airflows, or measure time, have the machine to themselves.
 ALONE := processes or browser or newest or alone
-test: unit ## every test but the soak: unit, Airflow in process, real processes, browser
-	$(PYTEST) -n 2 --dist loadfile -m "(airflow or slow) and not ($(ALONE) or soak)"
-	$(PYTEST) -m "($(ALONE)) and not soak"
+# What does not gate a change: make nightly runs it.
+LATER := soak or nightly
+test: unit ## every test that gates a change: unit, Airflow in process, real processes, browser
+	$(PYTEST) -n 2 --dist loadfile -m "(airflow or slow) and not ($(ALONE) or $(LATER))"
+	$(PYTEST) -m "($(ALONE)) and not ($(LATER))"
 
 # Three at a time, since they often wait; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started
-	$(PYTEST) -n 3 --dist loadfile -m "not airflow and not processes and not browser and not slow and not soak"
+	$(PYTEST) -n 3 --dist loadfile -m "not (airflow or processes or browser or slow or $(LATER))"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -61,9 +67,15 @@ bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
 .venvs/bench/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --extra bench
 
-soak: $(READY) ## the full figures, minutes long
-	$(PYTEST) -m soak
-	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile explore -m hypothesis
+OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
+nightly: $(READY) $(OLDER_READY) ## everything that is too long for the gate, hours; ends with one line of figures
+	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
+
+soak: $(READY) ## of that the full figures and other examples, on the newest line
+	PYTEST_ADDOPTS="$(PYTEST_ARGS)" $(BIN)/python -m scripts.nightly explore soak
+
+planted: $(READY) $(OLDER_READY) ## twelve faults, planted one at a time in a copy: the gate finds each
+	$(BIN)/python -m scripts.planted $(PLANTED_ARGS)
 
 up: $(READY) ## a real Airflow with the sandbox and the examples to click through; Ctrl-C stops all
 	$(BIN)/python -m scripts.up
@@ -73,7 +85,7 @@ compat: $(LINES:%=compat-%) ## the tests that touch Airflow, on the newest 3.1, 
 # One environment for each line; the newest release that constraints/ has a list for.
 .PHONY: $(LINES:%=compat-%)
 $(LINES:%=compat-%): compat-%: .venvs/airflow-%/.made-from
-	.venvs/airflow-$*/bin/python -m pytest $(PYTEST_ARGS) -m "(airflow or processes) and not browser and not newest and not soak"
+	.venvs/airflow-$*/bin/python -m pytest $(PYTEST_ARGS) -m "(airflow or processes) and not (browser or newest or $(LATER))"
 
 .venvs/airflow-%/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/airflow-$* --line $* --extra test

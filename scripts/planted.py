@@ -128,16 +128,27 @@ def plant(tree: Path, edit: Edit) -> Path:
     :return: The file.
     :raises PlantedError: The old text does not stand there exactly once.
     """
-    path = _only_place(edit.old, (path for place in PLACES for path in (tree / place).rglob("*.py")), tree)
+    path = find_place(tree, edit)
     path.write_text(path.read_text().replace(edit.old, edit.new))
     return path
+
+
+def find_place(tree: Path, edit: Edit) -> Path:
+    """
+    Return the file that an edit changes.
+
+    :param tree: The project, or a copy.
+    :param edit: The edit.
+    :raises PlantedError: The old text does not stand there exactly once.
+    """
+    return _only_place(edit.old, (path for place in PLACES for path in (tree / place).rglob("*.py")), tree)
 
 
 def find_test(tree: Path, name: str) -> str:
     """
     Return the id of a test function.
 
-    :param tree: A copy of the project.
+    :param tree: The project, or a copy.
     :param name: The function's name.
     :raises PlantedError: There is not exactly one of the name.
     """
