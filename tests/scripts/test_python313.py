@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -79,3 +82,38 @@ with temporary_root() as root:
     while root.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not root.exists()
+
+
+def may_unshare() -> bool:
+    command = [*python313._namespaces(), "true"]
+    return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not may_unshare(), reason="needs root, and a kernel that lets it")
+def test_what_runs_there_ends_with_us_even_when_we_are_killed(tmp_path):
+    """Not the shell alone, which is the first process there, but what it has started too."""
+    program = f"""
+import os, signal, subprocess, time
+from scripts.python313 import _namespaces
+from tests.scripts.test_python313 import sleepers
+subprocess.Popen([*_namespaces(), "sh", "-c", "mount -t tmpfs x {tmp_path}; sleep 4711.25; exit"])
+while not sleepers():
+    time.sleep(0.05)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=ROOT, timeout=30, check=False).returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while sleepers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not sleepers()
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+def sleepers() -> list[Path]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if path.read_bytes().split(b"\0")[:2] == [b"sleep", b"4711.25"]:
+                found.append(path)
+    return found
