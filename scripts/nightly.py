@@ -149,7 +149,8 @@ def main() -> int:
         return 0
     began = time.monotonic()
     outcomes = [run_part(part, quick=arguments.quick) for part in chosen]
-    print(summary(outcomes, time.monotonic() - began))
+    line = summary(outcomes, time.monotonic() - began)
+    print(f"{line} (a quick look only)" if arguments.quick else line)
     return int(any(each.failed for each in outcomes))
 
 

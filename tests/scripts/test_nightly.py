@@ -48,12 +48,13 @@ def test_all_well(parts, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[-1].endswith(": all well")
 
 
-def test_a_quick_look_adds_to_the_command(parts, monkeypatch, tmp_path):
+def test_a_quick_look_adds_to_the_command(parts, monkeypatch, tmp_path, capsys):
     echo = (sys.executable, "-c", "import sys; print(sys.argv[1:])")
     parts(Part("one", "it tells", echo, quick=("--collect-only",)))
     monkeypatch.setattr(sys, "argv", ["nightly", "--quick"])
     assert nightly.main() == 0
     assert (tmp_path / "one.log").read_text() == "['--collect-only']\n"
+    assert capsys.readouterr().out.endswith("all well (a quick look only)\n")
 
 
 def test_the_line_of_figures():
