@@ -27,7 +27,7 @@ export AIRFLOW_HOME := $(CURDIR)/$(VENV)/airflow-home
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test unit check lint bench soak nightly planted up compat wheel clean
+.PHONY: help setup demo test durations unit check lint bench soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,17 +42,18 @@ $(READY): pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account of what happened
 	$(BIN)/python -m scripts.demo
 
-# Tests that start real Airflows, or measure time, have the machine to themselves.
-ALONE := processes or browser or newest or alone
-# What does not gate a change: make nightly runs it.
-LATER := soak or nightly
-test: unit ## every test that gates a change: unit, Airflow in process, real processes, browser
-	$(PYTEST) -n 2 --dist loadfile -m "(airflow or slow) and not ($(ALONE) or $(LATER))"
-	$(PYTEST) -m "($(ALONE)) and not ($(LATER))"
+# Of all lines at once: make test TEST_LINES="3.1 3.2 3.3". PYTEST_ARGS reaches the lanes, not the unit tests.
+TEST_LINES ?= $(LINE)
+GATE = $(BIN)/python -m scripts.gate --pytest-args="$(PYTEST_ARGS)"
+test: $(READY) ## everything that gates a change: the unit tests, then the longer ones in lanes
+	$(GATE) --lines $(TEST_LINES)
+
+durations: $(READY) ## renew tests/durations.json, by which the lanes are filled
+	$(GATE) --lines $(LINES) --no-unit --write-durations
 
 # Three at a time, since they often wait; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started
-	$(PYTEST) -n 3 --dist loadfile -m "not (airflow or processes or browser or slow or $(LATER))"
+	$(PYTEST) -n 3 --dist loadfile -m "not (airflow or processes or browser or slow or nightly or soak)"
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -80,13 +81,14 @@ planted: $(READY) $(OLDER_READY) ## twelve faults, planted one at a time in a co
 up: $(READY) ## a real Airflow with the sandbox and the examples to click through; Ctrl-C stops all
 	$(BIN)/python -m scripts.up
 
-compat: $(LINES:%=compat-%) ## the tests that touch Airflow, on the newest 3.1, 3.2 and 3.3
+compat: $(READY) ## the tests that touch Airflow, on the newest 3.1, 3.2 and 3.3
+	$(GATE) --no-unit --lines $(LINES)
+
+.PHONY: $(LINES:%=compat-%)
+$(LINES:%=compat-%): compat-%: $(READY)
+	$(GATE) --no-unit --lines $*
 
 # One environment for each line; the newest release that constraints/ has a list for.
-.PHONY: $(LINES:%=compat-%)
-$(LINES:%=compat-%): compat-%: .venvs/airflow-%/.made-from
-	.venvs/airflow-$*/bin/python -m pytest $(PYTEST_ARGS) -m "(airflow or processes) and not (browser or newest or $(LATER))"
-
 .venvs/airflow-%/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/airflow-$* --line $* --extra test
 

@@ -33,7 +33,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -140,6 +140,9 @@ class LocalAirflow:
         self._owner = os.getpid()
         self._token: str | None = None
         self._stopped = False
+        #: What counts for whoever uses this Airflow now: see :meth:`forget`.
+        self._since = datetime.min.replace(tzinfo=UTC)
+        self._printed: dict[str, int] = {}
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -172,11 +175,11 @@ class LocalAirflow:
         for part in self._parts.values():
             self._start_part(part)
 
-    def stop(self, patience: float = 4) -> None:
+    def stop(self, patience: float = 0.5) -> None:
         """
         End every process: TERM to each, KILL to what is left, then look whether anything still runs.
 
-        :param patience: seconds before the kill; an idle triggerer alone takes ten to end by itself
+        :param patience: seconds before the kill; an idle triggerer would take ten, and nothing here is kept
         """
         # A forked child of ours inherits the atexit hook, but not the right to end its parent's Airflow.
         if self._stopped or os.getpid() != self._owner:
@@ -260,6 +263,11 @@ class LocalAirflow:
                     return
         raise LocalAirflowError(f"not healthy after {timeout} s: {answer}\n{self._tails()}")
 
+    def forget(self) -> None:
+        """Begin anew for the next user: DAGs found, and lines printed, before this moment do not count."""
+        self._since = datetime.now(UTC)
+        self._printed = {name: part.output.stat().st_size for name, part in self._parts.items()}
+
     # -- REST API -------------------------------------------------------------------------------------------
 
     def rest(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
@@ -317,7 +325,9 @@ class LocalAirflow:
                 if error.status != 404:
                     raise
             else:
-                return found
+                parsed = found["last_parsed_time"]
+                if parsed and datetime.fromisoformat(parsed) >= self._since and not found["is_stale"]:
+                    return found
         errors = [
             f"{one['filename']}: {one['stack_trace']}"
             for one in self._pages("/importErrors", "import_errors")
@@ -488,11 +498,12 @@ class LocalAirflow:
 
     def process_log(self, name: str) -> str:
         """
-        Return what one of the processes has printed so far.
+        Return what one of the processes has printed since :meth:`forget`, or in all.
 
         :param name: api-server, scheduler, triggerer or dag-processor
         """
-        return self._parts[name].output.read_text(errors="replace")
+        printed = self._parts[name].output.read_bytes()[self._printed.get(name, 0) :]
+        return printed.decode(errors="replace")
 
     @property
     def _sqlite_file(self) -> str | None:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts import commands
+from scripts.gate import LONGER, NEWEST
 from scripts.planted_faults import FAULTS, Edit, Fault
 from scripts.scratch import ROOT, copy_project
 
@@ -26,11 +27,7 @@ from scripts.scratch import ROOT, copy_project
 PLACES = ("airflow_provider_cloudelements", "example_dags")
 #: Which tests the gate runs, on the newest line and on the older ones: a fault that only others find is not
 #: found.
-NEWEST = "3.3"
-GATE = {
-    True: "not (nightly or soak)",
-    False: "(airflow or processes) and not (browser or newest or nightly or soak)",
-}
+GATE = {True: "not (nightly or soak)", False: LONGER[False]}
 #: Seconds for the tests of one fault.
 PATIENCE = 900
 

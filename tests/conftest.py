@@ -11,7 +11,10 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck
 
-pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin"]
+# What these check says what it compared, as a test does.
+pytest.register_assert_rewrite("tests.support")
+
+pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin", "tests.support.running"]
 
 # A busy machine is no failure. What gates a change tries the same examples each time; `make soak` looks for
 # others.

@@ -10,15 +10,13 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_cloudelements.get_provider_info import get_provider_info
-
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = "airflow_provider_cloudelements"
+from tests.support.imports import Import, Imports, is_part_of, room_of
+from tests.support.package import HEAVY, PACKAGE, ROOT
 
 #: A room is a folder or a module right below the package; "" is the package's own ``__init__``.
 #: Every room, and the rooms that it may import besides itself: arrows lead downwards only.
@@ -81,102 +79,14 @@ KNOW_AIRFLOW = {
     "retry_policy",
     "compat",
 }
-#: What costs every DAG file a tenth of airflow.sdk or more: imported inside functions, or for type checkers.
-HEAVY = ("requests", "urllib3", "httpx", "fastapi", "uvicorn", "airflow.triggers", f"{PACKAGE}.triggers")
 #: What is heavy to others and not to these: no operator loads a trigger, and no DAG file the sandbox.
 MAY_LOAD = {"triggers": ("airflow.triggers", f"{PACKAGE}.triggers"), "sandbox": HEAVY}
-
-
-@dataclass(frozen=True)
-class Import:
-    """One import: where it stands, what it names, and whether loading the module runs it."""
-
-    module: str
-    line: int
-    target: str
-    at_load: bool
-
-    @property
-    def room(self) -> str:
-        return room_of(self.module)
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line} imports {self.target}"
-
-
-class Imports(ast.NodeVisitor):
-    """Collects all imports of one module."""
-
-    def __init__(self, module: str, is_package: bool) -> None:
-        self.module = module
-        self.parent = module if is_package else module.rpartition(".")[0]
-        self.found: list[Import] = []
-        self.at_load = True
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for alias in node.names:
-            self._add(node, alias.name)
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        base = node.module or ""
-        if node.level:
-            above = self.parent.split(".")[: len(self.parent.split(".")) - node.level + 1]
-            base = ".".join([*above, *([node.module] if node.module else [])])
-        for alias in node.names:
-            # The name may be a module: ``from airflow_provider_cloudelements import sandbox``.
-            self._add(node, f"{base}.{alias.name}")
-
-    def visit_Call(self, node: ast.Call) -> None:
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if name in {"import_module", "__import__", "import_string"} and node.args:
-            first = node.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                self._add(node, first.value)
-        self.generic_visit(node)
-
-    def visit_If(self, node: ast.If) -> None:
-        if getattr(node.test, "attr", getattr(node.test, "id", "")) == "TYPE_CHECKING":
-            self._later(node.body)
-            for statement in node.orelse:
-                self.visit(statement)
-        else:
-            self.generic_visit(node)
-
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for decorator in node.decorator_list:
-            self.visit(decorator)
-        self.visit(node.args)
-        self._later(node.body)
-
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._later([node.body])
-
-    def _later(self, nodes: list[ast.stmt] | list[ast.expr]) -> None:
-        before, self.at_load = self.at_load, False
-        for node in nodes:
-            self.visit(node)
-        self.at_load = before
-
-    def _add(self, node: ast.stmt | ast.expr, target: str) -> None:
-        self.found.append(Import(self.module, node.lineno, target, self.at_load))
-
-
-def room_of(module: str) -> str:
-    """Return the room of a module of the package."""
-    return module.split(".")[1] if "." in module else ""
 
 
 def room_of_target(target: str) -> str:
     """Return the room that an import of the package names; a name in ``__init__`` is no room of its own."""
     name = room_of(target)
     return name if name in ARROWS else ""
-
-
-def is_part_of(target: str, module: str) -> bool:
-    """Say whether an import names a module or something in it."""
-    return target == module or target.startswith(f"{module}.")
 
 
 def imports_of(root: Path) -> Iterator[Import]:

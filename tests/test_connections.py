@@ -32,7 +32,8 @@ from airflow_provider_cloudelements.connections import (
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
 from airflow_provider_cloudelements.get_provider_info import get_provider_info
-from tests.client.wire import ORGANIZATION, USER, assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import ORGANIZATION, USER
 
 HOST = "https://api.cloud-elements.com"
 Read = Callable[[Any], Any]

@@ -28,8 +28,10 @@ from airflow_provider_cloudelements.webhooks import (
     webhook_asset_of_instance,
     webhook_connection,
 )
-from tests.airflow.programs import needs
-from tests.operators.support import Person, context_of, relaying
+from tests.support.context import context_of
+from tests.support.platform import Person
+from tests.support.programs import needs
+from tests.support.relay import relaying
 
 KEY = "a-signature-key/1+2="
 BODY = {

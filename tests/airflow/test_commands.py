@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from scripts.up import STARTED_BY_EVENT
-from tests.airflow.test_waiting import eventually
+from tests.support.patience import eventually
 
 pytestmark = pytest.mark.newest
 

@@ -8,43 +8,32 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_consent_by_person"
 NAME = "Calendar of the front desk"
 
 
-@pytest.fixture(scope="module")
-def running_sandbox():
-    with Sandbox(process=True) as running:
-        yield running
-
-
 @pytest.fixture
-def sandbox(running_sandbox):
-    running_sandbox.reset()
-    return running_sandbox
+def sandbox(stage):
+    stage.sandbox.reset()
+    return stage.sandbox
 
 
 @pytest.fixture(scope="module")
-def airflow(start_airflow, running_sandbox, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dags")
-    for name in (DAG_ID, "example_nightly_check"):
-        source = (ROOT / "example_dags" / f"{name}.py").read_text()
-        (folder / f"{name}.py").write_text(source)
+def airflow(stage):
     hasty = (ROOT / "example_dags" / f"{DAG_ID}.py").read_text()
     assert "timedelta(days=1)" in hasty
     hasty = hasty.replace("timedelta(days=1)", "timedelta(seconds=3)").replace(DAG_ID, "nobody_answers")
-    (folder / "nobody_answers.py").write_text(hasty)
-    airflow = start_airflow(folder)
-    known = connections(running_sandbox.url, running_sandbox.user_secret, running_sandbox.organization_secret)
-    for conn_id, connection in known.items():
-        airflow.add_connection(conn_id, **connection)
-    return airflow
+    names = (DAG_ID, "example_nightly_check")
+    sources = {name: (ROOT / "example_dags" / f"{name}.py").read_text() for name in names}
+    stage.add_dags({**sources, "nobody_answers": hasty})
+    sandbox = stage.sandbox
+    stage.add_connections(connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret))
+    return stage.airflow
 
 
 def link_in(asked) -> str:

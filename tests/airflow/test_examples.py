@@ -17,9 +17,9 @@ import requests
 from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.operators.support import EVENTS, WAYS, Person, peoples_tags
-from tests.operators.test_inside_airflow import Run
-from tests.receiver import receiving
+from tests.support.platform import EVENTS, WAYS, Person, peoples_tags
+from tests.support.receiver import receiving
+from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
 

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.local_airflow import LOOPBACK, PARTS, LocalAirflow, LocalAirflowError
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Holds what the platform's secrets hold too: characters that a URL quotes.

@@ -6,18 +6,14 @@ import time
 from collections import Counter
 
 import pytest
-from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.airflow.leaks import TRIGGER_ARGUMENTS, left_behind, search
-from tests.airflow.test_waiting import eventually
-from tests.airflow.test_watching import keeps_state
-from tests.operators.support import EVENTS, WAYS, Person
+from tests.support.leaks import TRIGGER_ARGUMENTS, left_behind, search
+from tests.support.patience import eventually
+from tests.support.platform import EVENTS, WAYS, Person
+from tests.support.runs import keeps_state
 
-pytestmark = [
-    pytest.mark.processes,
-    pytest.mark.skipif(airflow_version.startswith("3.2."), reason="shown on the oldest and the newest line"),
-]
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 #: More watchers than sensors: only a sensor's way into the triggerer costs a worker's process.
 WATCHERS, SENSORS = 160, 40

@@ -16,11 +16,11 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
-from tests.airflow.leaks import Finding, forms, left_behind, search
-from tests.airflow.postgres import PROGRAMS, postgres
-from tests.airflow.programs import needs
-from tests.airflow.test_waiting import eventually
-from tests.operators.support import Person
+from tests.support.leaks import Finding, forms, left_behind, search, secrets_in
+from tests.support.patience import eventually
+from tests.support.platform import Person
+from tests.support.postgres import PROGRAMS, postgres
+from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes
 
@@ -63,7 +63,13 @@ class Ran:
                 yield f"{dag_id}, {each['task_id']}: {self.airflow.task_log(*place)[-3000:]}"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("sqlite", marks=[pytest.mark.newest, pytest.mark.lane("examples on SQLite")]),
+        pytest.param("postgresql", marks=pytest.mark.lane("examples on PostgreSQL")),
+    ],
+)
 def database(request):
     """The metadata database: Airflow's default, and the one that it is run with."""
     if request.param == "sqlite":
@@ -158,20 +164,6 @@ def answer(airflow, sandbox, dag_id, run_id, map_index):
     whole = f"https://mycoolapp.example.com/?{urlencode(address)}"
     airflow.answer(dag_id, run_id, "ask_person", {"authorization_code": whole}, map_index)
     return address["code"]
-
-
-def secrets_in(known: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return every secret that the connections hold, by connection and field."""
-    found = {}
-    for conn_id, connection in known.items():
-        if connection.get("password"):
-            found[f"{conn_id}.password"] = connection["password"]
-        for field, value in connection["extra"].items():
-            if field.endswith(("_secret", "_token")):
-                found[f"{conn_id}.{field}"] = value
-        for key, value in connection["extra"].get("configuration", {}).items():
-            found[f"{conn_id}.{key}"] = value
-    return found
 
 
 def test_every_example_succeeds(ran):
@@ -356,6 +348,7 @@ def places(ran: Ran):
     return left_behind(ran.airflow, ran.sandbox)
 
 
+@pytest.mark.lane("examples on PostgreSQL")
 def test_a_secret_is_found_in_every_form_it_may_take():
     secret = "a-secret/with+all=signs"
     texts = [secret, "a-secret%2Fwith%2Ball%3Dsigns", "a-secret/with%2Ball%3Dsigns"]

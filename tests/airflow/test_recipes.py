@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.airflow.leaks import search
+from tests.support.leaks import search
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_microsoft_graph_events"

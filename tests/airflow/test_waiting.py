@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.operators.support import Person
-from tests.triggers.support import rotating
+from tests.support.patience import eventually, quiet
+from tests.support.platform import Person
+from tests.support.triggers import rotating
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
 DAG_ID = "waiting"
 DAGS = """
@@ -33,9 +30,8 @@ with DAG("waiting", schedule=None, max_active_runs=16):
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(process=True) as running:
-        yield running
+def sandbox(stage):
+    return stage.sandbox
 
 
 @pytest.fixture(scope="module")
@@ -45,27 +41,15 @@ def platform(sandbox):
 
 
 @pytest.fixture(scope="module")
-def airflow(start_airflow, sandbox, platform, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dags")
-    (folder / "waiting.py").write_text(DAGS)
-    running = start_airflow(folder)
-    running.add_connection("plain", **sandbox.connection())
-    running.add_connection("rotating", **platform.connection())
-    return running
+def airflow(stage, sandbox, platform):
+    stage.add_dags({"waiting": DAGS})
+    stage.add_connections({"plain": sandbox.connection(), "rotating": platform.connection()})
+    return stage.airflow
 
 
 @pytest.fixture
 def person(sandbox):
     return Person(sandbox)
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """Wait until something is so, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.2)
-    return found
 
 
 def deferred(airflow, tag: str, connection: str = "plain") -> str:
@@ -85,13 +69,6 @@ def logs(airflow, run_id: str) -> dict[str, bytes]:
     """Return the task's log files, the triggerer's part among them."""
     folder = airflow.home / "logs" / f"dag_id={DAG_ID}" / f"run_id={run_id}"
     return {path.name: path.read_bytes() for path in folder.rglob("*.log*") if path.is_file()}
-
-
-def quiet(sandbox, seconds: float = 4) -> bool:
-    """Say whether the platform is asked nothing for some polls' time."""
-    before = len(sandbox.requests())
-    time.sleep(seconds)
-    return len(sandbox.requests()) == before
 
 
 def test_it_comes_through_when_the_instance_appears(airflow, sandbox, person):

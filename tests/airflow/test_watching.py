@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.triggers.events import SAVE_AFTER
-from tests.airflow.leaks import left_behind, search
-from tests.airflow.test_waiting import eventually, quiet
-from tests.operators.support import EVENTS, WAYS, Person
+from tests.support.leaks import left_behind, search
+from tests.support.patience import eventually, quiet
+from tests.support.platform import EVENTS, WAYS, Person
+from tests.support.runs import keeps_state
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
 DAG_ID = "watching"
 INTERVAL = 2.0
@@ -43,11 +43,6 @@ with DAG("watching", schedule=[orders], max_active_runs=4):
 
     collect()
 """
-#: Airflow takes a triggerer for dead after half a minute.
-IMPATIENT = {
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
-}
 #: Seconds that a watcher may take to save what it told, once that is due; a busy machine may need them.
 SAVING = 20.0
 SEED = 20261124
@@ -91,35 +86,23 @@ SOAKS = [
 ]
 
 
-def keeps_state() -> bool:
-    """Say whether this line of Airflow has state stores (3.3)."""
-    try:
-        import airflow.models.asset_state_store  # noqa: F401
-    except ImportError:
-        return False
-    return True
+@pytest.fixture(scope="module")
+def sandbox(stage):
+    stage.sandbox.configure(event_visible_spread=2, event_notified_after=0.5)
+    return stage.sandbox
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(process=True) as running:
-        running.configure(event_visible_spread=2, event_notified_after=0.5)
-        yield running
-
-
-@pytest.fixture(scope="module")
-def airflow(start_airflow, sandbox, tmp_path_factory):
-    """Start an Airflow with the watcher at work."""
+def airflow(stage, sandbox):
+    """Have the watcher at work."""
     # Without a store nothing but a date keeps what came while nobody watched.
     begin = "now" if keeps_state() else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    folder = tmp_path_factory.mktemp("dags")
-    (folder / "watching.py").write_text(DAGS.format(start=begin, interval=INTERVAL))
-    running = start_airflow(folder, environment=IMPATIENT)
-    running.add_connection("cloudelements_default", **sandbox.connection())
-    running.wait_dag(DAG_ID)
-    unpause(running)
+    stage.add_connections({"cloudelements_default": sandbox.connection()})
+    stage.add_dags({"watching": DAGS.format(start=begin, interval=INTERVAL)})
+    stage.airflow.wait_dag(DAG_ID)
+    unpause(stage.airflow)
     eventually(lambda: watched(sandbox))
-    return running
+    return stage.airflow
 
 
 @pytest.fixture
@@ -254,7 +237,7 @@ def test_one_that_is_unpaused_finds_what_came_meanwhile(airflow, sandbox, collec
 @pytest.mark.parametrize(
     ("storm", "seed", "patience"),
     [
-        pytest.param(GATE, SEED, 180, id="gate"),
+        pytest.param(GATE, SEED, 180, id="gate", marks=pytest.mark.newest),
         *(
             pytest.param(
                 each,

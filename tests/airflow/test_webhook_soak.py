@@ -20,10 +20,11 @@ import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.local_airflow import LocalAirflow, LocalAirflowError
-from tests.airflow.leaks import left_behind, search
-from tests.airflow.postgres import PROGRAMS, postgres
-from tests.airflow.programs import needs
-from tests.airflow.receiving import (
+from tests.support.leaks import left_behind, search
+from tests.support.platform import WAYS, Person
+from tests.support.postgres import PROGRAMS, postgres
+from tests.support.programs import needs
+from tests.support.receiving import (
     EXAMPLE,
     EXAMPLE_ID,
     key_of,
@@ -33,7 +34,6 @@ from tests.airflow.receiving import (
     runs,
     unpause,
 )
-from tests.operators.support import WAYS, Person
 
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
 

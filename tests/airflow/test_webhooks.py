@@ -29,10 +29,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_provider_cloudelements.client.callback import TEST_EVENT_PREFIX
-from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.webhooks import DEFAULT_WEBHOOK_CONN_ID
 from scripts.local_airflow import LocalAirflow
-from tests.airflow.forgeries import (
+from tests.support.forgeries import (
     KINDS,
     MOST_BYTES,
     MOST_LEVELS,
@@ -42,20 +41,19 @@ from tests.airflow.forgeries import (
     nested,
     signature,
 )
-from tests.airflow.leaks import left_behind, search
-from tests.airflow.receiving import (
+from tests.support.leaks import left_behind, search
+from tests.support.platform import WAYS
+from tests.support.receiving import (
     EXAMPLE,
     EXAMPLE_ID,
     in_module,
     key_of,
-    receiving_airflow,
     run,
     runs,
     unpause,
 )
-from tests.operators.support import WAYS
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
 FUZZ_SEED, FUZZ_COUNT, REPLAYS = 20261124, 400, 50
 BURST = 40  # deliveries, eight at a time
@@ -216,22 +214,17 @@ class Receiver:
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(process=True) as running:
-        yield running
+def sandbox(stage):
+    return stage.sandbox
 
 
 @pytest.fixture(scope="module")
-def receiver(sandbox, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("dags")
-    (folder / "followers.py").write_text(DAGS)
-    (folder / "enable.py").write_text(ENABLE.replace("CONFIGURATION", repr(WAYS["code"][1])))
-    (folder / "plant.py").write_text(PLANT)
-    (folder / EXAMPLE.name).write_text(EXAMPLE.read_text())
-    with receiving_airflow(folder) as running:
-        running.add_connection("cloudelements_default", **sandbox.connection())
-        unpause(running, *FOLLOWERS, "terse", EXAMPLE_ID)
-        yield Receiver(running, key_of(running))
+def receiver(stage, sandbox):
+    enable = ENABLE.replace("CONFIGURATION", repr(WAYS["code"][1]))
+    stage.add_dags({"followers": DAGS, "enable": enable, "plant": PLANT, EXAMPLE_ID: EXAMPLE.read_text()})
+    stage.add_connections({"cloudelements_default": sandbox.connection()})
+    unpause(stage.airflow, *FOLLOWERS, "terse", EXAMPLE_ID)
+    return Receiver(stage.airflow, key_of(stage.airflow))
 
 
 # -- accepted ---------------------------------------------------------------------------------------
@@ -245,6 +238,7 @@ def test_a_delivery_becomes_a_run_and_the_notification_in_its_task(receiver):
     assert receiver.wait_told("every_instance", "first") == expected
 
 
+@pytest.mark.newest
 def test_another_instance_of_the_element_reaches_only_who_follows_the_element(receiver):
     assert receiver.deliver(envelope("another instance", instance_id=13))[0] == 202
     assert receiver.wait_told("every_instance", "another instance")[1] == 13
@@ -254,6 +248,7 @@ def test_another_instance_of_the_element_reaches_only_who_follows_the_element(re
     assert "another instance" not in [each[0] for each in receiver.told("one_instance")]
 
 
+@pytest.mark.newest
 def test_a_webhook_that_stores_no_payload_tells_who_has_news_whatever_came(receiver):
     """Half a character in a vendor's text would keep Airflow from starting the run."""
     in_module(receiver.airflow, "--conn-id", "webhook_terse", "--store-payload", "none")
@@ -278,6 +273,7 @@ def change_of(object_id: str) -> list[dict[str, str]]:
     return [{"date": "2026-11-24T10:00:00Z", "objectId": object_id, "objectType": "events"}]
 
 
+@pytest.mark.newest
 def test_of_many_at_once_the_example_misses_none_and_handles_none_twice(receiver):
     """Airflow alone may: an event that is being stored while a run begins belongs to no run, ever."""
     before = set(handled(receiver))
@@ -293,6 +289,7 @@ def test_of_many_at_once_the_example_misses_none_and_handles_none_twice(receiver
     assert before <= set(handled(receiver))
 
 
+@pytest.mark.newest
 def test_what_nobody_follows_is_taken_and_becomes_nothing(receiver):
     before = len(receiver.asset_events())
     answer = receiver.deliver(envelope("nobody", element="hubspotcrm"))
@@ -360,6 +357,7 @@ SPELLINGS = {
 }
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS)
 def test_a_signature_spelled_otherwise_is_refused(receiver, spell):
     before = len(receiver.asset_events())
@@ -395,6 +393,7 @@ WRONG = {
 }
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
 def test_a_signed_body_that_is_no_notification_is_refused(receiver, body):
     before = len(receiver.asset_events())
@@ -402,6 +401,7 @@ def test_a_signed_body_that_is_no_notification_is_refused(receiver, body):
     assert len(receiver.asset_events()) == before
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
 def test_the_other_encodings_of_json_are_read(receiver, encoding):
     """Rightly signed they are no forgery. The platform is not known to send them."""
@@ -409,10 +409,12 @@ def test_the_other_encodings_of_json_are_read(receiver, encoding):
     assert receiver.deliver(body) == (202, {"delivery_id": encoding, "outcome": "accepted"})
 
 
+@pytest.mark.newest
 def test_as_deep_as_allowed_is_taken(receiver):
     assert receiver.deliver(nested(MOST_LEVELS))[0] == 202
 
 
+@pytest.mark.newest
 def test_a_body_of_another_delivery_is_refused(receiver):
     """Signed once, the signature fits no other body, not even one that means the same."""
     before = len(receiver.asset_events())
@@ -427,6 +429,7 @@ def test_a_body_of_another_delivery_is_refused(receiver):
     assert len(receiver.asset_events()) == before
 
 
+@pytest.mark.newest
 def test_too_large_is_refused_before_it_is_read(receiver):
     before = len(receiver.asset_events())
     large = json.dumps(envelope("large", raw={"value": "x" * MOST_BYTES})).encode()
@@ -461,6 +464,7 @@ def chunked(receiver, body):
         connection.close()
 
 
+@pytest.mark.newest
 def test_a_connection_that_is_cut_leaves_nothing(receiver):
     before = len(receiver.asset_events())
     body = json.dumps(envelope("cut short")).encode()
@@ -475,6 +479,7 @@ def test_a_connection_that_is_cut_leaves_nothing(receiver):
     assert set(ids) == {"after the cut"}
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize(
     ("path", "status"),
     {
@@ -490,6 +495,7 @@ def test_another_address_is_refused(receiver, path, status):
     assert receiver.post(GOOD, receiver.headers(GOOD), path)[0] == status
 
 
+@pytest.mark.newest
 def test_it_is_only_posted_to(receiver):
     target = urlsplit(receiver.airflow.url)
     for method in ("GET", "PUT", "DELETE", "PATCH"):
@@ -513,6 +519,7 @@ def test_a_delivery_that_is_repeated_counts_once(receiver):
     assert len(receiver.asset_events()) == before + 2  # of the instance, and of its element
 
 
+@pytest.mark.newest
 def test_a_delivery_that_comes_many_times_at_once_counts_once(receiver):
     before = len(receiver.asset_events())
     payload = envelope("at once")
@@ -522,6 +529,7 @@ def test_a_delivery_that_comes_many_times_at_once_counts_once(receiver):
     assert len(receiver.asset_events()) == before + 2
 
 
+@pytest.mark.newest
 def test_the_parts_of_one_event_are_not_repetitions(receiver):
     """A large vendor payload is split, and should the parts share an eventId, none is lost for it."""
     before = len(receiver.asset_events())
@@ -534,6 +542,7 @@ def test_the_parts_of_one_event_are_not_repetitions(receiver):
 # -- all kinds --------------------------------------------------------------------------------------
 
 
+@pytest.mark.newest
 def test_of_no_kind_of_forgery_is_one_accepted(receiver):
     rng = random.Random(FUZZ_SEED)  # noqa: S311  no secret comes of it
     before = len(receiver.asset_events())
@@ -551,6 +560,7 @@ def test_of_no_kind_of_forgery_is_one_accepted(receiver):
     receiver.airflow.check_alive()
 
 
+@pytest.mark.newest
 def test_what_was_accepted_and_is_replayed_counts_once(receiver):
     rng = random.Random(FUZZ_SEED)  # noqa: S311  no secret comes of it
     payloads = [envelope(f"replayed-{number}") for number in range(10)]
@@ -565,6 +575,7 @@ def test_what_was_accepted_and_is_replayed_counts_once(receiver):
     assert len(receiver.asset_events()) == before
 
 
+@pytest.mark.newest
 def test_whatever_is_signed_breaks_nothing(receiver):
     """What a holder of the key makes of a notification is taken or told to be wrong."""
     rng = random.Random(FUZZ_SEED)  # noqa: S311  no secret comes of it
@@ -582,6 +593,7 @@ def test_whatever_is_signed_breaks_nothing(receiver):
     assert receiver.asset_events()[-1]["delivery_id"] == "after the fuzz"
 
 
+@pytest.mark.newest
 def test_the_server_s_log_tells_of_no_error_but_of_cut_connections(receiver):
     """A sender that is gone is an error to Starlette; there is nobody left to answer."""
     log = KNOWN.sub("", receiver.airflow.process_log("api-server"))

@@ -8,16 +8,15 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from tests.airflow.leaks import search
-from tests.airflow.programs import needs
-from tests.airflow.test_real_airflow import secrets_in
+from tests.support.leaks import search, secrets_in
+from tests.support.programs import needs
 
-pytestmark = [pytest.mark.browser, pytest.mark.processes]
+pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.lane("shared")]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_microsoft_graph_events"
+CONSENT_DAG_ID = "example_consent_by_person"
 CHROMIUM = Path("/usr/bin/chromium")
 #: Chromium looks up its maker's hosts at every start unless told not to; nothing here leaves this machine.
 ARGUMENTS = [
@@ -32,18 +31,16 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(process=True) as running:
-        yield running
+def sandbox(stage):
+    return stage.sandbox
 
 
 @pytest.fixture(scope="module")
-def airflow(start_airflow, sandbox):
-    running = start_airflow(ROOT / "example_dags")
-    known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
-    for conn_id, connection in known.items():
-        running.add_connection(conn_id, **connection)
-    return running
+def airflow(stage, sandbox):
+    names = (DAG_ID, CONSENT_DAG_ID)
+    stage.add_dags({name: (ROOT / "example_dags" / f"{name}.py").read_text() for name in names})
+    stage.add_connections(connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret))
+    return stage.airflow
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +189,7 @@ def test_the_graph_and_the_docs_of_the_dag_show_no_secret(page, airflow, run_id,
 
 
 def test_a_person_finds_the_link_on_the_page_of_the_task_and_answers_there(page, airflow, sandbox, browser):
-    dag_id = "example_consent_by_person"
+    dag_id = CONSENT_DAG_ID
     run = airflow.trigger(dag_id)
     airflow.hitl(dag_id, run, "ask_person")
     page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run)}/tasks/ask_person/required_actions")

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_cloudelements.client import answer as reading
 from airflow_provider_cloudelements.client import http
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsTimeoutError
-from tests.client.wire import Answer, Wire, account, answer
+from tests.support.wire import Answer, Wire, account, answer
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 

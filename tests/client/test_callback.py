@@ -32,7 +32,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from tests.client.wire import Answer, Wire, answer, assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import Answer, Wire, answer
 
 INSTANCE = Instance(
     id=410001,

@@ -23,17 +23,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from tests.operators.support import (
-    CALLBACK,
-    EVENTS,
-    WAYS,
-    Person,
-    Wire,
-    client_of,
-    presented,
-    relaying,
-    spec_of,
-)
+from tests.support.platform import CALLBACK, EVENTS, WAYS, Person, Wire, client_of, presented, spec_of
+from tests.support.relay import relaying
 
 SIGNATURE = "event.notification.signature.key"
 #: The calls of a re-authentication that has nothing to write: read by the test, then asked for a ping.

@@ -26,10 +26,10 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import Answer, Call, Wire, account, answer
-from tests.operators.support import WAYS, Person, client_of
-from tests.operators.support import Wire as Log
-from tests.receiver import Receiver, receiving
+from tests.support.platform import WAYS, Person, client_of
+from tests.support.platform import Wire as Log
+from tests.support.receiver import Receiver, receiving
+from tests.support.wire import Answer, Call, Wire, account, answer
 
 EARLIEST = EventCursor.start("earliest")
 LIMITS = EventLimits.of(max_events=100, max_bytes=100_000, max_pages=10)

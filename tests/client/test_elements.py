@@ -10,7 +10,8 @@ import pytest
 
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import Account, Wire, account, answer, assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import Account, Wire, account, answer
 
 SECRET = "App/Secret+Consent003="
 APP = {"api_key": "client-1", "api_secret": SECRET, "callback_url": "https://app.example/cb"}

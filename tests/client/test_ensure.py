@@ -14,7 +14,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsInstanceDisabledError,
     CloudElementsServerError,
 )
-from tests.operators.support import (
+from tests.support.platform import (
     CALLBACK,
     EVENTS,
     WAYS,

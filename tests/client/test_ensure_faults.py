@@ -23,7 +23,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from tests.operators.support import (
+from tests.support.platform import (
     WAYS,
     Person,
     Wire,
@@ -31,10 +31,10 @@ from tests.operators.support import (
     configured,
     marked,
     presented,
-    relaying,
     settings_of,
     spec_of,
 )
+from tests.support.relay import relaying
 
 #: What can happen to a create whose outcome is then not known, and whether it took place.
 DOUBTS = {

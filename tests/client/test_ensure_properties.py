@@ -17,7 +17,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsInstanceDisabledError,
     CloudElementsValidationError,
 )
-from tests.operators.support import EVENTS, WAYS, Person, marked, settings_of, spec_of
+from tests.support.platform import EVENTS, WAYS, Person, marked, settings_of, spec_of
 
 SOME_TAGS = st.lists(
     st.sampled_from(["Docs", "a", "<b>bold</b>", "by hand", "airflow:production", "x & y"]), unique=True

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsError
-from tests.operators.support import WAYS, Person, Wire, client_of, marked, presented, spec_of
+from tests.support.platform import WAYS, Person, Wire, client_of, marked, presented, spec_of
 
 
 @pytest.fixture

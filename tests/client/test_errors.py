@@ -25,19 +25,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import (
-    ORGANIZATION,
-    SECRETS,
-    TOKEN,
-    USER,
-    Answer,
-    Wire,
-    account,
-    answer,
-    assert_hidden,
-    forms,
-    shown,
-)
+from tests.support.hidden import assert_hidden, forms, shown
+from tests.support.wire import ORGANIZATION, SECRETS, TOKEN, USER, Answer, Wire, account, answer
 
 REQUEST_ID = "5f3c0a1b2c3d4e5f60718293"
 PASSWORD = 'Vendor/Pass+"word<&>!ä01='

@@ -14,7 +14,7 @@ from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery
 from airflow_provider_cloudelements.client.event_reading import EventLook, EventStream, read_events
 from airflow_provider_cloudelements.client.reconcile import reconcile
-from tests.client.wire import Answer, Call, Wire, account, answer
+from tests.support.wire import Answer, Call, Wire, account, answer
 
 ID = "AAAAAAAAAAAAAAAAAAAA"
 

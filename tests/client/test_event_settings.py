@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.client.difference import same_value
 from airflow_provider_cloudelements.client.event_settings import EventSettings, unsupported
 from airflow_provider_cloudelements.client.models import ElementMetadata, Instance
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from tests.client.wire import assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
 
 RESOURCE = {
     "url": "/hubs/crm/contacts?where=lastModified>='${gmtDate:yyyy-MM-dd}'",

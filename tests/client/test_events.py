@@ -36,8 +36,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.test_paging import page
-from tests.client.wire import Account, Answer, Call, Wire, account
+from tests.support.wire import Account, Answer, Call, Wire, account, page
 
 NOW = pendulum.datetime(2026, 11, 24, 8)
 BEGIN = NOW.subtract(days=30)

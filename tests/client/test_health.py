@@ -17,8 +17,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsServerError,
 )
-from tests.client.wire import assert_hidden
-from tests.operators.support import Person, Wire, settings_of
+from tests.support.hidden import assert_hidden
+from tests.support.platform import Person, Wire, settings_of
 
 HEALTHY, DISABLED, INVALID, REAUTH, UNREACHABLE = InstanceState
 

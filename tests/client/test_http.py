@@ -27,19 +27,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import (
-    ORGANIZATION,
-    TOKEN,
-    USER,
-    Account,
-    Answer,
-    Call,
-    Wire,
-    account,
-    answer,
-    assert_hidden,
-    shown,
-)
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import ORGANIZATION, TOKEN, USER, Account, Answer, Call, Wire, account, answer
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 OK = answer({"id": 1})

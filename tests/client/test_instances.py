@@ -13,7 +13,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from tests.operators.support import WAYS, Person, Wire, relaying, settings_of
+from tests.support.platform import WAYS, Person, Wire, settings_of
+from tests.support.relay import relaying
 
 MARKER = marker_tag("a key")
 ORIGIN = origin_tag("a run")

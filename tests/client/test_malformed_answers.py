@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.exceptions import CloudElementsError
-from tests.client.wire import ORGANIZATION, TOKEN, USER, Account, Answer, Wire, account, assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import ORGANIZATION, TOKEN, USER, Account, Answer, Wire, account
 
 APP_SECRET = "App/Secret+Malformed04="
 APP = {"api_key": "k", "api_secret": APP_SECRET, "callback_url": "https://app.example/cb"}

@@ -22,7 +22,8 @@ from airflow_provider_cloudelements.client.models import (
     parse_tags,
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsServerError
-from tests.client.wire import TOKEN, USER, assert_hidden
+from tests.support.hidden import assert_hidden
+from tests.support.wire import TOKEN, USER
 
 FULL = {
     "id": 7,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent, id_text
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
-from tests.client.wire import USER, assert_hidden
+from tests.support.hidden import assert_hidden
+from tests.support.wire import USER
 
 EVENT_ID = "AWVX9OTIhdQRdI1F7Q7v"
 

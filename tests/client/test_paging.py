@@ -15,12 +15,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import TOKEN, USER, Account, Answer, Call, Wire, account, answer, assert_hidden, shown
-
-
-def page(items: Any, following: str | None = None, status: int = 200) -> Answer:
-    headers = {} if following is None else {"Elements-Next-Page-Token": following}
-    return answer(items, status, headers, then="keep")
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import TOKEN, USER, Account, Answer, Call, Wire, account, page
 
 
 def listing(wire: Wire, **options: Any) -> Iterator[Any]:

@@ -16,7 +16,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import TOKEN, Account, Wire, account, answer, assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
+from tests.support.wire import TOKEN, Account, Wire, account, answer
 
 SFDC = {"oauth.callback.url": "https://app.example/cb", "oauth.api.key": "k", "oauth.api.secret": "s-0001"}
 

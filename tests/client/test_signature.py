@@ -24,7 +24,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsSignatureError,
     CloudElementsValidationError,
 )
-from tests.client.wire import assert_hidden, shown
+from tests.support.hidden import assert_hidden, shown
 
 # Published by the platform (dossier 6.2), brackets included.
 BODY = b"<INSERT_EVENT_NOTIFICATION_RESPONSE_BODY>"

@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-from tests.operators.support import Person, Wire, settings_of
+from tests.support.platform import Person, Wire, settings_of
 
 SETTINGS = ConnectionSettings(base_url="http://127.0.0.1:9", user_secret="u", organization_secret="o")
 WAYS = ("instance_id", "instance_key", "tag")

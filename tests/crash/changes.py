@@ -55,7 +55,7 @@ class Story:
     """An instance, the operator that changes it, and how that may end."""
 
     def __init__(self, sandbox: Sandbox, kind: str, chance: Any, folder: Path, settle: float) -> None:
-        from tests.operators.support import Person
+        from tests.support.platform import Person
 
         self.sandbox, self.kind, self.chance = sandbox, kind, chance
         self.person = Person(sandbox)
@@ -70,7 +70,7 @@ class Story:
         """Make the instance: the create operator, or a person, without a marker."""
         from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
         from tests.crash.harness import FileTi
-        from tests.operators.support import WAYS
+        from tests.support.platform import WAYS
 
         self.by_person = self.chance.random() < 0.3
         events = self.kind != "events on"
@@ -219,7 +219,7 @@ class Story:
         return sum(count for call, count in by_call.items() if not call.startswith("GET "))
 
     def _people(self, after: dict[str, Any]) -> list[str]:
-        from tests.operators.support import peoples_tags
+        from tests.support.platform import peoples_tags
 
         return peoples_tags(after)
 

@@ -20,7 +20,8 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook, CloudElementsHook
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.client.wire import ORGANIZATION, USER, Answer, Wire, answer, assert_hidden
+from tests.support.hidden import assert_hidden
+from tests.support.wire import ORGANIZATION, USER, Answer, Wire, answer
 
 HTML = answer(b"<html><body>Log in</body></html>", headers={"Content-Type": "text/html"})
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.operators.support import Person, Wire
+from tests.support.platform import Person, Wire
 
 
 @pytest.fixture

@@ -18,8 +18,9 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.operators import health
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
-from tests.client.wire import assert_hidden
-from tests.operators.support import FakeTi, Wire, context_of
+from tests.support.context import FakeTi, context_of
+from tests.support.hidden import assert_hidden
+from tests.support.platform import Wire
 
 STATES = ("healthy", "disabled", "invalid", "needs re-authentication", "unreachable")
 
@@ -436,7 +437,7 @@ def dags():
 def run(dags, sandbox, monkeypatch):
     from airflow import settings
 
-    from tests.operators.test_inside_airflow import Run
+    from tests.support.runs import Run
 
     monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
     return lambda dag, **conf: Run(getattr(dags, dag).test(run_conf=conf))

@@ -19,16 +19,9 @@ from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators import instances as instances_module
 from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
-from tests.operators.support import (
-    CALLBACK,
-    WAYS,
-    FakeStore,
-    FakeTi,
-    context_of,
-    marked,
-    presented,
-    relaying,
-)
+from tests.support.context import FakeStore, FakeTi, context_of
+from tests.support.platform import CALLBACK, WAYS, marked, presented
+from tests.support.relay import relaying
 
 #: The JSON body of the vendor's help page "Microsoft Graph Events", values filled in.
 SAMPLE = {

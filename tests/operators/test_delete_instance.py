@@ -13,7 +13,8 @@ from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
-from tests.operators.support import Wire, context_of
+from tests.support.context import context_of
+from tests.support.platform import Wire
 
 HOUR = datetime.timedelta(hours=1)
 

@@ -13,8 +13,9 @@ from airflow_provider_cloudelements.operators.deliveries import (
     CloudElementsReleaseDeliveriesOperator,
     CloudElementsSetNotificationPolicyOperator,
 )
-from tests.operators.support import Person, Wire, client_of, context_of
-from tests.receiver import receiving
+from tests.support.context import context_of
+from tests.support.platform import Person, Wire, client_of
+from tests.support.receiver import receiving
 
 NOTHING = {"queued": 0, "left": 0, "newest": None}
 

@@ -26,7 +26,9 @@ from airflow_provider_cloudelements.operators.events import (
     CloudElementsEnableEventsOperator,
 )
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
-from tests.operators.support import CALLBACK, WAYS, FakeTi, Wire, context_of, relaying
+from tests.support.context import FakeTi, context_of
+from tests.support.platform import CALLBACK, WAYS, Wire
+from tests.support.relay import relaying
 
 ENABLED = "event.notification.enabled"
 URL = "event.notification.callback.url"

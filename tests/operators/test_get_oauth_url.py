@@ -18,7 +18,9 @@ from airflow_provider_cloudelements.hooks import cloudelements as hooks_module
 from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
-from tests.operators.support import FakeTi, context_of, presented, relaying
+from tests.support.context import FakeTi, context_of
+from tests.support.platform import presented
+from tests.support.relay import relaying
 
 SECRET = "the app/secret+1"
 BACK = "https://app.example.com/callback"

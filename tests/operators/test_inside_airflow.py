@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operators.support import WAYS, Wire, presented
+from tests.support.platform import WAYS, Wire, presented
+from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
 
@@ -32,34 +33,6 @@ def dags():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-class Run:
-    """A finished run: states, XComs and the rendered fields as the database has them."""
-
-    def __init__(self, dag_run):
-        from airflow.models.renderedtifields import RenderedTaskInstanceFields
-        from airflow.models.xcom import XComModel
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        self.state = str(dag_run.state)
-        self.tasks = {
-            (ti.task_id, ti.map_index): (str(ti.state), ti.try_number) for ti in dag_run.get_task_instances()
-        }
-        with create_session() as session:
-            query = select(RenderedTaskInstanceFields).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
-            self.rendered = {
-                (row.task_id, row.map_index): row.rendered_fields for row in session.scalars(query)
-            }
-            query = select(XComModel).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
-            self.xcoms = {
-                (row.task_id, row.map_index, row.key): XComModel.deserialize_value(row)
-                for row in session.scalars(query)
-            }
-
-    def states(self):
-        return {task: state for task, (state, _) in self.tasks.items()}
 
 
 @pytest.fixture

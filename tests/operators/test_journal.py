@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators.instances import pull_token
 from airflow_provider_cloudelements.operators.journal import StoredJournal, TryJournal, journal_of
-from tests.operators.support import FakeStore, FakeTi, context_of
+from tests.support.context import FakeStore, FakeTi, context_of
 
 
 def test_with_a_store_it_is_used_and_without_one_the_number_of_the_try():

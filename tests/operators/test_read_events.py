@@ -17,7 +17,8 @@ from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
-from tests.operators.support import EVENTS, WAYS, FakeTi, context_of
+from tests.support.context import FakeTi, context_of
+from tests.support.platform import EVENTS, WAYS
 
 #: A date that every event here is younger than.
 LONG_AGO = "2020-01-01"

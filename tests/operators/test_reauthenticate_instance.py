@@ -19,16 +19,9 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators.changes import CloudElementsReauthenticateInstanceOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
-from tests.operators.support import (
-    CALLBACK,
-    WAYS,
-    FakeStore,
-    FakeTi,
-    Wire,
-    context_of,
-    presented,
-    relaying,
-)
+from tests.support.context import FakeStore, FakeTi, context_of
+from tests.support.platform import CALLBACK, WAYS, Wire, presented
+from tests.support.relay import relaying
 
 
 def operator(**arguments):

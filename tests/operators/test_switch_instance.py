@@ -14,7 +14,8 @@ from airflow_provider_cloudelements.operators.changes import (
     CloudElementsDisableInstanceOperator,
     CloudElementsEnableInstanceOperator,
 )
-from tests.operators.support import FakeTi, Wire, context_of
+from tests.support.context import FakeTi, context_of
+from tests.support.platform import Wire
 
 SWITCHES = {
     "enabled": (CloudElementsEnableInstanceOperator, "PUT /instances/N/enabled"),

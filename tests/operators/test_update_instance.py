@@ -18,7 +18,9 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators.changes import CloudElementsUpdateInstanceOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
-from tests.operators.support import CALLBACK, WAYS, Wire, context_of, relaying
+from tests.support.context import context_of
+from tests.support.platform import CALLBACK, WAYS, Wire
+from tests.support.relay import relaying
 
 KEY = "closeio/An instance"
 

@@ -14,7 +14,8 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.sandbox.callbacks import destination, is_loop
 from airflow_provider_cloudelements.sandbox.courier import sign
-from tests.sandbox.conftest import Api, wait_for
+from tests.support.api import Api
+from tests.support.patience import wait_for
 
 POLICY = "notification.webhook.failure.policy"
 JAVA_DATE = re.compile(

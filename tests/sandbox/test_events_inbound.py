@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sandbox.conftest import CONFIGURATIONS, encoded
-from tests.sandbox.test_fuzz import RELAXED, VALUES
+from tests.support.api import CONFIGURATIONS, encoded
+from tests.support.fuzzing import RELAXED, VALUES
 
 LEAD = {"objectType": "leads", "objectId": "5", "eventType": "CREATED"}
 

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from airflow_provider_cloudelements.sandbox import SandboxError
-from tests.sandbox.conftest import EVENTS_ON, encoded, wait_for
+from tests.support.api import EVENTS_ON, encoded
+from tests.support.patience import wait_for
 
 OUTSIDE = "https://app.example/events"
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

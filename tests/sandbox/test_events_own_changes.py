@@ -5,7 +5,7 @@ import time
 import pytest
 
 from airflow_provider_cloudelements.sandbox import SandboxError
-from tests.sandbox.conftest import wait_for
+from tests.support.patience import wait_for
 
 OUTSIDE = "https://app.example/events"
 

@@ -4,25 +4,11 @@ import json
 import string
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-RELAXED = settings(
-    max_examples=60,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+from tests.support.fuzzing import RELAXED, VALUES, check
 
-VALUES = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
 NAMES = st.sampled_from(
     [
         "element",
@@ -57,12 +43,6 @@ PARTS = st.sampled_from(["", *WORDS]) | st.text(
     string.ascii_letters + string.digits + "-_~", min_size=1, max_size=12
 )
 METHODS = st.sampled_from(["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-
-
-def check(api, answer):
-    assert answer.status_code < 500, answer.text
-    if answer.status_code >= 400:
-        api.refused(answer, answer.status_code)
 
 
 @RELAXED

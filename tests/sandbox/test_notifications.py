@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.sandbox.conftest import wait_for
-from tests.sandbox.test_fuzz import RELAXED, VALUES, check
+from tests.support.fuzzing import RELAXED, VALUES, check
+from tests.support.patience import wait_for
 
 POLICY = "notification.webhook.failure.policy"
 NEWS = {"severity": "low", "topic": "news", "message": "hello", "from": "me"}

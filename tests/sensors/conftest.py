@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 from airflow_provider_cloudelements.triggers import hub
-from tests.operators.support import Person, Wire
-from tests.triggers.support import VARIABLE
+from tests.support.platform import Person, Wire
+from tests.support.triggers import VARIABLE
 
 
 @pytest.fixture

@@ -23,9 +23,10 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
-from tests.operators.support import EVENTS, WAYS, FakeTi, context_of
-from tests.test_architecture import HEAVY, PACKAGE, ROOT
-from tests.triggers.support import VARIABLE, event_of
+from tests.support.context import FakeTi, context_of
+from tests.support.package import HEAVY, PACKAGE, ROOT
+from tests.support.platform import EVENTS, WAYS
+from tests.support.triggers import VARIABLE, event_of
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout, TaskDeferred

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operators.support import EVENTS, WAYS
-from tests.operators.test_inside_airflow import Run
+from tests.support.platform import EVENTS, WAYS
+from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
 

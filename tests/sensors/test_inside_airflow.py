@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operators.test_inside_airflow import Run
-from tests.triggers.support import VARIABLE
+from tests.support.runs import Run
+from tests.support.triggers import VARIABLE
 
 pytestmark = pytest.mark.airflow
 

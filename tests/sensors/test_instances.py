@@ -23,9 +23,9 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
 )
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
-from tests.operators.support import FakeTi, context_of
-from tests.test_architecture import HEAVY, PACKAGE, ROOT
-from tests.triggers.support import VARIABLE, event_of
+from tests.support.context import FakeTi, context_of
+from tests.support.package import HEAVY, PACKAGE, ROOT
+from tests.support.triggers import VARIABLE, event_of
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout, TaskDeferred

@@ -25,8 +25,8 @@ from airflow_provider_cloudelements.triggers.events import (
     CloudElementsEventSensorTrigger,
     CloudElementsEventTrigger,
 )
-from tests.operators.support import EVENTS, WAYS
-from tests.triggers.support import (
+from tests.support.platform import EVENTS, WAYS
+from tests.support.triggers import (
     CONN_ID,
     VARIABLE,
     end,

@@ -28,7 +28,7 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.triggers import hub
 from airflow_provider_cloudelements.triggers.hub import Answer, Kind, current_hub
-from tests.triggers.support import CONN_ID, VARIABLE, end, polls, rotating, until, watching
+from tests.support.triggers import CONN_ID, VARIABLE, end, polls, rotating, until, watching
 
 pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 

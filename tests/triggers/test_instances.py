@@ -15,8 +15,8 @@ from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.triggers import hub
 from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
-from tests.operators.support import Relay
-from tests.triggers.support import (
+from tests.support.relay import Relay
+from tests.support.triggers import (
     VARIABLE,
     end,
     event_of,

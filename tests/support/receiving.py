@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from scripts.local_airflow import LocalAirflow, LocalAirflowError
 from scripts.up import webhook_settings
-from tests.airflow.programs import needs
+from tests.support.programs import needs
 
 T = TypeVar("T")
 

@@ -1,15 +1,18 @@
-"""Fixtures for tests that need Airflow itself, in this process or in processes of its own."""
+"""A pytest plugin: fixtures for tests that need Airflow, in this process or in processes of its own."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scripts.local_airflow import LocalAirflow
+
+if TYPE_CHECKING:
+    from tests.support.shared import Shared
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +21,22 @@ def airflow_database() -> None:
     from airflow.utils.db import initdb
 
     initdb()
+
+
+@pytest.fixture(scope="session")
+def shared_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Run an Airflow and a sandbox for all modules with the marker ``lane("shared")``."""
+    from tests.support.shared import shared
+
+    with shared(tmp_path_factory.mktemp("shared-dags")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stage(shared_airflow: Shared) -> Iterator[Shared]:
+    """Give this module the shared Airflow and sandbox, with nothing in them of other modules."""
+    with shared_airflow.stage() as clean:
+        yield clean
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from cryptography.fernet import Fernet
@@ -77,3 +78,17 @@ def left_behind(airflow: LocalAirflow, sandbox: Sandbox) -> Iterator[tuple[str, 
         if (table, column) == ("trigger", "kwargs"):
             yield TRIGGER_ARGUMENTS, value if str(value).startswith("{") else fernet.decrypt(value)
     yield "the sandbox's request log", json.dumps(sandbox.requests())
+
+
+def secrets_in(known: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return every secret that the connections hold, by connection and field."""
+    found = {}
+    for conn_id, connection in known.items():
+        if connection.get("password"):
+            found[f"{conn_id}.password"] = connection["password"]
+        for field, value in connection["extra"].items():
+            if field.endswith(("_secret", "_token")):
+                found[f"{conn_id}.{field}"] = value
+        for key, value in connection["extra"].get("configuration", {}).items():
+            found[f"{conn_id}.{key}"] = value
+    return found

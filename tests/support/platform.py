@@ -1,17 +1,10 @@
-"""What the tests of the heart share: the three ways in, a person at the console, and a look at the wire."""
+"""The platform as tests use it: the three ways in, a person at the console, and a look at the wire."""
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import http.server
-import json
 import re
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 import requests
 
@@ -148,115 +141,3 @@ class Wire:
 
     def writes(self) -> list[str]:
         return [call for call in self.calls() if not call.startswith("GET ")]
-
-
-class Relay:
-    """Stands between client and sandbox: writes down what passes, and can be shut to refuse connections."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._target = urlsplit(sandbox.url)
-        self._port = 0
-        self.seen: list[tuple[str, str, Any]] = []
-        #: Shut before the next answer goes out, so that the call after it is refused.
-        self.shut_after_next = False
-        self.open()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
-
-    def bodies(self, method: str) -> list[Any]:
-        """Return the JSON bodies sent with a verb."""
-        return [body for verb, _, body in self.seen if verb == method]
-
-    def open(self) -> None:
-        """Listen, on the same port each time."""
-        relay = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                relay.seen.append((self.command, self.path, json.loads(body) if body else None))
-                status, content = relay._forward(self.command, self.path, body, self.headers["Authorization"])
-                if relay.shut_after_next:
-                    relay.shut_after_next = False
-                    relay.close()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        server.daemon_threads, server.block_on_close = True, False
-        self._server: http.server.ThreadingHTTPServer | None = server
-        self._port = server.server_address[1]
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def _forward(self, method: str, path: str, body: bytes, authorization: str) -> tuple[int, bytes]:
-        onward = http.client.HTTPConnection(self._target.hostname or "", self._target.port, timeout=30)
-        try:
-            headers = {"Authorization": authorization, "Content-Type": "application/json"}
-            onward.request(method, path, body, headers)
-            answer = onward.getresponse()
-            return answer.status, answer.read()
-        finally:
-            onward.close()
-
-    def close(self) -> None:
-        """Refuse connections."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-
-@contextlib.contextmanager
-def relaying(sandbox: Sandbox) -> Iterator[Relay]:
-    relay = Relay(sandbox)
-    try:
-        yield relay
-    finally:
-        relay.close()
-
-
-class FakeStore:
-    """The task state store of Airflow 3.3, in memory: ``None`` is refused as there."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return json.loads(self.values[key]) if key in self.values else default
-
-    def set(self, key: str, value: Any, **_: Any) -> None:
-        if value is None:
-            raise ValueError("Cannot set value as None")
-        self.values[key] = json.dumps(value)
-
-
-class FakeTi:
-    """A task instance that keeps what is pushed."""
-
-    def __init__(self, try_number: int = 1, **names: Any) -> None:
-        self.try_number = try_number
-        self.dag_id = names.get("dag_id", "a_dag")
-        self.task_id = names.get("task_id", "create")
-        self.run_id = names.get("run_id", "manual__1")
-        self.map_index = names.get("map_index", -1)
-        self.xcoms: dict[str, Any] = {}
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = value
-
-
-def context_of(ti: FakeTi | None = None, store: FakeStore | None = None) -> dict[str, Any]:
-    """Return what ``execute`` gets; with a store as on Airflow 3.3, without as before."""
-    context: dict[str, Any] = {"ti": ti or FakeTi()}
-    if store is not None:
-        context["task_state_store"] = store
-    return context

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.triggers import hub
 from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
-from tests.operators.support import Relay
+from tests.support.relay import Relay
 
 CONN_ID = "cloudelements_default"
 VARIABLE = "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT"

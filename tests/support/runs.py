@@ -1,0 +1,40 @@
+"""What is left of a run of ``dag.test()``, and what this line of Airflow can keep."""
+
+from __future__ import annotations
+
+
+class Run:
+    """A finished run: states, XComs and the rendered fields as the database has them."""
+
+    def __init__(self, dag_run):
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        self.state = str(dag_run.state)
+        self.tasks = {
+            (ti.task_id, ti.map_index): (str(ti.state), ti.try_number) for ti in dag_run.get_task_instances()
+        }
+        with create_session() as session:
+            query = select(RenderedTaskInstanceFields).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
+            self.rendered = {
+                (row.task_id, row.map_index): row.rendered_fields for row in session.scalars(query)
+            }
+            query = select(XComModel).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
+            self.xcoms = {
+                (row.task_id, row.map_index, row.key): XComModel.deserialize_value(row)
+                for row in session.scalars(query)
+            }
+
+    def states(self):
+        return {task: state for task, (state, _) in self.tasks.items()}
+
+
+def keeps_state() -> bool:
+    """Say whether this line of Airflow has state stores (3.3)."""
+    try:
+        import airflow.models.asset_state_store  # noqa: F401
+    except ImportError:
+        return False
+    return True
