@@ -30,8 +30,9 @@ from tests.support.wire import ORGANIZATION, SECRETS, TOKEN, USER, Answer, Wire,
 
 REQUEST_ID = "5f3c0a1b2c3d4e5f60718293"
 PASSWORD = 'Vendor/Pass+"word<&>!ä01='
-# Not in a test's own lines, which a traceback shows.
+# Not in a test's own lines, which a traceback shows: from Python 3.13 on all lines of a call.
 WITH_QUERY = "/contacts?where=email='ada@example.com'"
+CONSENT = {"api_key": "k", "api_secret": "App/Secret+Query0001=", "callback_url": "https://app.example/cb"}
 
 
 def failure(given: Answer, method: str = "GET", path: str = "/x", **options: Any) -> CloudElementsError:
@@ -283,27 +284,22 @@ def test_an_answer_that_cannot_be_read_is_not_shown(given: Answer, read: Any) ->
 )
 @pytest.mark.parametrize("post", [False, True])
 def test_no_error_is_chained_to_one_that_shows_the_address(given: Answer, post: bool) -> None:
-    secret = "App/Secret+Query0001="
     with Wire(given) as wire, pytest.raises(CloudElementsError) as caught:
-        account(wire.url).client.elements.oauth_url(
-            "sfdc", api_key="k", api_secret=secret, callback_url="https://app.example/cb", post=post
-        )
+        account(wire.url).client.elements.oauth_url("sfdc", **CONSENT, post=post)
     error = caught.value
     assert error.__cause__ is None
     assert error.__context__ is None
-    assert_hidden(shown(error), secret, *SECRETS)
+    assert_hidden(shown(error), CONSENT["api_secret"], *SECRETS)
     assert "app.example" not in shown(error)
     assert error.path == "/elements/sfdc/oauth/url"
 
 
 def test_a_refused_connection_is_not_chained_either() -> None:
     with pytest.raises(CloudElementsError) as caught:
-        account("http://127.0.0.1:1", max_retries=2).client.elements.oauth_url(
-            "sfdc", api_key="k", api_secret="App/Secret+Query0002=", callback_url="https://app.example/cb"
-        )
+        account("http://127.0.0.1:1", max_retries=2).client.elements.oauth_url("sfdc", **CONSENT)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-    assert_hidden(shown(caught.value), "App/Secret+Query0002=", *SECRETS)
+    assert_hidden(shown(caught.value), CONSENT["api_secret"], *SECRETS)
     assert "app.example" not in shown(caught.value)
 
 
