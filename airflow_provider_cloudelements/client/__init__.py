@@ -7,9 +7,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.difference import InstanceSpec
 from airflow_provider_cloudelements.client.elements import ElementsApi
-from airflow_provider_cloudelements.client.ensure import Ensured
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance
@@ -26,10 +24,8 @@ __all__ = [
     "ConfigurationRow",
     "Element",
     "ElementMetadata",
-    "Ensured",
     "Instance",
     "InstanceClient",
-    "InstanceSpec",
 ]
 
 

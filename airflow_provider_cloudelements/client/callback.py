@@ -19,7 +19,7 @@ import pendulum
 
 from airflow_provider_cloudelements.client.errors import Fault, failure_of_fault, retry_after_of
 from airflow_provider_cloudelements.client.http import CONNECT_TIMEOUT, new_session
-from airflow_provider_cloudelements.client.models import EVENT_SIGNATURE_KEY, Instance
+from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.signature import SIGNATURE_HEADER, WEBHOOK_ID_HEADER, sign
 from airflow_provider_cloudelements.connections import is_web_url
 from airflow_provider_cloudelements.exceptions import (
@@ -29,6 +29,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTimeoutError,
     CloudElementsValidationError,
 )
+from airflow_provider_cloudelements.keys import EVENT_SIGNATURE_KEY
 
 if TYPE_CHECKING:
     import requests

@@ -17,22 +17,19 @@ from airflow_provider_cloudelements.client.identity import (
     origin_tag,
     own_tags,
 )
-from airflow_provider_cloudelements.client.models import (
-    EVENT_CALLBACK_URL,
-    EVENT_SIGNATURE_KEY,
-    EVENTS_ENABLED,
-    MASK,
-    Instance,
-    configuration_text,
-)
+from airflow_provider_cloudelements.client.models import MASK, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import parse_bool
 from airflow_provider_cloudelements.client.redaction import is_secret_key
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+from airflow_provider_cloudelements.keys import (
+    EVENT_CALLBACK_URL,
+    EVENT_SIGNATURE_KEY,
+    EVENTS_ENABLED,
+    PLATFORMS_OWN,
+)
 
 #: Name under which what a login gave (the code) has its fingerprint.
 PROVIDER_DATA = "providerData"
-#: What the platform itself got from the vendor's login, and replaces whenever the vendor does.
-PLATFORMS_OWN = "oauth.user."
 
 
 @dataclass(frozen=True)

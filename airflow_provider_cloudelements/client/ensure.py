@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.difference import (
     Difference,
@@ -21,8 +20,9 @@ from airflow_provider_cloudelements.client.difference import (
     plain_text,
 )
 from airflow_provider_cloudelements.client.identity import Fingerprints, origin_tag
+from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.journal import Journal, MemoryJournal
-from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENTS_ENABLED, Instance
+from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.target import oldest_first
 from airflow_provider_cloudelements.client.writing import (
     Code,
@@ -37,9 +37,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsNotFoundError,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +60,45 @@ class Ensured:
     twins: tuple[int, ...] = ()
 
 
+def ensure(
+    instances: InstancesApi,
+    spec: InstanceSpec,
+    *,
+    if_exists: str = "update",
+    settle_time: float | None = None,
+    delete_twins: bool = False,
+    with_token: bool = True,
+    journal: Journal | None = None,
+) -> Ensured:
+    """Make sure that exactly one instance of a key exists and is as asked.
+
+    :param instances: The account's instances.
+    :param spec: What it shall be.
+    :param if_exists: ``update`` makes an existing one as asked, ``reuse`` takes it as it is, ``fail``
+        refuses unless an earlier try of the same origin made it.
+    :param settle_time: Seconds to go on looking for an instance after a create whose outcome is not
+        known; default: the connection's ``create_timeout``, because the server may still be at work.
+    :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
+    :param with_token: Whether the token is wanted.
+    :param journal: Remembers over tries what the platform cannot tell; default: only within this call.
+    :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
+    :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
+    :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+    return Ensure(
+        instances,
+        spec,
+        if_exists=if_exists,
+        settle_time=settle_time,
+        delete_twins=delete_twins,
+        with_token=with_token,
+        journal=journal,
+    ).run()
+
+
 class Ensure:
-    """One run of :meth:`InstancesApi.ensure`, which see for the parameters."""
+    """One run of :func:`ensure`, which see for the parameters."""
 
     def __init__(
         self,

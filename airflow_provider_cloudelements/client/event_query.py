@@ -12,7 +12,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.events import EventFilter, short_id
+from airflow_provider_cloudelements.client.event_scan import EventFilter, short_id
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
 from airflow_provider_cloudelements.client.plain import plain_json, plain_text
 from airflow_provider_cloudelements.client.target import Target, checked_name, way_of

@@ -14,13 +14,8 @@ import pendulum
 
 from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery, EventRow, untold_instances
-from airflow_provider_cloudelements.client.events import (
-    MAX_PAGES,
-    SETTLE_TIME,
-    EventReader,
-    EventsApi,
-    short_id,
-)
+from airflow_provider_cloudelements.client.event_scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
+from airflow_provider_cloudelements.client.events import EventsApi
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.models import parse_tags
 from airflow_provider_cloudelements.client.notifications import Event

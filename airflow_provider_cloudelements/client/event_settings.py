@@ -9,20 +9,19 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypedDict, get_args, get_type_hints, is_typeddict
 
-from airflow_provider_cloudelements.client.models import (
-    EVENT_CALLBACK_URL,
-    EVENT_SIGNATURE_KEY,
-    EVENTS_ENABLED,
-    ElementMetadata,
-)
+from airflow_provider_cloudelements.client.models import ElementMetadata
 from airflow_provider_cloudelements.connections import is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-
-EVENT_VENDOR_TYPE = "event.vendor.type"
-EVENT_POLLER_INTERVAL = "event.poller.refresh_interval"
-EVENT_POLLER_CONFIGURATION = "event.poller.configuration"
-EVENT_POLLER_URLS = "event.poller.urls"
-EVENT_OBJECTS = "event.objects"
+from airflow_provider_cloudelements.keys import (
+    EVENT_CALLBACK_URL,
+    EVENT_OBJECTS,
+    EVENT_POLLER_CONFIGURATION,
+    EVENT_POLLER_INTERVAL,
+    EVENT_POLLER_URLS,
+    EVENT_SIGNATURE_KEY,
+    EVENT_VENDOR_TYPE,
+    EVENTS_ENABLED,
+)
 
 #: Both spellings of the second are in use; which one an element takes, its documentation says (dossier 5.1).
 VendorType = Literal["polling", "webhook", "webhooks"]

@@ -21,7 +21,7 @@ from airflow_provider_cloudelements.client.deliveries import DELIVERED, Deliveri
 from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery, EventRow
 from airflow_provider_cloudelements.client.event_reading import EventBatch, EventLimits, sorted_rows
-from airflow_provider_cloudelements.client.events import MAX_PAGES, EventReader, short_id
+from airflow_provider_cloudelements.client.event_scan import MAX_PAGES, EventReader, short_id
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.change import Change, Changed, reauthenticate, update
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
+from airflow_provider_cloudelements.keys import REFRESH_TOKEN
 from airflow_provider_cloudelements.operators.base import mask_given, require_bool, require_seconds
 from airflow_provider_cloudelements.operators.journal import journal_of
 from airflow_provider_cloudelements.operators.one_instance import (
@@ -15,7 +16,6 @@ from airflow_provider_cloudelements.operators.one_instance import (
 )
 from airflow_provider_cloudelements.operators.request import (
     NOT_GIVEN,
-    REFRESH_TOKEN,
     given_configuration,
     given_login,
     tag_list,

@@ -13,16 +13,12 @@ from airflow_provider_cloudelements.client.event_settings import (
     VendorType,
     unsupported,
 )
-from airflow_provider_cloudelements.client.models import (
-    EVENT_CALLBACK_URL,
-    EVENT_SIGNATURE_KEY,
-    EVENTS_ENABLED,
-)
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsValidationError,
 )
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENT_SIGNATURE_KEY, EVENTS_ENABLED
 from airflow_provider_cloudelements.operators.base import require_bool
 from airflow_provider_cloudelements.operators.one_instance import (
     CloudElementsInstanceOperator,

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpec
-from airflow_provider_cloudelements.client.ensure import IF_EXISTS
+from airflow_provider_cloudelements.client import Instance
+from airflow_provider_cloudelements.client.difference import InstanceSpec
+from airflow_provider_cloudelements.client.ensure import IF_EXISTS, Ensured, ensure
 from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.target import way_of
@@ -171,7 +172,8 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         """Ensure the instance, push id and token, return the rest."""
         spec = self._spec(context)
         with self._removing_on_failure(spec):
-            ensured = self.hook.get_conn().instances.ensure(
+            ensured = ensure(
+                self.hook.get_conn().instances,
                 spec,
                 if_exists=self.if_exists,
                 settle_time=self.settle_time,

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_cloudelements.client import InstanceSpec
-from airflow_provider_cloudelements.client.difference import plain_text
+from airflow_provider_cloudelements.client.difference import InstanceSpec, plain_text
 from airflow_provider_cloudelements.client.identity import full_key
-from airflow_provider_cloudelements.client.models import (
-    EVENT_CALLBACK_URL,
-    EVENTS_ENABLED,
-    configuration_text,
-)
+from airflow_provider_cloudelements.client.models import configuration_text
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
 from airflow_provider_cloudelements.operators.consent import read_consent
-
-REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105  the key's name, not a token
 
 #: In place of an argument that is not given, where ``None`` means something of its own.
 NOT_GIVEN = ""

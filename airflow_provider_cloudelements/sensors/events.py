@@ -13,7 +13,7 @@ from airflow_provider_cloudelements.client.event_reading import (
     read_events,
     require_count,
 )
-from airflow_provider_cloudelements.client.events import MAX_PAGES
+from airflow_provider_cloudelements.client.event_scan import MAX_PAGES
 from airflow_provider_cloudelements.operators.base import require_bool
 from airflow_provider_cloudelements.operators.event_reading import BEGIN_OF_RUN, XCOM_CURSOR, EventArguments
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor

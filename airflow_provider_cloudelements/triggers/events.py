@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery
 from airflow_provider_cloudelements.client.event_reading import EventBatch, EventLimits, EventLook
-from airflow_provider_cloudelements.client.events import MAX_PAGES
+from airflow_provider_cloudelements.client.event_scan import MAX_PAGES
 from airflow_provider_cloudelements.compat import AirflowNotFoundException, aget_asset_state, aset_asset_state
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError

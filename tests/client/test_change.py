@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.change import Change, reauthenticate, update
 from airflow_provider_cloudelements.client.difference import plain_text
+from airflow_provider_cloudelements.client.ensure import ensure
 from airflow_provider_cloudelements.client.identity import own_tags, user_tags
 from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.client.models import MASK
@@ -54,7 +55,7 @@ def make(sandbox, person, instances):
     def make(way="basic", by="create", **changes):
         if by == "person":
             return person.make(way)
-        return instances.ensure(spec_of(way, sandbox, **changes)).instance.id
+        return ensure(instances, spec_of(way, sandbox, **changes)).instance.id
 
     return make
 
@@ -388,7 +389,7 @@ def test_the_same_change_again_writes_nothing_and_the_marker_stays(by, sandbox, 
             instance_id = (
                 person.make("basic", tags=["hand"])
                 if by == "person"
-                else api.ensure(spec_of("basic", sandbox)).instance.id
+                else ensure(api, spec_of("basic", sandbox)).instance.id
             )
             marker = {tag for tag in row(sandbox, instance_id)["tags"] if tag.startswith("airflow:")}
             for each in drawn:

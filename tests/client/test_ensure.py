@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from airflow_provider_cloudelements.client.ensure import Ensure
+from airflow_provider_cloudelements.client.ensure import ensure as ensuring
 from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -45,7 +47,7 @@ def person(sandbox):
 @pytest.fixture
 def ensure(sandbox):
     with client_of(sandbox) as client:
-        yield client.instances.ensure
+        yield partial(ensuring, client.instances)
 
 
 # -- making and finding ---------------------------------------------------------------------------
@@ -104,10 +106,10 @@ def test_without_the_wish_for_a_token_none_is_handed_out(sandbox):
 
     with CloudElementsClient(settings_of(sandbox), on_token=handed_out.append) as client:
         spec = spec_of("basic", sandbox)
-        made = client.instances.ensure(spec, with_token=False)
-        found = client.instances.ensure(spec, with_token=False)
+        made = ensuring(client.instances, spec, with_token=False)
+        found = ensuring(client.instances, spec, with_token=False)
         assert (made.instance.token, found.instance.token, handed_out) == (None, None, [])
-        with_token = client.instances.ensure(spec)
+        with_token = ensuring(client.instances, spec)
         assert handed_out == [with_token.instance.token]
 
 
@@ -308,12 +310,12 @@ def test_a_value_of_any_kind_reads_back_as_the_same(value, sandbox, ensure):
 def test_events_that_do_not_take_are_told(sandbox):
     with client_of(sandbox) as client:
         spec = spec_of("basic", sandbox)
-        client.instances.ensure(replace(spec, configuration=dict(WAYS["basic"][1])))
+        ensuring(client.instances, replace(spec, configuration=dict(WAYS["basic"][1])))
         # A platform that says 200 and changes nothing: events are asked for, the PATCH leaves them out.
         update = client.instances.update
         client.instances.update = lambda instance_id, **changes: update(instance_id, tags=changes["tags"])
         with pytest.raises(CloudElementsServerError, match=r"event\.notification\.enabled"):
-            client.instances.ensure(spec)
+            ensuring(client.instances, spec)
 
 
 # -- credentials ----------------------------------------------------------------------------------
@@ -403,7 +405,7 @@ def test_a_disabled_one_is_disabled_again_when_the_vendor_refuses_what_is_given(
 def test_rotated_platform_secrets_are_told_and_nothing_is_sent(sandbox, caplog):
     spec = spec_of("basic", sandbox)
     with client_of(sandbox) as client:
-        client.instances.ensure(spec)
+        ensuring(client.instances, spec)
     wire = Wire(sandbox)
     with client_of(sandbox) as client:
         # The same account after a rotation, as far as fingerprints are concerned.

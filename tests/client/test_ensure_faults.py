@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.ensure import Ensure
+from airflow_provider_cloudelements.client.ensure import Ensure, ensure
 from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.identity import Fingerprints
 from airflow_provider_cloudelements.client.instances import InstancesApi
@@ -94,12 +94,12 @@ def test_a_create_in_doubt_ends_with_one_instance_and_one_post(doubt, way, sandb
     settle = settle_time(fault)
     instances = impatient if fault["action"] == "delay" else instances
     if took_place:
-        first = instances.ensure(spec, settle_time=settle, journal=journal)
+        first = ensure(instances, spec, settle_time=settle, journal=journal)
         assert first.created
         assert first.instance.events_enabled
     else:
         with pytest.raises(CloudElementsAmbiguousCreateError) as caught:
-            instances.ensure(spec, settle_time=settle, journal=journal)
+            ensure(instances, spec, settle_time=settle, journal=journal)
         assert sandbox.instances() == []
         # A later try can help, but for a code that may be spent.
         assert (caught.value.code_spent, caught.value.retryable) == (way == "code", True)
@@ -110,14 +110,14 @@ def test_a_create_in_doubt_ends_with_one_instance_and_one_post(doubt, way, sandb
 
     # The next try, with what this one remembered.
     if took_place or way != "code":
-        second = instances.ensure(spec, settle_time=settle, journal=journal)
+        second = ensure(instances, spec, settle_time=settle, journal=journal)
         assert len(posts(wire)) == (1 if took_place else 2)
         assert second.instance.token == Person(sandbox).show(second.instance.id)["token"]
         assert [each["id"] for each in marked(sandbox, spec.key)] == [second.instance.id]
         assert len(sandbox.instances()) == 1
     else:
         with pytest.raises(CloudElementsAmbiguousCreateError, match="may have sent this authorization code"):
-            instances.ensure(spec, settle_time=settle, journal=journal)
+            ensure(instances, spec, settle_time=settle, journal=journal)
         assert (len(posts(wire)), sandbox.instances()) == (1, [])
     assert presented(sandbox) == ([1] if way == "code" else [])
 
@@ -127,12 +127,12 @@ def test_what_appears_after_the_settle_time_is_found_by_the_next_try(way, sandbo
     spec, journal = spec_of(way, sandbox), MemoryJournal()
     sandbox.add_fault("delay", seconds=3.0, **ON_CREATE)
     with pytest.raises(CloudElementsAmbiguousCreateError):
-        impatient.ensure(spec, settle_time=0.2, journal=journal)
+        ensure(impatient, spec, settle_time=0.2, journal=journal)
     assert sandbox.instances() == []
     until = time.monotonic() + 30
     while sandbox.counters()["running"] and time.monotonic() < until:
         time.sleep(0.05)
-    found = instances.ensure(spec, journal=journal)
+    found = ensure(instances, spec, journal=journal)
     assert (found.created, found.changed) == (False, ())
     assert [each["id"] for each in sandbox.instances()] == [found.instance.id]
     assert presented(sandbox) == ([1] if way == "code" else [])
@@ -173,7 +173,7 @@ def test_no_settle_time_means_one_look(sandbox, instances):
     sandbox.add_fault("drop", **ON_CREATE)
     wire = Wire(sandbox)
     with pytest.raises(CloudElementsAmbiguousCreateError, match="within 0 s"):
-        instances.ensure(spec_of("basic", sandbox), settle_time=0)
+        ensure(instances, spec_of("basic", sandbox), settle_time=0)
     assert wire.calls() == ["GET /instances", "POST /instances", "GET /instances"]
 
 
@@ -194,7 +194,7 @@ def test_a_refusal_is_no_doubt(status, sandbox, instances):
     sandbox.add_fault("status", status=status, **ON_CREATE)
     wire = Wire(sandbox)
     with pytest.raises(CloudElementsError) as caught:
-        instances.ensure(spec_of("basic", sandbox))
+        ensure(instances, spec_of("basic", sandbox))
     assert caught.value.status == status
     assert not isinstance(caught.value, CloudElementsAmbiguousCreateError)
     assert wire.calls() == ["GET /instances", "POST /instances"]
@@ -203,18 +203,18 @@ def test_a_refusal_is_no_doubt(status, sandbox, instances):
 def test_a_redirect_is_no_doubt(sandbox, instances):
     sandbox.add_fault("status", status=302, **ON_CREATE)
     with pytest.raises(CloudElementsServerError, match="does not redirect"):
-        instances.ensure(spec_of("basic", sandbox))
+        ensure(instances, spec_of("basic", sandbox))
 
 
 def test_a_code_that_the_vendor_refused_is_not_sent_again(sandbox, instances):
     fresh, journal = spec_of("code", sandbox), MemoryJournal()
     spec = replace(fresh, provider_data={"code": sandbox.code(lifetime=0)})
     with pytest.raises(CloudElementsValidationError, match="AADSTS70008"):
-        instances.ensure(spec, journal=journal)
+        ensure(instances, spec, journal=journal)
     with pytest.raises(CloudElementsAmbiguousCreateError, match="start a new run with a new one"):
-        instances.ensure(spec, journal=journal)
+        ensure(instances, spec, journal=journal)
     # Another code is another matter.
-    assert instances.ensure(fresh, journal=journal).created
+    assert ensure(instances, fresh, journal=journal).created
     assert presented(sandbox) == [1, 1]
 
 
@@ -222,7 +222,7 @@ def test_too_many_requests_on_a_create_are_not_answered_with_a_second_post(sandb
     sandbox.add_fault("status", status=429, retry_after="0", **ON_CREATE)
     wire = Wire(sandbox)
     with pytest.raises(CloudElementsRateLimitError):
-        instances.ensure(spec_of("code", sandbox))
+        ensure(instances, spec_of("code", sandbox))
     assert posts(wire) == ["POST /instances"]
 
 
@@ -231,8 +231,8 @@ def test_a_create_whose_following_look_up_fails_is_finished_by_the_next_try(way,
     spec, journal, wire = spec_of(way, sandbox), MemoryJournal(), Wire(sandbox)
     sandbox.add_fault("status", status=500, method="GET", skip=1)
     with pytest.raises(CloudElementsServerError):
-        instances.ensure(spec, journal=journal)
-    ensured = instances.ensure(spec, journal=journal)
+        ensure(instances, spec, journal=journal)
+    ensured = ensure(instances, spec, journal=journal)
     assert posts(wire) == ["POST /instances"]
     assert [each["id"] for each in sandbox.instances()] == [ensured.instance.id]
     assert presented(sandbox) == ([1] if way == "code" else [])
@@ -240,7 +240,7 @@ def test_a_create_whose_following_look_up_fails_is_finished_by_the_next_try(way,
 
 def test_a_list_that_shows_the_new_one_late_does_no_harm(sandbox, instances):
     sandbox.add_fault("status", status=404, method="GET", path="/instances", skip=1)
-    ensured = instances.ensure(spec_of("basic", sandbox))
+    ensured = ensure(instances, spec_of("basic", sandbox))
     assert ensured.created
     assert ensured.instance.token
     assert ensured.twins == ()
@@ -250,10 +250,10 @@ def test_a_look_up_that_fails_before_the_create_makes_nothing(sandbox, instances
     spec, journal = spec_of("code", sandbox), MemoryJournal()
     sandbox.add_fault("status", status=500, method="GET", path="/instances")
     with pytest.raises(CloudElementsServerError):
-        instances.ensure(spec, journal=journal)
+        ensure(instances, spec, journal=journal)
     assert sandbox.instances() == []
     # Nothing was sent, so the code is as good as new.
-    assert instances.ensure(spec, journal=journal).created
+    assert ensure(instances, spec, journal=journal).created
     assert presented(sandbox) == [1]
 
 
@@ -280,7 +280,7 @@ def test_a_refused_create_is_tried_again_at_once(sandbox, relay):
     http_session = HttpSession(through(relay, sandbox), sleep=sleep)
     wire = Wire(sandbox)
     relay.shut_after_next = True
-    ensured = InstancesApi(http_session).ensure(spec_of("code", sandbox))
+    ensured = ensure(InstancesApi(http_session), spec_of("code", sandbox))
     assert ensured.created
     assert len(reopened) == 1
     assert (posts(wire), presented(sandbox)) == (["POST /instances"], [1])
@@ -291,17 +291,17 @@ def test_a_create_refused_to_the_end_leaves_the_code_unspent(sandbox, relay):
     with CloudElementsClient(through(relay, sandbox, max_retries=0)) as client:
         relay.shut_after_next = True
         with pytest.raises(CloudElementsTransportError, match="could not connect") as caught:
-            client.instances.ensure(spec, journal=journal)
+            ensure(client.instances, spec, journal=journal)
         assert not caught.value.sent
         assert not isinstance(caught.value, CloudElementsAmbiguousCreateError)
         relay.open()
-        assert client.instances.ensure(spec, journal=journal).created
+        assert ensure(client.instances, spec, journal=journal).created
     assert presented(sandbox) == [1]
 
 
 def test_a_refused_reauthentication_leaves_the_code_unspent(sandbox, relay, instances):
     spec, journal = spec_of("code", sandbox), MemoryJournal()
-    instances.ensure(spec)
+    ensure(instances, spec)
     renewed = replace(spec, provider_data={"code": sandbox.code()})
     with CloudElementsClient(through(relay, sandbox, max_retries=0)) as client:
         patch = client.instances.update
@@ -312,9 +312,9 @@ def test_a_refused_reauthentication_leaves_the_code_unspent(sandbox, relay, inst
 
         client.instances.update = shut_and_patch
         with pytest.raises(CloudElementsTransportError):
-            client.instances.ensure(renewed, journal=journal)
+            ensure(client.instances, renewed, journal=journal)
     assert presented(sandbox) == [1, 0]
-    assert instances.ensure(renewed, journal=journal).changed == ("providerData", "tags")
+    assert ensure(instances, renewed, journal=journal).changed == ("providerData", "tags")
     assert presented(sandbox) == [1, 1]
 
 
@@ -325,7 +325,7 @@ def test_a_refused_reauthentication_leaves_the_code_unspent(sandbox, relay, inst
 def test_a_reauthentication_in_doubt_is_settled_by_its_fingerprint(doubt, sandbox, instances, impatient):
     fault, took_place = DOUBTS[doubt]
     spec, journal = spec_of("code", sandbox, tags=("<i>Docs</i>",)), MemoryJournal()
-    made = instances.ensure(spec)
+    made = ensure(instances, spec)
     # Together with a tag that the platform will not show as written.
     renewed = replace(spec, provider_data={"code": sandbox.code()}, tags=("<i>Docs</i>", "<b>new</b>"))
     wire = Wire(sandbox)
@@ -333,19 +333,19 @@ def test_a_reauthentication_in_doubt_is_settled_by_its_fingerprint(doubt, sandbo
     settle = settle_time(fault)
     instances = impatient if fault["action"] == "delay" else instances
     if took_place:
-        ensured = instances.ensure(renewed, settle_time=settle, journal=journal)
+        ensured = ensure(instances, renewed, settle_time=settle, journal=journal)
         assert "providerData" in ensured.changed
         assert wire.writes() == ["PATCH /instances/N"]
         wire = Wire(sandbox)
-        instances.ensure(renewed, settle_time=settle, journal=journal)
+        ensure(instances, renewed, settle_time=settle, journal=journal)
         assert wire.writes() == []
     else:
         with pytest.raises(CloudElementsAmbiguousCreateError, match="was re-authenticated") as caught:
-            instances.ensure(renewed, settle_time=settle, journal=journal)
+            ensure(instances, renewed, settle_time=settle, journal=journal)
         assert caught.value.code_spent
         assert wire.writes() == ["PATCH /instances/N"]
         with pytest.raises(CloudElementsAmbiguousCreateError, match="ask for consent again"):
-            instances.ensure(renewed, settle_time=settle, journal=journal)
+            ensure(instances, renewed, settle_time=settle, journal=journal)
         assert wire.writes() == ["PATCH /instances/N"]
     assert presented(sandbox) == [1, 1]
     assert [each["id"] for each in sandbox.instances()] == [made.instance.id]
@@ -354,7 +354,7 @@ def test_a_reauthentication_in_doubt_is_settled_by_its_fingerprint(doubt, sandbo
 def test_a_reauthentication_in_doubt_is_settled_though_look_ups_fail(sandbox, caplog):
     with client_of(sandbox, max_retries=0) as client:
         spec = spec_of("code", sandbox)
-        client.instances.ensure(spec)
+        ensure(client.instances, spec)
         renewed = replace(spec, provider_data={"code": sandbox.code()})
         sandbox.add_fault("drop", when="after", method="PATCH")
         sandbox.add_fault("status", status=500, method="GET", path="/instances/*", skip=1, count=2)
@@ -369,11 +369,11 @@ def test_a_reauthentication_in_doubt_is_settled_though_look_ups_fail(sandbox, ca
 )
 def test_a_change_without_a_code_is_simply_repeated(fault, sandbox, instances):
     spec = spec_of("basic", sandbox)
-    made = instances.ensure(spec)
+    made = ensure(instances, spec)
     sandbox.add_fault(**fault, method="PATCH")
     wire = Wire(sandbox)
     changed = configured(spec, password="second-password", event__poller__refresh_interval=5)
-    ensured = instances.ensure(changed)
+    ensured = ensure(instances, changed)
     assert wire.writes() == ["PATCH /instances/N"] * 2
     assert ensured.instance.configuration["event.poller.refresh_interval"] == "5"
     assert [each["id"] for each in sandbox.instances()] == [made.instance.id]
@@ -381,16 +381,16 @@ def test_a_change_without_a_code_is_simply_repeated(fault, sandbox, instances):
 
 def test_a_try_that_ends_between_enabling_and_mending_is_finished_by_the_next(sandbox, instances):
     spec = spec_of("basic", sandbox)
-    made = instances.ensure(spec)
+    made = ensure(instances, spec)
     sandbox.set_instance(made.instance.id, disabled=True, valid=False)
     better = configured(spec, password="second-password")
     sandbox.add_fault("status", status=500, method="PATCH")
     with pytest.raises(CloudElementsServerError):
-        instances.ensure(better)
+        ensure(instances, better)
     (there,) = sandbox.instances()
     # Disabled again, so that the next try does not take it for healthy, whatever fingerprint there is.
     assert (there["disabled"], there["valid"]) == (True, False)
-    assert instances.ensure(better).instance.healthy
+    assert ensure(instances, better).instance.healthy
 
 
 def test_a_retry_waits_for_the_create_of_a_killed_try_as_long_as_that_try_would_have(sandbox):
@@ -412,7 +412,7 @@ def test_a_retry_waits_for_the_create_of_a_killed_try_as_long_as_that_try_would_
         )
         under_way.start()
         time.sleep(1.2)
-        ensured = client.instances.ensure(spec, settle_time=1.0, journal=journal)
+        ensured = ensure(client.instances, spec, settle_time=1.0, journal=journal)
         under_way.join()
     assert not ensured.created
     assert [each["id"] for each in sandbox.instances()] == [ensured.instance.id]
@@ -425,5 +425,5 @@ def test_the_same_code_beside_another_value_is_the_same_code(sandbox, instances)
     for session in ("a", "b"):
         again = replace(spec, provider_data={**spec.provider_data, "session": session})
         with pytest.raises(CloudElementsAmbiguousCreateError):
-            instances.ensure(again, settle_time=0, journal=journal)
+            ensure(instances, again, settle_time=0, journal=journal)
     assert [each["presented"] for each in sandbox.codes()] == [1]

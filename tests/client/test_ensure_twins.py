@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from airflow_provider_cloudelements.client.ensure import ensure as ensuring
 from airflow_provider_cloudelements.client.journal import MemoryJournal
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsError
 from tests.support.platform import WAYS, Person, Wire, client_of, marked, presented, spec_of
@@ -25,7 +27,7 @@ def person(sandbox):
 @pytest.fixture
 def ensure(sandbox):
     with client_of(sandbox) as client:
-        yield client.instances.ensure
+        yield partial(ensuring, client.instances)
 
 
 def at_once(sandbox, specs, **options):
@@ -48,7 +50,7 @@ def at_once(sandbox, specs, **options):
             waited = []
             client.instances.list = look_up_together
             try:
-                outcomes[number] = client.instances.ensure(specs[number], **options)
+                outcomes[number] = ensuring(client.instances, specs[number], **options)
             except CloudElementsError as error:
                 outcomes[number] = error
 
@@ -166,13 +168,13 @@ def test_an_instance_of_another_key_is_never_a_twin(sandbox, ensure):
 def test_a_platform_that_ignores_the_filter_shows_no_false_twin(sandbox):
     with client_of(sandbox) as client:
         spec = spec_of("basic", sandbox)
-        client.instances.ensure(replace(spec, key="another"))
+        ensuring(client.instances, replace(spec, key="another"))
         send = client.http.send
 
         def without_filter(method, path, *, params=None, **rest):
             return send(method, path, params={"pageSize": 200} if params else None, **rest)
 
         client.http.send = without_filter
-        ensured = client.instances.ensure(spec, delete_twins=True)
+        ensured = ensuring(client.instances, spec, delete_twins=True)
     assert ensured.created
     assert len(sandbox.instances()) == 2

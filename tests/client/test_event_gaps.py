@@ -8,7 +8,7 @@ from typing import Any
 import pendulum
 import pytest
 
-from airflow_provider_cloudelements.client import events
+from airflow_provider_cloudelements.client import event_scan
 from airflow_provider_cloudelements.client import reconcile as reconciling
 from airflow_provider_cloudelements.client.event_cursor import EventCursor
 from airflow_provider_cloudelements.client.event_query import EventQuery
@@ -177,7 +177,7 @@ def test_a_stream_that_breaks_off_leaves_a_cursor_that_reads_the_rest(torn: Torn
 def test_should_all_lists_end_so_the_cursor_moves_all_the_same(
     torn: Torn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "_MOST_KEPT", 50)
+    monkeypatch.setattr(event_scan, "_MOST_KEPT", 50)
     with Wire(torn) as wire:
         (batch,) = read_events(account(wire.url).client.http, [look_of(instance_id=5)])
     assert len(batch.rows) == 200

@@ -18,15 +18,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from airflow_provider_cloudelements.client import CloudElementsClient, event_cursor, events
+from airflow_provider_cloudelements.client import CloudElementsClient, event_cursor, event_scan
 from airflow_provider_cloudelements.client.event_cursor import TRUST_TIME, EventCursor
-from airflow_provider_cloudelements.client.events import (
-    SETTLE_TIME,
-    EventFilter,
-    EventReader,
-    EventsApi,
-    short_id,
-)
+from airflow_provider_cloudelements.client.event_scan import SETTLE_TIME, EventFilter, EventReader, short_id
+from airflow_provider_cloudelements.client.events import EventsApi
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -137,7 +132,7 @@ class Platform:
 @pytest.fixture
 def platform() -> Iterator[Platform]:
     made = Platform(size=10)
-    with patch.object(events, "_now", lambda: made.now):
+    with patch.object(event_scan, "_now", lambda: made.now):
         yield made
 
 
@@ -176,9 +171,9 @@ class Readings(RuleBasedStateMachine):
     def begin(self, order: str, size: int, stable: bool, before: list[tuple[float, float, Any]]) -> None:
         self.platform = Platform(order, size, stable=stable)
         self.patches = [
-            patch.object(events, "_now", lambda: self.platform.now),
+            patch.object(event_scan, "_now", lambda: self.platform.now),
             patch.object(event_cursor, "TRUST_TIME", TRUST),
-            patch.object(events, "_FEW", 0),
+            patch.object(event_scan, "_FEW", 0),
         ]
         for each in self.patches:
             each.start()
@@ -397,7 +392,7 @@ def test_what_came_in_a_long_pause_is_remembered_though_the_reading_stops_early(
     fill(platform, 100)
     _, cursor, _ = read(platform, EventCursor.start("earliest"))
     fill(platform, 40, 20)  # longer than the settle time, shorter than the trust
-    with patch.object(events, "_FEW", 0):
+    with patch.object(event_scan, "_FEW", 0):
         ids, cursor, pages = read(platform, cursor)
     assert (len(ids), pages) == (40, 7)
     platform.clock += TRUST_TIME
@@ -410,7 +405,7 @@ def test_what_is_pushed_to_the_next_page_comes_once(platform: Platform) -> None:
     fill(platform, 100)
     old = {each.id for each in platform.events}
     platform.between = lambda: [platform.happen() for _ in range(9)]
-    with patch.object(events, "_FEW", 0):
+    with patch.object(event_scan, "_FEW", 0):
         ids, _, pages = read(platform, EventCursor.start("earliest"), max_pages=1000)
     assert pages > 10
     assert set(ids) == old
