@@ -88,10 +88,10 @@ with DAG(
     @task
     def compare(released: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return what was not delivered of all that happened until the release."""
-        from airflow_provider_cloudelements.client.event_cursor import EventCursor
-        from airflow_provider_cloudelements.client.event_reading import EventLimits
-        from airflow_provider_cloudelements.client.event_scan import MAX_PAGES
-        from airflow_provider_cloudelements.client.reconcile import reconcile
+        from airflow_provider_cloudelements.events.cursor import EventCursor
+        from airflow_provider_cloudelements.events.reading import EventLimits
+        from airflow_provider_cloudelements.events.reconcile import reconcile
+        from airflow_provider_cloudelements.events.scan import MAX_PAGES
 
         params = params or {}
         client, url = receiver(params["instance_key"])
@@ -107,7 +107,7 @@ with DAG(
     @task
     def process(found: dict[str, Any]) -> int:
         """Do with each event what the receiver would have done, unless a run before has; return how many."""
-        from airflow_provider_cloudelements.client.event_scan import short_id
+        from airflow_provider_cloudelements.events.scan import short_id
 
         done = Variable.get(DONE, default=[], deserialize_json=True)
         rows = {short_id(json.dumps(row, sort_keys=True)): row for row in found["events"]}

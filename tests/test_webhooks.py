@@ -12,8 +12,8 @@ import pytest
 from airflow.sdk import Asset, Connection
 
 from airflow_provider_cloudelements import webhooks
-from airflow_provider_cloudelements.client.signature import SIGNATURE_HEADER, sign
 from airflow_provider_cloudelements.compat import AirflowFailException
+from airflow_provider_cloudelements.events.signature import SIGNATURE_HEADER, sign
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsValidationError,

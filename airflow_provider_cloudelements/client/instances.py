@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.http import HttpSession
-from airflow_provider_cloudelements.client.identity import own_tags
 from airflow_provider_cloudelements.client.models import MASK, ConfigurationRow, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_id
+from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,

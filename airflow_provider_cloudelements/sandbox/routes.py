@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox import (
-    accounts,
-    analytics,
-    authorize,
-    configuration,
-    control,
-    elements,
-    event_calls,
-    event_control,
-    inbound,
-    instances,
-    notification_calls,
-    oauth,
-    resources,
-    swagger,
-)
-from airflow_provider_cloudelements.sandbox.auth import Access
-from airflow_provider_cloudelements.sandbox.errors import not_emulated, not_found
-from airflow_provider_cloudelements.sandbox.router import Handler, Router
-from airflow_provider_cloudelements.sandbox.web import Call
+from airflow_provider_cloudelements.sandbox.account import calls as accounts
+from airflow_provider_cloudelements.sandbox.control import calls as control
+from airflow_provider_cloudelements.sandbox.control import event_calls as event_control
+from airflow_provider_cloudelements.sandbox.core.auth import Access
+from airflow_provider_cloudelements.sandbox.core.errors import not_emulated, not_found
+from airflow_provider_cloudelements.sandbox.core.router import Handler, Router
+from airflow_provider_cloudelements.sandbox.core.web import Call
+from airflow_provider_cloudelements.sandbox.elements import calls as elements
+from airflow_provider_cloudelements.sandbox.events import analytics, inbound
+from airflow_provider_cloudelements.sandbox.events import calls as event_calls
+from airflow_provider_cloudelements.sandbox.instances import calls as instances
+from airflow_provider_cloudelements.sandbox.instances import configuration, resources, swagger
+from airflow_provider_cloudelements.sandbox.notifications import calls as notification_calls
+from airflow_provider_cloudelements.sandbox.vendors import calls as authorize
+from airflow_provider_cloudelements.sandbox.vendors import consent as oauth
 
 #: Words that begin a platform call, never a vendor's resource; what they have no route for is not emulated.
 PLATFORM_AREAS = (

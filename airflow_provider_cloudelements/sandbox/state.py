@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from airflow_provider_cloudelements.sandbox.accounts import POLICY, RETRY
-from airflow_provider_cloudelements.sandbox.agenda import Agenda
-from airflow_provider_cloudelements.sandbox.courier import Courier
-from airflow_provider_cloudelements.sandbox.events import EventLog
-from airflow_provider_cloudelements.sandbox.faults import Faults
-from airflow_provider_cloudelements.sandbox.journal import Journal
-from airflow_provider_cloudelements.sandbox.notifications import Notifications
-from airflow_provider_cloudelements.sandbox.poller import Poller
-from airflow_provider_cloudelements.sandbox.sessions import Sessions
+from airflow_provider_cloudelements.sandbox.account.calls import POLICY, RETRY
+from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
+from airflow_provider_cloudelements.sandbox.core.faults import Faults
+from airflow_provider_cloudelements.sandbox.core.journal import Journal
+from airflow_provider_cloudelements.sandbox.events.poller import Poller
+from airflow_provider_cloudelements.sandbox.events.store import EventLog
+from airflow_provider_cloudelements.sandbox.instances.sessions import Sessions
+from airflow_provider_cloudelements.sandbox.instances.store import Store
+from airflow_provider_cloudelements.sandbox.instances.traces import Traces
+from airflow_provider_cloudelements.sandbox.notifications.courier import Courier
+from airflow_provider_cloudelements.sandbox.notifications.store import Notifications
 from airflow_provider_cloudelements.sandbox.settings import Behaviour, Settings
-from airflow_provider_cloudelements.sandbox.store import Store
-from airflow_provider_cloudelements.sandbox.traces import Traces
-from airflow_provider_cloudelements.sandbox.vendor import Vendor
+from airflow_provider_cloudelements.sandbox.vendors.store import Vendor
 
 
 class State:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any, TypeVar
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.http import HttpSession, Reply
+from airflow_provider_cloudelements.client.wire.http import HttpSession, Reply
 from airflow_provider_cloudelements.exceptions import CloudElementsTransportError
 
 #: Most calls at once for one connection and kind of wait, beside the tick's own.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_cloudelements.client.health import InstanceState
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
@@ -18,6 +17,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.operators import health
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
+from airflow_provider_cloudelements.provisioning.health import InstanceState
 from tests.support.context import FakeTi, context_of
 from tests.support.hidden import assert_hidden
 from tests.support.platform import Wire

@@ -247,7 +247,7 @@ def test_what_changes_an_instance_maps_over_what_the_create_returned(run, sandbo
 
 @pytest.mark.parametrize("when", ["after", "before"])
 def test_a_code_is_sent_once_over_the_tries_of_a_log_in(when, run, sandbox, person):
-    from airflow_provider_cloudelements.client.identity import marker_tag
+    from airflow_provider_cloudelements.client.tags import marker_tag
 
     instance_id = person.make("code", "By hand", tags=[marker_tag("microsoftgraph/By hand")])
     person.disable(instance_id)

@@ -1,0 +1,61 @@
+"""Handlers that read events: /instances/events and /instances/{id}/events (dossier 6.6)."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox.core.errors import bad_request, not_found
+from airflow_provider_cloudelements.sandbox.core.paging import (
+    NEXT_PAGE_HEADER,
+    RETURNED_HEADER,
+    TOTAL_HEADER,
+    decode_token,
+    encode_token,
+    page_size,
+)
+from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply, to_id
+from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
+from airflow_provider_cloudelements.sandbox.notifications.views import event_view
+
+
+def list_events(call: Call) -> Response:
+    """GET /instances/events: pageSize, nextPage, instanceId (CH#2124).
+
+    An instance that is gone or never was has the events that are kept of it, perhaps none (a choice).
+    """
+    text = call.value("instanceId")
+    if not text:
+        return _page(call, None)
+    number = to_id(text)
+    if number is None:
+        raise bad_request("Query parameter instanceId must be a number")
+    return _page(call, number)
+
+
+def list_instance_events(call: Call) -> Response:
+    """GET /instances/{id}/events."""
+    return _page(call, instance_of(call).id)
+
+
+def _page(call: Call, instance_id: int | None) -> Response:
+    """Return one page of events; none at all is ``[]`` (a choice)."""
+    state = call.state
+    token = call.value("nextPage")
+    page, total, after = state.events.page(
+        instance_id, decode_token(token) if token else None, page_size(call, state.behaviour)
+    )
+    headers = {RETURNED_HEADER: str(len(page)), TOTAL_HEADER: str(total)}
+    if after is not None:
+        headers[NEXT_PAGE_HEADER] = encode_token(after)
+    return json_reply([event_view(state, event) for event in page], headers)
+
+
+def get_event(call: Call) -> Response:
+    """GET /instances/events/{eventId} and /instances/{id}/events/{eventId}."""
+    instance_id = instance_of(call).id if "id" in call.params else None
+    event = call.state.events.get(call.params["event"])
+    if event is None or (
+        instance_id is not None and all(recipient.id != instance_id for recipient in event.recipients)
+    ):
+        raise not_found("event with this id")
+    return json_reply(event_view(call.state, event))
