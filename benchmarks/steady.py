@@ -9,8 +9,8 @@ from collections.abc import Callable
 import requests
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.provisioning.difference import InstanceSpec
 from airflow_provider_cloudelements.provisioning.ensure import ensure
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 from airflow_provider_cloudelements.sandbox import Sandbox
 from benchmarks.figures import Figure, Ratio, in_turns
 from benchmarks.setting import CONFIGURATION, ELEMENT, api_url, authorization, served

@@ -6,18 +6,18 @@ only what is new to it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pendulum
 
 from airflow_provider_cloudelements.client.events import EventsApi
-from airflow_provider_cloudelements.client.models import parse_tags
 from airflow_provider_cloudelements.client.notifications import Event
-from airflow_provider_cloudelements.client.parsing import optional_id, parse_date
+from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.membership import Members
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow, untold_instances
 from airflow_provider_cloudelements.events.scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
 from airflow_provider_cloudelements.exceptions import (
@@ -25,8 +25,6 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
-#: Tags that are looked up one by one; for more of them all instances are listed.
-_FEW_TAGS = 3
 #: Least bound of bytes: one row is always smaller.
 LEAST_BYTES = 32_768
 
@@ -258,7 +256,7 @@ class _Reading:
 
     def __init__(self, http: HttpSession, looks: Sequence[EventLook], orders: ListOrders) -> None:
         each_tag = [look.query.target(http.settings).tag for look in looks]
-        members = _Members(http, {tag for tag in each_tag if tag is not None})
+        members = Members(http, {tag for tag in each_tag if tag is not None})
         self.readers = [_Reader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
         self.instance_id = only_instance(looks)
         self._max_pages = max(look.max_pages for look in looks)
@@ -294,7 +292,7 @@ class _Reader:
     :param members: Who has which tag.
     """
 
-    def __init__(self, look: EventLook, tag: str | None, members: _Members) -> None:
+    def __init__(self, look: EventLook, tag: str | None, members: Members) -> None:
         self._look = look
         self._tag = tag
         self._members = members
@@ -341,38 +339,6 @@ class _Reader:
         seen = reached.seen if since > before.since else before.seen | reached.seen
         seen = seen.difference(self._held)
         return EventCursor(since, seen, stop=reached.stop)
-
-
-class _Members:
-    """Which instances have which tags, asked for when the first new event is there.
-
-    :param http: Sends the calls.
-    :param tags: The tags that matter.
-    """
-
-    def __init__(self, http: HttpSession, tags: set[str]) -> None:
-        self._http = http
-        self._tags = tags
-        self._found: dict[str, set[int]] | None = None
-
-    def of(self, tag: str, event: Event) -> set[int]:
-        """Return the instances with a tag: those that have it now, and those that had it at the event."""
-        if self._found is None:
-            self._found = self._load()
-        had = {each.instance_id for each in event.notifications if tag in each.instance_tags}
-        return self._found[tag] | {each for each in had if each is not None}
-
-    def _load(self) -> dict[str, set[int]]:
-        found: dict[str, set[int]] = {tag: set() for tag in self._tags}
-        one_by_one = len(self._tags) <= _FEW_TAGS
-        queries: list[dict[str, Any]] = [{"tags[]": [tag]} for tag in sorted(self._tags)]
-        for query in queries if one_by_one else [{}]:
-            for row in self._http.list_items("/instances", params=query):
-                number = optional_id(row.get("id")) if isinstance(row, Mapping) else None
-                if number is not None:
-                    for tag in self._tags.intersection(parse_tags(row.get("tags"))):
-                        found[tag].add(number)
-        return found
 
 
 def sorted_rows(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:

@@ -31,8 +31,8 @@ from airflow_provider_cloudelements.operators._parts.base import (
     require_seconds,
 )
 from airflow_provider_cloudelements.operators._parts.task_memory import journal_of
-from airflow_provider_cloudelements.provisioning.difference import InstanceSpec
 from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context

@@ -8,13 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import (
-    MARKER_PREFIX,
-    Fingerprints,
-    Known,
-    own_tags,
-    user_tags,
-)
+from airflow_provider_cloudelements.client.tags import own_tags, user_tags
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -22,15 +16,15 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.provisioning.difference import (
-    PROVIDER_DATA,
     Difference,
     changed_values,
     check_read_back,
-    login_of,
     plain_text,
 )
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
 from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
 from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, send
+from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, login_of
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
@@ -173,15 +167,6 @@ def reauthenticate(
     if not final.valid:
         log.warning("Instance %d answers, though the platform does not call it valid.", final.id)
     return Changed(final, (*difference.names, *([ENABLED] if instance.disabled else [])))
-
-
-def fingerprints_of(instances: InstancesApi, instance: Instance) -> Fingerprints:
-    """Return the fingerprints of an instance's credentials.
-
-    They are bound to its marker, so that the create finds them; where a person made it, to its id.
-    """
-    markers = [tag for tag in own_tags(instance.tags) if tag.startswith(MARKER_PREFIX)]
-    return Fingerprints(instances.http.settings, min(markers, default=f"instance {instance.id}"))
 
 
 def _answers(instances: InstancesApi, instance: Instance) -> bool:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import Fingerprints, origin_tag
+from airflow_provider_cloudelements.client.tags import origin_tag
 from airflow_provider_cloudelements.client.target import oldest_first
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -23,12 +23,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
 )
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
-from airflow_provider_cloudelements.provisioning.difference import (
-    Difference,
-    InstanceSpec,
-    check_read_back,
-    plain_text,
-)
+from airflow_provider_cloudelements.provisioning.difference import Difference, check_read_back, plain_text
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
 from airflow_provider_cloudelements.provisioning.mending import (
     Code,
@@ -38,6 +34,7 @@ from airflow_provider_cloudelements.provisioning.mending import (
     may_have_acted,
     needs_mending,
 )
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 log = logging.getLogger(__name__)
 

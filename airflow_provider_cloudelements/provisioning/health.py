@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
-from threading import Semaphore
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.wire.parallel import in_order
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsConnectionError,
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
 
 log = logging.getLogger(__name__)
-
-_Item = TypeVar("_Item")
-_Found = TypeVar("_Found")
 
 
 class InstanceState(StrEnum):
@@ -110,7 +105,7 @@ def sweep(
     """
     tags = [tag] if tag is not None else []
     listed = instances.list(tags=tags, element=element, with_tokens=True)
-    with closing(_in_order(partial(check, instances), listed, concurrency)) as found:
+    with closing(in_order(partial(check, instances), listed, concurrency)) as found:
         for checkup in found:
             if checkup is not None:
                 yield checkup
@@ -128,7 +123,7 @@ def sweep_ids(
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection cannot call through an instance.
     """
-    return _in_order(lambda each: (each, _check_id(instances, each)), ids, concurrency)
+    return in_order(lambda each: (each, _check_id(instances, each)), ids, concurrency)
 
 
 def _check_id(instances: InstancesApi, instance_id: int) -> Checkup | None:
@@ -143,45 +138,6 @@ def _check_id(instances: InstancesApi, instance_id: int) -> Checkup | None:
         unread = Instance(id=instance_id, name="", element_key="")
         return Checkup(unread, InstanceState.UNREACHABLE, str(error))
     return check(instances, instance)
-
-
-def _in_order(
-    work: Callable[[_Item], _Found], items: Iterable[_Item], concurrency: int
-) -> Generator[_Found, None, None]:
-    """Yield what the work gives for each item, in the order of the items, from a bounded number of threads.
-
-    A slow one holds back what comes after it, but not the work on it: a vendor that takes minutes to time
-    out costs one thread. After the first error nothing more is begun.
-    """
-    ahead: deque[Future[_Found]] = deque()
-    errors: list[Exception] = []
-    # More than are at work, so that they have something to do while the next page is read.
-    room = Semaphore(4 * concurrency)
-
-    def attempt(item: _Item) -> _Found:
-        if errors:
-            raise errors[0]
-        try:
-            return work(item)
-        except Exception as error:
-            errors.append(error)
-            raise
-
-    with ThreadPoolExecutor(concurrency, thread_name_prefix="cloudelements-check") as pool:
-        try:
-            for item in items:
-                room.acquire()
-                if errors:
-                    raise errors[0]
-                future = pool.submit(attempt, item)
-                future.add_done_callback(lambda _: room.release())
-                ahead.append(future)
-                while ahead and ahead[0].done():
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _told(instance: Instance) -> InstanceState | None:

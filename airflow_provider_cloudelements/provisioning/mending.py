@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import FINGERPRINT_PREFIX, Fingerprints
+from airflow_provider_cloudelements.client.tags import FINGERPRINT_PREFIX
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsError,
@@ -17,8 +17,10 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.provisioning.difference import PROVIDER_DATA, Difference, login_of
+from airflow_provider_cloudelements.provisioning.difference import Difference
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import Journal
+from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, login_of
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi

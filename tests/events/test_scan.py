@@ -7,7 +7,7 @@ import logging
 import random
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.events import EventsApi
-from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.events import cursor as event_cursor
 from airflow_provider_cloudelements.events import scan as event_scan
 from airflow_provider_cloudelements.events.cursor import TRUST_TIME, EventCursor
@@ -684,73 +684,6 @@ def test_a_hash_is_short_and_tells_apart() -> None:
     assert {len(short_id(each)) for each in ("", "a" * 10_000, "\ud800")} == {12}
 
 
-# --- filters ----------------------------------------------------------------------------------------------
-
-
-def event_of(*told: tuple[int | None, str, str], ids: Iterable[int] = ()) -> Event:
-    notifications = tuple(
-        Notification("e", instance, events=(ObjectEvent("1", kind, change),))
-        for instance, kind, change in told
-    )
-    named = {each for each, *_ in told if each is not None}
-    return Event("e", notifications=notifications, instance_ids=(*named, *ids))
-
-
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        ({}, ["events", "contacts"]),
-        ({"instance_ids": [5]}, ["events"]),
-        ({"instance_ids": ["6", {"id": 7}]}, ["contacts"]),
-        ({"instance_ids": [7]}, None),
-        ({"instance_ids": []}, None),
-        ({"object_types": ["events"]}, ["events"]),
-        ({"object_types": []}, ["events", "contacts"]),
-        ({"object_types": ["Events"]}, None),
-        ({"event_types": [" created "]}, ["events"]),
-        ({"event_types": ("deleted", "UPDATED")}, ["contacts"]),
-        ({"event_types": {"UNKNOWN"}}, None),
-        ({"object_types": ["events"], "event_types": ["DELETED"]}, None),
-        ({"instance_ids": [6], "object_types": ["events"]}, None),
-    ],
-    ids=repr,
-)
-def test_a_filter_takes_what_is_wanted(wanted: dict[str, Any], found: list[str] | None) -> None:
-    event = event_of((5, "events", "CREATED"), (6, "contacts", "DELETED"))
-    taken = EventFilter.of(**wanted).wanted(event)
-    assert (None if taken is None else [each.object_type for each in taken]) == found
-
-
-def test_what_nobody_told_is_wanted_where_nothing_is_asked_about_it() -> None:
-    untold = event_of(ids=[5])
-    assert EventFilter.of().wanted(untold) == ()
-    assert EventFilter.of(instance_ids=[5]).wanted(untold) == ()
-    assert EventFilter.of(event_types=["UNKNOWN"]).wanted(untold) is None
-    assert EventFilter.of(instance_ids=[5]).wanted(event_of((None, "events", "CREATED"), ids=[5])) is not None
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"instance_ids": "12"},
-        {"instance_ids": {"id": 12}},
-        {"instance_ids": 12},
-        {"instance_ids": ["x"]},
-        {"instance_ids": [None]},
-        {"object_types": "events"},
-        {"object_types": [5]},
-        {"object_types": [""]},
-        {"event_types": "CREATED"},
-        {"event_types": {"CREATED": 1}},
-        {"event_types": 5},
-    ],
-    ids=repr,
-)
-def test_what_is_no_list_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(CloudElementsValidationError):
-        EventFilter.of(**wrong)
-
-
 # --- cursors ----------------------------------------------------------------------------------------------
 
 
@@ -815,33 +748,6 @@ def test_a_cursor_without_what_came_later_is_read() -> None:
 
 
 # --- over HTTP --------------------------------------------------------------------------------------------
-
-
-def test_calls_are_those_of_the_dossier() -> None:
-    with Wire(
-        [page([{"id": "a"}], "t1"), page([{"id": "b"}]), page([{"id": "c"}]), page({"id": "d"})]
-    ) as wire:
-        client = account(wire.url).client
-        assert [each.id for each in client.events.list()] == ["a", "b"]
-        (event,) = client.events.list(5)
-        assert (event.id, event.instance_ids) == ("c", (5,))
-        assert client.events.get(" a/b?c ", 5).instance_ids == (5,)
-        assert client.events.get("d").instance_ids == ()
-    assert wire.targets() == [
-        "GET /elements/api-v2/instances/events?pageSize=200",
-        "GET /elements/api-v2/instances/events?pageSize=200&nextPage=t1",
-        "GET /elements/api-v2/instances/5/events?pageSize=200",
-        "GET /elements/api-v2/instances/5/events/a%2Fb%3Fc",
-        "GET /elements/api-v2/instances/events/d",
-    ]
-    assert all("Element " not in (call.header("Authorization") or "") for call in wire.calls)
-
-
-@pytest.mark.parametrize("event_id", ["", " ", ".", "..", None, 5])
-def test_an_id_that_would_name_something_else_is_refused(event_id: Any) -> None:
-    with Wire(page({"id": "a"})) as wire, pytest.raises(CloudElementsValidationError, match="event_id"):
-        account(wire.url).client.events.get(event_id)
-    assert wire.calls == []
 
 
 @pytest.mark.parametrize("script", [page({"message": "No events found"}, status=404), page([])])

@@ -9,14 +9,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.models import MASK, Instance, configuration_text
-from airflow_provider_cloudelements.client.tags import Fingerprints, own_tags, user_tags
+from airflow_provider_cloudelements.client.tags import own_tags, user_tags
 from airflow_provider_cloudelements.connections import ConnectionSettings
-from airflow_provider_cloudelements.provisioning.difference import (
-    Difference,
-    InstanceSpec,
-    plain_text,
-    same_value,
-)
+from airflow_provider_cloudelements.provisioning.difference import Difference, plain_text, same_value
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 SETTINGS = ConnectionSettings("https://api.example.com", "user-secret", "organization-secret")
 URL = "https://hooks.example.com/events"

@@ -410,7 +410,7 @@ def test_rotated_platform_secrets_are_told_and_nothing_is_sent(sandbox, caplog):
     with client_of(sandbox) as client:
         # The same account after a rotation, as far as fingerprints are concerned.
         rotated = Ensure(client.instances, spec)
-        from airflow_provider_cloudelements.client.tags import Fingerprints
+        from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 
         rotated.fingerprints = Fingerprints(settings_of(sandbox, user_secret="another"), spec.marker)
         caplog.set_level(logging.WARNING, "airflow_provider_cloudelements")

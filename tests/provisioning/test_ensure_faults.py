@@ -11,7 +11,6 @@ import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.instances import InstancesApi
-from airflow_provider_cloudelements.client.tags import Fingerprints
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -22,6 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.provisioning.ensure import Ensure, ensure
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
 from tests.support.platform import (
     WAYS,

@@ -128,8 +128,8 @@ class Story:
         with CloudElementsClient(settings_now) as client:
             client.instances.http._sleep = lambda _: None
             error = ensured = None
-            from airflow_provider_cloudelements.client.tags import Fingerprints
             from airflow_provider_cloudelements.provisioning.ensure import Ensure
+            from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 
             run = Ensure(
                 client.instances,

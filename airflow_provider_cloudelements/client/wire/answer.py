@@ -1,9 +1,11 @@
-"""Reads the body of an answer: whole, but neither for ever nor without end."""
+"""An answer, and its body read: whole, but neither for ever nor without end."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import requests
@@ -15,6 +17,20 @@ LARGEST_ANSWER = 256 * 1024 * 1024
 SHORTEST_TIME = 60.0
 #: Most bytes that are taken at once.
 _PART = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer.
+
+    :param status: HTTP status, 2xx.
+    :param headers: Its headers, looked up without regard to case.
+    :param body: The parsed JSON; ``None`` for an empty body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
 
 
 class TooLargeError(Exception):

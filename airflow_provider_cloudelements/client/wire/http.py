@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
-from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, TooLargeError, read_body
+from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Reply, TooLargeError, read_body
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer, failure_of_transport
+from airflow_provider_cloudelements.client.wire.listing import pages
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsError,
-    CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsTransportError,
     CloudElementsValidationError,
@@ -54,20 +54,6 @@ LARGEST_BODY = 8 * 1024 * 1024
 PAGE_SIZE = 200
 
 USER_AGENT = f"airflow-provider-cloudelements/{__version__} python/{platform.python_version()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A successful answer.
-
-    :param status: HTTP status, 2xx.
-    :param headers: Its headers, looked up without regard to case.
-    :param body: The parsed JSON; ``None`` for an empty body.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
 
 
 class HttpSession:
@@ -147,11 +133,7 @@ class HttpSession:
         token: str | None = None,
         page_size: int | None = PAGE_SIZE,
     ) -> Iterator[list[Any]]:
-        """Yield a list's pages, as they are asked for.
-
-        A 404 is an empty page (dossier 0a no. 3), and an empty page ends the list: a next-page token may come
-        with the last page of an element's resource (dossier 7.1). One that comes after others is yielded as
-        well: with the platform's own lists a token means that there is more, so that such a list broke off.
+        """Yield a list's pages, as they are asked for: :func:`~.listing.pages` says which there are.
 
         :param path: Path of the list.
         :param params: Query of every page.
@@ -159,37 +141,12 @@ class HttpSession:
         :param page_size: Items a page; ``None`` leaves it to the other side.
         """
         query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
-        shown = _without_query(path)
-        seen: set[str] = set()
-        while True:
-            try:
-                reply = self.send("GET", path, params=query, token=token)
-            except CloudElementsNotFoundError:
-                if seen:
-                    yield []
-                return
-            if not isinstance(reply.body, list):
-                raise CloudElementsServerError(
-                    f"GET {shown}: the answer is not a JSON array, as a list is.",
-                    status=reply.status,
-                    method="GET",
-                    path=shown,
-                )
-            page, next_page = reply.body, reply.headers.get("Elements-Next-Page-Token")
-            del reply
-            if page or seen:
-                yield page
-            if not next_page or not page:
-                return
-            del page
-            if next_page in seen:
-                raise CloudElementsServerError(
-                    f"GET {shown}: the same next-page token came twice; the list would never end.",
-                    method="GET",
-                    path=shown,
-                )
-            seen.add(next_page)
-            query = {**query, "nextPage": next_page}
+
+        def send(next_page: str | None) -> Reply:
+            more = {} if next_page is None else {"nextPage": next_page}
+            return self.send("GET", path, params={**query, **more}, token=token)
+
+        return pages(send, _without_query(path))
 
     def _attempts(self, repeatable: bool) -> tenacity.Retrying:
         import tenacity

@@ -11,7 +11,8 @@ from airflow_provider_cloudelements.connections import ConnectionSettings, Eleme
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
 from airflow_provider_cloudelements.operators._parts.consent import read_consent
-from airflow_provider_cloudelements.provisioning.difference import InstanceSpec, plain_text
+from airflow_provider_cloudelements.provisioning.difference import plain_text
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 #: In place of an argument that is not given, where ``None`` means something of its own.
 NOT_GIVEN = ""
