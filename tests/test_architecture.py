@@ -7,6 +7,8 @@ Read from the sources, so that imports in functions and in TYPE_CHECKING blocks 
 from __future__ import annotations
 
 import ast
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,13 +92,72 @@ ARROWS: dict[str, set[str]] = {
     "compat": set(),
     "": set(),
     # Two independent readings of the API check each other, so the sandbox knows nothing of the rest,
-    # and since no other room names it here, nobody knows the sandbox.
-    "sandbox": set(),
+    # and since no other room names it here, nobody knows the sandbox. Here are its doors.
+    "sandbox": {"sandbox/server", "sandbox/control", "sandbox/core", "sandbox/settings"},
+    "sandbox/server": {"sandbox/routes", "sandbox/state", "sandbox/core", "sandbox/settings"},
+    "sandbox/routes": {"sandbox/calls", "sandbox/state", "sandbox/core"},
+    # What answers HTTP, in whatever area: see CALLS.
+    "sandbox/calls": {
+        "sandbox/state",
+        "sandbox/control",
+        "sandbox/notifications",
+        "sandbox/events",
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    # Here the areas meet: each is given what it needs of another one's memory.
+    "sandbox/state": {
+        "sandbox/notifications",
+        "sandbox/events",
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/control": {"sandbox/vendors", "sandbox/elements", "sandbox/core", "sandbox/settings"},
+    "sandbox/notifications": {
+        "sandbox/events",
+        "sandbox/instances",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/events": {
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/instances": {
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/vendors": {"sandbox/elements", "sandbox/core", "sandbox/settings"},
+    "sandbox/elements": {"sandbox/core", "sandbox/settings"},
+    "sandbox/account": {"sandbox/core", "sandbox/settings"},
+    "sandbox/core": {"sandbox/settings"},
+    "sandbox/settings": set(),
 }
+#: The modules of the sandbox's areas that answer HTTP, by their names; they are one room.
+CALLS = re.compile(rf"{PACKAGE}\.sandbox\.(?P<area>\w+)\.(\w+_)?calls\b")
+#: A folder for each thing emulated.
+AREAS = ("account", "elements", "vendors", "instances", "events", "notifications", "control")
 #: Anyone may ask for the version.
 FOR_ALL = {""}
 #: The sandbox alone stays apart even from that.
-APART = {"sandbox"}
+APART = {room for room in ARROWS if room.split("/")[0] == "sandbox"}
 #: Rooms that may import Airflow. The client's only piece of it, the exception base, comes by exceptions.
 KNOW_AIRFLOW = {
     "assets",
@@ -112,11 +173,13 @@ KNOW_AIRFLOW = {
     "compat",
 }
 #: What is heavy to others and not to these: no operator loads a trigger, and no DAG file the sandbox.
-MAY_LOAD = {"triggers": ("airflow.triggers", f"{PACKAGE}.triggers"), "sandbox": HEAVY}
+MAY_LOAD = {"triggers": ("airflow.triggers", f"{PACKAGE}.triggers"), **dict.fromkeys(APART, HEAVY)}
 
 
 def room_of(module: str) -> str:
     """Return the room of a module of the package."""
+    if CALLS.match(module):
+        return "sandbox/calls"
     parts = module.split(".")[1:]
     inner = ("/".join(parts[:end]) for end in range(len(parts), 0, -1))
     return next((name for name in inner if name in ARROWS), parts[0] if parts else "")
@@ -171,10 +234,78 @@ def test_the_package_keeps_the_arrows():
     assert faults(ROOT) == []
 
 
+def missing_rooms(root: Path) -> list[str]:
+    """Return the rooms of the table that a package lacks."""
+    rooms = {*ARROWS, *(f"sandbox/{area}/calls" for area in AREAS)} - {"sandbox/calls"}
+    places = {room: root / PACKAGE / room for room in rooms}
+    return sorted(
+        room
+        for room, place in places.items()
+        if not (place / "__init__.py").is_file() and (room == "" or not place.with_suffix(".py").is_file())
+    )
+
+
+def circles(root: Path) -> list[set[str]]:
+    """Return the sets of modules that import each other in a circle, whenever and for whatever they do."""
+    modules = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for path in (root / PACKAGE).rglob("*.py")
+    }
+    named: dict[str, set[str]] = {module: set() for module in modules}
+    for one in imports_of(root):
+        parts = one.target.split(".")
+        prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        if (target := next((each for each in prefixes if each in modules), None)) not in {None, one.module}:
+            named[one.module].add(target)
+    reached: dict[str, set[str]] = {}
+    for module in modules:
+        found, left = set(), [module]
+        while left:
+            for each in named[left.pop()] - found:
+                found.add(each)
+                left.append(each)
+        reached[module] = found
+    within = {frozenset(each for each in reached[module] if module in reached[each]) for module in modules}
+    return sorted((set(each) for each in within if each), key=sorted)
+
+
 def test_every_room_exists():
-    for room in ARROWS:
-        place = ROOT / PACKAGE / room
-        assert place.with_suffix(".py").is_file() if room and not place.is_dir() else place.is_dir(), room
+    assert missing_rooms(ROOT) == []
+
+
+def test_a_room_that_is_not_there_is_found(tmp_path):
+    shutil.copytree(ROOT / PACKAGE, tmp_path / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    assert missing_rooms(tmp_path) == []
+    (tmp_path / PACKAGE / "keys.py").unlink()
+    shutil.rmtree(tmp_path / PACKAGE / "client" / "wire")
+    (tmp_path / PACKAGE / "sandbox" / "events" / "calls.py").unlink()
+    assert missing_rooms(tmp_path) == ["client/wire", "keys", "sandbox/events/calls"]
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(ROOT) == []
+
+
+def test_a_planted_circle_is_found(tmp_path):
+    def write(name, target):
+        path = tmp_path / PACKAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from {PACKAGE}.{target} import Name"
+        )
+
+    write("client/one.py", "client.two")
+    write("client/two.py", "events")
+    write("events/__init__.py", "client.other")
+    assert circles(tmp_path) == []
+    write("client/other.py", "client.one")
+    (circle,) = circles(tmp_path)
+    assert {each.removeprefix(f"{PACKAGE}.") for each in circle} == {
+        "client.one",
+        "client.two",
+        "events",
+        "client.other",
+    }
 
 
 def test_the_check_reads_the_whole_package():
@@ -266,13 +397,29 @@ PLANTED = {
         "sensors/x.py",
         f"from {PACKAGE}.triggers.events import CloudElementsEventTrigger",
     ),
+    "the core knows an area": (
+        "sandbox/core/x.py",
+        f"from {PACKAGE}.sandbox.instances.store import Instance",
+    ),
+    "the core knows the state": ("sandbox/core/x.py", f"def f():\n    import {PACKAGE}.sandbox.state"),
+    "an area's memory knows the state": (
+        "sandbox/events/x.py",
+        f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from {PACKAGE}.sandbox.state import State",
+    ),
+    "an area's memory knows calls": ("sandbox/events/x.py", f"import {PACKAGE}.sandbox.events.calls"),
+    "an area knows a later one": ("sandbox/events/x.py", f"import {PACKAGE}.sandbox.notifications.store"),
+    "the server knows an area": ("sandbox/server/x.py", f"import {PACKAGE}.sandbox.events.store"),
     "a room without a rule": ("cupboard/x.py", f"import {PACKAGE}.client"),
 }
 HARMLESS = {
     "the hook knows the client": ("hooks/x.py", f"from {PACKAGE}.client import CloudElementsClient"),
     "the calls know the wire": ("client/x.py", f"from {PACKAGE}.client.wire.http import HttpSession"),
     "the version": ("client/x.py", f"from {PACKAGE} import __version__"),
-    "its own room": ("sandbox/x.py", f"from {PACKAGE}.sandbox.instances.store import Store\nimport fastapi"),
+    "its own room": (
+        "sandbox/instances/x.py",
+        f"from {PACKAGE}.sandbox.instances.store import Store\nimport fastapi",
+    ),
+    "calls know the state": ("sandbox/events/x_calls.py", f"from {PACKAGE}.sandbox.state import Call"),
     "requests in a function": ("client/x.py", "def f():\n    import requests"),
     "requests for a type checker": (
         "client/x.py",

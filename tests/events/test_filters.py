@@ -9,9 +9,7 @@ import pytest
 
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
 from airflow_provider_cloudelements.events.scan import EventFilter
-from airflow_provider_cloudelements.exceptions import (
-    CloudElementsValidationError,
-)
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 
 def event_of(*told: tuple[int | None, str, str], ids: Iterable[int] = ()) -> Event:

@@ -1,29 +1,28 @@
-"""The organization and the account that the secrets belong to. Their fields are the sandbox's own."""
+"""Handlers of /organizations, /accounts and /authentication (dossier 0a no. 5, 14, 15)."""
 
 from __future__ import annotations
 
 from starlette.responses import Response
 
+from airflow_provider_cloudelements.sandbox.account.store import (
+    ACCOUNT,
+    ORGANIZATION,
+    POLICIES,
+    POLICY,
+    check_account,
+)
 from airflow_provider_cloudelements.sandbox.core.errors import (
-    ApiError,
     bad_request,
     not_emulated,
     unauthorized,
 )
 from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, TOTAL_HEADER
 from airflow_provider_cloudelements.sandbox.core.router import Handler
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.state import Call
 
-ACCOUNT = {"id": 31, "name": "Sandbox account", "externalId": "sandbox-account", "defaultAccount": True}
-#: The account setting that says what becomes of a failed delivery (dossier 6.4), and its values.
-POLICY = "notification.webhook.failure.policy"
-RETRY, QUEUE = "retry", "queue"
-POLICIES = (RETRY, QUEUE)
 _MOST_SETTINGS = 200
 
-#: The person whose secrets the sandbox takes; CH requires these four fields.
-USER = {"id": 77, "emailAddress": "sandbox@example.com", "firstName": "Sandy", "lastName": "Box"}
-ORGANIZATION = {"id": 11, "name": "Sandbox organization", "active": True}
 
 #: For the bearer flow (0a no. 5): public, like everything about the sandbox's person.
 USERNAME = "sandbox@example.com"
@@ -43,15 +42,6 @@ def list_accounts(_call: Call) -> Response:
 def no_account_call(_call: Call) -> Response:
     """Answer any other call to an account: not emulated."""
     raise not_emulated("calls to accounts")
-
-
-def check_account(number: int | None) -> None:
-    """Refuse another's account (CH:events/analytics.js).
-
-    :param number: an account's id, or None for what is none.
-    """
-    if number != ACCOUNT["id"]:
-        raise ApiError(403, "The account is not yours")
 
 
 def get_settings(call: Call) -> Response:

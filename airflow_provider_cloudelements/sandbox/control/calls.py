@@ -9,11 +9,13 @@ from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 from airflow_provider_cloudelements.sandbox.core.faults import read_fault
-from airflow_provider_cloudelements.sandbox.core.web import Call, empty_reply, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import empty_reply, json_reply
+from airflow_provider_cloudelements.sandbox.elements.calls import element_of
 from airflow_provider_cloudelements.sandbox.elements.catalogue import find
 from airflow_provider_cloudelements.sandbox.events.poller import is_polled
-from airflow_provider_cloudelements.sandbox.instances.calls import element_of, instance_of
+from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
+from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors.store import code_view
 
 

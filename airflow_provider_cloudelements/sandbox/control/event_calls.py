@@ -9,14 +9,14 @@ from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.control.emission import FIELDS, Emission
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request, not_found
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
 from airflow_provider_cloudelements.sandbox.elements.catalogue import find
-from airflow_provider_cloudelements.sandbox.events.intake import listening, receive
+from airflow_provider_cloudelements.sandbox.events.models import Delivery
 from airflow_provider_cloudelements.sandbox.events.poller import is_polled
 from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.notifications.callbacks import origin
-from airflow_provider_cloudelements.sandbox.notifications.store import Delivery
+from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors.payloads import read_content
 
 
@@ -37,8 +37,8 @@ def emit_events(call: Call) -> Response:
         for payload, text in emission.bodies(instance.element, time.time(), polled=polled):
             if emission.body is not None:
                 payload, text = read_content("POST", "application/json", text.encode("ascii"), ())
-            if listening(state, instance):
-                made += receive(state, [instance], payload, text, polled=polled)
+            if state.intake.listening(instance):
+                made += state.intake.receive([instance], payload, text, polled=polled)
     after = state.events.dropped
     dropped = {name: after[name] - before.get(name, 0) for name in sorted(after)}
     return json_reply(

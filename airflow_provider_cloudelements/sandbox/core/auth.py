@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hmac
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 from airflow_provider_cloudelements.sandbox.core.errors import ApiError, unauthorized
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.instances.store import Instance, Store
-    from airflow_provider_cloudelements.sandbox.settings import Settings
+from airflow_provider_cloudelements.sandbox.settings import Settings
 
 USER, ORGANIZATION, ELEMENT, BEARER = "User", "Organization", "Element", "Bearer"
 
@@ -61,13 +58,34 @@ def same(given: str | None, expected: str) -> bool:
     return given is not None and hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
-def authorize(access: Access, words: dict[str, str], settings: Settings, store: Store) -> Instance | None:
+class Switched(Protocol):
+    """What an Element token stands for."""
+
+    disabled: bool
+
+
+InstanceT_co = TypeVar("InstanceT_co", bound=Switched, covariant=True)
+
+
+class Tokens(Protocol[InstanceT_co]):
+    """What knows the tokens that were given out."""
+
+    def by_token(self, token: str) -> InstanceT_co | None:
+        """Return what an Element token stands for."""
+
+    def has_bearer(self, token: str) -> bool:
+        """Tell whether a bearer token was given out."""
+
+
+def authorize(
+    access: Access, words: dict[str, str], settings: Settings, store: Tokens[InstanceT_co]
+) -> InstanceT_co | None:
     """Let a call in, or raise the 401 or 403 it gets.
 
     :param access: what the call takes.
     :param words: the header's words.
     :param settings: the right secrets.
-    :param store: knows the Element tokens.
+    :param store: knows the tokens.
     :returns: the instance of the Element token, where the call uses it.
     """
     if access in (Access.PUBLIC, Access.VENDOR):

@@ -1,4 +1,4 @@
-"""Faults on demand: which call gets one, and what it is (what they do is in :mod:`app`)."""
+"""Faults on demand: which call gets one, and what it is (what they do is in :mod:`server.app`)."""
 
 from __future__ import annotations
 

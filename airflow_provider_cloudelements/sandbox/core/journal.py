@@ -8,11 +8,10 @@ when it is a known one; a word of Authorization likewise. Everything else become
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
-
-from airflow_provider_cloudelements.sandbox.elements.catalogue import OBJECT_NAMES, find
 
 #: The last so many calls are kept; the counters go on.
 KEPT_ENTRIES = 10_000
@@ -79,9 +78,13 @@ class Entry:
 
 
 class Journal:
-    """The log of API calls and its counters."""
+    """The log of API calls and its counters.
 
-    def __init__(self) -> None:
+    :param is_name: tells whether a part of a path is the name of an element or resource, which is no secret.
+    """
+
+    def __init__(self, is_name: Callable[[str], bool] = lambda _: False) -> None:
+        self._is_name = is_name
         self._entries: deque[Entry] = deque(maxlen=KEPT_ENTRIES)
         self._number = 0
         self._calls: Counter[str] = Counter()
@@ -101,7 +104,7 @@ class Journal:
         """
         self._number += 1
         path = "".join(
-            f"/{part if number < len(literal) and literal[number] else safe_part(part)}"
+            f"/{part if number < len(literal) and literal[number] else self._safe(part)}"
             for number, part in enumerate(segments)
         )
         entry = Entry(
@@ -115,6 +118,11 @@ class Journal:
         self._entries.append(entry)
         self._running += 1
         return entry
+
+    def _safe(self, part: str) -> str:
+        """Return a part of a path if it cannot be a secret, else an asterisk."""
+        short_number = part.isascii() and part.isdigit() and len(part) <= 9
+        return part if short_number or self._is_name(part) else UNKNOWN
 
     def close(self, entry: Entry, call: str, status: int | None) -> None:
         """Write down the end of a call.
@@ -143,12 +151,3 @@ class Journal:
             "by_call": dict(sorted(self._calls.items())),
             "by_status": dict(sorted(self._statuses.items())),
         }
-
-
-def safe_part(part: str) -> str:
-    """Return a part of a path if it cannot be a secret, else an asterisk.
-
-    :param part: one part.
-    """
-    short_number = part.isascii() and part.isdigit() and len(part) <= 9
-    return part if short_number or part in OBJECT_NAMES or find(part) else UNKNOWN

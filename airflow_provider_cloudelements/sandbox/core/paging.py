@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 from airflow_provider_cloudelements.sandbox.core.web import Call
@@ -18,7 +18,7 @@ RETURNED_HEADER = "Elements-Returned-Count"
 TOTAL_HEADER = "Elements-Total-Count"
 
 
-def page_size(call: Call, behaviour: Behaviour) -> int:
+def page_size(call: Call[Any, Any], behaviour: Behaviour) -> int:
     """Return how many rows the caller gets.
 
     :param call: the request.
@@ -56,7 +56,7 @@ def decode_token(token: str) -> int:
 
 
 def cut_page(
-    call: Call,
+    call: Call[Any, Any],
     behaviour: Behaviour,
     rows: Sequence[T],
     position: Callable[[T], int],

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.core.auth import Access
 from airflow_provider_cloudelements.sandbox.core.web import Call
 
-Handler = Callable[[Call], Response]
+Handler = Callable[[Call[Any, Any]], Response]
 
 #: A last part that matches any number of parts.
 REST = "{rest}"

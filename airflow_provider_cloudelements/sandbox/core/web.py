@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.responses import Response
@@ -12,21 +12,22 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_request, phrase
 from airflow_provider_cloudelements.sandbox.core.jsontext import parse_body
 
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.instances.store import Instance
-    from airflow_provider_cloudelements.sandbox.state import State
+StateT = TypeVar("StateT")
+InstanceT = TypeVar("InstanceT")
 
 _TRUE = frozenset({"true", "1", "yes"})
 _FALSE = frozenset({"false", "0", "no"})
 
 
 @dataclass(slots=True)
-class Call:
+class Call(Generic[StateT, InstanceT]):
     """One request to the API or to the control calls, read completely.
 
     Handlers are plain functions from a Call to a Response. They run one after the other on the event loop
     and never await, so each of them is a transaction: that is what makes the store safe under concurrent
     requests without a lock.
+
+    Of what is emulated nothing is known here: ``state.py`` binds the types of state and instance.
 
     :param state: everything the sandbox knows.
     :param method: the HTTP verb.
@@ -41,7 +42,7 @@ class Call:
     :param instance: the instance of the Element token, where the call takes one.
     """
 
-    state: State
+    state: StateT
     method: str
     segments: list[str]
     query: list[tuple[str, str]]
@@ -51,7 +52,7 @@ class Call:
     trace_id: str
     params: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
-    instance: Instance | None = None
+    instance: InstanceT | None = None
 
     def value(self, name: str) -> str | None:
         """Return the last value of a query parameter, or None.

@@ -7,9 +7,26 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.core.ceql import parse_where
 from airflow_provider_cloudelements.sandbox.core.errors import not_found
 from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, TOTAL_HEADER, cut_page
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply
-from airflow_provider_cloudelements.sandbox.elements.catalogue import ELEMENTS, HUBS, Element, find_by_id
-from airflow_provider_cloudelements.sandbox.instances.calls import element_of
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.elements.catalogue import (
+    ELEMENTS,
+    HUBS,
+    Element,
+    find,
+    find_by_id,
+)
+from airflow_provider_cloudelements.sandbox.state import Call
+
+
+def element_of(call: Call) -> Element:
+    """Return the element of the path, or raise 404.
+
+    :param call: the request.
+    """
+    element = find(call.params["element"])
+    if element is None:
+        raise not_found("element with this key or id")
+    return element
 
 
 def list_elements(call: Call) -> Response:

@@ -13,9 +13,10 @@ from airflow_provider_cloudelements.sandbox.core.paging import (
     encode_token,
     page_size,
 )
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply, to_id
+from airflow_provider_cloudelements.sandbox.core.web import json_reply, to_id
+from airflow_provider_cloudelements.sandbox.events.views import event_view
 from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
-from airflow_provider_cloudelements.sandbox.notifications.views import event_view
+from airflow_provider_cloudelements.sandbox.state import Call
 
 
 def list_events(call: Call) -> Response:
@@ -47,7 +48,7 @@ def _page(call: Call, instance_id: int | None) -> Response:
     headers = {RETURNED_HEADER: str(len(page)), TOTAL_HEADER: str(total)}
     if after is not None:
         headers[NEXT_PAGE_HEADER] = encode_token(after)
-    return json_reply([event_view(state, event) for event in page], headers)
+    return json_reply([event_view(event, state.events.status(event)) for event in page], headers)
 
 
 def get_event(call: Call) -> Response:
@@ -58,4 +59,4 @@ def get_event(call: Call) -> Response:
         instance_id is not None and all(recipient.id != instance_id for recipient in event.recipients)
     ):
         raise not_found("event with this id")
-    return json_reply(event_view(call.state, event))
+    return json_reply(event_view(event, call.state.events.status(event)))

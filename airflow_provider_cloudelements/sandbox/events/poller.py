@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
 from airflow_provider_cloudelements.sandbox.core.dates import iso_milliseconds
 from airflow_provider_cloudelements.sandbox.elements.catalogue import (
     POLL_INTERVAL,
@@ -19,8 +21,11 @@ from airflow_provider_cloudelements.sandbox.elements.catalogue import (
     POLLER_CONFIGURATION,
     VENDOR_TYPE,
 )
-from airflow_provider_cloudelements.sandbox.events.intake import listening, receive
-from airflow_provider_cloudelements.sandbox.events.store import Event
+from airflow_provider_cloudelements.sandbox.events.intake import Intake
+from airflow_provider_cloudelements.sandbox.events.models import Event
+from airflow_provider_cloudelements.sandbox.instances.sessions import Sessions
+from airflow_provider_cloudelements.sandbox.instances.store import Instance, Store
+from airflow_provider_cloudelements.sandbox.settings import Behaviour
 from airflow_provider_cloudelements.sandbox.vendors.payloads import (
     CREATED,
     CREATED_FIELD,
@@ -30,10 +35,6 @@ from airflow_provider_cloudelements.sandbox.vendors.payloads import (
     polled_body,
     vendor_body,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.instances.store import Instance
-    from airflow_provider_cloudelements.sandbox.state import State
 
 #: Minutes between polls when the configuration holds no number (59 pages have 15, dossier 5.1).
 _DEFAULT_MINUTES = 15.0
@@ -74,11 +75,26 @@ def is_watched(instance: Instance, name: str) -> bool:
 class Poller:
     """All polls.
 
-    :param state: the sandbox.
+    :param behaviour: the sandbox's settings as they are now.
+    :param agenda: when the next poll is due.
+    :param store: knows whether an instance is still there.
+    :param sessions: know whether its vendor lets it in.
+    :param intake: takes what is found.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(
+        self,
+        behaviour: Callable[[], Behaviour],
+        agenda: Agenda,
+        store: Store,
+        sessions: Sessions,
+        intake: Intake,
+    ) -> None:
+        self._behaviour = behaviour
+        self._agenda = agenda
+        self._store = store
+        self._sessions = sessions
+        self._intake = intake
 
     def record_changed(self, instance: Instance, name: str, record: dict[str, Any], event_type: str) -> None:
         """Note that a record was changed through the API.
@@ -92,7 +108,7 @@ class Poller:
             return
         now = time.time()
         if not is_polled(instance):
-            if listening(self._state, instance):
+            if self._intake.listening(instance):
                 change = Change(name, record["id"], event_type, now)
                 self._receive(instance, vendor_body(instance.element, [change], now, polled=False))
             return
@@ -107,20 +123,20 @@ class Poller:
 
     def _receive(self, instance: Instance, body: Any) -> list[Event]:
         """Take a body in as the platform's own poller or the vendor would bring it."""
-        return receive(self._state, [instance], body, json.dumps(body), polled=is_polled(instance))
+        return self._intake.receive([instance], body, json.dumps(body), polled=is_polled(instance))
 
     def _plan(self, instance: Instance) -> None:
         """Plan the next poll: all polls of an interval fall on its multiples."""
         if instance.poll_due is not None:
             return
-        pause = max(_minutes(instance) * 60 * self._state.behaviour.time_factor, _SHORTEST_PAUSE)
+        pause = max(_minutes(instance) * 60 * self._behaviour().time_factor, _SHORTEST_PAUSE)
         now = time.monotonic()
         instance.poll_due = moment = now + pause - now % pause
-        self._state.agenda.at(moment, lambda: self._poll_due(instance, moment))
+        self._agenda.at(moment, lambda: self._poll_due(instance, moment))
 
     def _poll_due(self, instance: Instance, moment: float) -> None:
         """Poll as planned, unless the instance is gone or was polled meanwhile."""
-        if instance.poll_due == moment and self._state.store.get(instance.id) is instance:
+        if instance.poll_due == moment and self._store.get(instance.id) is instance:
             self.poll(instance)
 
     def poll(self, instance: Instance) -> list[Event]:
@@ -136,7 +152,7 @@ class Poller:
             not instance.events_enabled
             or instance.disabled
             or not is_polled(instance)
-            or self._state.sessions.problem(instance) is not None
+            or self._sessions.problem(instance) is not None
         ):
             if new and is_polled(instance):
                 self._plan(instance)

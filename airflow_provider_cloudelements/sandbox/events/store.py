@@ -15,15 +15,11 @@ import time
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.instances.store import Instance
-    from airflow_provider_cloudelements.sandbox.notifications.store import Notification
-    from airflow_provider_cloudelements.sandbox.state import State
+from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
+from airflow_provider_cloudelements.sandbox.events.models import Event, Recipient
+from airflow_provider_cloudelements.sandbox.instances.store import Instance
+from airflow_provider_cloudelements.sandbox.settings import Behaviour
 
 #: What an event is on its way (CH:event.schema.json); NOTIFIED, or the setting unnotified_status, ends it.
 PASSING_STATUSES = ("NEW", "RECEIVED", "DISPATCHED")
@@ -33,66 +29,6 @@ NOTIFIED = "NOTIFIED"
 MOST_TEXT_BYTES = 256 * 1024 * 1024
 
 _SEED = 42
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """An instance as it was when an event came.
-
-    :param id: the instance's id.
-    :param element: its element.
-    :param name: its name.
-    :param tags: its tags.
-    """
-
-    id: int
-    element: Element
-    name: str
-    tags: list[str]
-
-    @property
-    def topic(self) -> str:
-        """The topic of its event notifications (UC, HC)."""
-        return f"instance-{self.id}-{self.element.key}-events"
-
-
-@dataclass(slots=True, eq=False)
-class Event:
-    """One event.
-
-    :param number: rises with each event.
-    :param id: 20 characters, url-safe (UC).
-    :param recipients: whose event it is.
-    :param polled: whether a poller brought it.
-    :param text: the vendor's body.
-    :param first: which of the body's objects are its own: from this one
-    :param last: to the one before this.
-    :param arrived: when it came, in seconds since 1970.
-    :param begun: the same on the monotonic clock.
-    :param settled: when it has its last status, on the monotonic clock.
-    :param place: rises with each event that becomes visible; 0 until it is.
-    :param notifications: what was made of it.
-    :param gone: whether it was forgotten.
-    """
-
-    number: int
-    id: str
-    recipients: tuple[Recipient, ...]
-    polled: bool
-    text: str = field(repr=False)
-    first: int
-    last: int
-    arrived: float
-    begun: float
-    settled: float
-    place: int = 0
-    notifications: tuple[Notification, ...] = ()
-    gone: bool = False
-
-    @property
-    def element(self) -> Element:
-        """The element whose vendor brought it."""
-        return self.recipients[0].element
 
 
 def _number_of(event: Event) -> int:
@@ -114,11 +50,17 @@ def _insert(rows: list[Event], event: Event) -> None:
 class EventLog:
     """All events.
 
-    :param state: the sandbox, for its settings and its agenda.
+    :param behaviour: the sandbox's settings as they are now.
+    :param agenda: when late events become visible.
+    :param forgotten: is called with every event that is forgotten.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(
+        self, behaviour: Callable[[], Behaviour], agenda: Agenda, forgotten: Callable[[Event], None]
+    ) -> None:
+        self._behaviour = behaviour
+        self._agenda = agenda
+        self._forgotten = forgotten
         self._numbers = itertools.count(1)
         self._places = itertools.count(1)
         self.clear()
@@ -179,7 +121,7 @@ class EventLog:
         :param last: to the one before this.
         :param polled: whether a poller brought it.
         """
-        behaviour = self._state.behaviour
+        behaviour = self._behaviour()
         begun = time.monotonic()
         event = Event(
             next(self._numbers),
@@ -201,7 +143,7 @@ class EventLog:
         if behaviour.event_visible_spread:
             delay += self._random.uniform(0, behaviour.event_visible_spread)
         if delay:
-            self._state.agenda.at(begun + delay, lambda: self._show(event))
+            self._agenda.at(begun + delay, lambda: self._show(event))
         else:
             self._show(event)
         self._trim()
@@ -219,7 +161,7 @@ class EventLog:
 
     def _trim(self) -> None:
         """Forget the oldest events as the settings say."""
-        behaviour = self._state.behaviour
+        behaviour = self._behaviour()
         before = time.monotonic() - behaviour.event_retention if behaviour.event_retention else 0.0
         while self._all and (
             len(self._all) > behaviour.events_kept
@@ -238,7 +180,7 @@ class EventLog:
                     _take(rows, event, _number_of)
                     if not rows:
                         del self._of_instance[recipient.id]
-            self._state.notifications.forget_event(event)
+            self._forgotten(event)
 
     def get(self, event_id: str) -> Event | None:
         """Return a visible event.
@@ -273,7 +215,7 @@ class EventLog:
         :param size: of the page.
         """
         rows = self.visible(instance_id)
-        order = self._state.behaviour.event_order
+        order = self._behaviour().event_order
         key = _number_of
         if order == "visibility":
             rows = self._by_place if instance_id is None else sorted(rows, key=_place_of)
@@ -297,7 +239,7 @@ class EventLog:
         if now < event.settled:
             share = (now - event.begun) / (event.settled - event.begun)
             return PASSING_STATUSES[min(int(share * len(PASSING_STATUSES)), len(PASSING_STATUSES) - 1)]
-        return NOTIFIED if event.notifications else self._state.behaviour.unnotified_status
+        return NOTIFIED if event.notifications else self._behaviour().unnotified_status
 
 
 def _take(rows: list[Event], event: Event, key: Callable[[Event], int]) -> None:

@@ -8,31 +8,20 @@ from collections import Counter
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox.account.calls import check_account
+from airflow_provider_cloudelements.sandbox.account.store import check_account
 from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_request, not_found
 from airflow_provider_cloudelements.sandbox.core.paging import cut_page
-from airflow_provider_cloudelements.sandbox.core.web import Call, empty_reply, json_reply
-from airflow_provider_cloudelements.sandbox.elements.catalogue import Element, find
+from airflow_provider_cloudelements.sandbox.core.web import empty_reply, json_reply
+from airflow_provider_cloudelements.sandbox.elements.calls import element_of
 from airflow_provider_cloudelements.sandbox.instances.fields import read_debug, read_element, read_flag
-from airflow_provider_cloudelements.sandbox.instances.provisioning import create, update
-from airflow_provider_cloudelements.sandbox.instances.resources import object_rows
+from airflow_provider_cloudelements.sandbox.instances.resource_calls import object_rows
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.instances.views import instance_view
 from airflow_provider_cloudelements.sandbox.settings import TRACE_DURATION_UNIT
+from airflow_provider_cloudelements.sandbox.state import Call
 
 #: A longer trace-logging duration has no end.
 _NO_END = 10**12
-
-
-def element_of(call: Call) -> Element:
-    """Return the element of the path, or raise 404.
-
-    :param call: the request.
-    """
-    element = find(call.params["element"])
-    if element is None:
-        raise not_found("element with this key or id")
-    return element
 
 
 def instance_of(call: Call) -> Instance:
@@ -68,7 +57,7 @@ def create_instance(call: Call) -> Response:
         raise bad_request("Missing required field element.key")
     retrieve, debug = read_flag(body, "retrieveObjectsAfterInstantiation"), read_debug(body)
     try:
-        instance = create(call.state, element, body)
+        instance = call.state.provisioning.create(element, body)
     except ApiError as error:
         if debug and error.provider_message is not None:
             call.state.traces.note(call.trace_id, element, error)
@@ -98,14 +87,16 @@ def get_instance(call: Call) -> Response:
 def put_instance(call: Call) -> Response:
     """PUT /instances/{id} and its twins."""
     instance = instance_of(call)
-    update(call.state, instance, call.json_object(), authenticate=call.flag("reAuthenticate", True))
+    call.state.provisioning.update(
+        instance, call.json_object(), authenticate=call.flag("reAuthenticate", True)
+    )
     return shown(call, instance)
 
 
 def patch_instance(call: Call) -> Response:
     """PATCH /instances/{id} and its id-less twin."""
     instance = instance_of(call)
-    update(call.state, instance, call.json_object())
+    call.state.provisioning.update(instance, call.json_object())
     return shown(call, instance)
 
 

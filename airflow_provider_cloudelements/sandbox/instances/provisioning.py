@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
@@ -16,10 +17,10 @@ from airflow_provider_cloudelements.sandbox.instances.fields import (
     read_tags,
     refuse_proxy,
 )
-from airflow_provider_cloudelements.sandbox.instances.store import Instance
+from airflow_provider_cloudelements.sandbox.instances.sessions import Sessions
+from airflow_provider_cloudelements.sandbox.instances.store import Instance, Store
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
-from airflow_provider_cloudelements.sandbox.state import State
-from airflow_provider_cloudelements.sandbox.vendors.store import Grant, new_secret
+from airflow_provider_cloudelements.sandbox.vendors.store import Grant, Vendor, new_secret
 
 
 def masked_keys(element: Element, behaviour: Behaviour) -> frozenset[str]:
@@ -29,48 +30,6 @@ def masked_keys(element: Element, behaviour: Behaviour) -> frozenset[str]:
     :param behaviour: may add some.
     """
     return element.masked.union(behaviour.masked_keys) if behaviour.masked_keys else element.masked
-
-
-def create(state: State, element: Element, body: dict[str, Any]) -> Instance:
-    """Make an instance: check, authenticate with the vendor, keep (dossier 4.2, 4.6).
-
-    :param state: the sandbox.
-    :param element: its element.
-    :param body: the request's body.
-    """
-    refuse_proxy(body)
-    behaviour = state.behaviour
-    name, tags = read_name(body), read_tags(body)
-    given = read_configuration(body, behaviour, masked_keys(element, behaviour))
-    external = read_external(body, element) or "none"
-    code = read_code(body)
-    configuration = {**element.defaults, **given}
-    missing = missing_keys(element, configuration, external)
-    if missing:
-        raise bad_request(f"Missing required configuration: {', '.join(missing)}")
-    grant = None
-    if element.authentication != "oauth2":
-        state.vendor.check(element, configuration, behaviour.vendor_refusal_status)
-    elif external == "initial":
-        grant = state.vendor.refresh(element, configuration, behaviour.vendor_refusal_status)
-    elif code is None:
-        raise bad_request("Missing required field providerData.code")
-    else:
-        grant = _redeem(state, element, code, configuration)
-    _keep_grant(configuration, grant)
-    name = name or element.name
-    instance = state.store.add(
-        element,
-        name,
-        # Without tags the instance gets one equal to its name (dossier 8.4 no. 9, observed).
-        [name] if tags is None else tags,
-        configuration,
-        external,
-        body.get("providerData") if behaviour.echo_provider_data else None,
-    )
-    state.sessions.open(instance)
-    state.notifications.follow(instance)
-    return instance
 
 
 def missing_keys(element: Element, configuration: dict[str, str | None], external: str) -> list[str]:
@@ -86,79 +45,139 @@ def missing_keys(element: Element, configuration: dict[str, str | None], externa
     return sorted(name for name in required if not configuration.get(name))
 
 
-def update(state: State, instance: Instance, body: dict[str, Any], *, authenticate: bool = True) -> None:
-    """Change an instance as PUT and PATCH do.
+class Provisioning:
+    """What calls do to instances.
 
-    What the body does not name stays, with PUT too: the documented sample sends only name and tags (4.1), and
-    a PUT of the whole returned object is 200 (0a no. 10). Tags are replaced; configuration is merged.
-
-    :param state: the sandbox.
-    :param instance: the instance.
-    :param body: the request's body.
-    :param authenticate: whether a code is redeemed; ``reAuthenticate=false`` leaves it alone (CEGO).
+    :param behaviour: the sandbox's settings as they are now.
+    :param vendor: takes what authenticates them.
+    :param store: keeps them.
+    :param sessions: know what they hold at their vendors.
+    :param follow: is called with an instance after anything about it changed.
     """
-    element = read_element(body) or instance.element
-    behaviour = state.behaviour
-    name, tags = read_name(body), read_tags(body)
-    given = read_configuration(body, behaviour, masked_keys(element, behaviour))
-    external = read_external(body, element)
-    code = read_code(body)
-    trace_logging = body.get("traceLoggingEnabled")
-    grant = None
-    # A basic element takes providerData and does nothing with it (0a no. 11).
-    if code is not None and authenticate and element.authentication == "oauth2":
-        grant = _redeem(state, element, code, {**instance.configuration, **given})
 
-    if element is not instance.element:
-        instance.element = element
-        instance.records.clear()
-    if name:
-        instance.name = name
-    if tags is not None:
-        state.store.set_tags(instance, tags)
-    if external is not None:
-        instance.external = external
-    # The whole object sent back does not prolong what has an end.
-    if isinstance(trace_logging, bool) and trace_logging is not instance.trace_logging:
-        instance.trace_until = math.inf if trace_logging else 0.0
-    configure(state, instance, given, grant)
-    if grant is not None:
-        instance.provider_data = None
+    def __init__(
+        self,
+        behaviour: Callable[[], Behaviour],
+        vendor: Vendor,
+        store: Store,
+        sessions: Sessions,
+        follow: Callable[[Instance], None],
+    ) -> None:
+        self._behaviour = behaviour
+        self._vendor = vendor
+        self._store = store
+        self._sessions = sessions
+        self._follow = follow
 
+    def create(self, element: Element, body: dict[str, Any]) -> Instance:
+        """Make an instance: check, authenticate with the vendor, keep (dossier 4.2, 4.6).
 
-def configure(
-    state: State, instance: Instance, changes: dict[str, str | None], grant: Grant | None = None
-) -> None:
-    """Merge configuration values into an instance, and what the vendor gave for a code.
+        :param element: its element.
+        :param body: the request's body.
+        """
+        refuse_proxy(body)
+        behaviour = self._behaviour()
+        name, tags = read_name(body), read_tags(body)
+        given = read_configuration(body, behaviour, masked_keys(element, behaviour))
+        external = read_external(body, element) or "none"
+        code = read_code(body)
+        configuration = {**element.defaults, **given}
+        missing = missing_keys(element, configuration, external)
+        if missing:
+            raise bad_request(f"Missing required configuration: {', '.join(missing)}")
+        grant = None
+        if element.authentication != "oauth2":
+            self._vendor.check(element, configuration, behaviour.vendor_refusal_status)
+        elif external == "initial":
+            grant = self._vendor.refresh(element, configuration, behaviour.vendor_refusal_status)
+        elif code is None:
+            raise bad_request("Missing required field providerData.code")
+        else:
+            grant = self._redeem(element, code, configuration)
+        _keep_grant(configuration, grant)
+        name = name or element.name
+        instance = self._store.add(
+            element,
+            name,
+            # Without tags the instance gets one equal to its name (dossier 8.4 no. 9, observed).
+            [name] if tags is None else tags,
+            configuration,
+            external,
+            body.get("providerData") if behaviour.echo_provider_data else None,
+        )
+        self._sessions.open(instance)
+        self._follow(instance)
+        return instance
 
-    A changed credential does not fail the call; it decides whether the instance is valid from now on
-    (the sandbox's choice).
+    def update(self, instance: Instance, body: dict[str, Any], *, authenticate: bool = True) -> None:
+        """Change an instance as PUT and PATCH do.
 
-    :param state: the sandbox.
-    :param instance: the instance.
-    :param changes: values by key.
-    :param grant: what a code brought.
-    """
-    before = instance.configuration.get(REFRESH_TOKEN)
-    instance.configuration.update(changes)
-    after = instance.configuration.get(REFRESH_TOKEN)
-    if grant is None and after and after != before and state.sessions.problem(instance) is None:
-        # The access token of another grant is no use with a new refresh token.
-        grant = Grant(new_secret(), after)
-    if grant is None:
-        state.sessions.judge(instance)
-    else:
-        _keep_grant(instance.configuration, grant)
-        state.sessions.open(instance)
-    state.notifications.follow(instance)
+        What the body does not name stays, with PUT too: the documented sample sends only name and tags (4.1),
+        and a PUT of the whole returned object is 200 (0a no. 10). Tags are replaced; configuration is merged.
 
+        :param instance: the instance.
+        :param body: the request's body.
+        :param authenticate: whether a code is redeemed; ``reAuthenticate=false`` leaves it alone (CEGO).
+        """
+        element = read_element(body) or instance.element
+        behaviour = self._behaviour()
+        name, tags = read_name(body), read_tags(body)
+        given = read_configuration(body, behaviour, masked_keys(element, behaviour))
+        external = read_external(body, element)
+        code = read_code(body)
+        trace_logging = body.get("traceLoggingEnabled")
+        grant = None
+        # A basic element takes providerData and does nothing with it (0a no. 11).
+        if code is not None and authenticate and element.authentication == "oauth2":
+            grant = self._redeem(element, code, {**instance.configuration, **given})
 
-def _redeem(state: State, element: Element, code: str, configuration: dict[str, str | None]) -> Grant:
-    """Exchange a code at the vendor under the sandbox's settings."""
-    behaviour = state.behaviour
-    return state.vendor.redeem(
-        element, code, configuration, behaviour.code_lifetime, behaviour.vendor_refusal_status
-    )
+        if element is not instance.element:
+            instance.element = element
+            instance.records.clear()
+        if name:
+            instance.name = name
+        if tags is not None:
+            self._store.set_tags(instance, tags)
+        if external is not None:
+            instance.external = external
+        # The whole object sent back does not prolong what has an end.
+        if isinstance(trace_logging, bool) and trace_logging is not instance.trace_logging:
+            instance.trace_until = math.inf if trace_logging else 0.0
+        self.configure(instance, given, grant)
+        if grant is not None:
+            instance.provider_data = None
+
+    def configure(
+        self, instance: Instance, changes: dict[str, str | None], grant: Grant | None = None
+    ) -> None:
+        """Merge configuration values into an instance, and what the vendor gave for a code.
+
+        A changed credential does not fail the call; it decides whether the instance is valid from now on
+        (the sandbox's choice).
+
+        :param instance: the instance.
+        :param changes: values by key.
+        :param grant: what a code brought.
+        """
+        before = instance.configuration.get(REFRESH_TOKEN)
+        instance.configuration.update(changes)
+        after = instance.configuration.get(REFRESH_TOKEN)
+        if grant is None and after and after != before and self._sessions.problem(instance) is None:
+            # The access token of another grant is no use with a new refresh token.
+            grant = Grant(new_secret(), after)
+        if grant is None:
+            self._sessions.judge(instance)
+        else:
+            _keep_grant(instance.configuration, grant)
+            self._sessions.open(instance)
+        self._follow(instance)
+
+    def _redeem(self, element: Element, code: str, configuration: dict[str, str | None]) -> Grant:
+        """Exchange a code at the vendor under the sandbox's settings."""
+        behaviour = self._behaviour()
+        return self._vendor.redeem(
+            element, code, configuration, behaviour.code_lifetime, behaviour.vendor_refusal_status
+        )
 
 
 def _keep_grant(configuration: dict[str, str | None], grant: Grant | None) -> None:

@@ -15,18 +15,16 @@ import heapq
 import itertools
 import math
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from airflow_provider_cloudelements.sandbox.elements.catalogue import (
     REFRESH_INTERVAL,
     REFRESH_TOKEN,
     USER_TOKEN,
 )
-from airflow_provider_cloudelements.sandbox.vendors.store import new_secret
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.instances.store import Instance
-    from airflow_provider_cloudelements.sandbox.state import State
+from airflow_provider_cloudelements.sandbox.instances.store import Instance
+from airflow_provider_cloudelements.sandbox.settings import Behaviour
+from airflow_provider_cloudelements.sandbox.vendors.store import Vendor, new_secret
 
 #: What became of a credential that a vendor took once; also the keys of the vendors' texts.
 REVOKED, EXPIRED = "revoked", "expired"
@@ -40,11 +38,13 @@ _DEFAULT_INTERVAL = 3600.0
 class Sessions:
     """The sessions of all instances.
 
-    :param state: the sandbox, for its vendors and its settings.
+    :param vendor: takes what they hold, or refuses it.
+    :param behaviour: the sandbox's settings as they are now.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(self, vendor: Vendor, behaviour: Callable[[], Behaviour]) -> None:
+        self._vendor = vendor
+        self._behaviour = behaviour
         self._numbers = itertools.count()
         #: When which instance's token is to be refreshed. Entries that no longer hold stay until their time.
         self._due: list[tuple[float, int, Instance]] = []
@@ -69,7 +69,7 @@ class Sessions:
 
         :param instance: the instance.
         """
-        return self._state.vendor.problem(instance.element, instance.configuration, instance.ended)
+        return self._vendor.problem(instance.element, instance.configuration, instance.ended)
 
     def judge(self, instance: Instance) -> None:
         """Have the vendor look again, after anything about an instance or its vendor changed.
@@ -174,7 +174,7 @@ class Sessions:
 
     def _fail(self, instance: Instance, now: float) -> None:
         """Let the refreshes of an instance fail that were due; the last one disables it."""
-        pause = self._state.behaviour.failed_refresh_interval
+        pause = self._behaviour().failed_refresh_interval
         while instance.failed_refreshes < MOST_FAILED_REFRESHES:
             moment = instance.failed_at + pause if instance.failed_refreshes else now
             if moment > now:

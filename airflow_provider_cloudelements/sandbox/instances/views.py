@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_cloudelements.sandbox.account.calls import USER
+from airflow_provider_cloudelements.sandbox.account.store import USER
 from airflow_provider_cloudelements.sandbox.elements.catalogue import CALLBACK_URL, Key
 from airflow_provider_cloudelements.sandbox.instances.provisioning import masked_keys
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.settings import MASK, Behaviour
-from airflow_provider_cloudelements.sandbox.state import State
 
 
 def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = True) -> dict[str, Any]:
@@ -52,18 +51,19 @@ def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = T
     return view
 
 
-def row_view(state: State, instance: Instance, key: str) -> dict[str, Any]:
+def row_view(instance: Instance, key: str, row_id: int, behaviour: Behaviour) -> dict[str, Any]:
     """Return one configuration row of an instance (dossier 4.5: SDK ElementInstanceConfig).
 
-    :param state: the sandbox.
     :param instance: the instance.
     :param key: the row's key.
+    :param row_id: the row's number.
+    :param behaviour: which further keys are masked.
     """
     about = instance.element.keys.get(key, Key(key, key))
     value = instance.configuration.get(key)
-    masked = bool(value) and key in masked_keys(instance.element, state.behaviour)
+    masked = bool(value) and key in masked_keys(instance.element, behaviour)
     return {
-        "id": state.store.row_id(instance, key),
+        "id": row_id,
         "name": about.name,
         "key": key,
         "propertyValue": MASK if masked else value,

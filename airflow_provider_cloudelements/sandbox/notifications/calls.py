@@ -9,21 +9,15 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.core.ceql import parse_where
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request, not_found
 from airflow_provider_cloudelements.sandbox.core.paging import cut_page
-from airflow_provider_cloudelements.sandbox.core.web import Call, empty_reply, json_reply, to_id
-from airflow_provider_cloudelements.sandbox.notifications.store import (
-    CHANNELS,
-    SENDER,
-    SEVERITIES,
-    WEBHOOK,
-    Delivery,
-    Notification,
-    Subscription,
-)
+from airflow_provider_cloudelements.sandbox.core.web import empty_reply, json_reply, to_id
+from airflow_provider_cloudelements.sandbox.events.models import SENDER, Delivery, Notification, Subscription
+from airflow_provider_cloudelements.sandbox.notifications.store import CHANNELS, SEVERITIES, WEBHOOK
 from airflow_provider_cloudelements.sandbox.notifications.views import (
     delivery_view,
     notification_view,
     subscription_view,
 )
+from airflow_provider_cloudelements.sandbox.state import Call
 
 _DEFAULT_SEVERITY = "medium"
 

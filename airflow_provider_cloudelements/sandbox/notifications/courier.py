@@ -14,15 +14,15 @@ import hmac
 import json
 import ssl
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from airflow_provider_cloudelements.sandbox.elements.catalogue import SIGNATURE_KEY
+from airflow_provider_cloudelements.sandbox.events.models import Delivery
+from airflow_provider_cloudelements.sandbox.events.views import envelope
+from airflow_provider_cloudelements.sandbox.instances.store import Store
 from airflow_provider_cloudelements.sandbox.notifications.callbacks import Destination, destination, is_loop
-from airflow_provider_cloudelements.sandbox.notifications.views import envelope
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.notifications.store import Delivery
-    from airflow_provider_cloudelements.sandbox.state import State
+from airflow_provider_cloudelements.sandbox.notifications.store import Notifications
+from airflow_provider_cloudelements.sandbox.settings import Behaviour
 
 #: So many deliveries are under way at most; the others wait in line.
 MOST_AT_ONCE = 16
@@ -37,11 +37,17 @@ _MOST_ANSWER_BYTES = 64 * 1024
 class Courier:
     """All deliveries that are under way.
 
-    :param state: the sandbox.
+    :param behaviour: the sandbox's settings as they are now.
+    :param notifications: are told what came of a delivery.
+    :param store: knows what an instance signs with.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(
+        self, behaviour: Callable[[], Behaviour], notifications: Notifications, store: Store
+    ) -> None:
+        self._behaviour = behaviour
+        self._notifications = notifications
+        self._store = store
         self._line: deque[tuple[Delivery, int]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -57,13 +63,13 @@ class Courier:
 
         :param delivery: the delivery; what comes of it is told to the notifications.
         """
-        notifications = self._state.notifications
+        notifications = self._notifications
         url = delivery.subscription.url
         if is_loop(url):
             notifications.succeeded(delivery, "the callback is the platform's own: nothing is sent")
             return
         if destination(url) is None:
-            if self._state.behaviour.outside_callback == "fail":
+            if self._behaviour().outside_callback == "fail":
                 notifications.failed(delivery, OUTSIDE)
             else:
                 notifications.skipped(delivery, OUTSIDE)
@@ -93,13 +99,13 @@ class Courier:
         if delivery.gone or delivery.waiting != plan:
             return
         if 200 <= status < 300:  # which codes are success is unknown; any 2xx here
-            self._state.notifications.succeeded(delivery, outcome)
+            self._notifications.succeeded(delivery, outcome)
         else:
-            self._state.notifications.failed(delivery, outcome)
+            self._notifications.failed(delivery, outcome)
 
     async def _try(self, delivery: Delivery) -> tuple[int, str]:
         """Return the status of an answer, 0 for none, and what to say about it."""
-        behaviour = self._state.behaviour
+        behaviour = self._behaviour()
         where = destination(delivery.subscription.url)
         if where is None:
             return 0, OUTSIDE
@@ -128,7 +134,7 @@ class Courier:
     def _signature_key(self, delivery: Delivery) -> str | None:
         """Return the key that a delivery is signed with: its instance's, as it is now."""
         recipient = delivery.notification.recipient
-        instance = None if recipient is None else self._state.store.get(recipient.id)
+        instance = None if recipient is None else self._store.get(recipient.id)
         return None if instance is None else instance.configuration.get(SIGNATURE_KEY)
 
 

@@ -11,28 +11,31 @@ import itertools
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from airflow_provider_cloudelements.sandbox.account.calls import POLICY, QUEUE
+from airflow_provider_cloudelements.sandbox.account.store import QUEUE
+from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
 from airflow_provider_cloudelements.sandbox.elements.catalogue import CALLBACK_URL
-from airflow_provider_cloudelements.sandbox.events.store import Event, Recipient
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.instances.store import Instance
-    from airflow_provider_cloudelements.sandbox.state import State
+from airflow_provider_cloudelements.sandbox.events.models import (
+    POLLED_BATCH,
+    WEBHOOK_BATCH,
+    Delivery,
+    Event,
+    Notification,
+    Recipient,
+    Subscription,
+)
+from airflow_provider_cloudelements.sandbox.instances.store import Instance
+from airflow_provider_cloudelements.sandbox.settings import Behaviour
 
 WEBHOOK = "webhook"
 CHANNELS = (WEBHOOK, "email", "sms", "push")
 SEVERITIES = ("low", "medium", "high")
-SENDER = "notifications@cloud-elements.com"
 
 #: A delivery's status (CH:delivery.schema.json).
 CREATED, DELIVERED, NOTIFIED, RETRYING, QUEUED = "created", "delivered", "notified", "retry", "queued"
 
-#: So many objects at most in one notification (HC:events-overview).
-POLLED_BATCH, WEBHOOK_BATCH = 10, 20
 
 #: Notifications made through the API: more push the oldest out. Those of events go with their event.
 KEPT_OWN = 10_000
@@ -42,101 +45,29 @@ _FIRST_NOTIFICATION_ID, _FIRST_SUBSCRIPTION_ID = 1_496_771, 8_301
 _LONGEST_PAUSE = 1e9
 
 
-@dataclass(slots=True, eq=False)
-class Subscription:
-    """Who wants the notifications of some topics, and where.
-
-    :param id: a number.
-    :param channel: one of :data:`CHANNELS`.
-    :param topics: exact names.
-    :param config: ``{"url": ...}`` for a webhook.
-    :param created: seconds since 1970.
-    :param instance_id: of the instance that it belongs to, or None.
-    :param active: False after the last failure: what comes meanwhile is queued.
-    :param replaced: whether its instance has another callback now: nothing new comes to it.
-    """
-
-    id: int
-    channel: str
-    topics: list[str]
-    config: dict[str, Any]
-    created: float
-    instance_id: int | None = None
-    active: bool = True
-    replaced: bool = False
-
-    @property
-    def url(self) -> str:
-        """Where it is called."""
-        return str(self.config.get("url") or "")
-
-
-@dataclass(slots=True, eq=False)
-class Notification:
-    """One notification.
-
-    :param id: a number; text in the envelope (0a no. 13).
-    :param topic: what it is about.
-    :param created: seconds since 1970.
-    :param event: the event that it tells of, or None.
-    :param recipient: whose event it is.
-    :param first: which of the body's objects it lists: from this one
-    :param last: to the one before this.
-    :param message: what its maker said, without an event.
-    :param sender: who made it.
-    :param severity: one of :data:`SEVERITIES`.
-    :param acknowledged: whether somebody said so.
-    :param deliveries: one for each matching subscription.
-    """
-
-    id: int
-    topic: str
-    created: float
-    event: Event | None = None
-    recipient: Recipient | None = None
-    first: int = 0
-    last: int = 0
-    message: Any = None
-    sender: str = SENDER
-    severity: str = "medium"
-    acknowledged: bool = False
-    deliveries: list[Delivery] = field(default_factory=list)
-
-
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """One notification on its way to one subscriber.
-
-    :param number: rises with each delivery.
-    :param notification: what is brought.
-    :param subscription: to whom.
-    :param status: how far it is.
-    :param updated: when that changed last, in seconds since 1970.
-    :param attempts: how often it was tried since it was made or released.
-    :param outcome: what came of the last try, in words without secrets.
-    :param waiting: rises with everything that makes an earlier plan void.
-    :param gone: whether notification or subscription were removed.
-    """
-
-    number: int
-    notification: Notification
-    subscription: Subscription
-    status: str
-    updated: float
-    attempts: int = 0
-    outcome: str = ""
-    waiting: int = 0
-    gone: bool = False
-
-
 class Notifications:
     """All notifications, subscriptions and deliveries.
 
-    :param state: the sandbox.
+    :param behaviour: the sandbox's settings as they are now.
+    :param agenda: when failed deliveries are tried again.
+    :param policy: the account's policy for failed deliveries, as it is now.
+    :param recipient: returns an instance as an event would name it.
+    :param send: brings a delivery, and tells what comes of it: succeeded, failed or skipped.
     """
 
-    def __init__(self, state: State) -> None:
-        self._state = state
+    def __init__(
+        self,
+        behaviour: Callable[[], Behaviour],
+        agenda: Agenda,
+        policy: Callable[[], object],
+        recipient: Callable[[Instance], Recipient],
+        send: Callable[[Delivery], None],
+    ) -> None:
+        self._behaviour = behaviour
+        self._agenda = agenda
+        self._policy = policy
+        self._recipient = recipient
+        self._send = send
         self._notification_ids = itertools.count(_FIRST_NOTIFICATION_ID)
         self._subscription_ids = itertools.count(_FIRST_SUBSCRIPTION_ID)
         self._delivery_numbers = itertools.count(1)
@@ -217,7 +148,7 @@ class Notifications:
         :param instance: the instance, after anything about it changed.
         """
         url = instance.configuration.get(CALLBACK_URL)
-        topic = self._state.events.recipient(instance).topic
+        topic = self._recipient(instance).topic
         before = self._of_instance.get(instance.id)
         if before is not None and before.url == url and before.topics == [topic]:
             return
@@ -302,7 +233,7 @@ class Notifications:
             if not subscription.active:
                 self._set(delivery, QUEUED, "the subscription is not active")
             elif subscription.channel == WEBHOOK:
-                self._state.courier.send(delivery)
+                self._send(delivery)
             else:
                 self._set(delivery, NOTIFIED, "nothing is sent over this channel")
 
@@ -383,10 +314,10 @@ class Notifications:
         :param delivery: the delivery.
         :param outcome: what went wrong.
         """
-        behaviour = self._state.behaviour
+        behaviour = self._behaviour()
         delivery.attempts += 1
         subscription = delivery.subscription
-        if self._state.account_settings[POLICY] == QUEUE or not subscription.active:
+        if self._policy() == QUEUE or not subscription.active:
             self._set(delivery, QUEUED, outcome)
         elif delivery.attempts <= behaviour.retry_count:
             self._set(delivery, RETRYING, outcome)
@@ -394,7 +325,7 @@ class Notifications:
             plan = delivery.waiting
             pause = _power(behaviour.retry_base, behaviour.retry_exponent * delivery.attempts)
             moment = time.monotonic() + min(pause * behaviour.time_factor, _LONGEST_PAUSE)
-            self._state.agenda.at(moment, lambda: self._try_again(delivery, plan))
+            self._agenda.at(moment, lambda: self._try_again(delivery, plan))
         else:
             self._set(delivery, QUEUED, outcome)
             subscription.active = False
@@ -404,7 +335,7 @@ class Notifications:
         if delivery.gone or delivery.waiting != plan:
             return
         if delivery.subscription.active:
-            self._state.courier.send(delivery)
+            self._send(delivery)
         else:
             self._set(delivery, QUEUED, delivery.outcome)
 
@@ -420,7 +351,7 @@ class Notifications:
             if delivery.status in (QUEUED, RETRYING):
                 delivery.attempts = 0
                 delivery.waiting += 1
-                self._state.courier.send(delivery)
+                self._send(delivery)
 
 
 def _power(base: float, exponent: float) -> float:

@@ -16,14 +16,14 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_cloudelements.sandbox.core import web
 from airflow_provider_cloudelements.sandbox.core.auth import Access, authorize, parse_words
 from airflow_provider_cloudelements.sandbox.core.errors import ApiError, not_found, phrase
 from airflow_provider_cloudelements.sandbox.core.faults import Fault
 from airflow_provider_cloudelements.sandbox.core.journal import Entry
 from airflow_provider_cloudelements.sandbox.core.router import Router
-from airflow_provider_cloudelements.sandbox.core.web import Call, error_reply
-from airflow_provider_cloudelements.sandbox.events.inbound import drop_oversize
-from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
+from airflow_provider_cloudelements.sandbox.core.web import error_reply
+from airflow_provider_cloudelements.sandbox.routes import OVERSIZE, api_router, control_router
 from airflow_provider_cloudelements.sandbox.server.connection import cut_connection, drop_connection
 from airflow_provider_cloudelements.sandbox.settings import (
     API_PREFIX,
@@ -31,7 +31,7 @@ from airflow_provider_cloudelements.sandbox.settings import (
     MAX_BODY_BYTES,
     Settings,
 )
-from airflow_provider_cloudelements.sandbox.state import State
+from airflow_provider_cloudelements.sandbox.state import Call, State
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class SandboxApp:
         parts = raw_path.decode("latin-1").strip("/").split("/")
         if b"%" in raw_path:
             parts = [unquote(part, errors="replace") for part in parts]
-        call = Call(
+        call: Call = web.Call(
             self.state,
             scope["method"],
             parts,
@@ -121,10 +121,9 @@ class SandboxApp:
                     return
                 if not too_big:
                     response = self._perform(self._api, call)
-                elif route is not None and route.access_of(call.method) is Access.VENDOR:
-                    response = drop_oversize(call)
                 else:
-                    response = _too_big(call)
+                    access = Access.PUBLIC if route is None else route.access_of(call.method)
+                    response = OVERSIZE.get(access, _too_big)(call)
             if late:
                 await self._wait(fault, receive, name)
             status = await self._deliver(call, fault, response, scope, receive, send, entry)

@@ -7,9 +7,9 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from airflow_provider_cloudelements.sandbox.core.web import Call
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element, find
 from airflow_provider_cloudelements.sandbox.settings import PLATFORM_CLIENT_ID
+from airflow_provider_cloudelements.sandbox.state import Call
 
 _PARAMETERS = ("client_id", "response_type", "redirect_uri", "scope", "state")
 

@@ -247,14 +247,13 @@ def test_a_deleted_instance_and_a_reset_leave_nothing_behind(api, sandbox):
 @pytest.mark.parametrize("way", ["delete", "reset"])
 def test_nothing_is_done_for_an_instance_that_is_gone(way):
     from airflow_provider_cloudelements.sandbox.elements.catalogue import find
-    from airflow_provider_cloudelements.sandbox.instances.provisioning import create
     from airflow_provider_cloudelements.sandbox.settings import Settings
     from airflow_provider_cloudelements.sandbox.state import State
 
     state = State(Settings())
     configuration = {**EXTERNAL, "oauth.user.refresh_interval": "0"}
     body = {"configuration": configuration, "externalAuthentication": "initial"}
-    healthy, failing = (create(state, find("sfdc"), body) for _ in range(2))
+    healthy, failing = (state.provisioning.create(find("sfdc"), body) for _ in range(2))
     state.sessions.revoke(failing)
     if way == "reset":
         state.reset()

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request, not_found
 from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, TOTAL_HEADER
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
 from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
 from airflow_provider_cloudelements.sandbox.instances.fields import read_configuration
-from airflow_provider_cloudelements.sandbox.instances.provisioning import configure, masked_keys
+from airflow_provider_cloudelements.sandbox.instances.provisioning import masked_keys
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.instances.views import row_view
+from airflow_provider_cloudelements.sandbox.state import Call
 
 
 def list_rows(call: Call) -> Response:
     """GET /instances/{id}/configuration: an array of rows."""
     instance = instance_of(call)
-    rows = [row_view(call.state, instance, key) for key in instance.configuration]
+    rows = [_view(call, instance, key) for key in instance.configuration]
     return json_reply(rows, {RETURNED_HEADER: str(len(rows)), TOTAL_HEADER: str(len(rows))})
 
 
 def get_row(call: Call) -> Response:
     """GET /instances/{id}/configuration/{configId}."""
     instance = instance_of(call)
-    return json_reply(row_view(call.state, instance, _key_of(call, instance)))
+    return json_reply(_view(call, instance, _key_of(call, instance)))
 
 
 def patch_row(call: Call) -> Response:
@@ -36,12 +39,16 @@ def patch_row(call: Call) -> Response:
         raise bad_request("Missing required field propertyValue")
     behaviour = call.state.behaviour
     masked = masked_keys(instance.element, behaviour)
-    configure(
-        call.state,
+    call.state.provisioning.configure(
         instance,
         read_configuration({"configuration": {key: body["propertyValue"]}}, behaviour, masked),
     )
-    return json_reply(row_view(call.state, instance, key))
+    return json_reply(_view(call, instance, key))
+
+
+def _view(call: Call, instance: Instance, key: str) -> dict[str, Any]:
+    """Return a row as the API shows it."""
+    return row_view(instance, key, call.state.store.row_id(instance, key), call.state.behaviour)
 
 
 def _key_of(call: Call, instance: Instance) -> str:

@@ -21,9 +21,10 @@ from airflow_provider_cloudelements.sandbox.core.paging import (
     encode_token,
     page_size,
 )
-from airflow_provider_cloudelements.sandbox.core.web import Call, empty_reply, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import empty_reply, json_reply
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
 from airflow_provider_cloudelements.sandbox.instances.store import Instance, now_text
+from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors.payloads import CREATED, DELETED, UPDATED
 from airflow_provider_cloudelements.sandbox.vendors.store import refusal
 

@@ -15,12 +15,12 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.core.auth import ELEMENT, Access, authorize
 from airflow_provider_cloudelements.sandbox.core.errors import not_found
 from airflow_provider_cloudelements.sandbox.core.router import Handler
-from airflow_provider_cloudelements.sandbox.core.web import Call, empty_reply, to_id
+from airflow_provider_cloudelements.sandbox.core.web import empty_reply, to_id
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element, find
-from airflow_provider_cloudelements.sandbox.events.intake import listening, receive
-from airflow_provider_cloudelements.sandbox.instances.resources import get_record
+from airflow_provider_cloudelements.sandbox.instances.resource_calls import get_record
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.settings import POLLING_SUFFIX
+from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors.payloads import read_content
 
 #: Where in a body or query the instance's id is looked for. The platform looks where each element's
@@ -43,7 +43,7 @@ def receive_event(call: Call) -> Response:
     payload, text = read_content(call.method, call.headers.get("content-type", ""), call.body, call.query)
     targets = _targets(call, element, payload)
     if targets:
-        receive(call.state, targets, payload, text, polled=polled)
+        call.state.intake.receive(targets, payload, text, polled=polled)
     return empty_reply()
 
 
@@ -89,7 +89,7 @@ def _targets(call: Call, element: Element, payload: Any) -> list[Instance]:
         instance = state.store.get(number)
         if instance is None or instance.element is not element:
             state.events.drop("unknown_instance")
-        elif listening(state, instance):
+        elif state.intake.listening(instance):
             found.append(instance)
     return found
 

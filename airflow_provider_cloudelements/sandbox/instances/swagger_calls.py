@@ -12,11 +12,13 @@ from typing import Any
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.core.errors import not_found
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.elements.calls import element_of
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
-from airflow_provider_cloudelements.sandbox.instances.calls import element_of, instance_of
-from airflow_provider_cloudelements.sandbox.instances.resources import sample_record
+from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
+from airflow_provider_cloudelements.sandbox.instances.resource_calls import sample_record
 from airflow_provider_cloudelements.sandbox.settings import API_PREFIX
+from airflow_provider_cloudelements.sandbox.state import Call
 
 _TYPES = {bool: "boolean", dict: "object", str: "string"}
 

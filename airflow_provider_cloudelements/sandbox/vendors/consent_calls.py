@@ -8,10 +8,11 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_request
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.elements.calls import element_of
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
-from airflow_provider_cloudelements.sandbox.instances.calls import element_of
 from airflow_provider_cloudelements.sandbox.settings import CONTROL_PREFIX, PLATFORM_CLIENT_ID
+from airflow_provider_cloudelements.sandbox.state import Call
 
 _REQUIRED = ("apiKey", "apiSecret", "callbackUrl")
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox.account.calls import ACCOUNT, check_account
+from airflow_provider_cloudelements.sandbox.account.store import ACCOUNT, check_account
 from airflow_provider_cloudelements.sandbox.core.dates import iso, read_iso
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, cut_page
-from airflow_provider_cloudelements.sandbox.core.web import Call, json_reply, to_id
-from airflow_provider_cloudelements.sandbox.events.store import Event, Recipient
+from airflow_provider_cloudelements.sandbox.core.web import json_reply, to_id
+from airflow_provider_cloudelements.sandbox.events.models import Event, Recipient
+from airflow_provider_cloudelements.sandbox.state import Call
 
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 _STEPS = {
