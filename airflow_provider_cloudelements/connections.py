@@ -20,6 +20,17 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, ELEMENT_FIELDS, FormField
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
+from airflow_provider_cloudelements.keys import (
+    API_KEY,
+    API_SECRET,
+    EVENT_CALLBACK_URL,
+    EVENT_SIGNATURE_KEY,
+    OAUTH_CALLBACK_URL,
+    OAUTH_SCOPE,
+    PASSWORD,
+    REFRESH_TOKEN,
+    USERNAME,
+)
 
 #: Path under which every environment and both brands serve the API (fact F1).
 API_PREFIX = "/elements/api-v2"
@@ -309,15 +320,15 @@ class ElementSettings:
         reader = _Reader(connection, ELEMENT_FIELDS)
         authentication = reader["authentication"]
         named = {
-            "event.notification.callback.url": reader["event_callback_url"],
-            "event.notification.signature.key": reader["event_signature_secret"],
+            EVENT_CALLBACK_URL: reader["event_callback_url"],
+            EVENT_SIGNATURE_KEY: reader["event_signature_secret"],
         }
         oauth = {
-            "oauth.scope": "oauth_scope",
-            "oauth.callback.url": "oauth_callback_url",
-            "oauth.user.refresh_token": "oauth_user_refresh_token",
+            OAUTH_SCOPE: "oauth_scope",
+            OAUTH_CALLBACK_URL: "oauth_callback_url",
+            REFRESH_TOKEN: "oauth_user_refresh_token",
         }
-        login_keys = {"oauth2": ("oauth.api.key", "oauth.api.secret"), "basic": ("username", "password")}
+        login_keys = {"oauth2": (API_KEY, API_SECRET), "basic": (USERNAME, PASSWORD)}
         if authentication == "oauth2":
             named |= {key: reader[name] for key, name in oauth.items()}
         else:

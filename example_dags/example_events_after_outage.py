@@ -89,10 +89,10 @@ with DAG(
     @task
     def compare(released: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the events until the release that were not delivered."""
-        from airflow_provider_cloudelements.client.event_cursor import EventCursor
-        from airflow_provider_cloudelements.client.event_reading import EventLimits
-        from airflow_provider_cloudelements.client.events import MAX_PAGES
-        from airflow_provider_cloudelements.client.reconcile import reconcile
+        from airflow_provider_cloudelements.events.cursor import EventCursor
+        from airflow_provider_cloudelements.events.reading import EventLimits
+        from airflow_provider_cloudelements.events.reconcile import reconcile
+        from airflow_provider_cloudelements.events.scan import MAX_PAGES
 
         params = params or {}
         client, url = receiver(params["instance_key"])
@@ -108,7 +108,7 @@ with DAG(
     @task
     def process(found: dict[str, Any]) -> int:
         """Do what the receiver would do with each event, unless an earlier run did; return how many."""
-        from airflow_provider_cloudelements.client.events import short_id
+        from airflow_provider_cloudelements.events.scan import short_id
 
         done = Variable.get(DONE, default=[], deserialize_json=True)
         rows = {short_id(json.dumps(row, sort_keys=True)): row for row in found["events"]}

@@ -10,14 +10,12 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.difference import InstanceSpec
 from airflow_provider_cloudelements.client.elements import ElementsApi
-from airflow_provider_cloudelements.client.ensure import Ensured
-from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_object
 from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.connections import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -29,10 +27,8 @@ __all__ = [
     "ConfigurationRow",
     "Element",
     "ElementMetadata",
-    "Ensured",
     "Instance",
     "InstanceClient",
-    "InstanceSpec",
 ]
 
 

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import pendulum
 
-from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.notifications import id_text
 from airflow_provider_cloudelements.client.parsing import (
     optional_id,
@@ -19,6 +18,7 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_object,
     parse_text,
 )
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.models import Element, ElementMetadata
 from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
-from airflow_provider_cloudelements.client.redaction import redact
+from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.secrecy import redact
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
 

@@ -1,25 +1,20 @@
-"""The ``/instances`` part of the API: one method for each call, and ``ensure``, which is more than a call."""
+"""The ``/instances`` part of the API: one method for each call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.http import HttpSession
-from airflow_provider_cloudelements.client.identity import own_tags
 from airflow_provider_cloudelements.client.models import MASK, ConfigurationRow, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_id
+from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.client.difference import InstanceSpec
-    from airflow_provider_cloudelements.client.ensure import Ensured
-    from airflow_provider_cloudelements.client.journal import Journal
 
 
 class InstancesApi:
@@ -51,7 +46,7 @@ class InstancesApi:
     ) -> Instance:
         """Make an instance: one ``POST /instances``, sent again only when it is proven that it never left.
 
-        Two calls make two instances, and an answer can be lost after the instance exists: see :meth:`ensure`.
+        Two calls make two instances, and an answer can be lost after the instance exists: see ``ensure``.
 
         :param element: Key of the element.
         :param name: Name of the instance. The platform strips HTML from it (fact F171).
@@ -78,43 +73,6 @@ class InstancesApi:
             "POST", "/instances", body=body, timeout=self._http.settings.create_timeout, repeatable=False
         )
         return self._hand_out(Instance.parse(reply.body, keep_token=with_token))
-
-    def ensure(
-        self,
-        spec: InstanceSpec,
-        *,
-        if_exists: str = "update",
-        settle_time: float | None = None,
-        delete_twins: bool = False,
-        with_token: bool = True,
-        journal: Journal | None = None,
-    ) -> Ensured:
-        """Make sure that exactly one instance of a key exists and is as asked.
-
-        :param spec: What it shall be.
-        :param if_exists: ``update`` makes an existing one as asked, ``reuse`` takes it as it is, ``fail``
-            refuses unless an earlier try of the same origin made it.
-        :param settle_time: Seconds to go on looking for an instance after a create whose outcome is not
-            known; default: the connection's ``create_timeout``, because the server may still be at work.
-        :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
-        :param with_token: Whether the token is wanted.
-        :param journal: Remembers over tries what the platform cannot tell; default: only within this call.
-        :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
-        :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
-        :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
-        :raises CloudElementsError: Any other failure of a call.
-        """
-        from airflow_provider_cloudelements.client.ensure import Ensure
-
-        return Ensure(
-            self,
-            spec,
-            if_exists=if_exists,
-            settle_time=settle_time,
-            delete_twins=delete_twins,
-            with_token=with_token,
-            journal=journal,
-        ).run()
 
     def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
         """Read one instance.

@@ -22,10 +22,7 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_text,
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
-
-EVENTS_ENABLED = "event.notification.enabled"
-EVENT_CALLBACK_URL = "event.notification.callback.url"
-EVENT_SIGNATURE_KEY = "event.notification.signature.key"
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
 
 #: What the platform shows in place of a secret (fact F169).
 MASK = "********"

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.identity import full_key, marker_tag
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import full_key, marker_tag
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,

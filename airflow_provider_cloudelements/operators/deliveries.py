@@ -10,7 +10,7 @@ import pendulum
 from airflow_provider_cloudelements.client.deliveries import POLICIES, callback_url_of
 from airflow_provider_cloudelements.client.target import Target, way_of
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

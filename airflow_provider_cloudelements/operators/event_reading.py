@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.event_query import EventQuery, EventRow
-from airflow_provider_cloudelements.client.event_reading import (
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventQuery, EventRow
+from airflow_provider_cloudelements.events.reading import (
     EventLook,
     EventStream,
     require_count,
     sorted_rows,
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_bool
-from airflow_provider_cloudelements.operators.json_lines import JsonLines, storage_path
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
+from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.event_reading import (
+from airflow_provider_cloudelements.events.reading import (
     EventLimits,
     EventLook,
     read_events,
     require_count,
 )
-from airflow_provider_cloudelements.client.events import MAX_PAGES
-from airflow_provider_cloudelements.operators.base import require_bool
+from airflow_provider_cloudelements.events.scan import MAX_PAGES
+from airflow_provider_cloudelements.operators._parts.base import require_bool
 from airflow_provider_cloudelements.operators.event_reading import BEGIN_OF_RUN, XCOM_CURSOR, EventArguments
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 

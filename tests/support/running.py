@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,12 +27,27 @@ def airflow_database() -> None:
     _keep_the_execution_api()
 
 
+@pytest.fixture(scope="session")
+def load_dags(airflow_database: None) -> Callable[[Path], ModuleType]:
+    """Give a function that imports a DAG file, for ``dag.test()``."""
+
+    def load(file: Path) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(file.stem, file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
 def _keep_the_execution_api() -> None:
     """
     Have ``dag.test()`` build Airflow's execution API once.
 
-    Airflow 3.1 and 3.2 build it anew for each task, which takes seconds of processor time; 3.3 keeps it, and takes
-    the DAG of the last task out of it just so.
+    Airflow 3.1 and 3.2 build it anew for each task, which takes seconds of processor time. Airflow 3.3 keeps it,
+    and takes the DAG of the last task out of it as here.
     """
     from airflow.api_fastapi.common.dagbag import dag_bag_from_app
     from airflow.sdk.execution_time import supervisor
