@@ -46,8 +46,8 @@ def _keep_the_execution_api() -> None:
     """
     Have ``dag.test()`` build Airflow's execution API once.
 
-    Airflow 3.1 and 3.2 build it anew for each task, which takes seconds of processor time. Airflow 3.3 keeps it,
-    and takes the DAG of the last task out of it as here.
+    Airflow 3.1 and 3.2 build it anew for each task, which takes seconds of processor time. Airflow 3.3
+    keeps it, and takes the DAG of the last task out of it as here.
     """
     from airflow.api_fastapi.common.dagbag import dag_bag_from_app
     from airflow.sdk.execution_time import supervisor
