@@ -110,7 +110,7 @@ class Subscription:
 class Notification:
     """One notification.
 
-    :param id: a number; text in the envelope (0a no. 13).
+    :param id: a number; text in the envelope (facts F247, F262).
     :param topic: what it is about.
     :param created: seconds since 1970.
     :param event: the event that it tells of, or None.
