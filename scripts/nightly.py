@@ -69,7 +69,8 @@ PARTS = (
     ),
     Part(
         "python-3.13",
-        "the demo, the unit tests and those of real Airflow pass on Python 3.13",
+        "the demo, the unit tests and those of real Airflow pass on Python 3.13, and on the older lines of "
+        "Airflow those of Airflow in process",
         (NEWEST, "-m", "scripts.python313"),
         ("demo",),
         hours=4.0,

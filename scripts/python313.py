@@ -1,5 +1,5 @@
 """
-The demo, the unit tests and the tests of real Airflow on Python 3.13, in a Debian of their own.
+The demo and the tests on Python 3.13, in a Debian of their own.
 
 Debian 13 brings Python 3.13. ``mmdebstrap`` makes one in a temporary folder; it gets a copy of the working
 tree and sees the settings of this machine's package clients, read-only. Needs root. When this program ends,
@@ -34,6 +34,14 @@ STEPS = {
         'make setup && .venv/bin/python -m pytest -m "processes and not (browser or soak or nightly)"',
         7200,
     ),
+    **{
+        f"airflow-{line}": (
+            f"make .venvs/airflow-{line}/.made-from && .venvs/airflow-{line}/bin/python -m pytest "
+            '-m "airflow and not (processes or browser or newest or soak or nightly)"',
+            3600,
+        )
+        for line in ("3.1", "3.2")
+    },
 }
 #: Where pip and uv keep their settings and certificates, and how names are resolved.
 SETTINGS = (
