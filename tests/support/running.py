@@ -12,6 +12,7 @@ import pytest
 from scripts.local_airflow import LocalAirflow
 
 if TYPE_CHECKING:
+    from tests.support.forked import ForkedInterpreter
     from tests.support.shared import Shared
 
 
@@ -21,6 +22,15 @@ def airflow_database() -> None:
     from airflow.utils.db import initdb
 
     initdb()
+
+
+@pytest.fixture(scope="session")
+def with_airflow_sdk() -> Iterator[ForkedInterpreter]:
+    """Give an interpreter that has imported ``airflow.sdk`` and nothing else, anew for each program."""
+    from tests.support.forked import ForkedInterpreter
+
+    with ForkedInterpreter() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
