@@ -9,8 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -333,7 +331,7 @@ PUBLIC = [
 
 
 @pytest.mark.slow
-def test_importing_the_operators_loads_nothing_heavy():
+def test_importing_the_operators_loads_nothing_heavy(with_airflow_sdk):
     """The sources above show single imports; this shows what all of them together load."""
     heavy = [one for one in HEAVY if one != "httpx"]
     assert len(PUBLIC) >= 6
@@ -346,10 +344,7 @@ for name in {PUBLIC!r}:
 loaded = set(sys.modules) - before
 print(*sorted(name for name in loaded for heavy in {heavy!r} if (name + ".").startswith(heavy + ".")))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    assert done.stdout.split() == []
+    assert with_airflow_sdk.run(program).split() == []
 
 
 PLANTED = {

@@ -120,6 +120,10 @@ def deep(levels: int = 100_000, of: Any = None) -> Any:
     return of
 
 
+#: Made once: it takes a while, and parameters are kept from the collection to the end.
+DEEP = deep()
+
+
 def test_a_real_notification_is_read_whole() -> None:
     notification = Notification.parse(ENVELOPE)
     assert notification == READ
@@ -251,8 +255,8 @@ def test_a_listed_event_is_read_whole() -> None:
             [[[[ENVELOPE]]]],
             ENVELOPE,
             "[" * 100_000,
-            deep(),
-            {"message": deep()},
+            DEEP,
+            {"message": DEEP},
         ],
     ],
     ids=lambda told: repr(told)[:12] if isinstance(told, str) else type(told).__name__,
@@ -289,7 +293,7 @@ def test_an_event_of_several_instances_names_them_all() -> None:
         ({"a": [1, None]}, '{"a":[1,null]}'),
         ([], "[]"),
         (5, "5"),
-        (deep(), None),
+        (DEEP, None),
         ("[" * 1_000_000, "[" * 1_000_000),
         ({1, 2}, None),
     ],

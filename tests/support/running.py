@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,27 @@ import pytest
 from scripts.local_airflow import LocalAirflow
 
 if TYPE_CHECKING:
+    from tests.support.forked import ForkedInterpreter
     from tests.support.shared import Shared
+
+
+#: Airflow has one masker for what a task does and one for the rest.
+MASKERS = ("airflow.sdk._shared.secrets_masker", "airflow._shared.secrets_masker")
+
+
+@pytest.fixture(autouse=True)
+def own_masks() -> Iterator[None]:
+    """
+    Take from Airflow's maskers what a test registered, when it ends.
+
+    No test hides what another one fails to; and since a masker compiles one expression of all its secrets
+    whenever one is added, this was most of what the tests of the operators cost.
+    """
+    maskers = [sys.modules[name]._secrets_masker() for name in MASKERS if name in sys.modules]
+    before = [(masker, masker.patterns.copy(), masker.replacer) for masker in maskers]
+    yield
+    for masker, patterns, replacer in before:
+        masker.patterns, masker.replacer = patterns, replacer
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +84,15 @@ def _keep_the_execution_api() -> None:
         return api
 
     supervisor.in_process_api_server = in_process_api_server
+
+
+@pytest.fixture(scope="session")
+def with_airflow_sdk() -> Iterator[ForkedInterpreter]:
+    """Give an interpreter that has imported ``airflow.sdk`` and nothing else, anew for each program."""
+    from tests.support.forked import ForkedInterpreter
+
+    with ForkedInterpreter() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
