@@ -28,7 +28,6 @@ ARROWS: dict[str, set[str]] = {
         "triggers",
         "links",
         "hooks",
-        "provisioning",
         "client",
         "connections",
         "exceptions",
@@ -39,18 +38,16 @@ ARROWS: dict[str, set[str]] = {
         "triggers",
         "links",
         "hooks",
-        "provisioning",
         "client",
         "connections",
         "exceptions",
         "compat",
     },
-    "triggers": {"hooks", "provisioning", "client", "connections", "exceptions", "compat"},
+    "triggers": {"hooks", "client", "connections", "exceptions", "compat"},
     "links": {"hooks", "client", "connections", "exceptions", "compat"},
     "webhooks": {"client", "connections", "exceptions"},
     "hooks": {"client", "connections", "connection_form", "exceptions", "compat"},
     "retry_policy": {"exceptions"},
-    "provisioning": {"client", "connections", "exceptions"},
     "client": {"connections", "exceptions"},
     "get_provider_info": {"connections", "connection_form"},
     "connections": {"connection_form", "exceptions"},
@@ -129,6 +126,26 @@ def test_the_arrows_lead_downwards_only():
 
 def test_the_package_keeps_the_arrows():
     assert faults(ROOT) == []
+
+
+def rooms_below(root: Path) -> set[str]:
+    """Return the rooms that a package has: its folders and modules, and its own ``__init__``."""
+    paths = (path.relative_to(root / PACKAGE) for path in (root / PACKAGE).rglob("*.py"))
+    names = {path.with_suffix("").parts[0] for path in paths}
+    return {"" if name == "__init__" else name for name in names}
+
+
+def test_the_table_names_the_rooms_that_there_are_and_no_other():
+    assert rooms_below(ROOT) == set(ARROWS)
+    assert set().union(*ARROWS.values(), KNOW_AIRFLOW, MAY_LOAD, APART, FOR_ALL) <= set(ARROWS)
+
+
+def test_a_room_is_a_folder_or_a_module(tmp_path):
+    for name in ("client/http.py", "client/__init__.py", "cli.py", "__init__.py", "sandbox/web/calls.py"):
+        path = tmp_path / PACKAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert rooms_below(tmp_path) == {"client", "cli", "", "sandbox"}
 
 
 def test_the_check_reads_the_whole_package():
