@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.platform import WAYS, Wire, presented
+from tests.support.patience import wait_for
+from tests.support.platform import EVENTS, WAYS, Wire, presented
+from tests.support.receiver import receiving
 from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
@@ -288,3 +290,23 @@ def test_a_consent_from_link_to_instance_shows_no_secret(run, sandbox, element_c
     assert again.xcoms["ask", -1, "state"] != asked["state"]
     assert again.xcoms["create", -1, "return_value"]["created"] is False
     assert presented(sandbox) == [1, 1]
+
+
+def test_what_an_outage_left_queued_is_released(run, sandbox, person):
+    with receiving() as receiver:
+        events = {**EVENTS, "event.notification.callback.url": receiver.url}
+        instance = person.make("basic", configuration={**WAYS["basic"][1], **events})
+        sandbox.add_fault("status", status=503, method="PATCH", path="/accounts/settings")
+        done = run("outage", instance=instance)
+        assert done.state == "success", done.tasks
+        changed = {"policy": "queue", "before": "retry", "changed": True}
+        assert done.xcoms["queue", -1, "return_value"] == changed
+        assert done.xcoms["release", -1, "return_value"]["queued"] == 0
+        receiver.status = 500
+        sandbox.emit(instance_id=instance, count=2)
+        wait_for(lambda: [each["status"] for each in sandbox.deliveries()] == ["queued", "queued"])
+        receiver.status = 200
+        again = run("outage", instance=instance)
+        assert again.xcoms["queue", -1, "return_value"] == {**changed, "before": "queue", "changed": False}
+        assert again.xcoms["release", -1, "return_value"]["queued"] == 2
+        wait_for(lambda: len(receiver.taken) == 2)
