@@ -71,16 +71,6 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     ),
     "InstancesApi.enable": (lambda on: on.client.instances.enable(on.instance), {f"PUT {ONE}/enabled"}),
     "InstancesApi.disable": (lambda on: on.client.instances.disable(on.instance), {f"DELETE {ONE}/enabled"}),
-    "InstancesApi.configuration": (
-        lambda on: on.client.instances.configuration(on.instance),
-        {f"GET {ONE}/configuration"},
-    ),
-    "InstancesApi.update_configuration": (
-        lambda on: on.client.instances.update_configuration(
-            on.instance, on.client.instances.configuration(on.instance)[0].id, "new"
-        ),
-        {f"GET {ONE}/configuration", f"PATCH {ONE}/configuration/{{row}}"},
-    ),
     "InstanceClient.request": (
         lambda on: on.client.instance(on.instance).request("POST", "/leads", body={"name": "A lead"}),
         {f"GET {ONE}", "POST /{object}"},

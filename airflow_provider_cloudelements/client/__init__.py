@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.elements import ElementsApi
 from airflow_provider_cloudelements.client.instances import InstancesApi
-from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance
+from airflow_provider_cloudelements.client.models import Element, ElementMetadata, Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_object
 from airflow_provider_cloudelements.client.resources import InstanceClient
 from airflow_provider_cloudelements.client.wire.http import HttpSession
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CloudElementsClient",
-    "ConfigurationRow",
     "Element",
     "ElementMetadata",
     "Instance",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.models import MASK, ConfigurationRow, Instance, configuration_text
-from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_id
-from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.models import MASK, Instance
+from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
@@ -114,7 +113,6 @@ class InstancesApi:
         self,
         *,
         tags: Iterable[str] = (),
-        search_text: str | None = None,
         element: str | None = None,
         with_tokens: bool = False,
     ) -> Iterator[Instance]:
@@ -122,18 +120,15 @@ class InstancesApi:
 
         :param tags: Only those with all of these tags. How the platform combines several is not known
             (unknown U161), so they are checked again here.
-        :param search_text: Only those whose name matches, by the platform's own rule (fact F176).
         :param element: Only those of this element's key.
         :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
         """
         wanted = tuple(tags)
-        if element is not None and not wanted and search_text is None:
+        if element is not None and not wanted:
             path, params = f"/elements/{quote(element, safe='')}/instances", {}
         else:
             path = "/instances"
             params = {"tags[]": list(wanted)} if wanted else {}
-            if search_text is not None:
-                params["searchText"] = search_text  # type: ignore[assignment]
         for body in self._http.list_items(path, params=params):
             instance = Instance.parse(body, keep_token=with_tokens)
             if set(wanted) <= set(instance.tags) and element in (None, instance.element_key):
@@ -147,7 +142,6 @@ class InstancesApi:
         configuration: Mapping[str, Any] | None = None,
         provider_data: Mapping[str, Any] | None = None,
         tags: Iterable[str] | None = None,
-        keep_own_tags: bool = True,
     ) -> Instance:
         """Change what is given and leave the rest (``PATCH /instances/{id}``).
 
@@ -156,8 +150,8 @@ class InstancesApi:
         :param configuration: Keys to change; others stay (fact F182).
         :param provider_data: Re-authenticates with what a new login gave; id and token stay (F134). Such
             a call is never repeated, because a code works once.
-        :param tags: The tags that it shall have. The platform replaces the whole list (fact F181).
-        :param keep_own_tags: Whether this provider's own tags are read first and kept, unless given.
+        :param tags: All tags that it shall have, this provider's own included: the platform replaces the
+            whole list (fact F181). ``provisioning.update`` keeps what it has.
         :raises CloudElementsValidationError: A value is asterisks: a masked value read earlier, which would
             overwrite the secret.
         """
@@ -169,7 +163,7 @@ class InstancesApi:
         if provider_data:
             body["providerData"] = dict(provider_data)
         if tags is not None:
-            body["tags"] = self._with_own_tags(instance_id, [*tags]) if keep_own_tags else list(tags)
+            body["tags"] = list(tags)
         reply = self._http.send(
             "PATCH",
             _path(instance_id),
@@ -213,39 +207,6 @@ class InstancesApi:
     def disable(self, instance_id: int) -> None:
         """Refuse calls through the instance, with 403, until it is enabled."""
         self._http.send("DELETE", f"{_path(instance_id)}/enabled")
-
-    def configuration(self, instance_id: int) -> tuple[ConfigurationRow, ...]:
-        """Read the rows of an instance's configuration.
-
-        :raises CloudElementsNotFoundError: There is no such instance.
-        """
-        path = f"{_path(instance_id)}/configuration"
-        rows = self._http.send("GET", path).body
-        if not isinstance(rows, list):
-            raise CloudElementsServerError(f"GET {path}: the answer is not a JSON array.", path=path)
-        return tuple(ConfigurationRow.parse(row) for row in rows)
-
-    def update_configuration(self, instance_id: int, row_id: int, value: Any) -> ConfigurationRow:
-        """Change one row of an instance's configuration.
-
-        :param instance_id: The instance's id.
-        :param row_id: Numeric id of the row, not its key (fact F189).
-        :param value: Its new value, sent as text.
-        """
-        _writable({"propertyValue": value})
-        reply = self._http.send(
-            "PATCH",
-            f"{_path(instance_id)}/configuration/{parse_id(row_id, 'configuration row')}",
-            body={"propertyValue": configuration_text(value)},
-            repeatable=True,
-        )
-        return ConfigurationRow.parse(reply.body)
-
-    def _with_own_tags(self, instance_id: int, tags: Sequence[str]) -> Sequence[str]:
-        """Add this provider's own tags of the instance; a kind that is given is left as given."""
-        given = {tag.split(":", 1)[0] for tag in own_tags(tags)}
-        kept = (tag for tag in own_tags(self.get(instance_id).tags) if tag.split(":", 1)[0] not in given)
-        return [*dict.fromkeys([*tags, *kept])]
 
     def _hand_out(self, instance: Instance) -> Instance:
         if instance.token and self._on_token is not None:

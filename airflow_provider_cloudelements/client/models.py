@@ -98,42 +98,6 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationRow:
-    """One row of an instance's configuration (fact F189).
-
-    :param id: Numeric id of the row.
-    :param key: Configuration key.
-    :param value: Its value as text, asterisks for a secret. Never in ``repr``.
-    :param name: What a person calls it.
-    :param type: Kind of input, such as ``PASSWORD`` or ``BOOLEAN``.
-    :param required: Whether it must be set.
-    """
-
-    id: int
-    key: str
-    value: str | None = field(default=None, repr=False)
-    name: str | None = None
-    type: str | None = None
-    required: bool = False
-
-    @classmethod
-    def parse(cls, body: Any) -> ConfigurationRow:
-        """Read a configuration row.
-
-        :raises CloudElementsServerError: It is none.
-        """
-        data = parse_object(body, "configuration row")
-        return cls(
-            id=parse_id(data.get("id"), "configuration row"),
-            key=parse_text(data.get("key")) or "",
-            value=configuration_text(data.get("propertyValue")),
-            name=parse_text(data.get("name")),
-            type=parse_text(data.get("type")),
-            required=parse_bool(data.get("required")),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Element:
     """An element of the catalogue: what an instance is an instance of.
 

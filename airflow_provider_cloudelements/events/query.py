@@ -86,7 +86,7 @@ class EventQuery:
         way = way_of(given)
         return cls(
             **{way: checked_name(way, given[way])},
-            types=EventFilter.of(None, object_types, event_types),
+            types=EventFilter.of(object_types, event_types),
             fields=_fields(fields),
         )
 

@@ -19,7 +19,6 @@ import pendulum
 
 from airflow_provider_cloudelements.client.events import EventsApi, read_event
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
-from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
@@ -40,56 +39,37 @@ MAX_PAGES = 100
 class EventFilter:
     """Which events are wanted.
 
-    :param instance_ids: Of these instances; ``None``: of all.
     :param object_types: Of these kinds of object, as the element names them; ``None``: of all.
     :param event_types: ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case; ``None``: all.
     """
 
-    instance_ids: frozenset[int] | None = None
     object_types: frozenset[str] | None = None
     event_types: frozenset[str] | None = None
 
     @classmethod
     def of(
         cls,
-        instance_ids: Collection[int] | None = None,
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
     ) -> EventFilter:
         """Make a filter of arguments.
 
-        :param instance_ids: Of these instances, each an integer, its digits or what the create operator
-            returned; none of them: of none. ``None``: of all.
         :param object_types: Of these kinds of object; ``None`` or none: of all.
         :param event_types: These kinds of change, in any case; ``None`` or none: all.
         :raises CloudElementsValidationError: Something is no list, or a type is no text.
         """
         kinds = _texts("event_types", event_types)
         return cls(
-            None
-            if instance_ids is None
-            else frozenset(map(instance_id_of, _items("instance_ids", instance_ids))),
             _texts("object_types", object_types),
             None if kinds is None else frozenset(each.strip().upper() for each in kinds),
         )
 
-    def wanted(self, event: Event) -> tuple[ObjectEvent, ...] | None:
-        """Return what of an event is wanted; ``None`` when it is not wanted at all.
-
-        An event whose objects nobody told (yet) is wanted where nothing is asked about them. Of an event of
-        several instances, what was told to others is left out.
-        """
-        ids = self.instance_ids
-        if ids is not None and ids.isdisjoint(event.instance_ids):
-            return None
-        return self.told(
-            each for each in event.notifications if ids is None or each.instance_id in {None, *ids}
-        )
-
     def told(self, notifications: Iterable[Notification]) -> tuple[ObjectEvent, ...] | None:
-        """Return what of some notifications is wanted; ``None`` for nothing where types are asked for.
+        """Return what of an event is wanted; ``None`` for nothing where types are asked for.
 
-        :param notifications: Of an event that is wanted otherwise.
+        An event whose objects nobody told (yet) is wanted where nothing is asked about them.
+
+        :param notifications: Those of the event, or some of them.
         """
         found = tuple(dict.fromkeys(one for each in notifications for one in each.events if self._fits(one)))
         return found if found or (self.object_types is None and self.event_types is None) else None
@@ -110,7 +90,7 @@ def _texts(argument: str, value: Collection[str] | None) -> frozenset[str] | Non
 
 
 def _items(argument: str, value: Collection[Any]) -> list[Any]:
-    # A text is a collection of letters, and what the create operator returned one of words.
+    # A text is a collection of letters, a dictionary one of its keys.
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise CloudElementsValidationError(f"{argument} must be a list.")
     return list(value)

@@ -293,7 +293,7 @@ class Ensure:
             log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
         if self.spec.marker not in instance.tags:
             tags = [*instance.tags, self.spec.marker]
-            self.instances.update(instance.id, tags=tags, keep_own_tags=False)
+            self.instances.update(instance.id, tags=tags)
         return Ensured(instance, created=False)
 
     def _make_as_asked(self, instance: Instance, *, without_credentials: bool = False) -> Ensured:

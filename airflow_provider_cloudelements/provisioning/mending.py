@@ -204,8 +204,6 @@ def send(instances: InstancesApi, instance: Instance, difference: Difference) ->
         configuration=difference.configuration,
         provider_data=difference.provider_data,
         tags=difference.tags,
-        # They are complete. To read them again could fail, and look as if the code had gone out.
-        keep_own_tags=False,
     )
 
 

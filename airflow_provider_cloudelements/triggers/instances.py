@@ -164,13 +164,10 @@ class _Singly(InstancesApi):
         self,
         *,
         tags: Iterable[str] = (),
-        search_text: str | None = None,
         element: str | None = None,
         with_tokens: bool = False,
     ) -> Iterator[Instance]:
-        return super().list(
-            tags=tags, search_text=search_text, element=element, with_tokens=self._with_tokens
-        )
+        return super().list(tags=tags, element=element, with_tokens=self._with_tokens)
 
 
 class _Listed(InstancesApi):
@@ -210,7 +207,6 @@ class _Listed(InstancesApi):
         self,
         *,
         tags: Iterable[str] = (),
-        search_text: str | None = None,
         element: str | None = None,
         with_tokens: bool = False,
     ) -> Iterator[Instance]:

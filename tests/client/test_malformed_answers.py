@@ -39,8 +39,6 @@ METHODS: dict[str, Callable[[CloudElementsClient], Any]] = {
     "instances.delete": lambda client: client.instances.delete(7),
     "instances.enable": lambda client: client.instances.enable(7),
     "instances.disable": lambda client: client.instances.disable(7),
-    "instances.configuration": lambda client: client.instances.configuration(7),
-    "instances.update_configuration": lambda client: client.instances.update_configuration(7, 8, APP_SECRET),
     "elements.get": lambda client: client.elements.get("sfdc"),
     "elements.list": lambda client: list(islice(client.elements.list(), 3)),
     "elements.metadata": lambda client: client.elements.metadata("sfdc"),
@@ -226,7 +224,7 @@ def sent_with(name: str) -> list[str]:
     sent = [USER, ORGANIZATION]
     if name.startswith("instance."):
         sent.append(TOKEN)
-    if "oauth_url" in name or name in ("instances.create", "instances.update_configuration"):
+    if "oauth_url" in name or name == "instances.create":
         sent.append(APP_SECRET)
     return sent
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.models import (
     MASK,
-    ConfigurationRow,
     Element,
     ElementMetadata,
     Instance,
@@ -277,13 +276,6 @@ def test_a_value_too_deep_to_be_written_is_an_error_of_ours() -> None:
         configuration_text(deep)
 
 
-def test_a_configuration_row_is_read() -> None:
-    body = {"id": "12", "key": "k", "propertyValue": True, "name": "n", "type": "BOOLEAN", "required": "true"}
-    assert ConfigurationRow.parse(body) == ConfigurationRow(12, "k", "true", "n", "BOOLEAN", True)
-    assert ConfigurationRow.parse({"id": 1}) == ConfigurationRow(1, "")
-    assert USER not in repr(ConfigurationRow.parse({"id": 1, "propertyValue": USER}))
-
-
 @pytest.mark.parametrize(
     ("body", "element"),
     [
@@ -330,14 +322,14 @@ def test_metadata_of_both_shapes_are_read(
     assert metadata == ElementMetadata(5, "k", "n", supported, methods)
 
 
-@pytest.mark.parametrize("model", [Instance, ConfigurationRow, Element, ElementMetadata])
+@pytest.mark.parametrize("model", [Instance, Element, ElementMetadata])
 @pytest.mark.parametrize("body", [None, [], "text", 5, True, [{"id": 1}]])
 def test_what_is_no_object_is_an_error_of_ours(model: Any, body: Any) -> None:
     with pytest.raises(CloudElementsServerError, match="not a JSON object"):
         model.parse(body)
 
 
-@pytest.mark.parametrize("model", [Instance, ConfigurationRow, Element, ElementMetadata])
+@pytest.mark.parametrize("model", [Instance, Element, ElementMetadata])
 @given(body=ANYTHING | SHAPED)
 def test_any_json_is_read_or_refused_by_plan(model: Any, body: Any) -> None:
     try:

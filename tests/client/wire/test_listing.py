@@ -151,7 +151,7 @@ def test_no_instances_are_an_empty_list(here: Account, cloudelements_sandbox: Sa
     cloudelements_sandbox.configure(empty_list=empty)
     assert list(here.client.instances.list()) == []
     assert list(here.client.instances.list(element="closeio")) == []
-    assert list(here.client.instances.list(tags=["none"], search_text="none")) == []
+    assert list(here.client.instances.list(tags=["none"])) == []
 
 
 def test_the_catalogue_is_listed(here: Account, cloudelements_sandbox: Sandbox) -> None:
