@@ -32,6 +32,8 @@ from airflow_provider_cloudelements.keys import (
     USERNAME,
 )
 
+__all__ = ["DEFAULT_CONN_ID", "DEFAULT_ELEMENT_CONN_ID", "ConnectionSettings", "ElementSettings"]
+
 #: Path under which every environment and both brands serve the API (fact F1).
 API_PREFIX = "/elements/api-v2"
 

@@ -9,6 +9,24 @@ from __future__ import annotations
 
 from airflow_provider_cloudelements.compat import AirflowException
 
+__all__ = [
+    "CloudElementsAmbiguousCreateError",
+    "CloudElementsAuthError",
+    "CloudElementsConflictError",
+    "CloudElementsConnectionError",
+    "CloudElementsError",
+    "CloudElementsForbiddenError",
+    "CloudElementsInstanceDisabledError",
+    "CloudElementsNotFoundError",
+    "CloudElementsRateLimitError",
+    "CloudElementsServerError",
+    "CloudElementsSignatureError",
+    "CloudElementsTimeoutError",
+    "CloudElementsTransportError",
+    "CloudElementsUnhealthyError",
+    "CloudElementsValidationError",
+]
+
 
 class CloudElementsError(AirflowException):
     """Base of everything that this provider raises.

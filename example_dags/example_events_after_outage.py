@@ -14,6 +14,7 @@ You can run it twice without harm: it remembers what it processed. See ``docs/ev
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from typing import Any
@@ -61,12 +62,14 @@ with DAG(
 
     def receiver(instance_key: str) -> tuple[Any, str]:
         """Return the client, and the receiver's address: it may hold a secret, so no XCom has it."""
-        from airflow_provider_cloudelements.client.deliveries import callback_url_of
         from airflow_provider_cloudelements.client.target import Target
 
         hook = CloudElementsHook()
-        target = Target.of(hook.settings, instance_key=instance_key)
-        return hook.get_conn(), callback_url_of(target, hook.get_conn().instances)
+        client = hook.get_conn()
+        instance = Target.of(hook.settings, instance_key=instance_key).get(client.instances)
+        if instance.event_callback_url is None:
+            raise ValueError(f"Instance {instance.id} has no callback URL: its events are delivered nowhere.")
+        return client, instance.event_callback_url
 
     release = CloudElementsReleaseDeliveriesOperator(
         task_id="release", instance_key="{{ params.instance_key }}"
@@ -105,13 +108,14 @@ with DAG(
         limits = EventLimits.of(max_events=MOST_EVENTS, max_bytes=MOST_BYTES, max_pages=MAX_PAGES)
         return found.as_json(limits)
 
+    def short_hash(row: dict[str, Any]) -> str:
+        return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()[:18]
+
     @task
     def process(found: dict[str, Any]) -> int:
         """Do what the receiver would do with each event, unless an earlier run did; return how many."""
-        from airflow_provider_cloudelements.events.scan import short_id
-
         done = Variable.get(DONE, default=[], deserialize_json=True)
-        rows = {short_id(json.dumps(row, sort_keys=True)): row for row in found["events"]}
+        rows = {short_hash(row): row for row in found["events"]}
         new = [key for key in rows if key not in set(done)]
         for key in new:
             log.info("Processed: %s", rows[key])  # here is the work

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
     from airflow_provider_cloudelements.client.target import Target
 
+__all__ = ["DeliveriesApi", "Delivery", "Subscription"]
+
 #: What the account does with a delivery that fails: send it again a few times, or keep it (fact F255).
 POLICIES = ("retry", "queue")
 #: Key of the account's setting (facts F255, F258).

@@ -11,6 +11,8 @@ from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.secrecy import redact
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
+__all__ = ["ElementsApi"]
+
 
 class ElementsApi:
     """Elements that the account can make instances of.

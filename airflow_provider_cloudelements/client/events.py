@@ -12,6 +12,8 @@ from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
+__all__ = ["EventsApi"]
+
 
 class EventsApi:
     """Events that the platform keeps for a while, whether or not it delivers them.

@@ -15,6 +15,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
+__all__ = ["InstancesApi"]
+
 
 class InstancesApi:
     """Element instances of one account.

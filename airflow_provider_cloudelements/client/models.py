@@ -24,6 +24,8 @@ from airflow_provider_cloudelements.client.parsing import (
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
 
+__all__ = ["Element", "ElementMetadata", "Instance"]
+
 #: What the platform shows in place of a secret (fact F169).
 MASK = "********"
 

@@ -23,6 +23,8 @@ from airflow_provider_cloudelements.client.parsing import (
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 
+__all__ = ["EVENT_TYPES", "Event", "Notification", "ObjectEvent"]
+
 #: What the platform calls a change of which it does not know the kind; it is legal (fact F218).
 UNKNOWN = "UNKNOWN"
 #: The kinds of change that are documented (fact F218).

@@ -12,6 +12,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsInstanceDisabledError,
 )
 
+__all__ = ["InstanceClient"]
+
 
 class InstanceClient:
     """A client bound to one instance.

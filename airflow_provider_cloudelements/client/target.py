@@ -19,6 +19,8 @@ from airflow_provider_cloudelements.exceptions import (
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
 
+__all__ = ["Target"]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -15,6 +15,8 @@ import pendulum
 from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
+__all__ = ["EventCursor"]
+
 #: Seconds for which an order that was seen is trusted. Then the whole list is read again: an order that is
 #: not documented (unknown U281) may change, or was chance.
 TRUST_TIME = 900.0

@@ -19,6 +19,8 @@ from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.events.scan import EventFilter, short_id
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
+__all__ = ["EventQuery", "EventRow"]
+
 #: Keys of a row that tell of the event, and those that tell of the object that changed.
 EVENT_KEYS = ("id", "date", "instance_id", "element", "notification_id")
 OBJECT_KEYS = ("object_type", "object_id", "event_type", "object_date")

@@ -25,6 +25,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
+__all__ = ["EventBatch", "EventLimits"]
+
 #: Least bound of bytes: one row is always smaller.
 LEAST_BYTES = 32_768
 

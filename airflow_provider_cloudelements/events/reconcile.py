@@ -28,6 +28,8 @@ from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
 
+__all__ = ["Reconciliation", "reconcile"]
+
 log = logging.getLogger(__name__)
 
 #: Seconds until a list of events that broke off is read again.

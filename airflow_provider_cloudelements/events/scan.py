@@ -25,6 +25,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
+__all__ = ["MAX_PAGES", "SETTLE_TIME", "EventFilter", "EventReader"]
+
 log = logging.getLogger(__name__)
 #: Seconds after its date in which an event may still appear in the list. Ten seconds were seen (fact F284);
 #: nothing is promised (unknown U284).

@@ -16,6 +16,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
+__all__ = ["SIGNATURE_HEADER", "WEBHOOK_ID_HEADER", "sign", "verify"]
+
 #: Header with the signature; there only when the instance has a signature key (fact F242).
 SIGNATURE_HEADER = "Elements-Webhook-Signature"
 #: Header that every delivery has, never empty (fact F241); what it means is not known (unknown U242).

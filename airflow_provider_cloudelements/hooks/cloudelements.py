@@ -30,6 +30,8 @@ from airflow_provider_cloudelements.connections import (
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsNotFoundError
 
+__all__ = ["CloudElementsElementHook", "CloudElementsHook"]
+
 
 class CloudElementsHook(BaseHook):
     """Gives access to a Cloud Elements or SAP Open Connectors account.

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_cloudelements.client import Instance
 
+__all__ = [
+    "CloudElementsDisableInstanceOperator",
+    "CloudElementsEnableInstanceOperator",
+    "CloudElementsReauthenticateInstanceOperator",
+    "CloudElementsUpdateInstanceOperator",
+]
+
 
 class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
     """Make an existing instance as asked: name, tags, configuration, events. Only what differs is written.

@@ -15,6 +15,8 @@ from airflow_provider_cloudelements.operators._parts.base import CloudElementsBa
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+__all__ = ["CloudElementsReleaseDeliveriesOperator", "CloudElementsSetNotificationPolicyOperator"]
+
 
 class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
     """Send the notifications again that are queued for a receiver, and reactivate its subscription.

@@ -20,6 +20,8 @@ from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
 
+__all__ = ["XCOM_CURSOR", "CloudElementsReadEventsOperator"]
+
 #: Key of the XCom that says where a later task goes on.
 XCOM_CURSOR = "cursor"
 #: The moment that stays the same for all tries of a run, cleared ones too.

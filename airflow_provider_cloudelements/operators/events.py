@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_cloudelements.client import ElementMetadata, Instance
 
+__all__ = ["CloudElementsDisableEventsOperator", "CloudElementsEnableEventsOperator"]
+
 
 class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     """Switch an instance's events on, and make sure by reading back that they are as asked.

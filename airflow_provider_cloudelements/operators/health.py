@@ -19,6 +19,8 @@ from airflow_provider_cloudelements.provisioning.health import Checkup, Instance
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+__all__ = ["CloudElementsCheckInstancesOperator"]
+
 REPORTS = ("all", "unhealthy")
 MOST_CONCURRENCY = 64
 

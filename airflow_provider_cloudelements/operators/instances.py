@@ -37,6 +37,15 @@ from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
+__all__ = [
+    "XCOM_ID",
+    "XCOM_TOKEN",
+    "CloudElementsCreateInstanceOperator",
+    "CloudElementsDeleteInstanceOperator",
+    "element_instance",
+    "pull_token",
+]
+
 #: XCom keys that the create operator pushes beside its returned value.
 XCOM_ID = "id"
 XCOM_TOKEN = "token"  # noqa: S105  the key's name, not a token

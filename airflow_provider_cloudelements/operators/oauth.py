@@ -22,6 +22,8 @@ from airflow_provider_cloudelements.operators._parts.base import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+__all__ = ["XCOM_STATE", "XCOM_URL", "CloudElementsGetOAuthUrlOperator"]
+
 XCOM_URL = "url"
 XCOM_STATE = "state"
 

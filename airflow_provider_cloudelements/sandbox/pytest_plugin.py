@@ -8,6 +8,8 @@ import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 
+__all__ = ["cloudelements_sandbox", "cloudelements_sandbox_server"]
+
 
 @pytest.fixture(scope="session")
 def cloudelements_sandbox_server() -> Iterator[Sandbox]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+__all__ = ["CloudElementsEventSensor"]
+
 
 class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     """Wait until there are events, and return them.

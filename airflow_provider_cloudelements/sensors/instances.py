@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
+__all__ = ["CloudElementsInstanceSensor"]
+
 UNTIL = ("ready", "exists")
 
 

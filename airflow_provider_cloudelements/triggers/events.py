@@ -20,6 +20,8 @@ from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventW
 from airflow_provider_cloudelements.triggers.hub import current_hub
 from airflow_provider_cloudelements.triggers.instances import error_event
 
+__all__ = ["CloudElementsEventSensorTrigger", "CloudElementsEventTrigger"]
+
 #: Most rows of one asset event.
 MAX_EVENTS = 100
 #: Most bytes of its rows as JSON.

@@ -26,6 +26,8 @@ from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, Session
 from airflow_provider_cloudelements.triggers.hub import Answer, Kind, Waiter, current_hub
 
+__all__ = ["CloudElementsInstanceTrigger"]
+
 log = logging.getLogger(__name__)
 
 

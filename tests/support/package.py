@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -20,3 +21,11 @@ def modules() -> dict[str, ModuleType]:
     package = importlib.import_module(PACKAGE)
     names = [each.name for each in pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")]
     return {name: importlib.import_module(name) for name in names if not name.endswith("__main__")}
+
+
+def rooms() -> set[str]:
+    """Return the modules of the public interface, as the top of CHANGELOG.md lists them."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    listed = re.search(r"public interface is: the modules (.+?),\s+the command", text, flags=re.DOTALL)
+    assert listed is not None
+    return set(re.findall(r"`([a-z_.]+)`", listed[1]))
