@@ -45,7 +45,7 @@ _SECRET_SHAPE = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 _HOST_SHAPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
-class _Reader:
+class _FieldReader:
     """Reads the fields of one connection; every complaint names the connection and the field."""
 
     def __init__(self, connection: Any, fields: tuple[FormField, ...]) -> None:
@@ -174,7 +174,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _base_url(reader: _Reader, verify_tls: bool) -> str:
+def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
     """Return the origin that a connection names, in one form.
 
     Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2).
@@ -252,7 +252,7 @@ class ConnectionSettings:
         :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
         :raises CloudElementsConnectionError: A field is missing or malformed.
         """
-        reader = _Reader(connection, CONNECTION_FIELDS)
+        reader = _FieldReader(connection, CONNECTION_FIELDS)
         values = {each.name: reader[each.name] for each in CONNECTION_FIELDS}
         user_secret = connection.password or None
         if values["authorization"]:
@@ -319,7 +319,7 @@ class ElementSettings:
         :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
         :raises CloudElementsConnectionError: A field is malformed, or does not go with the authentication.
         """
-        reader = _Reader(connection, ELEMENT_FIELDS)
+        reader = _FieldReader(connection, ELEMENT_FIELDS)
         authentication = reader["authentication"]
         named = {
             EVENT_CALLBACK_URL: reader["event_callback_url"],

@@ -259,7 +259,7 @@ class _Reading:
     def __init__(self, http: HttpSession, looks: Sequence[EventLook], orders: ListOrders) -> None:
         each_tag = [look.query.target(http.settings).tag for look in looks]
         members = Members(http, {tag for tag in each_tag if tag is not None})
-        self.readers = [_Reader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
+        self.readers = [_LookReader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
         self.instance_id = only_instance(looks)
         self._max_pages = max(look.max_pages for look in looks)
         self._reader = EventReader(
@@ -286,7 +286,7 @@ class _Reading:
         return self._reader.cursor
 
 
-class _Reader:
+class _LookReader:
     """Tells of what is read for all what is new to one, and wanted.
 
     :param look: What is wanted.

@@ -27,7 +27,7 @@ XCOM_CURSOR = "cursor"
 #: The moment that stays the same for all tries of a run, cleared ones too.
 BEGIN_OF_RUN = "{{ dag_run.data_interval_start or dag_run.run_after }}"
 #: Most pages that the operator reads. Far more than of a look that is repeated: it costs no memory.
-MAX_PAGES = 1000
+READING_MAX_PAGES = 1000
 
 
 class EventArguments:
@@ -134,7 +134,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         path: str | ObjectStoragePath | None = None,
         max_xcom_events: int = 1000,
         max_xcom_bytes: int = 262_144,
-        max_pages: int = MAX_PAGES,
+        max_pages: int = READING_MAX_PAGES,
         include_raw: bool = False,
         **kwargs: Any,
     ) -> None:

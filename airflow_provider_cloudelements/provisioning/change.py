@@ -19,7 +19,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
     Difference,
     changed_values,
     check_read_back,
-    plain_text,
+    comparable_text,
 )
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
 from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
@@ -56,7 +56,9 @@ class Change:
         """Refuse what contradicts itself, or would lose what an instance is recognised by."""
         if self.tags is not None and (self.add_tags or self.remove_tags):
             raise CloudElementsValidationError("tags replaces all; add_tags and remove_tags go without it.")
-        both = {plain_text(tag) for tag in self.add_tags} & {plain_text(tag) for tag in self.remove_tags}
+        both = {comparable_text(tag) for tag in self.add_tags} & {
+            comparable_text(tag) for tag in self.remove_tags
+        }
         if both:
             raise CloudElementsValidationError(
                 f"{', '.join(sorted(both))}: both in add_tags and remove_tags."
@@ -65,7 +67,7 @@ class Change:
             raise CloudElementsValidationError(
                 "Tags that this provider recognises instances by are kept by itself: name people's tags only."
             )
-        if self.name is not None and not plain_text(self.name):
+        if self.name is not None and not comparable_text(self.name):
             raise CloudElementsValidationError("The new name is empty.")
 
 
@@ -198,7 +200,7 @@ def _credentials(
 
 
 def _name(change: Change, instance: Instance) -> str | None:
-    if change.name is None or plain_text(change.name) == plain_text(instance.name):
+    if change.name is None or comparable_text(change.name) == comparable_text(instance.name):
         return None
     return change.name.strip()
 
@@ -212,10 +214,10 @@ def _tags(change: Change, instance: Instance) -> tuple[str, ...]:
         return tuple(dict.fromkeys([*change.tags, *own_tags(instance.tags)]))
     dropped, present = _plain(change.remove_tags), _plain(people)
     own = set(own_tags(instance.tags))
-    kept = [tag for tag in instance.tags if tag in own or plain_text(tag) not in dropped]
-    added = [tag for tag in change.add_tags if plain_text(tag) not in present]
+    kept = [tag for tag in instance.tags if tag in own or comparable_text(tag) not in dropped]
+    added = [tag for tag in change.add_tags if comparable_text(tag) not in present]
     return tuple(dict.fromkeys([*kept, *added]))
 
 
 def _plain(tags: Iterable[str]) -> set[str]:
-    return {plain_text(tag) for tag in tags}
+    return {comparable_text(tag) for tag in tags}

@@ -157,8 +157,8 @@ def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints)
 
 def _tags(spec: InstanceSpec, instance: Instance) -> tuple[str, ...]:
     """Return the tags that an instance shall have: asked ones and the marker added, people's others kept."""
-    present = {plain_text(tag) for tag in instance.tags}
-    asked = (tag for tag in spec.tags or () if plain_text(tag) not in present)
+    present = {comparable_text(tag) for tag in instance.tags}
+    asked = (tag for tag in spec.tags or () if comparable_text(tag) not in present)
     return tuple(dict.fromkeys([*instance.tags, *asked, spec.marker]))
 
 
@@ -200,7 +200,7 @@ def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable
         )
 
 
-def plain_text(text: str) -> str:
+def comparable_text(text: str) -> str:
     """Make names and tags comparable: the platform strips HTML (fact F171), by an unknown rule (U165)."""
     # Until nothing changes: what is left of nested markup by one pass is markup to the next one, and texts
     # are compared that the platform has passed over already. Markup goes first, as on the platform.

@@ -23,7 +23,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
 )
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
-from airflow_provider_cloudelements.provisioning.difference import Difference, check_read_back, plain_text
+from airflow_provider_cloudelements.provisioning.difference import (
+    Difference,
+    check_read_back,
+    comparable_text,
+)
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
 from airflow_provider_cloudelements.provisioning.mending import (
@@ -269,7 +273,7 @@ class Ensure:
         wrong = []
         if instance.element_key != self.spec.element:
             wrong.append(f"its element is {instance.element_key!r}, not {self.spec.element!r}")
-        if plain_text(instance.name) != plain_text(self.spec.name):
+        if comparable_text(instance.name) != comparable_text(self.spec.name):
             wrong.append(f"its name is {instance.name!r}, not {self.spec.name!r}")
         if wrong:
             raise CloudElementsConflictError(

@@ -21,7 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.provisioning.change import Change, reauthenticate, update
-from airflow_provider_cloudelements.provisioning.difference import plain_text
+from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.ensure import ensure
 from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
 from tests.support.platform import CALLBACK, EVENTS, WAYS, Person, Wire, client_of, presented, spec_of
@@ -373,8 +373,8 @@ def wanted_of(drawn):
         return Change(**wanted, tags=drawn["first"])
     if drawn["how"] == "none":
         return Change(**wanted)
-    added = {plain_text(tag) for tag in drawn["first"]}
-    removed = tuple(tag for tag in drawn["second"] if plain_text(tag) not in added)
+    added = {comparable_text(tag) for tag in drawn["first"]}
+    removed = tuple(tag for tag in drawn["second"] if comparable_text(tag) not in added)
     return Change(**wanted, add_tags=drawn["first"], remove_tags=removed)
 
 

@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsInstanceDisabledError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.provisioning.difference import plain_text
+from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
 from tests.support.platform import EVENTS, WAYS, Person, marked, settings_of, spec_of
 
@@ -174,7 +174,9 @@ class Story:
             assert shown["event.notification.callback.url"] == callback
             if interval is not None:
                 assert shown["event.poller.refresh_interval"] == str(interval)
-            assert {plain_text(tag) for tag in tags or ()} <= {plain_text(tag) for tag in kept["tags"]}
+            assert {comparable_text(tag) for tag in tags or ()} <= {
+                comparable_text(tag) for tag in kept["tags"]
+            }
 
     def check_failure(self, error, before):
         after = self.oldest()

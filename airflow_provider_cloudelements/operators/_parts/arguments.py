@@ -11,7 +11,7 @@ from airflow_provider_cloudelements.connections import ConnectionSettings, Eleme
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
 from airflow_provider_cloudelements.operators._parts.consent import read_consent
-from airflow_provider_cloudelements.provisioning.difference import plain_text
+from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 #: In place of an argument that is not given, where ``None`` means something of its own.
@@ -50,7 +50,7 @@ def instance_spec(
     """
     element = chosen_element(element, credentials)
     # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
-    if not isinstance(name, str) or not plain_text(name):
+    if not isinstance(name, str) or not comparable_text(name):
         raise CloudElementsValidationError("instance_name is empty.")
     if key is not None and not key.strip():
         raise CloudElementsValidationError(
