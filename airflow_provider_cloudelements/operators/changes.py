@@ -18,7 +18,7 @@ from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
-from airflow_provider_cloudelements.operators._parts.task_memory import journal_of
+from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
 from airflow_provider_cloudelements.provisioning.change import Change, Changed, reauthenticate, update
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
             configuration={**credentials, **given},
             provider_data=login,
             verify=self.verify,
-            journal=journal_of(context),
+            memory=memory_of(context),
             settle_time=self.settle_time,
         )
 

@@ -30,7 +30,7 @@ from airflow_provider_cloudelements.operators._parts.base import (
     require_choice,
     require_seconds,
 )
-from airflow_provider_cloudelements.operators._parts.task_memory import journal_of
+from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
 from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
@@ -188,7 +188,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
                 settle_time=self.settle_time,
                 delete_twins=self.delete_twins,
                 with_token=self.push_token,
-                journal=journal_of(context),
+                memory=memory_of(context),
             )
             self._tell(ensured)
             if self.event_callback_url is None and ensured.instance.event_callback_url:

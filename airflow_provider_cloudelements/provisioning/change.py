@@ -22,7 +22,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
     comparable_text,
 )
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
-from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, send
 from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, login_of
 
@@ -116,7 +116,7 @@ def reauthenticate(
     configuration: Mapping[str, Any],
     provider_data: Mapping[str, Any] | None = None,
     verify: bool = True,
-    journal: Journal | None = None,
+    memory: Memory | None = None,
     settle_time: float | None = None,
 ) -> Changed:
     """Give an instance what its vendor's login needs now; id and token stay (fact F134).
@@ -129,7 +129,7 @@ def reauthenticate(
     :param configuration: Credentials and what goes with them, by the API's names.
     :param provider_data: What a new login gave, such as ``{"code": ...}``.
     :param verify: Whether the vendor is asked, by a ping, that it accepts them.
-    :param journal: Remembers over tries that a code was sent, and that a disabled instance was enabled;
+    :param memory: Remembers over tries that a code was sent, and that a disabled instance was enabled;
         default: only within this call.
     :param settle_time: Seconds to find out whether a call in doubt took place; default: the connection's
         ``create_timeout``.
@@ -146,7 +146,7 @@ def reauthenticate(
         )
     fingerprints = fingerprints_of(instances, instance)
     settle = instances.http.settings.create_timeout if settle_time is None else settle_time
-    writer = Writer(instances, fingerprints, journal or MemoryJournal(), settle)
+    writer = Writer(instances, fingerprints, memory or CallMemory(), settle)
     difference = _credentials(instance, fingerprints, configuration, provider_data or {})
     if not difference.names:
         if instance.healthy and (not verify or _answers(instances, instance)):

@@ -29,7 +29,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
     comparable_text,
 )
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
-from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 from airflow_provider_cloudelements.provisioning.mending import (
     Code,
     Writer,
@@ -69,7 +69,7 @@ def ensure(
     settle_time: float | None = None,
     delete_twins: bool = False,
     with_token: bool = True,
-    journal: Journal | None = None,
+    memory: Memory | None = None,
 ) -> Ensured:
     """Make sure that exactly one instance of a key exists and is as asked.
 
@@ -81,7 +81,7 @@ def ensure(
         known; default: the connection's ``create_timeout``, because the server may still be at work.
     :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
     :param with_token: Whether the token is wanted.
-    :param journal: Remembers over tries what the platform cannot tell; default: only within this call.
+    :param memory: Remembers over tries what the platform cannot tell; default: only within this call.
     :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
     :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
     :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
@@ -94,7 +94,7 @@ def ensure(
         settle_time=settle_time,
         delete_twins=delete_twins,
         with_token=with_token,
-        journal=journal,
+        memory=memory,
     ).run()
 
 
@@ -110,7 +110,7 @@ class Ensure:
         settle_time: float | None = None,
         delete_twins: bool = False,
         with_token: bool = True,
-        journal: Journal | None = None,
+        memory: Memory | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -123,11 +123,11 @@ class Ensure:
         self.settle_time = settings.create_timeout if settle_time is None else settle_time
         self.delete_twins = delete_twins
         self.with_token = with_token
-        self.journal = journal if journal is not None else MemoryJournal()
+        self.memory = memory if memory is not None else CallMemory()
         self.fingerprints = Fingerprints(settings, spec.marker)
         self._sleep = sleep
         self._clock = clock
-        self._writer = Writer(instances, self.fingerprints, self.journal, self.settle_time, sleep, clock)
+        self._writer = Writer(instances, self.fingerprints, self.memory, self.settle_time, sleep, clock)
 
     def run(self) -> Ensured:
         """Look up, then keep what is there or make it."""
@@ -144,7 +144,7 @@ class Ensure:
     def _known(self) -> list[Instance]:
         """Return the instances of the key, oldest first: those with the marker, and the one remembered."""
         found = {instance.id: instance for instance in self._look_up()}
-        remembered = self.journal.instance_id(self.spec.marker)
+        remembered = self.memory.instance_id(self.spec.marker)
         if remembered is not None and remembered not in found:
             try:
                 # Its marker was edited away; it is restored with the next write.
@@ -161,7 +161,7 @@ class Ensure:
             return self._keep(found)
         if spec.provider_data:
             self._code().going_out(repr(spec.key), "no instance shows it")
-        self.journal.create_begins(spec.marker)
+        self.memory.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
         try:
             made = self.instances.create(
@@ -175,7 +175,7 @@ class Ensure:
             )
         except CloudElementsError as error:
             if not may_have_acted(error):
-                self.journal.create_ended(spec.marker)
+                self.memory.create_ended(spec.marker)
                 if spec.provider_data:
                     self._code().refused(error)
                 raise
@@ -183,13 +183,13 @@ class Ensure:
         if doubt is not None:
             # Outside the handler, so that the doubt is no context of what comes of it.
             made = self._settle(doubt)
-        self.journal.remember(spec.marker, made.id)
-        self.journal.create_ended(spec.marker)
+        self.memory.remember(spec.marker, made.id)
+        self.memory.create_ended(spec.marker)
         return self._after_create(made)
 
     def _still_under_way(self) -> list[Instance]:
         """Wait for the create of an earlier try that was killed: the server may still be at work on it."""
-        since = self.journal.since_create(self.spec.marker)
+        since = self.memory.since_create(self.spec.marker)
         # As long as a try that lives would have waited: for the answer, and then for the instance.
         left = self.instances.http.settings.create_timeout + self.settle_time - (since or 0.0)
         if since is None or left <= 0:
@@ -198,7 +198,7 @@ class Ensure:
         return self._look_for(left)
 
     def _code(self) -> Code:
-        return Code(self.spec.login, self.fingerprints, self.journal)
+        return Code(self.spec.login, self.fingerprints, self.memory)
 
     def _settle(self, doubt: CloudElementsError) -> Instance:
         """Go on looking for what a create in doubt may have made; the server may still be at work."""
@@ -210,7 +210,7 @@ class Ensure:
         if found := self._look_for(self.settle_time):
             return found[0]
         # Waited for in full. The note is for tries that are killed.
-        self.journal.create_ended(self.spec.marker)
+        self.memory.create_ended(self.spec.marker)
         code_spent = bool(self.spec.provider_data)
         advice = (
             "The authorization code that went with it may be spent: ask for consent again and start with a "
@@ -247,7 +247,7 @@ class Ensure:
             # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
             log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
             self._check_fit(oldest)
-            self.journal.remember(self.spec.marker, oldest.id)
+            self.memory.remember(self.spec.marker, oldest.id)
         self._check_origin(oldest)
         if self.if_exists == "reuse" and oldest.id != made.id:
             ensured = self._reuse(oldest)
@@ -264,7 +264,7 @@ class Ensure:
         except CloudElementsNotFoundError:  # deleted since the look-up
             return self._keep(found[1:]) if found[1:] else self._create()
         self._check_fit(instance)
-        self.journal.remember(self.spec.marker, instance.id)
+        self.memory.remember(self.spec.marker, instance.id)
         self._check_origin(instance)
         ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
         return replace(ensured, twins=self._report_twins(found, ensured.instance))

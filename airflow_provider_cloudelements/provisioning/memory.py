@@ -6,7 +6,7 @@ import time
 from typing import Protocol
 
 
-class Journal(Protocol):
+class Memory(Protocol):
     """Remembers instances made and codes sent. Holds ids and keyed fingerprints, never a secret."""
 
     def instance_id(self, marker: str) -> int | None:
@@ -43,7 +43,7 @@ class Journal(Protocol):
         """Take the note back: it is proven that the code never left."""
 
 
-class MemoryJournal:
+class CallMemory:
     """Remembers for as long as it lives."""
 
     def __init__(self) -> None:

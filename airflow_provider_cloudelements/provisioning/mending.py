@@ -19,7 +19,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.difference import Difference
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
-from airflow_provider_cloudelements.provisioning.memory import Journal
+from airflow_provider_cloudelements.provisioning.memory import Memory
 from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, login_of
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ class Code:
 
     :param login: The code, or what stands for it.
     :param fingerprints: Made with the instance's marker.
-    :param journal: Remembers over tries that it was sent.
+    :param memory: Remembers over tries that it was sent.
     """
 
-    def __init__(self, login: Any, fingerprints: Fingerprints, journal: Journal) -> None:
+    def __init__(self, login: Any, fingerprints: Fingerprints, memory: Memory) -> None:
         self._fingerprint = fingerprints.of(PROVIDER_DATA, login)
-        self._journal = journal
+        self._memory = memory
 
     def going_out(self, whose: str, shown_by: str) -> None:
         """Note that it is about to be sent.
@@ -49,7 +49,7 @@ class Code:
         :param shown_by: What tells that an earlier try of sending it came to nothing, to name it.
         :raises CloudElementsAmbiguousCreateError: It may have been sent before.
         """
-        if self._journal.code_sent(self._fingerprint):
+        if self._memory.code_sent(self._fingerprint):
             spent = CloudElementsAmbiguousCreateError(
                 f"An earlier try for {whose} may have sent this authorization code already, and "
                 f"{shown_by}. A code works once: ask for consent again and start a new run with a new one.",
@@ -57,12 +57,12 @@ class Code:
             )
             spent.final = True
             raise spent
-        self._journal.sending_code(self._fingerprint)
+        self._memory.sending_code(self._fingerprint)
 
     def refused(self, error: CloudElementsError) -> None:
         """Say what a refusal means for the code that went with the call."""
         if isinstance(error, CloudElementsTransportError) and not error.sent:
-            self._journal.code_kept(self._fingerprint)  # proven unsent, so the next try may send it
+            self._memory.code_kept(self._fingerprint)  # proven unsent, so the next try may send it
             return
         log.warning(
             "The authorization code went out with the call that was refused, and is not sent again: ask for "
@@ -77,7 +77,7 @@ class Writer:
 
     :param instances: The account's instances.
     :param fingerprints: Made with the instance's marker.
-    :param journal: Remembers over tries which codes were sent.
+    :param memory: Remembers over tries which codes were sent.
     :param settle_time: Seconds to find out whether a re-authentication in doubt took place.
     :param sleep: Replaces ``time.sleep`` in tests.
     :param clock: Replaces ``time.monotonic`` in tests.
@@ -87,14 +87,14 @@ class Writer:
         self,
         instances: InstancesApi,
         fingerprints: Fingerprints,
-        journal: Journal,
+        memory: Memory,
         settle_time: float,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._instances = instances
         self._fingerprints = fingerprints
-        self._journal = journal
+        self._memory = memory
         self._settle_time = settle_time
         self._sleep = sleep
         self._clock = clock
@@ -112,7 +112,7 @@ class Writer:
         """
         if instance.disabled:
             # First, so that a try that ends here leaves a difference for the next one to see.
-            self._journal.enabling(instance.id)
+            self._memory.enabling(instance.id)
             self._instances.enable(instance.id)
         if not difference.names:
             return
@@ -142,23 +142,23 @@ class Writer:
 
         :param instance: As it was before. An earlier try that was killed may have enabled it.
         """
-        if instance.disabled or self._journal.enabled(instance.id):
+        if instance.disabled or self._memory.enabled(instance.id):
             try:
                 self._instances.disable(instance.id)
             except CloudElementsError as error:
                 log.warning("Instance %d could not be disabled again: %s", instance.id, error)
             else:
-                self._journal.enabling_ended(instance.id)
+                self._memory.enabling_ended(instance.id)
 
     def mended(self, instance: Instance) -> None:
         """Note that the instance works: what enabled it is no longer to be undone.
 
         :param instance: The instance.
         """
-        self._journal.enabling_ended(instance.id)
+        self._memory.enabling_ended(instance.id)
 
     def _write_code(self, instance: Instance, difference: Difference) -> None:
-        code = Code(login_of(difference.provider_data), self._fingerprints, self._journal)
+        code = Code(login_of(difference.provider_data), self._fingerprints, self._memory)
         code.going_out(f"instance {instance.id}", "it does not show it")
         try:
             send(self._instances, instance, difference)

@@ -23,7 +23,7 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.provisioning.change import Change, reauthenticate, update
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.ensure import ensure
-from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from tests.support.platform import CALLBACK, EVENTS, WAYS, Person, Wire, client_of, presented, spec_of
 from tests.support.relay import relaying
 
@@ -586,36 +586,36 @@ def test_a_code_lost_on_the_way_is_in_doubt_and_not_sent_by_the_next_try(
     instance_id = make("code")
     if disabled:
         person.disable(instance_id)
-    code, journal = sandbox.code(), MemoryJournal()
+    code, memory = sandbox.code(), CallMemory()
     sandbox.add_fault("drop", method="PATCH")
     with pytest.raises(CloudElementsAmbiguousCreateError, match="ask for consent again") as caught:
-        log_in(instance_id, code=code, journal=journal)
+        log_in(instance_id, code=code, memory=memory)
     assert (caught.value.code_spent, caught.value.retryable) == (True, True)
     with pytest.raises(CloudElementsAmbiguousCreateError, match="may have sent this authorization") as caught:
-        log_in(instance_id, code=code, journal=journal)
+        log_in(instance_id, code=code, memory=memory)
     assert (caught.value.code_spent, caught.value.retryable) == (True, False)
     assert code not in str(caught.value)
     assert presented(sandbox) == [1, 1]
     assert health(sandbox, instance_id)["disabled"] is disabled
     # A new one is another matter.
-    assert log_in(instance_id, code=sandbox.code(), journal=journal).changed[:1] == ("providerData",)
+    assert log_in(instance_id, code=sandbox.code(), memory=memory).changed[:1] == ("providerData",)
 
 
 def test_a_code_that_never_left_may_be_sent_by_the_next_try(sandbox, make):
-    instance_id, code, journal = make("code"), sandbox.code(), MemoryJournal()
+    instance_id, code, memory = make("code"), sandbox.code(), CallMemory()
     with relaying(sandbox) as relay, client_of(sandbox, base_url=relay.url, max_retries=0) as client:
         api = client.instances
         instance = api.get(instance_id)
         relay.close()
         with pytest.raises(CloudElementsTransportError):
-            reauthenticate(api, instance, configuration={}, provider_data={"code": code}, journal=journal)
+            reauthenticate(api, instance, configuration={}, provider_data={"code": code}, memory=memory)
         relay.open()
         assert presented(sandbox) == [1, 0]
-        reauthenticate(api, instance, configuration={}, provider_data={"code": code}, journal=journal)
+        reauthenticate(api, instance, configuration={}, provider_data={"code": code}, memory=memory)
     assert presented(sandbox) == [1, 1]
 
 
-class DyingJournal(MemoryJournal):
+class DyingMemory(CallMemory):
     """Dies where a kill would strike: after the instance is enabled, before the code goes out."""
 
     def sending_code(self, fingerprint):
@@ -626,7 +626,7 @@ def test_killed_between_enabling_and_writing_the_next_try_finishes_it(sandbox, p
     instance_id, code = make("code"), sandbox.code()
     person.disable(instance_id)
     with pytest.raises(SystemExit):
-        log_in(instance_id, code=code, journal=DyingJournal())
+        log_in(instance_id, code=code, memory=DyingMemory())
     assert health(sandbox, instance_id)["disabled"] is False
     assert presented(sandbox) == [1, 0]
     assert log_in(instance_id, code=code).changed == ("providerData", "tags")
@@ -655,20 +655,20 @@ def test_what_a_killed_try_enabled_is_disabled_again_by_the_next_one_that_is_ref
     if "code" in kind:
         sandbox.set_instance(instance_id, valid=False)
     person.disable(instance_id)
-    journal = MemoryJournal()
+    memory = CallMemory()
     wanted = {"code": code} if "code" in kind else {"configuration": {"password": "rejected"}}
     dying = Dying(instances, "update" if kind == "refused password" else "ping")
     given = {"configuration": {}, "provider_data": wanted} if "code" in kind else wanted
     with pytest.raises(SystemExit):
-        reauthenticate(dying, instances.get(instance_id), **given, journal=journal)
+        reauthenticate(dying, instances.get(instance_id), **given, memory=memory)
     assert health(sandbox, instance_id)["disabled"] is False
     with pytest.raises(CloudElementsInstanceDisabledError):
-        log_in(instance_id, **wanted, journal=journal)
+        log_in(instance_id, **wanted, memory=memory)
     assert health(sandbox, instance_id) == {"valid": False, "disabled": True}
     # Enabled by a person afterwards, it is nobody's to disable.
     person.call("PUT", f"/instances/{instance_id}/enabled")
     with pytest.raises(CloudElementsInstanceDisabledError):
-        log_in(instance_id, **wanted, journal=journal)
+        log_in(instance_id, **wanted, memory=memory)
     assert health(sandbox, instance_id)["disabled"] is False
 
 
@@ -677,14 +677,14 @@ def test_what_a_killed_try_enabled_stays_so_when_the_next_one_mends_it(
 ):
     instance_id = make()
     person.disable(instance_id)
-    journal, wanted = MemoryJournal(), {"password": "second"}
+    memory, wanted = CallMemory(), {"password": "second"}
     with pytest.raises(SystemExit):
         reauthenticate(
-            Dying(instances, "ping"), instances.get(instance_id), configuration=wanted, journal=journal
+            Dying(instances, "ping"), instances.get(instance_id), configuration=wanted, memory=memory
         )
-    assert log_in(instance_id, wanted, journal=journal).changed == ()
+    assert log_in(instance_id, wanted, memory=memory).changed == ()
     assert health(sandbox, instance_id) == {"valid": True, "disabled": False}
-    assert not journal.enabled(instance_id)
+    assert not memory.enabled(instance_id)
 
 
 def test_a_password_whose_answer_is_lost_is_known_next_time(sandbox, make, log_in):

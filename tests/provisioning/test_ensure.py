@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.ensure import Ensure
 from airflow_provider_cloudelements.provisioning.ensure import ensure as ensuring
-from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from tests.support.platform import (
     CALLBACK,
     EVENTS,
@@ -223,11 +223,11 @@ def test_a_tag_that_a_person_removed_comes_back(sandbox, person, ensure):
 
 
 @pytest.mark.parametrize("if_exists", ["update", "reuse"])
-def test_the_marker_comes_back_where_the_journal_knows_the_id(if_exists, sandbox, person, ensure):
-    spec, journal = spec_of("basic", sandbox), MemoryJournal()
-    made = ensure(spec, journal=journal)
+def test_the_marker_comes_back_where_the_memory_knows_the_id(if_exists, sandbox, person, ensure):
+    spec, memory = spec_of("basic", sandbox), CallMemory()
+    made = ensure(spec, memory=memory)
     person.edit(made.instance.id, tags=["by hand"])
-    again = ensure(spec, journal=journal, if_exists=if_exists)
+    again = ensure(spec, memory=memory, if_exists=if_exists)
     assert again.instance.id == made.instance.id
     (there,) = sandbox.instances()
     assert marked(sandbox, spec.key) == [there]
@@ -235,12 +235,12 @@ def test_the_marker_comes_back_where_the_journal_knows_the_id(if_exists, sandbox
 
 
 def test_a_remembered_instance_that_is_gone_is_made_anew(sandbox, person, ensure):
-    spec, journal = spec_of("basic", sandbox), MemoryJournal()
-    first = ensure(spec, journal=journal)
+    spec, memory = spec_of("basic", sandbox), CallMemory()
+    first = ensure(spec, memory=memory)
     person.delete(first.instance.id)
-    second = ensure(spec, journal=journal)
+    second = ensure(spec, memory=memory)
     assert second.created
-    assert journal.instance_id(spec.marker) == second.instance.id != first.instance.id
+    assert memory.instance_id(spec.marker) == second.instance.id != first.instance.id
 
 
 def test_one_that_is_deleted_between_the_look_up_and_the_read_is_made_anew(sandbox, person, ensure):

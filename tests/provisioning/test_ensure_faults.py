@@ -22,7 +22,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.ensure import Ensure, ensure
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
-from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from tests.support.platform import (
     WAYS,
     Person,
@@ -89,17 +89,17 @@ def posts(wire):
 @pytest.mark.parametrize("doubt", DOUBTS)
 def test_a_create_in_doubt_ends_with_one_instance_and_one_post(doubt, way, sandbox, instances, impatient):
     fault, took_place = DOUBTS[doubt]
-    spec, journal, wire = spec_of(way, sandbox), MemoryJournal(), Wire(sandbox)
+    spec, memory, wire = spec_of(way, sandbox), CallMemory(), Wire(sandbox)
     sandbox.add_fault(**fault, **ON_CREATE)
     settle = settle_time(fault)
     instances = impatient if fault["action"] == "delay" else instances
     if took_place:
-        first = ensure(instances, spec, settle_time=settle, journal=journal)
+        first = ensure(instances, spec, settle_time=settle, memory=memory)
         assert first.created
         assert first.instance.events_enabled
     else:
         with pytest.raises(CloudElementsAmbiguousCreateError) as caught:
-            ensure(instances, spec, settle_time=settle, journal=journal)
+            ensure(instances, spec, settle_time=settle, memory=memory)
         assert sandbox.instances() == []
         # A later try can help, but for a code that may be spent.
         assert (caught.value.code_spent, caught.value.retryable) == (way == "code", True)
@@ -110,29 +110,29 @@ def test_a_create_in_doubt_ends_with_one_instance_and_one_post(doubt, way, sandb
 
     # The next try, with what this one remembered.
     if took_place or way != "code":
-        second = ensure(instances, spec, settle_time=settle, journal=journal)
+        second = ensure(instances, spec, settle_time=settle, memory=memory)
         assert len(posts(wire)) == (1 if took_place else 2)
         assert second.instance.token == Person(sandbox).show(second.instance.id)["token"]
         assert [each["id"] for each in marked(sandbox, spec.key)] == [second.instance.id]
         assert len(sandbox.instances()) == 1
     else:
         with pytest.raises(CloudElementsAmbiguousCreateError, match="may have sent this authorization code"):
-            ensure(instances, spec, settle_time=settle, journal=journal)
+            ensure(instances, spec, settle_time=settle, memory=memory)
         assert (len(posts(wire)), sandbox.instances()) == (1, [])
     assert presented(sandbox) == ([1] if way == "code" else [])
 
 
 @pytest.mark.parametrize("way", ["basic", "code"])
 def test_what_appears_after_the_settle_time_is_found_by_the_next_try(way, sandbox, instances, impatient):
-    spec, journal = spec_of(way, sandbox), MemoryJournal()
+    spec, memory = spec_of(way, sandbox), CallMemory()
     sandbox.add_fault("delay", seconds=3.0, **ON_CREATE)
     with pytest.raises(CloudElementsAmbiguousCreateError):
-        ensure(impatient, spec, settle_time=0.2, journal=journal)
+        ensure(impatient, spec, settle_time=0.2, memory=memory)
     assert sandbox.instances() == []
     until = time.monotonic() + 30
     while sandbox.counters()["running"] and time.monotonic() < until:
         time.sleep(0.05)
-    found = ensure(instances, spec, journal=journal)
+    found = ensure(instances, spec, memory=memory)
     assert (found.created, found.changed) == (False, ())
     assert [each["id"] for each in sandbox.instances()] == [found.instance.id]
     assert presented(sandbox) == ([1] if way == "code" else [])
@@ -207,14 +207,14 @@ def test_a_redirect_is_no_doubt(sandbox, instances):
 
 
 def test_a_code_that_the_vendor_refused_is_not_sent_again(sandbox, instances):
-    fresh, journal = spec_of("code", sandbox), MemoryJournal()
+    fresh, memory = spec_of("code", sandbox), CallMemory()
     spec = replace(fresh, provider_data={"code": sandbox.code(lifetime=0)})
     with pytest.raises(CloudElementsValidationError, match="AADSTS70008"):
-        ensure(instances, spec, journal=journal)
+        ensure(instances, spec, memory=memory)
     with pytest.raises(CloudElementsAmbiguousCreateError, match="start a new run with a new one"):
-        ensure(instances, spec, journal=journal)
+        ensure(instances, spec, memory=memory)
     # Another code is another matter.
-    assert ensure(instances, fresh, journal=journal).created
+    assert ensure(instances, fresh, memory=memory).created
     assert presented(sandbox) == [1, 1]
 
 
@@ -228,11 +228,11 @@ def test_too_many_requests_on_a_create_are_not_answered_with_a_second_post(sandb
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_create_whose_following_look_up_fails_is_finished_by_the_next_try(way, sandbox, instances):
-    spec, journal, wire = spec_of(way, sandbox), MemoryJournal(), Wire(sandbox)
+    spec, memory, wire = spec_of(way, sandbox), CallMemory(), Wire(sandbox)
     sandbox.add_fault("status", status=500, method="GET", skip=1)
     with pytest.raises(CloudElementsServerError):
-        ensure(instances, spec, journal=journal)
-    ensured = ensure(instances, spec, journal=journal)
+        ensure(instances, spec, memory=memory)
+    ensured = ensure(instances, spec, memory=memory)
     assert posts(wire) == ["POST /instances"]
     assert [each["id"] for each in sandbox.instances()] == [ensured.instance.id]
     assert presented(sandbox) == ([1] if way == "code" else [])
@@ -247,13 +247,13 @@ def test_a_list_that_shows_the_new_one_late_does_no_harm(sandbox, instances):
 
 
 def test_a_look_up_that_fails_before_the_create_makes_nothing(sandbox, instances):
-    spec, journal = spec_of("code", sandbox), MemoryJournal()
+    spec, memory = spec_of("code", sandbox), CallMemory()
     sandbox.add_fault("status", status=500, method="GET", path="/instances")
     with pytest.raises(CloudElementsServerError):
-        ensure(instances, spec, journal=journal)
+        ensure(instances, spec, memory=memory)
     assert sandbox.instances() == []
     # Nothing was sent, so the code is as good as new.
-    assert ensure(instances, spec, journal=journal).created
+    assert ensure(instances, spec, memory=memory).created
     assert presented(sandbox) == [1]
 
 
@@ -287,20 +287,20 @@ def test_a_refused_create_is_tried_again_at_once(sandbox, relay):
 
 
 def test_a_create_refused_to_the_end_leaves_the_code_unspent(sandbox, relay):
-    spec, journal = spec_of("code", sandbox), MemoryJournal()
+    spec, memory = spec_of("code", sandbox), CallMemory()
     with CloudElementsClient(through(relay, sandbox, max_retries=0)) as client:
         relay.shut_after_next = True
         with pytest.raises(CloudElementsTransportError, match="could not connect") as caught:
-            ensure(client.instances, spec, journal=journal)
+            ensure(client.instances, spec, memory=memory)
         assert not caught.value.sent
         assert not isinstance(caught.value, CloudElementsAmbiguousCreateError)
         relay.open()
-        assert ensure(client.instances, spec, journal=journal).created
+        assert ensure(client.instances, spec, memory=memory).created
     assert presented(sandbox) == [1]
 
 
 def test_a_refused_reauthentication_leaves_the_code_unspent(sandbox, relay, instances):
-    spec, journal = spec_of("code", sandbox), MemoryJournal()
+    spec, memory = spec_of("code", sandbox), CallMemory()
     ensure(instances, spec)
     renewed = replace(spec, provider_data={"code": sandbox.code()})
     with CloudElementsClient(through(relay, sandbox, max_retries=0)) as client:
@@ -312,9 +312,9 @@ def test_a_refused_reauthentication_leaves_the_code_unspent(sandbox, relay, inst
 
         client.instances.update = shut_and_patch
         with pytest.raises(CloudElementsTransportError):
-            ensure(client.instances, renewed, journal=journal)
+            ensure(client.instances, renewed, memory=memory)
     assert presented(sandbox) == [1, 0]
-    assert ensure(instances, renewed, journal=journal).changed == ("providerData", "tags")
+    assert ensure(instances, renewed, memory=memory).changed == ("providerData", "tags")
     assert presented(sandbox) == [1, 1]
 
 
@@ -324,7 +324,7 @@ def test_a_refused_reauthentication_leaves_the_code_unspent(sandbox, relay, inst
 @pytest.mark.parametrize("doubt", DOUBTS)
 def test_a_reauthentication_in_doubt_is_settled_by_its_fingerprint(doubt, sandbox, instances, impatient):
     fault, took_place = DOUBTS[doubt]
-    spec, journal = spec_of("code", sandbox, tags=("<i>Docs</i>",)), MemoryJournal()
+    spec, memory = spec_of("code", sandbox, tags=("<i>Docs</i>",)), CallMemory()
     made = ensure(instances, spec)
     # Together with a tag that the platform will not show as written.
     renewed = replace(spec, provider_data={"code": sandbox.code()}, tags=("<i>Docs</i>", "<b>new</b>"))
@@ -333,19 +333,19 @@ def test_a_reauthentication_in_doubt_is_settled_by_its_fingerprint(doubt, sandbo
     settle = settle_time(fault)
     instances = impatient if fault["action"] == "delay" else instances
     if took_place:
-        ensured = ensure(instances, renewed, settle_time=settle, journal=journal)
+        ensured = ensure(instances, renewed, settle_time=settle, memory=memory)
         assert "providerData" in ensured.changed
         assert wire.writes() == ["PATCH /instances/N"]
         wire = Wire(sandbox)
-        ensure(instances, renewed, settle_time=settle, journal=journal)
+        ensure(instances, renewed, settle_time=settle, memory=memory)
         assert wire.writes() == []
     else:
         with pytest.raises(CloudElementsAmbiguousCreateError, match="was re-authenticated") as caught:
-            ensure(instances, renewed, settle_time=settle, journal=journal)
+            ensure(instances, renewed, settle_time=settle, memory=memory)
         assert caught.value.code_spent
         assert wire.writes() == ["PATCH /instances/N"]
         with pytest.raises(CloudElementsAmbiguousCreateError, match="ask for consent again"):
-            ensure(instances, renewed, settle_time=settle, journal=journal)
+            ensure(instances, renewed, settle_time=settle, memory=memory)
         assert wire.writes() == ["PATCH /instances/N"]
     assert presented(sandbox) == [1, 1]
     assert [each["id"] for each in sandbox.instances()] == [made.instance.id]
@@ -397,8 +397,8 @@ def test_a_retry_waits_for_the_create_of_a_killed_try_as_long_as_that_try_would_
     """The note of a killed try, and a server that finishes after the settle time alone has passed."""
     with client_of(sandbox, create_timeout=4.0) as client:
         spec = spec_of("basic", sandbox)
-        journal = MemoryJournal()
-        journal.create_begins(spec.marker)  # and then the try was killed
+        memory = CallMemory()
+        memory.create_begins(spec.marker)  # and then the try was killed
         sandbox.configure(create_delay=2.5)
         fingerprints = Fingerprints(client.settings, spec.marker)
         under_way = threading.Thread(
@@ -412,7 +412,7 @@ def test_a_retry_waits_for_the_create_of_a_killed_try_as_long_as_that_try_would_
         )
         under_way.start()
         time.sleep(1.2)
-        ensured = ensure(client.instances, spec, settle_time=1.0, journal=journal)
+        ensured = ensure(client.instances, spec, settle_time=1.0, memory=memory)
         under_way.join()
     assert not ensured.created
     assert [each["id"] for each in sandbox.instances()] == [ensured.instance.id]
@@ -420,10 +420,10 @@ def test_a_retry_waits_for_the_create_of_a_killed_try_as_long_as_that_try_would_
 
 def test_the_same_code_beside_another_value_is_the_same_code(sandbox, instances):
     spec = spec_of("code", sandbox)
-    journal = MemoryJournal()
+    memory = CallMemory()
     sandbox.add_fault("drop", method="POST", path="/instances")
     for session in ("a", "b"):
         again = replace(spec, provider_data={**spec.provider_data, "session": session})
         with pytest.raises(CloudElementsAmbiguousCreateError):
-            ensure(instances, again, settle_time=0, journal=journal)
+            ensure(instances, again, settle_time=0, memory=memory)
     assert [each["presented"] for each in sandbox.codes()] == [1]

@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
-from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from tests.support.platform import EVENTS, WAYS, Person, marked, settings_of, spec_of
 
 SOME_TAGS = st.lists(
@@ -62,11 +62,11 @@ class Story:
         sandbox.reset()
         self.sandbox, self.way, self.person = sandbox, way, Person(sandbox)
         self.spec = spec_of(way, sandbox)
-        self.journal = MemoryJournal()
+        self.memory = CallMemory()
         self.code, self.user_secret, self.forgotten = self.spec.provider_data, None, False
 
     def oldest(self):
-        remembered = self.journal.instance_id(self.spec.marker)
+        remembered = self.memory.instance_id(self.spec.marker)
         there = {each["id"]: each for each in marked(self.sandbox, self.spec.key)}
         there |= {each["id"]: each for each in self.sandbox.instances() if each["id"] == remembered}
         return there[min(there)] if there else None
@@ -85,8 +85,8 @@ class Story:
             ours = [tag for tag in oldest["tags"] if tag not in user_tags(oldest["tags"])]
             self.person.edit(oldest["id"], tags=[*given, *ours])
         elif step == "strip marker":
-            # Who forgets the id as well has lost the instance; here the journal remembers.
-            if self.journal.instance_id(self.spec.marker) == oldest["id"]:
+            # Who forgets the id as well has lost the instance; here the memory remembers.
+            if self.memory.instance_id(self.spec.marker) == oldest["id"]:
                 self.person.edit(oldest["id"], tags=list(user_tags(oldest["tags"])))
         elif step == "disable":
             self.person.disable(oldest["id"])
@@ -137,7 +137,7 @@ class Story:
                 if_exists=if_exists,
                 delete_twins=delete_twins,
                 settle_time=0,
-                journal=self.journal,
+                memory=self.memory,
             )
             if self.user_secret:
                 run.fingerprints = Fingerprints(

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsError
 from airflow_provider_cloudelements.provisioning.ensure import ensure as ensuring
-from airflow_provider_cloudelements.provisioning.memory import MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from tests.support.platform import WAYS, Person, Wire, client_of, marked, presented, spec_of
 
 
@@ -147,12 +147,12 @@ def test_the_oldest_is_kept_in_whatever_order_the_platform_lists(order, sandbox,
 
 
 def test_one_whose_marker_was_removed_is_still_the_oldest_for_who_remembers_it(sandbox, person, ensure):
-    spec, journal = spec_of("basic", sandbox), MemoryJournal()
-    made = ensure(spec, journal=journal)
+    spec, memory = spec_of("basic", sandbox), CallMemory()
+    made = ensure(spec, memory=memory)
     person.edit(made.instance.id, tags=[])
     younger = ensure(spec)  # one that does not remember makes another
     assert younger.created
-    again = ensure(spec, journal=journal)
+    again = ensure(spec, memory=memory)
     assert (again.instance.id, again.twins) == (made.instance.id, (younger.instance.id,))
     assert [each["id"] for each in marked(sandbox, spec.key)] == [made.instance.id, younger.instance.id]
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_cloudelements.compat import task_state_store
-from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
+from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 
 
-def journal_of(context: Any) -> Journal:
-    """Return the journal of the running task.
+def memory_of(context: Any) -> Memory:
+    """Return the memory of the running task.
 
     :param context: The context that ``execute`` received.
     :return: On Airflow 3.3 and later one that lies in the task state store; before, one that knows no more
@@ -20,17 +20,17 @@ def journal_of(context: Any) -> Journal:
     """
     store = task_state_store(context)
     if store is not None:
-        return StoredJournal(store)
+        return StoredMemory(store)
     if not context:
-        return TryJournal(1)
+        return TryMemory(1)
     delay = getattr(context.get("task"), "retry_delay", None)
-    return TryJournal(
+    return TryMemory(
         getattr(context.get("ti"), "try_number", 1),
         delay.total_seconds() if isinstance(delay, datetime.timedelta) else 0.0,
     )
 
 
-class StoredJournal:
+class StoredMemory:
     """Remembers in the task state store. Ids and keyed fingerprints only: the store is shown in clear.
 
     :param store: The task's state store.
@@ -105,7 +105,7 @@ class StoredJournal:
         return [each for each in kept if isinstance(each, str)] if isinstance(kept, list) else []
 
 
-class TryJournal(MemoryJournal):
+class TryMemory(CallMemory):
     """Knows only which try this is (Airflow 3.1 and 3.2).
 
     A killed first try leaves no trace of whether its create, or its code, went out. So a later one takes it

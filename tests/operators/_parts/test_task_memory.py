@@ -5,37 +5,37 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators._parts.task_memory import StoredJournal, TryJournal, journal_of
+from airflow_provider_cloudelements.operators._parts.task_memory import StoredMemory, TryMemory, memory_of
 from airflow_provider_cloudelements.operators.instances import pull_token
 from tests.support.context import FakeStore, FakeTi, context_of
 
 
 def test_with_a_store_it_is_used_and_without_one_the_number_of_the_try():
-    assert isinstance(journal_of(context_of(store=FakeStore())), StoredJournal)
-    assert isinstance(journal_of(context_of()), TryJournal)
-    assert isinstance(journal_of({}), TryJournal)
-    assert isinstance(journal_of(None), TryJournal)
+    assert isinstance(memory_of(context_of(store=FakeStore())), StoredMemory)
+    assert isinstance(memory_of(context_of()), TryMemory)
+    assert isinstance(memory_of({}), TryMemory)
+    assert isinstance(memory_of(None), TryMemory)
 
 
 def test_what_is_stored_is_there_for_the_next_try():
     store = FakeStore()
-    first = StoredJournal(store)
+    first = StoredMemory(store)
     assert first.instance_id("airflow:1") is None
     assert not first.code_sent("a")
     first.remember("airflow:1", 7)
     first.sending_code("a")
     first.sending_code("b")
-    second = StoredJournal(store)
+    second = StoredMemory(store)
     assert second.instance_id("airflow:1") == 7
     assert (second.code_sent("a"), second.code_sent("b"), second.code_sent("c")) == (True, True, False)
     second.code_kept("a")
-    assert (StoredJournal(store).code_sent("a"), StoredJournal(store).code_sent("b")) == (False, True)
+    assert (StoredMemory(store).code_sent("a"), StoredMemory(store).code_sent("b")) == (False, True)
 
 
 def test_an_id_kept_for_another_key_does_not_count():
     store = FakeStore()
-    StoredJournal(store).remember("airflow:1", 7)
-    assert StoredJournal(store).instance_id("airflow:2") is None
+    StoredMemory(store).remember("airflow:1", 7)
+    assert StoredMemory(store).instance_id("airflow:2") is None
 
 
 def test_the_same_id_is_written_once():
@@ -48,9 +48,9 @@ def test_the_same_id_is_written_once():
 
     store = Counting()
     for _ in range(3):
-        StoredJournal(store).remember("airflow:1", 7)
+        StoredMemory(store).remember("airflow:1", 7)
     assert store.writes == 1
-    StoredJournal(store).remember("airflow:1", 8)
+    StoredMemory(store).remember("airflow:1", 8)
     assert store.writes == 2
 
 
@@ -59,38 +59,38 @@ def test_the_same_id_is_written_once():
 )
 def test_rubbish_in_the_store_is_nothing_remembered(rubbish):
     store = FakeStore()
-    store.set(StoredJournal.ID, rubbish)
-    store.set(StoredJournal.CODES, rubbish)
-    store.set(StoredJournal.ENABLED, rubbish)
-    journal = StoredJournal(store)
-    assert journal.instance_id("airflow:1") is None
-    assert not journal.code_sent("a")
-    assert not journal.enabled(7)
-    journal.sending_code("a")
-    journal.remember("airflow:1", 9)
-    assert (journal.instance_id("airflow:1"), journal.code_sent("a")) == (9, True)
+    store.set(StoredMemory.ID, rubbish)
+    store.set(StoredMemory.CODES, rubbish)
+    store.set(StoredMemory.ENABLED, rubbish)
+    memory = StoredMemory(store)
+    assert memory.instance_id("airflow:1") is None
+    assert not memory.code_sent("a")
+    assert not memory.enabled(7)
+    memory.sending_code("a")
+    memory.remember("airflow:1", 9)
+    assert (memory.instance_id("airflow:1"), memory.code_sent("a")) == (9, True)
 
 
 def test_an_instance_that_a_try_enabled_is_known_to_the_next_until_it_has_ended():
     store = FakeStore()
-    assert not StoredJournal(store).enabled(7)
-    StoredJournal(store).enabling(7)
-    assert (StoredJournal(store).enabled(7), StoredJournal(store).enabled(8)) == (True, False)
-    StoredJournal(store).enabling_ended(8)
-    assert StoredJournal(store).enabled(7)
-    StoredJournal(store).enabling_ended(7)
-    assert not StoredJournal(store).enabled(7)
+    assert not StoredMemory(store).enabled(7)
+    StoredMemory(store).enabling(7)
+    assert (StoredMemory(store).enabled(7), StoredMemory(store).enabled(8)) == (True, False)
+    StoredMemory(store).enabling_ended(8)
+    assert StoredMemory(store).enabled(7)
+    StoredMemory(store).enabling_ended(7)
+    assert not StoredMemory(store).enabled(7)
     # Without a store what is found enabled is taken to have been so.
-    assert not TryJournal(2).enabled(7)
+    assert not TryMemory(2).enabled(7)
 
 
 def test_without_a_store_only_the_first_try_sends_a_code():
-    first = TryJournal(1)
+    first = TryMemory(1)
     assert not first.code_sent("a")
     first.sending_code("a")
     assert first.code_sent("a")
-    assert TryJournal(2).code_sent("a")
-    assert TryJournal(2).instance_id("airflow:1") is None
+    assert TryMemory(2).code_sent("a")
+    assert TryMemory(2).instance_id("airflow:1") is None
 
 
 class Xcoms:
@@ -122,7 +122,7 @@ def test_pull_token_says_when_there_is_none_or_several(value, message):
 
 
 def test_a_fake_task_instance_is_like_a_real_one():
-    # The journals ask a task instance for its try number by this name.
+    # The memories ask a task instance for its try number by this name.
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     for name in ("try_number", "dag_id", "task_id", "run_id", "map_index"):
