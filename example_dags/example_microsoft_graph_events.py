@@ -55,7 +55,7 @@ with DAG(
                 "microsoftgraph",
                 api_key=app["oauth.api.key"],
                 api_secret=app["oauth.api.secret"],
-                callback_url=app["oauth.callback.url"],
+                oauth_callback_url=app["oauth.callback.url"],
                 scope=app["oauth.scope"],
                 state=secrets.token_urlsafe(16),
             )

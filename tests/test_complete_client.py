@@ -96,7 +96,7 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     "ElementsApi.oauth_url": (
         lambda on: [
             on.client.elements.oauth_url(
-                "sfdc", api_key="k-1", api_secret="s-1", callback_url=CALLBACK, post=post
+                "sfdc", api_key="k-1", api_secret="s-1", oauth_callback_url=CALLBACK, post=post
             )
             for post in (False, True)
         ],

@@ -56,7 +56,7 @@ class ElementsApi:
         *,
         api_key: str,
         api_secret: str,
-        callback_url: str,
+        oauth_callback_url: str,
         scope: str | None = None,
         state: str | None = None,
         post: bool = False,
@@ -67,8 +67,8 @@ class ElementsApi:
         :param key_or_id: The element's key, or its id.
         :param api_key: Id of the vendor's app.
         :param api_secret: Its secret.
-        :param callback_url: Where the vendor sends the person back to, with ``code`` and ``state``; must
-            equal ``oauth.callback.url`` of the instance made later.
+        :param oauth_callback_url: Where the vendor sends the person back to, with ``code`` and ``state``;
+            must equal ``oauth.callback.url`` of the instance made later.
         :param scope: Scopes, separated by spaces.
         :param state: Comes back with the code. Without one the platform takes the element's key (fact F124),
             which anybody can guess: give a random one and compare it.
@@ -81,7 +81,7 @@ class ElementsApi:
         params: dict[str, str] = {
             "apiKey": api_key,
             "apiSecret": api_secret,
-            "callbackUrl": callback_url,
+            "callbackUrl": oauth_callback_url,
             **({"scope": scope} if scope else {}),
             **({"state": state} if state else {}),
             **(extra or {}),

@@ -45,8 +45,8 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         scopes and callback URL. Default: ``cloudelements_element_default``. Templated.
     :param scopes: Scopes to ask for: a list, or a text with spaces between. Default: what the connection
         says. Templated.
-    :param callback_url: Where the vendor sends the person back to; must equal ``oauth.callback.url`` of the
-        instance made later. Default: what the connection says. Templated.
+    :param oauth_callback_url: Where the vendor sends the person back to; must equal ``oauth.callback.url`` of
+        the instance made later. Default: what the connection says. Templated.
     :param parameters: Further parameters of the call that an element wants, such as ``{"siteAddress": ...}``.
         Templated.
     :param post: Whether the app's secret goes in a body instead of the query, which logs on the platform's
@@ -62,7 +62,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         "element",
         "element_conn_id",
         "scopes",
-        "callback_url",
+        "oauth_callback_url",
         "parameters",
     )
     secret_fields = ("parameters",)
@@ -76,7 +76,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         element: str | None = None,
         element_conn_id: str = DEFAULT_ELEMENT_CONN_ID,
         scopes: str | Sequence[str] | None = None,
-        callback_url: str | None = None,
+        oauth_callback_url: str | None = None,
         parameters: Mapping[str, str] | None = None,
         post: bool = False,
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
@@ -86,7 +86,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         self.element = element
         self.element_conn_id = element_conn_id
         self.scopes = scopes
-        self.callback_url = callback_url
+        self.oauth_callback_url = oauth_callback_url
         self.parameters = parameters
         self.post = require_bool("post", post)
 
@@ -100,7 +100,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             element,
             api_key=_needed(values, API_KEY, self.element_conn_id),
             api_secret=_needed(values, API_SECRET, self.element_conn_id),
-            callback_url=self._callback_url(values),
+            oauth_callback_url=self._callback_url(values),
             scope=scope,
             state=state,
             post=self.post,
@@ -115,10 +115,10 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         return {"url": url, "state": state, "element": element}
 
     def _callback_url(self, values: Mapping[str, Any]) -> str:
-        url = self.callback_url or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)
+        url = self.oauth_callback_url or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)
         if not is_web_url(url):
             raise CloudElementsValidationError(
-                "callback_url must be an absolute address that begins with https:// or http://."
+                "oauth_callback_url must be an absolute address that begins with https:// or http://."
             )
         return url
 

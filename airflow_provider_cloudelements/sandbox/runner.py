@@ -340,7 +340,7 @@ class Sandbox:
         element: str = "microsoftgraph",
         *,
         client_id: str | None = None,
-        callback_url: str | None = None,
+        oauth_callback_url: str | None = None,
         scope: str | None = None,
         lifetime: float | None = None,
     ) -> str:
@@ -348,14 +348,14 @@ class Sandbox:
 
         :param element: the element it is for.
         :param client_id: bind it to this app.
-        :param callback_url: bind it to this address.
+        :param oauth_callback_url: bind it to this address.
         :param scope: what was allowed.
         :param lifetime: seconds; None for the setting ``code_lifetime``.
         """
         body = {
             "element": element,
             "client_id": client_id,
-            "callback_url": callback_url,
+            "oauth_callback_url": oauth_callback_url,
             "scope": scope,
             "lifetime": lifetime,
         }

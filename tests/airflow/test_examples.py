@@ -109,7 +109,7 @@ def test_microsoft_graph_from_consent_to_delete(sandbox, run):
 
 def test_microsoft_graph_takes_a_code_that_a_person_gives(sandbox, run):
     app = connections("", "", "")["microsoft_graph_app"]
-    code = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
+    code = sandbox.code(client_id=app["login"], oauth_callback_url=app["extra"]["oauth_callback_url"])
     state, _ = run("example_microsoft_graph_events", authorization_code=code)
     assert state == "success"
     assert [each["presented"] for each in sandbox.codes()] == [1]

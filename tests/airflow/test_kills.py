@@ -84,7 +84,9 @@ def start(airflow, sandbox, number):
     conf = {}
     if kind == "code":
         app = connections("", "", "")["microsoft_graph_app"]
-        conf["code"] = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
+        conf["code"] = sandbox.code(
+            client_id=app["login"], oauth_callback_url=app["extra"]["oauth_callback_url"]
+        )
     return f"killed_{kind}", airflow.trigger(f"killed_{kind}", conf, f"kill-{number}")
 
 

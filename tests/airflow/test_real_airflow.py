@@ -94,7 +94,7 @@ def ran(database, tmp_path_factory):
         for conn_id, connection in known.items():
             airflow.add_connection(conn_id, **connection)
         app = known["microsoft_graph_app"]
-        code = sandbox.code(client_id=app["login"], callback_url=app["extra"]["oauth_callback_url"])
+        code = sandbox.code(client_id=app["login"], oauth_callback_url=app["extra"]["oauth_callback_url"])
         confs = {
             "example_microsoft_graph_events": {"authorization_code": code},
             "example_events_after_outage": {"settle_seconds": 0},

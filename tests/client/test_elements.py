@@ -14,7 +14,7 @@ from tests.support.hidden import assert_hidden, shown
 from tests.support.wire import Account, Wire, account, answer
 
 SECRET = "App/Secret+Consent003="
-APP = {"api_key": "client-1", "api_secret": SECRET, "callback_url": "https://app.example/cb"}
+APP = {"api_key": "client-1", "api_secret": SECRET, "oauth_callback_url": "https://app.example/cb"}
 
 
 @pytest.fixture

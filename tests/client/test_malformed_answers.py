@@ -20,7 +20,7 @@ from tests.support.hidden import assert_hidden, shown
 from tests.support.wire import ORGANIZATION, TOKEN, USER, Account, Answer, Wire, account
 
 APP_SECRET = "App/Secret+Malformed04="
-APP = {"api_key": "k", "api_secret": APP_SECRET, "callback_url": "https://app.example/cb"}
+APP = {"api_key": "k", "api_secret": APP_SECRET, "oauth_callback_url": "https://app.example/cb"}
 
 #: Every method that reads an answer. A list is looked at for a few pages only: it may be as long as it likes.
 METHODS: dict[str, Callable[[CloudElementsClient], Any]] = {

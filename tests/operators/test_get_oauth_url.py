@@ -151,7 +151,7 @@ def test_arguments_go_before_the_connection(sandbox, app):
     asking = operator(
         element="{{ element }}",
         element_conn_id="{{ conn }}",
-        callback_url="{{ back }}",
+        oauth_callback_url="{{ back }}",
     )
     asking.render_template_fields(
         {"element": "hubspotcrm", "conn": "another_app", "back": "http://localhost:9/cb"}
@@ -255,7 +255,7 @@ def test_a_missing_field_of_the_connection_is_named(fields, name, sandbox, app):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"callback_url": "app.example.com"}, "callback_url must be an absolute address"),
+        ({"oauth_callback_url": "app.example.com"}, "oauth_callback_url must be an absolute address"),
         ({"scopes": ["a", 7]}, "scopes must be a list of strings"),
         ({"scopes": ["a", " "]}, "scopes must be a list of strings"),
         ({"scopes": 7}, "scopes must be a list of strings"),

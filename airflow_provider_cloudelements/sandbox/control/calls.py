@@ -132,10 +132,13 @@ def list_codes(call: Call) -> Response:
 
 
 def mint_code(call: Call) -> Response:
-    """POST /sandbox/codes {element, client_id, callback_url, scope, lifetime}: a code without a person."""
+    """POST /sandbox/codes: a code without a person.
+
+    The body: {element, client_id, oauth_callback_url, scope, lifetime}.
+    """
     body = call.json_object() if call.body.strip() else {}
     texts: dict[str, str | None] = {}
-    for name in ("element", "client_id", "callback_url", "scope"):
+    for name in ("element", "client_id", "oauth_callback_url", "scope"):
         value = body.get(name)
         if value is not None and not isinstance(value, str):
             raise bad_request(f"Field {name} must be a string")
@@ -147,7 +150,7 @@ def mint_code(call: Call) -> Response:
     if element is None or element.authentication != "oauth2":
         raise bad_request("Field element must be the key of an element with OAuth2")
     value, code = call.state.vendor.mint(
-        element, texts["client_id"], texts["callback_url"], texts["scope"], lifetime
+        element, texts["client_id"], texts["oauth_callback_url"], texts["scope"], lifetime
     )
     return json_reply({"code": value, "index": code.index, "fingerprint": code.fingerprint})
 

@@ -53,7 +53,7 @@ class Code:
     :param fingerprint: the first 16 hex digits of its SHA-256, by which control calls name it.
     :param element: key of the element it was made for; None for a code that this vendor never gave out.
     :param client_id: the app it is bound to, or None for any.
-    :param callback_url: the redirect address it is bound to, or None for any.
+    :param oauth_callback_url: the redirect address it is bound to, or None for any.
     :param scope: what the person allowed.
     :param expires: on the monotonic clock; None for one that lasts as long as the settings say.
     :param minted: on the monotonic clock.
@@ -66,7 +66,7 @@ class Code:
     fingerprint: str
     element: str | None
     client_id: str | None = None
-    callback_url: str | None = None
+    oauth_callback_url: str | None = None
     scope: str | None = None
     expires: float | None = None
     minted: float = 0.0
@@ -127,7 +127,7 @@ class Vendor:
         self,
         element: Element,
         client_id: str | None = None,
-        callback_url: str | None = None,
+        oauth_callback_url: str | None = None,
         scope: str | None = None,
         lifetime: float | None = None,
     ) -> tuple[str, Code]:
@@ -135,14 +135,14 @@ class Vendor:
 
         :param element: the element it is for.
         :param client_id: the app it is bound to; None binds it to none.
-        :param callback_url: the address it is bound to; None binds it to none.
+        :param oauth_callback_url: the address it is bound to; None binds it to none.
         :param scope: what the person allowed.
         :param lifetime: seconds; None for the sandbox's setting.
         """
         value = base64.urlsafe_b64encode(os.urandom(30)).decode("ascii")
         now = time.monotonic()
         code = self._add(value, element.key)
-        code.client_id, code.callback_url, code.scope = client_id, callback_url, scope
+        code.client_id, code.oauth_callback_url, code.scope = client_id, oauth_callback_url, scope
         code.minted, code.expires = now, None if lifetime is None else now + lifetime
         return value, code
 
@@ -209,7 +209,8 @@ class Vendor:
             return "expired"
         if code.client_id is not None and code.client_id != configuration.get("oauth.api.key"):
             return "client"
-        if code.callback_url is not None and code.callback_url != configuration.get("oauth.callback.url"):
+        bound = code.oauth_callback_url
+        if bound is not None and bound != configuration.get("oauth.callback.url"):
             return "callback"
         return None
 

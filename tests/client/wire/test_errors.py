@@ -32,7 +32,11 @@ REQUEST_ID = "5f3c0a1b2c3d4e5f60718293"
 PASSWORD = 'Vendor/Pass+"word<&>!ä01='
 # Not in a test's own lines, which a traceback shows: from Python 3.13 on all lines of a call.
 WITH_QUERY = "/contacts?where=email='ada@example.com'"
-CONSENT = {"api_key": "k", "api_secret": "App/Secret+Query0001=", "callback_url": "https://app.example/cb"}
+CONSENT = {
+    "api_key": "k",
+    "api_secret": "App/Secret+Query0001=",
+    "oauth_callback_url": "https://app.example/cb",
+}
 
 
 def failure(given: Answer, method: str = "GET", path: str = "/x", **options: Any) -> CloudElementsError:

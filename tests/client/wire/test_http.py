@@ -840,7 +840,7 @@ def test_a_secret_in_a_query_is_in_nobodys_log(all_logs: pytest.LogCaptureFixtur
         there = account(wire.url, max_retries=1)
         try:
             there.client.elements.oauth_url(
-                "sfdc", api_key="client-1", api_secret=secret, callback_url="https://app.example/cb"
+                "sfdc", api_key="client-1", api_secret=secret, oauth_callback_url="https://app.example/cb"
             )
         except CloudElementsError as error:
             assert_hidden(shown(error), secret)

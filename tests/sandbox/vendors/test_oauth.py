@@ -179,14 +179,14 @@ def test_an_expired_code_is_refused_by_the_vendor(api, sandbox):
 def test_a_code_is_bound_to_client_callback_and_element(api, sandbox):
     for code in (
         sandbox.code(client_id="another"),
-        sandbox.code(callback_url="https://another.example/"),
+        sandbox.code(oauth_callback_url="https://another.example/"),
         sandbox.code("sfdc"),
         "never-given-out",
         "rejected-code",
     ):
         answer = api("POST", "/instances", json=api.body("microsoftgraph", providerData={"code": code}))
         assert "AADSTS" in api.refused(answer, 400)["providerMessage"]
-    right = sandbox.code(client_id="client-1", callback_url="https://app.example/cb")
+    right = sandbox.code(client_id="client-1", oauth_callback_url="https://app.example/cb")
     assert api.create("microsoftgraph", providerData={"code": right})["valid"] is True
 
 
