@@ -9,6 +9,10 @@ LINE := 3.3
 LINES := 3.1 3.2 3.3
 # Further arguments for pytest: make unit PYTEST_ARGS="-k retries -x"
 PYTEST_ARGS ?=
+# The parts of the nightly run, or its options: make nightly NIGHTLY_ARGS="explore soak"
+NIGHTLY_ARGS ?=
+# Numbers of faults: make planted PLANTED_ARGS="5 12"
+PLANTED_ARGS ?=
 # Further arguments for the benchmarks: make bench BENCH_ARGS="creates --quick"
 BENCH_ARGS ?=
 
@@ -20,10 +24,13 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 # A harness or a test sets a private folder of its own; this one is for whatever forgets to, so that nothing
 # here ever touches a person's ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/$(VENV)/airflow-home
+# Where it is set, each of the many Python processes that tests start compiles the package anew, and each pytest
+# rewrites the assertions of all tests and of hypothesis anew: more than half of what a collection costs.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test durations unit check lint bench soak up compat wheel clean
+.PHONY: help setup demo test durations unit check lint bench soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,7 +59,7 @@ WHOLE = $(if $(filter-out -p scripts.gate_plugin,$(PYTEST_ARGS)),,whole)
 # Three at a time, since they often wait; the tests of a file stay together, since they share what they start.
 unit: $(READY) ## the quick tests, no Airflow started
 	@mkdir -p reports
-	$(if $(WHOLE),$(BIN)/python -m slipcover -m pytest $(PYTEST_ARGS),$(PYTEST)) -n 3 --dist loadfile -m "not (airflow or processes or browser or slow or nightly or soak)"
+	$(if $(WHOLE),$(BIN)/python -W ignore::RuntimeWarning:slipcover.importer -m slipcover -m pytest $(PYTEST_ARGS),$(PYTEST)) -n 3 --dist loadfile -m "not (airflow or processes or browser or slow or nightly or soak)"
 	$(if $(WHOLE),$(BIN)/python -m scripts.coverage_floor reports/coverage.json)
 
 lint: $(READY)
@@ -68,9 +75,15 @@ bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
 .venvs/bench/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --extra bench
 
-soak: $(READY) ## the full figures, minutes long
-	$(PYTEST) -m soak
-	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile explore -m hypothesis
+OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
+nightly: $(READY) $(OLDER_READY) ## everything that is too long for the gate, hours; ends with one line of figures
+	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
+
+soak: $(READY) ## of that the full figures and other examples, on the newest line
+	PYTEST_ADDOPTS="$(PYTEST_ARGS)" $(BIN)/python -m scripts.nightly explore soak
+
+planted: $(READY) $(OLDER_READY) ## twelve faults, planted one at a time in a copy: the gate finds each
+	$(BIN)/python -m scripts.planted $(PLANTED_ARGS)
 
 up: $(READY) ## a real Airflow with the sandbox and the examples to click through; Ctrl-C stops all
 	$(BIN)/python -m scripts.up

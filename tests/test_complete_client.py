@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient, InstanceSpec
+from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
+from airflow_provider_cloudelements.provisioning import InstanceSpec
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.package import modules
 from tests.support.patience import wait_for
@@ -54,10 +55,6 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
             element=SPEC.element, name=SPEC.name, configuration=SPEC.configuration
         ),
         {"POST /instances"},
-    ),
-    "InstancesApi.ensure": (
-        lambda on: on.client.instances.ensure(SPEC),
-        {"GET /instances", "POST /instances", f"GET {ONE}"},
     ),
     "InstancesApi.get": (lambda on: on.client.instances.get(on.instance), {f"GET {ONE}"}),
     "InstancesApi.peek": (lambda on: on.client.instances.peek(on.instance), {f"GET {ONE}"}),

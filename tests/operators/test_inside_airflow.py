@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -27,14 +26,8 @@ SECRETS = {
 
 
 @pytest.fixture(scope="module")
-def dags():
-    from airflow.utils.db import initdb
-
-    initdb()
-    spec = importlib.util.spec_from_file_location("heart_dags", FOLDER / "heart_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def dags(load_dags):
+    return load_dags(FOLDER / "heart_dags.py")
 
 
 @pytest.fixture
@@ -249,7 +242,7 @@ def test_what_changes_an_instance_maps_over_what_the_create_returned(run, sandbo
 
 @pytest.mark.parametrize("when", ["after", "before"])
 def test_a_code_is_sent_once_over_the_tries_of_a_log_in(when, run, sandbox, person):
-    from airflow_provider_cloudelements.client.identity import marker_tag
+    from airflow_provider_cloudelements.client.tags import marker_tag
 
     instance_id = person.make("code", "By hand", tags=[marker_tag("microsoftgraph/By hand")])
     person.disable(instance_id)
