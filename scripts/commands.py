@@ -77,6 +77,8 @@ def run(
         if code is None:
             _end(process)
     reader.join(5.0)  # what it left behind may hold the pipe open
+    if process.stdout is not None and not reader.is_alive():
+        process.stdout.close()
     return Done(code, "".join(lines), time.monotonic() - began)
 
 
