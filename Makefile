@@ -24,6 +24,9 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 # A harness or a test sets a private folder of its own; this one is for whatever forgets to, so that nothing
 # here ever touches a person's ~/airflow.
 export AIRFLOW_HOME := $(CURDIR)/$(VENV)/airflow-home
+# Where it is set, each of the many Python processes that tests start compiles the package anew, and each pytest
+# rewrites the assertions of all tests and of hypothesis anew: more than half of what a collection costs.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help

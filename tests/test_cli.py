@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 
 import pytest
 from airflow.sdk import Connection
@@ -62,19 +60,18 @@ def test_the_provider_names_the_command():
 
 
 @pytest.mark.slow
-def test_every_airflow_command_loads_the_module_and_it_loads_next_to_nothing():
-    program = """
+def test_every_airflow_command_loads_the_module_and_it_loads_next_to_nothing(with_airflow_sdk):
+    printed = with_airflow_sdk.run("""
 import sys, airflow.sdk.exceptions
 before = set(sys.modules)
 import airflow_provider_cloudelements.cli
 print(*sorted(set(sys.modules) - before))
-"""
-    done = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True)
-    loaded = {each for each in done.stdout.split() if each.startswith("airflow_provider_cloudelements")}
+""")
+    loaded = {each for each in printed.split() if each.startswith("airflow_provider_cloudelements")}
     # The package itself may be there already: Airflow looks for the metadata of providers.
     assert loaded - {"airflow_provider_cloudelements"} == {
         f"airflow_provider_cloudelements.{each}" for each in ("cli", "compat", "exceptions", "webhooks")
     }
     assert not {
-        each for each in done.stdout.split() if each.split(".")[0] in {"requests", "pendulum", "sqlalchemy"}
+        each for each in printed.split() if each.split(".")[0] in {"requests", "pendulum", "sqlalchemy"}
     }

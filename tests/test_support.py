@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk.log import mask_secret, redact
 
 from tests.support.imports import Imports, is_part_of
 from tests.support.package import ROOT
@@ -82,3 +83,11 @@ def test_what_is_shared_or_lies_beside_it_is_let_through(tmp_path, path, text):
     file.parent.mkdir(parents=True)
     file.write_text(text)
     assert list(imports_between_tests(tmp_path)) == []
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_what_a_test_masks_is_masked_in_that_test_alone(turn):
+    secret = "Us3r/Of+One/Test+Alone="
+    assert redact(secret) == secret, turn
+    mask_secret(secret)
+    assert redact(secret) == "***"

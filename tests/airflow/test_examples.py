@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from tests.support.platform import EVENTS, WAYS, Person, peoples_tags
@@ -75,8 +73,8 @@ def test_there_is_an_example_for_each_way_in():
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_parses_without_connections_network_and_the_client(name):
-    code = f"""
+def test_an_example_parses_without_connections_network_and_the_client(with_airflow_sdk, name):
+    with_airflow_sdk.run(f"""
 import socket, sys
 def refuse(*args, **kwargs):
     raise AssertionError("a DAG file went to the network")
@@ -92,8 +90,7 @@ if "airflow.providers.standard.operators.hitl" in sys.modules:
 if "airflow_provider_cloudelements.assets" in sys.modules:
     heavy -= {{"airflow.triggers.base"}}  # an asset's watcher is a trigger
 assert not heavy, heavy
-"""
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+""")
 
 
 def test_microsoft_graph_from_consent_to_delete(sandbox, run):

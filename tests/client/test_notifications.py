@@ -18,7 +18,7 @@ from tests.support.wire import USER
 
 EVENT_ID = "AWVX9OTIhdQRdI1F7Q7v"
 
-# The form of the real payloads (dossier 6.3: UC).
+# The form of the real payloads (facts F247, F248).
 CHANGE = {
     "date": "2018-08-20T15:29:59Z",
     "elementKey": "sfdc",
@@ -84,7 +84,7 @@ READ = Notification(
 
 
 def listed(**changes: Any) -> dict[str, Any]:
-    """Return an event as ``GET /instances/events`` has it (dossier 6.6); a change to MISSING takes away."""
+    """Return an event as ``GET /instances/events`` has it (fact F282); a change to MISSING takes away."""
     row = {
         "eventId": EVENT_ID,
         "elementInstanceId": 20931,
@@ -118,6 +118,10 @@ def deep(levels: int = 100_000, of: Any = None) -> Any:
     for _ in range(levels):
         of = [of]
     return of
+
+
+#: Made once: it takes a while, and parameters are kept from the collection to the end.
+DEEP = deep()
 
 
 def test_a_real_notification_is_read_whole() -> None:
@@ -251,8 +255,8 @@ def test_a_listed_event_is_read_whole() -> None:
             [[[[ENVELOPE]]]],
             ENVELOPE,
             "[" * 100_000,
-            deep(),
-            {"message": deep()},
+            DEEP,
+            {"message": DEEP},
         ],
     ],
     ids=lambda told: repr(told)[:12] if isinstance(told, str) else type(told).__name__,
@@ -289,7 +293,7 @@ def test_an_event_of_several_instances_names_them_all() -> None:
         ({"a": [1, None]}, '{"a":[1,null]}'),
         ([], "[]"),
         (5, "5"),
-        (deep(), None),
+        (DEEP, None),
         ("[" * 1_000_000, "[" * 1_000_000),
         ({1, 2}, None),
     ],

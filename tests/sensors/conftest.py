@@ -34,8 +34,8 @@ def wire(sandbox) -> Wire:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Shorten the hub's pauses."""
-    monkeypatch.setattr(hub, "FLOOR", 0.05)
-    monkeypatch.setattr(hub, "GATHER", 0.05)
+    monkeypatch.setattr(hub, "FLOOR", 0.02)
+    monkeypatch.setattr(hub, "GATHER", 0.02)
 
 
 @pytest.fixture

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import datetime
 import json
-import subprocess
-import sys
 
 import pendulum
 import pytest
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
 )
+from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
 from tests.support.context import FakeTi, context_of
-from tests.support.package import HEAVY, PACKAGE, ROOT
+from tests.support.package import HEAVY, PACKAGE
 from tests.support.platform import EVENTS, WAYS
 from tests.support.triggers import VARIABLE, event_of
 
@@ -281,7 +279,7 @@ def test_a_wrong_argument_is_told_when_the_file_is_read(wrong):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", ["sensors.events", "assets"])
-def test_importing_it_loads_nothing_heavy(module):
+def test_importing_it_loads_nothing_heavy(with_airflow_sdk, module):
     heavy = [one for one in HEAVY if one != "httpx"]
     program = f"""
 import sys, airflow.sdk
@@ -290,7 +288,4 @@ import {PACKAGE}.{module}
 loaded = set(sys.modules) - before
 print(*sorted(name for name in loaded for heavy in {heavy!r} if (name + ".").startswith(heavy + ".")))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    assert done.stdout.split() == []
+    assert with_airflow_sdk.run(program).split() == []

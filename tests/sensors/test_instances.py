@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
-import subprocess
-import sys
 
 import pytest
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
@@ -24,7 +22,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
 from tests.support.context import FakeTi, context_of
-from tests.support.package import HEAVY, PACKAGE, ROOT
+from tests.support.package import HEAVY, PACKAGE
 from tests.support.triggers import VARIABLE, event_of
 
 try:
@@ -396,7 +394,7 @@ def test_whether_it_defers_is_airflow_s_setting_by_default(monkeypatch):
 
 
 @pytest.mark.slow
-def test_importing_the_sensors_loads_nothing_heavy():
+def test_importing_the_sensors_loads_nothing_heavy(with_airflow_sdk):
     heavy = [one for one in HEAVY if one != "httpx"]
     program = f"""
 import sys, airflow.sdk
@@ -405,7 +403,4 @@ import {PACKAGE}.sensors.instances
 loaded = set(sys.modules) - before
 print(*sorted(name for name in loaded for heavy in {heavy!r} if (name + ".").startswith(heavy + ".")))
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
-    )
-    assert done.stdout.split() == []
+    assert with_airflow_sdk.run(program).split() == []

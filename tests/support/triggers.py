@@ -19,7 +19,7 @@ VARIABLE = "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT"
 
 
 def trigger_of(
-    until: str = "exists", poll_interval: float = 0.1, **target: Any
+    until: str = "exists", poll_interval: float = 0.05, **target: Any
 ) -> CloudElementsInstanceTrigger:
     """Return a trigger that waits for an instance: by id, or by a tag."""
     named = {"name": str(target), **target}
@@ -41,6 +41,19 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110  nothing tells when
             await asyncio.sleep(0.01)
+
+
+def put_forward(seconds: float) -> None:
+    """Put the loop's clock forward: what is due within this time is due now."""
+    loop = asyncio.get_running_loop()
+    shown = loop.time
+    loop.time = lambda: shown() + seconds  # type: ignore[method-assign]
+
+
+async def between_ticks() -> None:
+    """Wait until no poll of this loop is in the midst of a tick."""
+    polls = hub.current_hub()._polls
+    await until(lambda: all(each._ended > each._began for each in polls.values()))
 
 
 @contextlib.asynccontextmanager

@@ -17,8 +17,8 @@ import pendulum
 import pytest
 
 from airflow_provider_cloudelements.assets import cloudelements_event_asset
-from airflow_provider_cloudelements.client import event_reading
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
+from airflow_provider_cloudelements.events import reading as event_reading
+from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.triggers import event_wait, events
 from airflow_provider_cloudelements.triggers.events import (
@@ -96,14 +96,14 @@ def watched(person, way="basic", **body):
     return person.make(way, configuration={**WAYS[way][1], **EVENTS}, **body)
 
 
-def watcher(store=None, poll_interval=0.1, name="a watcher", start="earliest", **arguments):
+def watcher(store=None, poll_interval=0.05, name="a watcher", start="earliest", **arguments):
     trigger = CloudElementsEventTrigger(name=name, start=start, **{"tag": "shop", **arguments})
     trigger.poll_interval = poll_interval
     trigger.asset_state_store = store
     return trigger
 
 
-def sensor(cursor="earliest", poll_interval=0.1, **arguments):
+def sensor(cursor="earliest", poll_interval=0.05, **arguments):
     given = {"min_events": 1, "max_events": 1000, "max_bytes": 65_536, "tag": "shop", **arguments}
     if "instance_id" in arguments:
         given["tag"] = None
@@ -151,8 +151,8 @@ async def test_two_hundred_who_wait_are_one_stream_of_polls(sandbox, person, wir
         assert set(wire.calls()[before:]) == {LIST}
         assert polls() == 1
         began, calls = time.monotonic(), len(wire.calls())
-        await asyncio.sleep(1)
-        assert len(wire.calls()) - calls <= (time.monotonic() - began) / 0.1 + 2
+        await until(lambda: len(wire.calls()) >= calls + 8)
+        assert len(wire.calls()) - calls <= (time.monotonic() - began) / 0.05 + 2
         made = [sandbox.emit(number)[0] for number in numbers]
         found = await asyncio.gather(*tasks)
         await until(lambda: all(got))
@@ -360,16 +360,16 @@ async def test_what_airflow_could_not_carry_ends_neither_watcher_nor_triggerer(s
 async def test_others_do_not_make_it_tell_more_often_than_it_shall(sandbox, person, monkeypatch):
     number = watched(person, tags=["shop"])
     moments = []
-    async with collecting(watcher(poll_interval=0.8), watcher(name="hasty")) as (got, _):
+    async with collecting(watcher(poll_interval=0.4), watcher(name="hasty")) as (got, _):
         while len(got[1]) < 8:
             sandbox.emit(number)
             count = len(got[0])
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.08)
             if len(got[0]) > count:
                 moments.append(time.monotonic())
         await until(lambda: set(ids(got[0])) == set(ids(got[1])))
     assert len(got[0]) < len(got[1])
-    assert all(later - earlier > 0.6 for earlier, later in itertools.pairwise(moments))
+    assert all(later - earlier > 0.3 for earlier, later in itertools.pairwise(moments))
 
 
 @pytest.mark.parametrize("kind", [Store, OlderStore])
@@ -404,7 +404,7 @@ async def test_what_was_told_just_now_is_told_again_after_a_restart(sandbox, per
         assert ids(got[0]) == [made]
 
 
-async def test_without_a_store_it_begins_at_its_start_again(sandbox, person, trigger_log):
+async def test_without_a_store_it_begins_at_its_start_again(sandbox, person, wire, trigger_log):
     number = watched(person, tags=["shop"])
     made = sandbox.emit(number)
     shared = Store()
@@ -413,7 +413,8 @@ async def test_without_a_store_it_begins_at_its_start_again(sandbox, person, tri
         for _ in range(2):
             async with collecting(watcher(store)) as (got, _):
                 await until(lambda got=got: got[0])
-                await asyncio.sleep(0.5)
+                seen = wire.calls().count(LIST)
+                await until(lambda seen=seen: wire.calls().count(LIST) >= seen + 5)
             assert ids(got[0]) == made
     warnings = [each for each in trigger_log.records if each.levelname == "WARNING"]
     assert len(warnings) == 2
@@ -454,7 +455,7 @@ async def test_it_gives_up_loudly_after_some_failures_and_not_at_once(sandbox, m
     async with collecting(watcher()) as (_, (task,)):
         with pytest.raises(Exception, match="cloudelements_default"):
             await task
-    assert time.monotonic() - began >= 5 * 0.1
+    assert time.monotonic() - began >= 5 * 0.05
     warnings = [each for each in trigger_log.records if each.levelname == "WARNING"]
     assert len(warnings) == events.FAILURES - 1
     assert polls() == 0
