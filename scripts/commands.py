@@ -78,8 +78,6 @@ def run(
         if code is None:
             _end(process)
     reader.join(5.0)  # what it left behind may hold the pipe open
-    if process.stdout is not None and not reader.is_alive():
-        process.stdout.close()
     return Done(code, "".join(lines), time.monotonic() - began)
 
 
@@ -94,10 +92,13 @@ def _hear_ctrl_c() -> None:
 
 
 def _read(process: subprocess.Popen[str], lines: list[str], show: bool) -> None:
-    for line in process.stdout or ():
-        lines.append(line)
-        if show:
-            print(line, end="", flush=True)
+    if process.stdout is None:
+        return
+    with process.stdout as written:
+        for line in written:
+            lines.append(line)
+            if show:
+                print(line, end="", flush=True)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -275,7 +275,7 @@ class _Runner:
         file = self.reports / f"lane-{len(self.outcomes) + len(self.running)}-{lane.line}.json"
         arguments = [*self.arguments, *(test.id for test in lane.tests)]
         # Warnings are errors in the unit tests; which ones Airflow's own processes give is not known yet.
-        options = ("-v", "--durations=0", "-W", "default")
+        options = ("-v", "--durations=0", "-Wdefault")
         command, environment = _pytest(lane.line, file, *options, *arguments)
         with file.with_suffix(".txt").open("wb") as output:
             process = subprocess.Popen(
