@@ -64,6 +64,7 @@ def run(
         text=True,
         errors="replace",
         start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
     )
     lines: list[str] = []
     reader = threading.Thread(target=_read, args=(process, lines, show), daemon=True)
@@ -80,11 +81,24 @@ def run(
     return Done(code, "".join(lines), time.monotonic() - began)
 
 
+def _hear_ctrl_c() -> None:
+    """
+    Let a new process be interrupted, and all that it starts.
+
+    A shell that runs us in its background has us ignore Ctrl-C, and who is started inherits it: neither the
+    end of a command that takes too long nor a test that presses Ctrl-C would come.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def _read(process: subprocess.Popen[str], lines: list[str], show: bool) -> None:
-    for line in process.stdout or ():
-        lines.append(line)
-        if show:
-            print(line, end="", flush=True)
+    if process.stdout is None:
+        return
+    with process.stdout as written:
+        for line in written:
+            lines.append(line)
+            if show:
+                print(line, end="", flush=True)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
@@ -37,6 +37,10 @@ class Target:
     tag: str | None = None
     of_key: bool = False
     element: str | None = None
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments to make it again, as JSON."""
+        return asdict(self)
 
     @classmethod
     def of(

@@ -56,6 +56,10 @@ class EventLimits:
             require_count(name, value, least)
         return cls(max_events, max_bytes, max_pages)
 
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments to make them again."""
+        return {"max_events": self.rows, "max_bytes": self.size, "max_pages": self.pages}
+
 
 def require_count(name: str, value: Any, least: int = 1) -> int:
     """Check an argument that is a whole number.

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.keys import REFRESH_TOKEN
-from airflow_provider_cloudelements.operators._parts.arguments import (
-    NOT_GIVEN,
-    given_configuration,
-    given_login,
-    tag_list,
-)
+from airflow_provider_cloudelements.operators._parts.arguments import InstanceArguments, tag_list
 from airflow_provider_cloudelements.operators._parts.base import mask_given, require_bool, require_seconds
 from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
@@ -101,12 +96,7 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
         """Write what differs."""
         inherited = connection_values(self.element_conn_id, instance)
         inherited.pop(REFRESH_TOKEN, None)
-        given = given_configuration(
-            self.secret("configuration"),
-            self.secret("event_configuration"),
-            self.events_enabled,
-            self.event_callback_url or NOT_GIVEN,
-        )
+        given = InstanceArguments.of(self).given_configuration()
         mask_given(given)
         change = Change(
             name=self.instance_name,
@@ -188,13 +178,12 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
                 "A ping needs the User and Organization secrets, and the connection has a raw authorization "
                 "header. Use the secrets, or say verify=False."
             )
-        login = given_login(
-            self.secret("authorization_code"), self.authorization_state, self.secret("provider_data")
-        )
+        arguments = InstanceArguments.of(self)
+        login = arguments.given_login()
         inherited = connection_values(self.element_conn_id, instance)
         if login:
             inherited.pop(REFRESH_TOKEN, None)
-        given = given_configuration(self.secret("configuration"))
+        given = arguments.given_configuration()
         mask_given(given, login)
         credentials = {key: value for key, value in inherited.items() if not key.startswith("event.")}
         return reauthenticate(

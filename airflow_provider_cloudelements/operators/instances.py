@@ -22,7 +22,11 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
-from airflow_provider_cloudelements.operators._parts.arguments import NOT_GIVEN, default_key, instance_spec
+from airflow_provider_cloudelements.operators._parts.arguments import (
+    NOT_GIVEN,
+    InstanceArguments,
+    default_key,
+)
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     mask_given,
@@ -193,22 +197,8 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         credentials = (
             CloudElementsElementHook(self.element_conn_id).get_conn() if self.element_conn_id else None
         )
-        spec = instance_spec(
-            self.hook.settings,
-            credentials,
-            element=self.element,
-            name=self.instance_name,
-            key=self.instance_key,
-            configuration=self.secret("configuration"),
-            authorization_code=self.secret("authorization_code"),
-            authorization_state=self.authorization_state,
-            provider_data=self.secret("provider_data"),
-            events_enabled=self.events_enabled,
-            event_callback_url=self.event_callback_url,
-            event_configuration=self.secret("event_configuration"),
-            tags=self.tags,
-            origin=_origin(context) if self.if_exists == "fail" or self.delete_on_failure else None,
-        )
+        origin = _origin(context) if self.if_exists == "fail" or self.delete_on_failure else None
+        spec = InstanceArguments.of(self).spec(self.hook.settings, credentials, origin=origin)
         mask_given(spec.configuration, spec.provider_data)
         return spec
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +109,7 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
             cloudelements_conn_id=self.cloudelements_conn_id,
             until=self.until,
             poll_interval=interval,
-            **dataclasses.asdict(self._target()),
+            **self._target().as_arguments(),
         )
 
     def found(self, context: Context, value: Any) -> Any:

@@ -16,6 +16,7 @@ from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventBatch, EventLimits, EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
+from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger
 from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventWaiter, next_events
 from airflow_provider_cloudelements.triggers.hub import current_hub
 from airflow_provider_cloudelements.triggers.instances import error_event
@@ -37,7 +38,7 @@ LONGEST_NAME = 200
 FAILURES = 5
 
 
-class _EventTrigger:
+class _EventTrigger(SerializedTrigger):
     """What both triggers do alike: their query, and their place in the poll hub."""
 
     _waiter: EventWaiter | None = None
@@ -72,6 +73,16 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
     :param query: What :meth:`EventQuery.of` takes.
     """
 
+    stored = (
+        "cloudelements_conn_id",
+        "cursor",
+        "min_events",
+        "limits",
+        "include_raw",
+        "poll_interval",
+        "query",
+    )
+
     def __init__(
         self,
         *,
@@ -93,23 +104,6 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
         self.include_raw = include_raw
         self.poll_interval = poll_interval
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return where the class is, and the arguments to make it again."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "cloudelements_conn_id": self.cloudelements_conn_id,
-                "cursor": self.cursor.as_json(),
-                "min_events": self.min_events,
-                "max_events": self.limits.rows,
-                "max_bytes": self.limits.size,
-                "max_pages": self.limits.pages,
-                "include_raw": self.include_raw,
-                "poll_interval": self.poll_interval,
-                **self.query.as_arguments(),
-            },
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
@@ -177,6 +171,8 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
     :param query: What :meth:`EventQuery.of` takes.
     """
 
+    stored = ("name", "cloudelements_conn_id", "start", "poll_interval", "limits", "include_raw", "query")
+
     def __init__(
         self,
         *,
@@ -205,23 +201,6 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
         self.poll_interval = poll_interval
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
         self.query = EventQuery.of(**query)
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return where the class is, and the arguments to make it again."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "name": self.name,
-                "cloudelements_conn_id": self.cloudelements_conn_id,
-                "start": self.start,
-                "poll_interval": self.poll_interval,
-                "max_events": self.limits.rows,
-                "max_bytes": self.limits.size,
-                "max_pages": self.limits.pages,
-                "include_raw": self.include_raw,
-                **self.query.as_arguments(),
-            },
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch for ever: yield what comes, or raise in the end."""

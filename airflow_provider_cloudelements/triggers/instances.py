@@ -24,6 +24,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, Session
+from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger
 from airflow_provider_cloudelements.triggers.hub import Answer, Kind, Waiter, current_hub
 
 log = logging.getLogger(__name__)
@@ -220,7 +221,7 @@ class _Listed(InstancesApi):
                 yield instance
 
 
-class CloudElementsInstanceTrigger(BaseTrigger):
+class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
     """Waits until an element instance is there, or works, and tells it in one event.
 
     The event is ``{"status": "success", "instance": {...}}`` with what the sensor returns: no token and no
@@ -240,6 +241,8 @@ class CloudElementsInstanceTrigger(BaseTrigger):
     :param poll_interval: Seconds between two looks, at least 1. Default: 10.
     """
 
+    stored = ("cloudelements_conn_id", "target", "until", "poll_interval")
+
     def __init__(
         self,
         *,
@@ -258,23 +261,6 @@ class CloudElementsInstanceTrigger(BaseTrigger):
         self.until = until
         self.poll_interval = poll_interval
         self._waiter: _InstanceWaiter | None = None
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return where the class is, and the arguments to make it again."""
-        target = self.target
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "cloudelements_conn_id": self.cloudelements_conn_id,
-                "name": target.name,
-                "instance_id": target.instance_id,
-                "tag": target.tag,
-                "of_key": target.of_key,
-                "element": target.element,
-                "until": self.until,
-                "poll_interval": self.poll_interval,
-            },
-        )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""

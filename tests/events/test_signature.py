@@ -98,7 +98,7 @@ SPELLINGS = (
 )
 
 
-@pytest.mark.parametrize(("signed", "sent"), itertools.permutations(SPELLINGS, 2))
+@pytest.mark.parametrize(("signed", "sent"), list(itertools.permutations(SPELLINGS, 2)))
 def test_parsed_and_written_again_is_another_body(signed: bytes, sent: bytes) -> None:
     assert json.loads(signed) == json.loads(sent)
     verify(signed, sign(signed, KEY), KEY)

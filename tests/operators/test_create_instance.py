@@ -560,7 +560,7 @@ def test_a_lost_code_ends_in_one_clear_error_and_is_not_sent_again(with_store, s
     sandbox.clear_faults()
     for number in (2, 3):
         with pytest.raises(AirflowFailException, match="may have sent this authorization code already"):
-            graph(code).execute(context_of(FakeTi(try_number=number), store))
+            graph(code, settle_time=0.5).execute(context_of(FakeTi(try_number=number), store))
     assert (presented(sandbox), sandbox.instances()) == ([1], [])
 
 

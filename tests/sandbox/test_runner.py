@@ -102,6 +102,8 @@ def test_it_ends_although_a_call_still_waits():
     assert len(failures) == 1
 
 
+# From Python 3.12 on: threads and a fork together are what is tried here.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.parametrize("process", [False, True])
 def test_a_forked_child_neither_ends_it_nor_keeps_connections_alive(process):
     with Sandbox(process=process) as sandbox:

@@ -27,6 +27,16 @@ def test_unless_asked_nothing_is_shown(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_it_hears_ctrl_c_though_we_do_not(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        program = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+        assert run([sys.executable, "-c", program], cwd=tmp_path, patience=30).text == "True\n"
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("deaf", [False, True])
 def test_one_that_takes_too_long_is_ended_with_what_it_started(deaf, tmp_path, monkeypatch):
     monkeypatch.setattr(commands, "CLEANING_UP", 0.5)

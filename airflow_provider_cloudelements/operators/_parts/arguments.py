@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import configuration_text
@@ -10,6 +11,7 @@ from airflow_provider_cloudelements.client.tags import full_key
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.operators._parts.consent import read_consent
 from airflow_provider_cloudelements.provisioning.difference import plain_text
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
@@ -23,82 +25,124 @@ def default_key(element: str, name: str) -> str:
     return f"{element}/{name}"
 
 
-def instance_spec(
-    settings: ConnectionSettings,
-    credentials: ElementSettings | None,
-    *,
-    element: str | None,
-    name: str,
-    key: str | None,
-    configuration: Any,
-    authorization_code: Any,
-    authorization_state: Any,
-    provider_data: Any,
-    events_enabled: bool | None,
-    event_callback_url: str | None,
-    event_configuration: Any,
-    tags: Any,
-    origin: str | None,
-) -> InstanceSpec:
-    """Build the instance that an operator's rendered arguments ask for.
+@dataclass(frozen=True, kw_only=True)
+class InstanceArguments:
+    """What a DAG says of an instance, rendered: all of it to the create operator, some of it to others.
 
-    An argument goes before ``configuration``, and that before the element connection. Two different values
-    of one key within the DAG are an error.
+    The names are the operators' own. Each check of them is here, and what is built from them.
 
-    :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. Names
-        them, never their values.
+    :param element: Key of the element.
+    :param instance_name: Name of the instance.
+    :param instance_key: What makes it the same instance next time, without the connection's namespace.
+    :param authorization_code: The code of a consent, or the whole address that a vendor sent the person to.
+    :param authorization_state: The state that the consent link was made with.
+    :param provider_data: Further values that the vendor's redirect brought.
+    :param configuration: Configuration keys and values, by the API's names.
+    :param events_enabled: Whether events are on; ``None``: not given.
+    :param event_callback_url: Where events are delivered; ``None`` says that none is given on purpose.
+    :param event_configuration: Further ``event.*`` keys.
+    :param tags: Tags that the instance shall have.
     """
-    element = chosen_element(element, credentials)
-    # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
-    if not isinstance(name, str) or not plain_text(name):
-        raise CloudElementsValidationError("instance_name is empty.")
-    if key is not None and not key.strip():
-        raise CloudElementsValidationError(
-            "instance_key is empty. Leave it out, or see what its template is made from."
+
+    element: Any = None
+    instance_name: Any = None
+    instance_key: Any = None
+    authorization_code: Any = field(default=None, repr=False)
+    authorization_state: Any = field(default=None, repr=False)
+    provider_data: Any = field(default=None, repr=False)
+    configuration: Any = field(default=None, repr=False)
+    events_enabled: bool | None = None
+    event_callback_url: Any = NOT_GIVEN
+    event_configuration: Any = field(default=None, repr=False)
+    tags: Any = None
+
+    @classmethod
+    def of(cls, operator: CloudElementsBaseOperator) -> InstanceArguments:
+        """Read those that an operator has, its secrets included.
+
+        :param operator: An operator with rendered fields. What it has no argument for counts as not given.
+        """
+        names = [each.name for each in fields(cls) if each.name in vars(operator)]
+        return cls(**{name: operator.secret(name) for name in names})
+
+    def spec(
+        self,
+        settings: ConnectionSettings,
+        credentials: ElementSettings | None,
+        *,
+        origin: str | None = None,
+    ) -> InstanceSpec:
+        """Build the instance that they ask for.
+
+        An argument goes before ``configuration``, and that before the element connection. Two different
+        values of one key within the DAG are an error.
+
+        :param settings: The connection, whose namespace goes before the key.
+        :param credentials: The element connection, if there is one.
+        :param origin: Who asks, the same in each try.
+        :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. Names
+            them, never their values.
+        """
+        element = chosen_element(self.element, credentials)
+        name = self._checked_name()
+        if self.instance_key is not None and not self.instance_key.strip():
+            raise CloudElementsValidationError(
+                "instance_key is empty. Leave it out, or see what its template is made from."
+            )
+        wanted = self.given_configuration()
+        login = self.given_login()
+        if login and wanted.get(REFRESH_TOKEN):
+            raise CloudElementsValidationError(
+                f"Both an authorization code and {REFRESH_TOKEN!r} are given; one of them makes an instance."
+            )
+        inherited = dict(credentials.configuration) if credentials is not None else {}
+        if login:
+            inherited.pop(REFRESH_TOKEN, None)
+        if self.event_callback_url is None:
+            inherited.pop(EVENT_CALLBACK_URL, None)
+        wanted = {EVENTS_ENABLED: True, **inherited, **wanted}
+        _check_events(wanted, self.event_callback_url)
+        return InstanceSpec(
+            element=element,
+            name=name,
+            key=full_key(settings, self.instance_key or default_key(element, name)),
+            configuration=wanted,
+            provider_data=login,
+            external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
+            tags=tag_list("tags", self.tags),
+            origin=origin,
         )
-    wanted = given_configuration(configuration, event_configuration, events_enabled, event_callback_url)
-    login = given_login(authorization_code, authorization_state, provider_data)
-    if login and wanted.get(REFRESH_TOKEN):
-        raise CloudElementsValidationError(
-            f"Both an authorization code and {REFRESH_TOKEN!r} are given; one of them makes an instance."
-        )
-    inherited = dict(credentials.configuration) if credentials is not None else {}
-    if login:
-        inherited.pop(REFRESH_TOKEN, None)
-    if event_callback_url is None:
-        inherited.pop(EVENT_CALLBACK_URL, None)
-    wanted = {EVENTS_ENABLED: True, **inherited, **wanted}
-    _check_events(wanted, event_callback_url)
-    return InstanceSpec(
-        element=element,
-        name=name.strip(),
-        key=full_key(settings, key or default_key(element, name.strip())),
-        configuration=wanted,
-        provider_data=login,
-        external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
-        tags=tag_list("tags", tags),
-        origin=origin,
-    )
 
+    def given_configuration(self) -> dict[str, Any]:
+        """Return what they say of the configuration, by the API's keys.
 
-def given_configuration(
-    configuration: Any,
-    event_configuration: Any = None,
-    events_enabled: bool | None = None,
-    event_callback_url: str | None = NOT_GIVEN,
-) -> dict[str, Any]:
-    """Return what arguments say of the configuration, by the API's keys.
+        :raises CloudElementsValidationError: They are malformed, or two of them differ.
+        """
+        wanted = _object("configuration", self.configuration)
+        _add(wanted, "event_configuration", _event_keys(self.event_configuration))
+        if self.events_enabled is not None:
+            _add(wanted, "events_enabled", {EVENTS_ENABLED: self.events_enabled})
+        if self.event_callback_url:
+            _add(wanted, "event_callback_url", {EVENT_CALLBACK_URL: self.event_callback_url})
+        _check_address(wanted.get(EVENT_CALLBACK_URL))
+        return wanted
 
-    :raises CloudElementsValidationError: They are malformed, or two of them differ.
-    """
-    wanted = _object("configuration", configuration)
-    _add(wanted, "event_configuration", _event_keys(event_configuration))
-    if events_enabled is not None:
-        _add(wanted, "events_enabled", {EVENTS_ENABLED: events_enabled})
-    if event_callback_url:
-        _add(wanted, "event_callback_url", {EVENT_CALLBACK_URL: event_callback_url})
-    _check_address(wanted.get(EVENT_CALLBACK_URL))
-    return wanted
+    def given_login(self) -> dict[str, Any]:
+        """Return what a vendor's login gave, as the API's ``providerData``.
+
+        :raises CloudElementsValidationError: It is malformed, or the code is another consent's.
+        """
+        login = _object("provider_data", self.provider_data)
+        code = read_consent(self.authorization_code, self.authorization_state or None)
+        if code is not None:
+            _add(login, "authorization_code", {"code": code}, where="provider_data")
+        return login
+
+    def _checked_name(self) -> str:
+        # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
+        if not isinstance(self.instance_name, str) or not plain_text(self.instance_name):
+            raise CloudElementsValidationError("instance_name is empty.")
+        return self.instance_name.strip()
 
 
 def _check_address(url: Any) -> None:
@@ -106,17 +150,6 @@ def _check_address(url: Any) -> None:
         raise CloudElementsValidationError(
             "event_callback_url must be an absolute address that begins with https:// or http://."
         )
-
-
-def given_login(authorization_code: Any, authorization_state: Any, provider_data: Any) -> dict[str, Any]:
-    """Return what a vendor's login gave, as the API's ``providerData``.
-
-    :raises CloudElementsValidationError: It is malformed, or the code is another consent's.
-    """
-    login = _object("provider_data", provider_data)
-    if (code := read_consent(authorization_code, authorization_state or None)) is not None:
-        _add(login, "authorization_code", {"code": code}, where="provider_data")
-    return login
 
 
 def chosen_element(element: str | None, credentials: ElementSettings | None) -> str:

@@ -1,4 +1,4 @@
-"""Handlers of /organizations, /accounts and /authentication (facts F45, F255)."""
+"""Handlers of /organizations, /accounts and /authentication (facts F11, F12, F258)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox knows of its organization and account. Their fields are the sandbox's own."""
+"""What the sandbox knows of its organization and account. Their fields are made up (choice C4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORGANIZATION = {"id": 11, "name": "Sandbox organization", "active": True}
 
 
 def check_account(number: int | None) -> None:
-    """Refuse another's account (CH:events/analytics.js).
+    """Refuse another's account (fact F45).
 
     :param number: an account's id, or None for what is none.
     """

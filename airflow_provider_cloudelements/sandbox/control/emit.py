@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import http.client
 import json
 import sys
@@ -83,7 +84,8 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:
         return _fail(str(error), USAGE_ERROR)
     try:
-        return _emit(_Sandbox(options.url), emission, options.instance, options.element)
+        with contextlib.closing(_Sandbox(options.url)) as sandbox:
+            return _emit(sandbox, emission, options.instance, options.element)
     except (EmitError, ValueError) as error:
         return _fail(str(error), USAGE_ERROR)
 
@@ -135,6 +137,10 @@ class _Sandbox:
             raise EmitError("--url must be like http://127.0.0.1:8095")
         self.url = f"http://{address.netloc}"
         self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=_SECONDS)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def get(self, path: str) -> Any:
         """Return the answer of a control call."""

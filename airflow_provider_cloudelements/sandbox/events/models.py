@@ -43,7 +43,7 @@ class Event:
     """One event.
 
     :param number: rises with each event.
-    :param id: 20 characters, url-safe (UC).
+    :param id: 20 characters, url-safe (fact F249).
     :param recipients: whose event it is.
     :param polled: whether a poller brought it.
     :param text: the vendor's body.

@@ -99,7 +99,7 @@ def _changes(notification: Notification, payload: Any) -> list[Change]:
 
 
 def message_of(notification: Notification, payload: Any = None) -> Any:
-    """Return what a notification says: of an event the whole raw body, and its own batch of objects.
+    """Return what a notification says: of an event the whole raw body and its own objects (fact F248).
 
     :param notification: the notification.
     :param payload: the event's parsed body, if it is at hand.

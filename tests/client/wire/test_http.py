@@ -258,7 +258,7 @@ def test_a_calls_own_time_out_goes_before_the_connections() -> None:
 
 
 def test_creating_waits_longer_than_other_calls(here: Account, cloudelements_sandbox: Sandbox) -> None:
-    cloudelements_sandbox.add_fault("delay", seconds=1.0, count=None)
+    cloudelements_sandbox.add_fault("delay", seconds=0.6, count=None)
     quick = account(
         cloudelements_sandbox.url,
         user_secret=cloudelements_sandbox.user_secret,
