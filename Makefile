@@ -30,10 +30,10 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test durations unit check lint bench soak nightly planted up compat wheel clean
+.PHONY: help setup demo test durations unit check lint docs-fill bench soak nightly planted up compat wheel clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## the environment in .venv; costs nothing once it is there
 
@@ -66,6 +66,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m scripts.docs --check
+
+docs-fill: $(READY) ## fill the parts of README and docs that the code knows
+	$(BIN)/python -m scripts.docs
 
 check: lint unit ## lint, format, types, import arrows and unit tests: before each commit
 

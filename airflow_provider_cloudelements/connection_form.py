@@ -20,7 +20,7 @@ DAY = 86_400
 class FormField:
     """One field of a connection, for the form and for the parser.
 
-    :param name: Its key in the connection's ``extra``.
+    :param name: Its key in the connection's ``extra``, or the name of one of Airflow's standard fields.
     :param label: What the form calls it.
     :param description: What it is for, shown beside it. Also tells the default.
     :param kind: ``string``, ``secret``, ``word`` (a secret that becomes one word of a header), ``number``,
@@ -59,6 +59,22 @@ class FormField:
         return schema
 
 
+#: Airflow's standard fields of the account's connection, then those of its ``extra``.
+CONNECTION_STANDARD_FIELDS = (
+    FormField(
+        "host",
+        "API host",
+        "The API's host: a name, an origin, or an origin with /elements/api-v2. Without a scheme it is "
+        "https. http is refused for hosts other than this machine, unless Verify TLS is off as well. There "
+        "is no default.",
+    ),
+    FormField(
+        "password",
+        "User secret",
+        "The User secret, alone: neither the word User nor a comma.",
+        kind="word",
+    ),
+)
 CONNECTION_FIELDS = (
     FormField(
         "organization_secret",
@@ -134,6 +150,20 @@ CONNECTION_FIELDS = (
     ),
 )
 
+#: The same of an element's connection.
+ELEMENT_STANDARD_FIELDS = (
+    FormField(
+        "login",
+        "API key or user name",
+        "With oauth2 the app's API key (oauth.api.key), with basic the user name. Airflow shows it in clear.",
+    ),
+    FormField(
+        "password",
+        "API secret or password",
+        "With oauth2 the app's API secret (oauth.api.secret), with basic the password.",
+        kind="secret",
+    ),
+)
 ELEMENT_FIELDS = (
     FormField(
         "element",
@@ -185,14 +215,14 @@ ELEMENT_FIELDS = (
 #: How Airflow's standard fields are used: hidden, renamed, and their placeholders.
 CONNECTION_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "port", "login"],
-    "relabeling": {"host": "API host", "password": "User secret"},
+    "relabeling": {each.name: each.label for each in CONNECTION_STANDARD_FIELDS},
     "placeholders": {
         "host": "https://api.cloud-elements.com or https://api.openconnectors.us2.ext.hana.ondemand.com"
     },
 }
 ELEMENT_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "port", "host"],
-    "relabeling": {"login": "API key or user name", "password": "API secret or password"},
+    "relabeling": {each.name: each.label for each in ELEMENT_STANDARD_FIELDS},
     "placeholders": {},
 }
 

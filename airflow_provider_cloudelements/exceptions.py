@@ -3,6 +3,26 @@
 All are :class:`airflow.exceptions.AirflowException`, so ``soft_fail``, retry policies and ``except
 AirflowException`` see them. None ever carries a secret: the client redacts what the server says before it
 gets here, and the path is kept without its query.
+
+Each with the HTTP status that becomes it, and whether a retry helps:
+
+.. code-block:: text
+
+    CloudElementsError                          other 4xx  helps
+    ├── CloudElementsConnectionError                       cannot help
+    ├── CloudElementsAuthError                  401        cannot help
+    ├── CloudElementsForbiddenError             403        cannot help
+    │   └── CloudElementsInstanceDisabledError  403        cannot help: re-authenticate it
+    ├── CloudElementsNotFoundError              404        cannot help
+    ├── CloudElementsConflictError              409        cannot help
+    ├── CloudElementsRateLimitError             429        helps
+    ├── CloudElementsValidationError            400, 422   helps only where the vendor refused
+    ├── CloudElementsSignatureError                        cannot help
+    ├── CloudElementsServerError                3xx, 5xx   helps
+    ├── CloudElementsTransportError                        helps
+    │   └── CloudElementsTimeoutError                      helps
+    ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
+    └── CloudElementsAmbiguousCreateError                  helps: it looks first, and sends no code again
 """
 
 from __future__ import annotations
@@ -79,13 +99,13 @@ class CloudElementsConnectionError(CloudElementsError):
 
 
 class CloudElementsAuthError(CloudElementsError):
-    """The platform does not accept the User secret, the Organization secret or the element token (401)."""
+    """The platform refuses a secret or the element token; with a provider message the vendor refuses."""
 
     _kind_may_pass = False
 
 
 class CloudElementsForbiddenError(CloudElementsError):
-    """The platform or the vendor forbids the call (403)."""
+    """The platform or the vendor forbids the call."""
 
     _kind_may_pass = False
 
@@ -95,13 +115,13 @@ class CloudElementsInstanceDisabledError(CloudElementsForbiddenError):
 
 
 class CloudElementsNotFoundError(CloudElementsError):
-    """There is no such element, instance or other thing (404)."""
+    """There is no such element, instance or other thing."""
 
     _kind_may_pass = False
 
 
 class CloudElementsConflictError(CloudElementsError):
-    """What exists stands in the way: a 409, or an instance that does not fit what was asked."""
+    """What exists stands in the way, such as an instance that does not fit its key."""
 
     _kind_may_pass = False
 
@@ -118,7 +138,7 @@ class CloudElementsRateLimitError(CloudElementsError):
 
 
 class CloudElementsValidationError(CloudElementsError):
-    """What was asked is not valid: by our own check of an argument, or by the platform's (400).
+    """What was asked is not valid: by our own check of an argument, or by the platform's.
 
     A 400 with a provider message came from the vendor's API, which may accept the same later; any other
     stays wrong however often it is sent.
@@ -140,7 +160,7 @@ class CloudElementsSignatureError(CloudElementsError):
 
 
 class CloudElementsServerError(CloudElementsError):
-    """The platform failed (5xx), or answered something that its API does not describe.
+    """The platform failed, or answered something that its API does not describe.
 
     :param retry_after: Seconds that the answer asked to wait, ``None`` when it named none.
     """

@@ -25,8 +25,12 @@ from airflow.sdk import DAG, Variable, task
 from airflow.timetables.assets import AssetOrTimeSchedule
 from airflow.timetables.trigger import CronTriggerTimetable
 
+# [start: asset]
 from airflow_provider_cloudelements.assets import cloudelements_event_asset
 
+# [end: asset]
+
+# [start: asset]
 #: The moment from which events count, for a watcher that has no saved place.
 START = pendulum.datetime(2026, 1, 1)
 MEETINGS = cloudelements_event_asset(
@@ -35,6 +39,7 @@ MEETINGS = cloudelements_event_asset(
     object_types=["events"],
     start=START,
 )
+# [end: asset]
 #: The variable that holds the time of the last processed asset event.
 CURSOR = "example_events_by_watcher_cursor"
 #: How many asset events the DAG reads at once. Airflow looks up the runs of each, and a task waits five

@@ -26,6 +26,7 @@ with DAG(
         """Work through the run's own instance."""
         return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/deals"))
 
+    # [start: element_instance]
     with element_instance(
         element="pipedrive",
         instance_name="Nightly copy",
@@ -34,3 +35,4 @@ with DAG(
         push_token=False,
     ) as create:
         copy_deals(create.output)
+    # [end: element_instance]

@@ -18,9 +18,11 @@ from airflow.sdk import DAG, Param, Variable, task
 
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
 
+# [start: sensor]
 #: The variable that says behind which event the next run begins.
 CURSOR = "example_wait_for_event_cursor"
 SINCE = f"{{{{ var.value.get('{CURSOR}', none) or dag_run.run_after }}}}"
+# [end: sensor]
 
 with DAG(
     "example_wait_for_event",
@@ -32,6 +34,7 @@ with DAG(
     doc_md=__doc__,
     params={"instance_name": Param("My calendar", type="string", description="Name of the instance")},
 ) as dag:
+    # [start: sensor]
     wait = CloudElementsEventSensor(
         task_id="wait_for_event",
         instance_key="microsoftgraph/{{ params.instance_name }}",
@@ -41,6 +44,7 @@ with DAG(
         poll_interval=5,
         timeout=pendulum.duration(hours=12),
     )
+    # [end: sensor]
 
     @task
     def handle(found: dict) -> list[str]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from types import SimpleNamespace
 
 import pytest
+import requests
 
 from airflow_provider_cloudelements import exceptions
+from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
 from airflow_provider_cloudelements.compat import AirflowException
+from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsAuthError,
@@ -107,3 +112,48 @@ def test_retryable_says_whether_a_later_try_may_succeed(error: CloudElementsErro
 
 def test_a_transport_error_counts_as_sent_unless_proven_otherwise() -> None:
     assert CloudElementsTransportError("x").sent is True
+
+
+def tree_of(text: str | None) -> list[tuple[str, str, str, str]]:
+    """Return the rows that a docstring draws: name, name of the one above, status, what a retry does."""
+    rows, above = [], {}
+    for bars, name, status, retry in re.findall(
+        r"^    ([│├└─ ]*)(CloudElements\w+)  +(?:(\S.*?)  +)?((?:helps|cannot help).*)$",
+        text or "",
+        re.MULTILINE,
+    ):
+        depth = len(bars) // 4
+        above[depth] = name
+        rows.append((name, above.get(depth - 1, ""), status, retry))
+    return rows
+
+
+def test_the_tree_in_the_docstring_is_the_tree_of_the_classes() -> None:
+    rows = tree_of(exceptions.__doc__)
+    assert [(name, above) for name, above, *_ in rows] == [
+        (each.__name__, "" if each is CloudElementsError else each.__mro__[1].__name__) for each in KINDS
+    ]
+
+
+def test_the_tree_says_what_a_retry_does() -> None:
+    for name, _, _, retry in tree_of(exceptions.__doc__):
+        kind = getattr(exceptions, name)
+        assert kind("x", provider_message="busy").retryable is retry.startswith("helps"), name
+        assert kind("x").retryable is (retry.startswith("helps") and "only" not in retry), name
+
+
+def test_the_tree_says_which_status_becomes_which_kind() -> None:
+    by_status = {
+        word: name
+        for name, _, status, _ in tree_of(exceptions.__doc__)
+        if name != "CloudElementsInstanceDisabledError"  # a 403 and the instance's state
+        for word in status.split(", ")
+    }
+    settings = ConnectionSettings("http://127.0.0.1:1", "user", "organization")
+    request = SimpleNamespace(method="GET", path="/x", params=None, body=None, token=None)
+    for status in range(300, 600):
+        answer = requests.Response()
+        answer.status_code = status
+        given = failure_of_answer(answer, b"", request, settings)
+        usual = "other 4xx" if 400 <= status < 500 else f"{status // 100}xx"
+        assert type(given).__name__ == by_status.get(str(status), by_status[usual]), status

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.account import calls as account
@@ -23,6 +26,24 @@ from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors import calls as vendors
 from airflow_provider_cloudelements.sandbox.vendors import consent_calls as consent
 
+#: How the tables of docs/sandbox.md call the routes that a module answers, in their order.
+AREAS: dict[ModuleType, str] = {
+    elements: "Elements and hubs",
+    consent: "Consent",
+    instances: "Instances",
+    configuration: "Configuration of an instance",
+    swagger: "Documents",
+    resources: "Use of an instance",
+    inbound: "Events from vendors",
+    events: "Events, read",
+    analytics: "Events, counted",
+    notifications: "Notifications",
+    account: "Account",
+    sys.modules[__name__]: "Refused",
+    control: "Control",
+    event_control: "Events and deliveries",
+    vendors: "Login page",
+}
 #: Words that begin a platform call, never a vendor's resource; what they have no route for is not emulated.
 PLATFORM_AREAS = (
     "accounts",
@@ -45,10 +66,12 @@ OVERSIZE: dict[Access, Handler] = {Access.VENDOR: inbound.drop_oversize}
 
 
 def _not_emulated(_call: Call) -> Response:
+    """Whatever has no route above: 404, with a message that the sandbox does not emulate it."""
     raise not_emulated("this call")
 
 
 def _nothing(_call: Call) -> Response:
+    """Whatever else there is: 404, no resource with this name."""
     raise not_found("resource with this name")
 
 

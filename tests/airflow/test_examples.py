@@ -68,6 +68,7 @@ def test_there_is_an_example_for_each_way_in():
         "example_refresh_token",
         "example_rotate_secret",
         "example_setup_teardown",
+        "example_ten_lines",
         "example_wait_for_event",
     ]
 
@@ -113,6 +114,14 @@ def test_microsoft_graph_takes_a_code_that_a_person_gives(sandbox, run):
     state, _ = run("example_microsoft_graph_events", authorization_code=code)
     assert state == "success"
     assert [each["presented"] for each in sandbox.codes()] == [1]
+
+
+def test_ten_lines_find_the_instance_of_the_other_example(sandbox, run):
+    # Said, since a DAG object of this process keeps the parameters of its last run.
+    params = {"authorization_code": "", "delete_instance": False}
+    assert run("example_microsoft_graph_events", **params)[0] == "success"
+    assert run("example_ten_lines") == ("success", [("calendars", -1, "success"), ("create", -1, "success")])
+    assert len(sandbox.instances()) == len(creates(sandbox)) == 1
 
 
 def test_basic_authentication(sandbox, run):

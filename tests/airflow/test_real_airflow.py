@@ -88,7 +88,7 @@ def ran(database, tmp_path_factory):
         (folder / path.name).write_text(path.read_text())
     (folder / "careless.py").write_text(CARELESS)
     (ten_lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    (folder / "readme.py").write_text(ten_lines)
+    (folder / "example_ten_lines.py").write_text(ten_lines)
     with Sandbox(process=True) as sandbox, LocalAirflow(folder, sql_alchemy_conn=database) as airflow:
         known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
         for conn_id, connection in known.items():
@@ -101,8 +101,8 @@ def ran(database, tmp_path_factory):
         }
         prepare(sandbox)
         # After the others: what the README makes and what is rotated are instances of examples.
-        late = {"calendar", "example_events_after_outage", "example_rotate_secret"}
-        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in {"readme", *late}]
+        late = {"example_ten_lines", "example_events_after_outage", "example_rotate_secret"}
+        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in late]
         runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
         pasted = {dag_id: answer(airflow, sandbox, dag_id, runs[dag_id], index) for dag_id, index in ASKING}
         maker = "example_microsoft_graph_events"
@@ -190,7 +190,10 @@ def test_one_instance_for_each_that_was_asked_for(ran):
 def test_the_ten_lines_of_the_readme_find_the_instance_of_the_example(ran):
     returned = [
         ran.airflow.xcom(dag_id, ran.runs[dag_id], task_id)
-        for dag_id, task_id in (("example_microsoft_graph_events", "create_instance"), ("calendar", "create"))
+        for dag_id, task_id in (
+            ("example_microsoft_graph_events", "create_instance"),
+            ("example_ten_lines", "create"),
+        )
     ]
     assert [each["created"] for each in returned] == [True, False]
     assert returned[0]["id"] == returned[1]["id"]
@@ -241,7 +244,7 @@ def test_in_xcom_only_the_key_token_holds_a_token(ran):
                     holders.add((name, ti["task_id"], entry["key"]))
     assert holders == {
         ("example_microsoft_graph_events", "create_instance", "token"),
-        ("calendar", "create", "token"),
+        ("example_ten_lines", "create", "token"),
     }
 
 

@@ -30,7 +30,7 @@ PASSWORD = "sandbox"  # noqa: S105 - a fake, public on purpose
 
 
 def organization_me(_call: Call) -> Response:
-    """GET /organizations/me: the best connection test, needs User and Organization only (fact F12)."""
+    """GET /organizations/me: the organization, for User and Organization alone (fact F12)."""
     return json_reply(ORGANIZATION)
 
 
@@ -45,14 +45,14 @@ def no_account_call(_call: Call) -> Response:
 
 
 def get_settings(call: Call) -> Response:
-    """GET /accounts/settings: all settings, notification.webhook.failure.policy among them (fact F258)."""
+    """GET /accounts/settings: all, with ``notification.webhook.failure.policy`` (fact F258)."""
     return json_reply(call.state.account_settings)
 
 
 def change_settings(call: Call) -> Response:
-    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: echoes them (fact F258).
+    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: change some, answer all (fact F258).
 
-    The answer holds all of them; settings without a meaning here are kept as they come (choice C251).
+    Settings without a meaning here are kept as they come (choice C251).
     """
     if "id" in call.params:
         check_account(call.number("id"))
@@ -75,6 +75,7 @@ def or_resource(platform: Handler, resource: Handler) -> Handler:
     """
 
     def choose(call: Call) -> Response:
+        """Answer GET as the platform, with an Element token each as the vendor's resource ``accounts``."""
         if call.instance is None:
             return platform(call)
         call.params["object"] = "accounts"
@@ -84,7 +85,7 @@ def or_resource(platform: Handler, resource: Handler) -> Handler:
 
 
 def authenticate(call: Call) -> Response:
-    """POST /authentication {username, password}: {token} for ``Authorization: Bearer`` (fact F11)."""
+    """POST /authentication {username, password}: a token for ``Authorization: Bearer`` (fact F11)."""
     body = call.json_object()
     if body.get("username") != USERNAME or body.get("password") != PASSWORD:
         raise unauthorized()

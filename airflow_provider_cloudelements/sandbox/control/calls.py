@@ -32,18 +32,18 @@ def overview(call: Call) -> Response:
 
 
 def reset(call: Call) -> Response:
-    """POST /sandbox/reset: forget everything but the settings of the start."""
+    """POST /sandbox/reset: forget instances, codes, faults, log, and changed settings."""
     call.state.reset()
     return empty_reply()
 
 
 def get_settings(call: Call) -> Response:
-    """GET /sandbox/settings: the behaviour, never the secrets."""
+    """GET /sandbox/settings: the choices that docs/sandbox.md lists, never the secrets."""
     return json_reply(asdict(call.state.behaviour))
 
 
 def patch_settings(call: Call) -> Response:
-    """PATCH /sandbox/settings: change the behaviour until the next reset."""
+    """PATCH /sandbox/settings: change it until the next reset."""
     try:
         call.state.behaviour = call.state.behaviour.changed(call.json_object())
     except (ValueError, TypeError) as error:
@@ -52,7 +52,7 @@ def patch_settings(call: Call) -> Response:
 
 
 def list_requests(call: Call) -> Response:
-    """GET /sandbox/requests[?since=number]: the log of API calls and its counters."""
+    """GET /sandbox/requests?since=number: the last 10,000 API calls; ``counters`` of all since the reset."""
     since = call.value("since") or "0"
     if not since.isascii() or not since.isdigit() or len(since) > 15:
         raise bad_request("Query parameter since must be a number")
@@ -83,7 +83,7 @@ def _summary(instance: Instance) -> dict[str, Any]:
 
 
 def patch_instance(call: Call) -> Response:
-    """PATCH /sandbox/instances/{id} {valid, disabled}: what no API call can do by itself.
+    """PATCH /sandbox/instances/{id} {valid, disabled}: break or repair it, as no API call can.
 
     ``valid`` false ends the session until the instance is given something else; true takes back that and
     every revocation.
@@ -102,14 +102,14 @@ def patch_instance(call: Call) -> Response:
 
 
 def revoke_instance(call: Call) -> Response:
-    """POST /sandbox/instances/{id}/revoke: the vendor no longer takes what the instance holds."""
+    """POST /sandbox/instances/{id}/revoke: end its session; the vendor no longer takes what it holds."""
     instance = instance_of(call)
     call.state.sessions.revoke(instance)
     return json_reply(_summary(instance))
 
 
 def set_vendor(call: Call) -> Response:
-    """PUT /sandbox/vendors/{element} {accepted}: which secrets its vendor takes from now on; null for any."""
+    """PUT /sandbox/vendors/{element} {accepted}: list the secrets that its vendor takes; null for any."""
     element = element_of(call)
     body = call.json_object()
     accepted = body.get("accepted")
@@ -132,10 +132,7 @@ def list_codes(call: Call) -> Response:
 
 
 def mint_code(call: Call) -> Response:
-    """POST /sandbox/codes: a code without a person.
-
-    The body: {element, client_id, oauth_callback_url, scope, lifetime}.
-    """
+    """POST /sandbox/codes {element, client_id, oauth_callback_url, scope, lifetime}: make one without a person."""
     body = call.json_object() if call.body.strip() else {}
     texts: dict[str, str | None] = {}
     for name in ("element", "client_id", "oauth_callback_url", "scope"):

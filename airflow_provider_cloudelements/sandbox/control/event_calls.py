@@ -21,7 +21,7 @@ from airflow_provider_cloudelements.sandbox.vendors.payloads import read_content
 
 
 def emit_events(call: Call) -> Response:
-    """POST /sandbox/events {instance_id or element, and fields of Emission}: a vendor tells of something.
+    """POST /sandbox/events: a vendor reports an event, by the fields of ``emit``; answers the events' ids.
 
     It takes the way of a real vendor's call, from the body's text on.
     """
@@ -72,17 +72,17 @@ def _targets(call: Call, body: dict[str, Any]) -> list[Instance]:
 
 
 def count_events(call: Call) -> Response:
-    """GET /sandbox/events: how many events came, and what was dropped why."""
+    """GET /sandbox/events: how many are ``accepted``, ``dropped`` by reason, ``kept`` and ``visible``."""
     return json_reply(call.state.events.counters())
 
 
 def poll_now(call: Call) -> Response:
-    """POST /sandbox/instances/{id}/poll: do not wait for the next poll."""
+    """POST /sandbox/instances/{id}/poll: poll it now; answers the events' ids."""
     return json_reply({"events": [event.id for event in call.state.poller.poll(instance_of(call))]})
 
 
 def list_deliveries(call: Call) -> Response:
-    """GET /sandbox/deliveries: every delivery and what came of it; of callbacks only where they lead."""
+    """GET /sandbox/deliveries: each with ``status``, ``attempts``, ``outcome``; its callback's origin."""
     return json_reply([_summary(delivery) for delivery in call.state.notifications.deliveries()])
 
 

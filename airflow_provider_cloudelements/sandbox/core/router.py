@@ -19,6 +19,8 @@ from airflow_provider_cloudelements.sandbox.core.web import Call
 
 Handler = Callable[[Call[Any, Any]], Response]
 
+#: The usual ones.
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: A last part that matches any number of parts.
 REST = "{rest}"
 
@@ -59,6 +61,8 @@ class Router:
 
     def __init__(self) -> None:
         self._root = _Node()
+        #: In the order in which they were added.
+        self.routes: list[Route] = []
 
     def add(self, verbs: str, template: str, handler: Handler, access: Access) -> None:
         """Add a route.
@@ -73,7 +77,7 @@ class Router:
         names: list[str | None] = [part[1:-1] if part.startswith("{") else None for part in parts]
         for part in parts:
             if part == REST:
-                node.rest = node.rest or Route(template, names=names)
+                node.rest = route = node.rest or self._new(template, names)
                 break
             if part.startswith("{"):
                 node.variable = node.variable or _Node()
@@ -81,13 +85,15 @@ class Router:
             else:
                 node = node.literals.setdefault(part, _Node())
         else:
-            node.route = node.route or Route(template, names=names)
-        route = node.rest if parts and parts[-1] == REST else node.route
-        if route is None:
-            raise RuntimeError("unreachable")
-        for verb in ("GET POST PUT PATCH DELETE" if verbs == "*" else verbs).split():
+            node.route = route = node.route or self._new(template, names)
+        for verb in VERBS if verbs == "*" else verbs.split():
             route.handlers[verb] = handler
             route.access[verb] = access
+
+    def _new(self, template: str, names: list[str | None]) -> Route:
+        route = Route(template, names=names)
+        self.routes.append(route)
+        return route
 
     def match(self, segments: list[str]) -> Route | None:
         """Return the route of a path: literal parts first, then variables, then ``{rest}``.

@@ -30,7 +30,7 @@ def element_of(call: Call) -> Element:
 
 
 def list_elements(call: Call) -> Response:
-    """GET /elements: pageSize (default and maximum 200), nextPage, where, abridged (facts F55, F81)."""
+    """GET /elements: the catalogue, with ``where``, ``abridged`` and pages of up to 200 (facts F55, F81)."""
     where = call.value("where")
     found = list(ELEMENTS)
     if where:
@@ -60,7 +60,7 @@ def list_keys(_call: Call) -> Response:
 
 
 def list_hubs(_call: Call) -> Response:
-    """GET /hubs: the hubs (fact F91); their fields are choice C82."""
+    """GET /hubs: the hubs (fact F91; their fields are choice C82)."""
     return _all([{"key": hub, "name": hub.capitalize(), "active": True} for hub in HUBS])
 
 
@@ -80,19 +80,19 @@ def _all(rows: list[object]) -> Response:
 
 
 def get_element(call: Call) -> Response:
-    """GET /elements/{keyOrId} (fact F83)."""
+    """GET /elements/{keyOrId}: one element (fact F83)."""
     return json_reply(element_of(call).view)
 
 
 def get_configuration(call: Call) -> Response:
-    """GET /elements/{keyOrId}/configuration: an object (fact F84)."""
+    """GET /elements/{keyOrId}/configuration: the keys that a create takes, as an object (fact F84)."""
     return json_reply(element_of(call).configuration_rows())
 
 
 def get_metadata(call: Call) -> Response:
-    """GET /elements/{id}/metadata: wants the numeric id; a key is 404 like an unknown id (fact F85).
+    """GET /elements/{id}/metadata: by the numeric id only, with ``expand`` (fact F85).
 
-    ``expand=true`` adds detail (fact F88).
+    A key is 404 like an unknown id. ``expand=true`` adds detail (fact F88).
     """
     element: Element | None = find_by_id(call.params["element"])
     if element is None:

@@ -65,7 +65,7 @@ def count_by_instance(call: Call) -> Response:
 
 
 def list_dispositions(call: Call) -> Response:
-    """GET /instances/events/dispositions: from, to, nextPage, pageSize; what became of each event."""
+    """GET /instances/events/dispositions: what became of each event, with ``from``, ``to`` and pages."""
     begin, end = _span(call)
     found = call.state.events.visible()
     first = bisect_left(found, begin.timestamp(), key=_arrived)

@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.sandbox.state import Call
 
 
 def list_events(call: Call) -> Response:
-    """GET /instances/events: pageSize, nextPage, instanceId (fact F281).
+    """GET /instances/events: all events, or those of ``instanceId``, in pages (fact F281).
 
     An instance that is gone or never was has the events that are kept of it, perhaps none (choice C284).
     """
@@ -34,7 +34,7 @@ def list_events(call: Call) -> Response:
 
 
 def list_instance_events(call: Call) -> Response:
-    """GET /instances/{id}/events."""
+    """GET /instances/{id}/events: those of one instance, in pages."""
     return _page(call, instance_of(call).id)
 
 
@@ -52,7 +52,7 @@ def _page(call: Call, instance_id: int | None) -> Response:
 
 
 def get_event(call: Call) -> Response:
-    """GET /instances/events/{eventId} and /instances/{id}/events/{eventId}."""
+    """GET /instances/events/{eventId} and /instances/{id}/events/{eventId}: one event."""
     instance_id = instance_of(call).id if "id" in call.params else None
     event = call.state.events.get(call.params["event"])
     if event is None or (

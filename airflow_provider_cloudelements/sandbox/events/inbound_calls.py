@@ -29,7 +29,7 @@ _FINDERS = ("instance_id", "instanceId")
 
 
 def receive_event(call: Call) -> Response:
-    """POST or GET /events/{elementKey}[/{base64 id}]: 200 whatever becomes of it (fact F222; choice C202)."""
+    """POST, GET /events/{elementKey}[/{base64 of the id}]: 200, whatever becomes of it (fact F222; C202)."""
     key = call.params["element"]
     element, polled = find(key), False
     if element is None and key.endswith(POLLING_SUFFIX):
@@ -63,6 +63,7 @@ def as_record(handler: Handler) -> Handler:
     """
 
     def answer(call: Call) -> Response:
+        """Answer as the vendor's resource ``events``: a record's id stands where the element's key does."""
         call.params = {"object": "events", "record": call.params["element"]}
         return handler(call)
 

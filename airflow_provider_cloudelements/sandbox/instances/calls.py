@@ -49,7 +49,7 @@ def shown(call: Call, instance: Instance) -> Response:
 
 
 def create_instance(call: Call) -> Response:
-    """POST /instances and POST /elements/{keyOrId}/instances: 200 with the whole object (F161, F163)."""
+    """POST /instances and POST /elements/{keyOrId}/instances: creates one, answers all of it (F161, F163)."""
     body = call.json_object()
     # The path's element wins over the body's (choice C172).
     element = element_of(call) if "element" in call.params else read_element(body)
@@ -80,12 +80,12 @@ def get_trace(call: Call) -> Response:
 
 
 def get_instance(call: Call) -> Response:
-    """GET /instances/{id} and its element-scoped twin (fact F192)."""
+    """GET /instances/{id} and its element-scoped twin: one instance (fact F192)."""
     return shown(call, instance_of(call))
 
 
 def put_instance(call: Call) -> Response:
-    """PUT /instances/{id} and its twins."""
+    """PUT /instances/{id} and its twins: replaces it; a new code authenticates it again."""
     instance = instance_of(call)
     call.state.provisioning.update(
         instance, call.json_object(), authenticate=call.flag("reAuthenticate", True)
@@ -94,14 +94,14 @@ def put_instance(call: Call) -> Response:
 
 
 def patch_instance(call: Call) -> Response:
-    """PATCH /instances/{id} and its id-less twin."""
+    """PATCH /instances/{id} and its id-less twin: changes what the body names."""
     instance = instance_of(call)
     call.state.provisioning.update(instance, call.json_object())
     return shown(call, instance)
 
 
 def delete_instance(call: Call) -> Response:
-    """DELETE /instances/{id} and its twins: 200 and no body (facts F58, F185)."""
+    """DELETE /instances/{id} and its twins: deletes it; 200 and no body (facts F58, F185)."""
     instance = instance_of(call)
     call.state.store.remove(instance)
     call.state.sessions.forget(instance)
@@ -110,19 +110,19 @@ def delete_instance(call: Call) -> Response:
 
 
 def enable_instance(call: Call) -> Response:
-    """PUT /instances/{id}/enabled and its id-less twin (fact F187, choice C164)."""
+    """PUT /instances/{id}/enabled and its id-less twin: lets calls through (fact F187, choice C164)."""
     call.state.sessions.enable(instance_of(call))
     return empty_reply()
 
 
 def disable_instance(call: Call) -> Response:
-    """DELETE /instances/{id}/enabled and its id-less twin."""
+    """DELETE /instances/{id}/enabled and its id-less twin: refuses calls with 403."""
     call.state.sessions.disable(instance_of(call))
     return empty_reply()
 
 
 def start_trace_logging(call: Call) -> Response:
-    """PUT /instances/{id}/trace-logging and its id-less twin; ``duration`` ends it by itself (fact F190)."""
+    """PUT /instances/{id}/trace-logging and its twin: logs; ``duration`` ends it by itself (fact F190)."""
     instance = instance_of(call)
     duration = call.json_object().get("duration") if call.body.strip() else None
     if duration is None:
@@ -137,13 +137,13 @@ def start_trace_logging(call: Call) -> Response:
 
 
 def stop_trace_logging(call: Call) -> Response:
-    """DELETE /instances/{id}/trace-logging and its id-less twin."""
+    """DELETE /instances/{id}/trace-logging and its id-less twin: logs no longer."""
     instance_of(call).trace_until = 0.0
     return empty_reply()
 
 
 def list_instances(call: Call) -> Response:
-    """GET /instances: tags[], searchText, hydrate, pageSize, nextPage (fact F175).
+    """GET /instances: the list, with ``tags[]``, ``searchText``, ``hydrate`` and pages (fact F175).
 
     With a filter and no match it is 404 (fact F53); without a filter the settings decide (unknown U44).
     searchText is a part of the name, in any case (fact F176, choice C165).
@@ -164,7 +164,7 @@ def list_instances(call: Call) -> Response:
 
 
 def list_element_instances(call: Call) -> Response:
-    """GET /elements/{keyOrId}/instances: 404 when there are none (fact F53).
+    """GET /elements/{keyOrId}/instances: those of an element; 404 when there are none (fact F53).
 
     It has no filters (fact F178), so tags[] and searchText do nothing here; pages are as elsewhere (C167).
     """
@@ -184,14 +184,14 @@ def _page(call: Call, found: list[Instance], *, descending: bool = False) -> Res
 
 
 def count_instances(call: Call) -> Response:
-    """GET /instances/count: {totalInstances, elementInstances[]} (fact F179; its rows are choice C168)."""
+    """GET /instances/count: how many, in all and of each element (fact F179; its rows are choice C168)."""
     counts = Counter(instance.element.key for instance in call.state.store.all())
     rows = [{"elementKey": key, "count": count} for key, count in sorted(counts.items())]
     return json_reply({"totalInstances": sum(counts.values()), "elementInstances": rows})
 
 
 def list_account_instances(call: Call) -> Response:
-    """GET /accounts/instances and /accounts/{id}/instances: the same objects (fact F180)."""
+    """GET /accounts/instances and /accounts/{id}/instances: the same list (fact F180)."""
     if "id" in call.params:
         check_account(call.number("id"))
     return list_instances(call)

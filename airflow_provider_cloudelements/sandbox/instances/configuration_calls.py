@@ -18,20 +18,20 @@ from airflow_provider_cloudelements.sandbox.state import Call
 
 
 def list_rows(call: Call) -> Response:
-    """GET /instances/{id}/configuration: an array of rows."""
+    """GET /instances/{id}/configuration: all rows, secrets as asterisks."""
     instance = instance_of(call)
     rows = [_view(call, instance, key) for key in instance.configuration]
     return json_reply(rows, {RETURNED_HEADER: str(len(rows)), TOTAL_HEADER: str(len(rows))})
 
 
 def get_row(call: Call) -> Response:
-    """GET /instances/{id}/configuration/{configId}."""
+    """GET /instances/{id}/configuration/{configId}: one row."""
     instance = instance_of(call)
     return json_reply(_view(call, instance, _key_of(call, instance)))
 
 
 def patch_row(call: Call) -> Response:
-    """PATCH /instances/{id}/configuration/{configId}: needs only propertyValue (fact F189)."""
+    """PATCH /instances/{id}/configuration/{configId} {propertyValue}: changes one row (fact F189)."""
     instance = instance_of(call)
     key = _key_of(call, instance)
     body = call.json_object()

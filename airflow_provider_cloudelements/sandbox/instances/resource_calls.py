@@ -48,12 +48,12 @@ def through(call: Call) -> Instance:
 
 
 def ping(call: Call) -> Response:
-    """GET /ping: {dateTime, endpoint}, after a round trip to the vendor (fact F327)."""
+    """GET /ping: ``dateTime`` and ``endpoint``, after a round trip to the vendor (fact F327)."""
     return json_reply({"dateTime": now_text(), "endpoint": through(call).element.key})
 
 
 def list_objects(call: Call) -> Response:
-    """GET /objects: strings, or objects with ``Elements-Version: Helium`` (fact F326)."""
+    """GET /objects: the resources' names, or objects with ``Elements-Version: Helium`` (fact F326)."""
     if call.instance is None:
         raise RuntimeError("a resource call was routed without its token")
     element = call.instance.element
@@ -71,7 +71,7 @@ def object_rows(element: Element) -> list[dict[str, Any]]:
 
 
 def list_records(call: Call) -> Response:
-    """GET /{object}: where, fields, orderBy, page and pageSize, nextPage (fact F324).
+    """GET /{object}: records, with ``where``, ``fields``, ``orderBy`` and pages (fact F324).
 
     A full page carries a page token even when nothing follows (C321), as vendors' pages may (fact F52).
     """
@@ -103,7 +103,7 @@ def list_records(call: Call) -> Response:
 
 
 def create_record(call: Call) -> Response:
-    """POST /{object}: 200 with the record (facts F58, F323)."""
+    """POST /{object}: makes a record; 200 with it (facts F58, F323)."""
     table = _table(call)
     record = {**call.json_object(), "id": uuid.uuid4().hex}
     table[record["id"]] = record
@@ -112,12 +112,12 @@ def create_record(call: Call) -> Response:
 
 
 def get_record(call: Call) -> Response:
-    """GET /{object}/{id}."""
+    """GET /{object}/{id}: one record."""
     return json_reply(_record(call))
 
 
 def patch_record(call: Call) -> Response:
-    """PATCH /{object}/{id}."""
+    """PATCH /{object}/{id}: changes fields of a record."""
     record = _record(call)
     record.update({**call.json_object(), "id": record["id"]})
     _changed(call, record, UPDATED)
@@ -125,7 +125,7 @@ def patch_record(call: Call) -> Response:
 
 
 def put_record(call: Call) -> Response:
-    """PUT /{object}/{id}."""
+    """PUT /{object}/{id}: replaces a record."""
     record = _record(call)
     body = call.json_object()
     record_id = record["id"]
@@ -136,7 +136,7 @@ def put_record(call: Call) -> Response:
 
 
 def delete_record(call: Call) -> Response:
-    """DELETE /{object}/{id}: 200 and no body."""
+    """DELETE /{object}/{id}: deletes a record; 200 and no body."""
     record = _record(call)
     del _table(call)[record["id"]]
     _changed(call, record, DELETED)

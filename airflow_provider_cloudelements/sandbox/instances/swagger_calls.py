@@ -33,12 +33,12 @@ _OPERATIONS: tuple[tuple[str, bool, Callable[[str], str]], ...] = (
 
 
 def element_docs(call: Call) -> Response:
-    """GET /elements/{id}/docs; a key does as well here (choice C84)."""
+    """GET /elements/{id}/docs: the document of an element, by id or (choice C84) by key."""
     return json_reply(_document(element_of(call)))
 
 
 def instance_docs(call: Call) -> Response:
-    """GET /instances/{id}/docs and its id-less twin; ``version=-1``, the latest (F92), is the only one."""
+    """GET /instances/{id}/docs and its twin: its document; the only version is ``-1``, the latest (F92)."""
     return json_reply(_document(instance_of(call).element))
 
 

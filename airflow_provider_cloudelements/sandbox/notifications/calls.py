@@ -41,7 +41,7 @@ def _word(body: dict[str, Any], name: str, allowed: tuple[str, ...], default: st
 
 
 def create_notification(call: Call) -> Response:
-    """POST /notifications {severity, topic, message, from}: 400 without a topic (fact F259)."""
+    """POST /notifications {severity, topic, message, from}: makes one; 400 without a topic (fact F259)."""
     body = _object(call)
     topic, sender = body.get("topic"), body.get("from")
     if not isinstance(topic, str) or not topic:
@@ -59,7 +59,7 @@ def create_notification(call: Call) -> Response:
 
 
 def list_notifications(call: Call) -> Response:
-    """GET /notifications?topics[]=...: 400 without a topic, ``[]`` for an unknown one (fact F260)."""
+    """GET /notifications?topics[]=...: a list, empty for an unknown topic; 400 without one (fact F260)."""
     topics = [topic for topic in call.values("topics[]") if topic]
     if not topics:
         raise bad_request("Query parameter topics[] is required")
@@ -77,25 +77,25 @@ def _notification(call: Call) -> Notification:
 
 
 def get_notification(call: Call) -> Response:
-    """GET /notifications/{id}."""
+    """GET /notifications/{id}: one notification."""
     return json_reply(notification_view(_notification(call)))
 
 
 def delete_notification(call: Call) -> Response:
-    """DELETE /notifications/{id}: 200 and no body; what is under way of it is given up (choice C252)."""
+    """DELETE /notifications/{id}: deletes it, and gives up what is under way of it (choice C252)."""
     call.state.notifications.remove(_notification(call))
     return empty_reply()
 
 
 def acknowledge(call: Call) -> Response:
-    """PUT /notifications/{id}/acknowledge: answers with the notification (choice C252)."""
+    """PUT /notifications/{id}/acknowledge: marks it, and answers with it (choice C252)."""
     notification = _notification(call)
     notification.acknowledged = True
     return json_reply(notification_view(notification))
 
 
 def create_subscription(call: Call) -> Response:
-    """POST /notifications/subscriptions {channel, topics[], config{url}}: 400 without a url (fact F261)."""
+    """POST /notifications/subscriptions {channel, topics[], config{url}}: subscribes a URL (fact F261)."""
     body = _object(call)
     channel = _word(body, "channel", CHANNELS, WEBHOOK)
     topics, config = body.get("topics"), body.get("config")
@@ -111,7 +111,7 @@ def create_subscription(call: Call) -> Response:
 
 
 def list_subscriptions(call: Call) -> Response:
-    """GET /notifications/subscriptions: those of instances, too (fact F209)."""
+    """GET /notifications/subscriptions: the list, with those of instances (fact F209)."""
     found = call.state.notifications.subscriptions()
     page, headers = cut_page(call, call.state.behaviour, found, lambda subscription: subscription.id)
     return json_reply([subscription_view(subscription) for subscription in page], headers)
@@ -126,12 +126,12 @@ def _subscription(call: Call) -> Subscription:
 
 
 def get_subscription(call: Call) -> Response:
-    """GET /notifications/subscriptions/{id}."""
+    """GET /notifications/subscriptions/{id}: one subscription."""
     return json_reply(subscription_view(_subscription(call)))
 
 
 def delete_subscription(call: Call) -> Response:
-    """DELETE /notifications/subscriptions/{id}: 200 and no body (choice C252)."""
+    """DELETE /notifications/subscriptions/{id}: deletes it; 200 and no body (choice C252)."""
     call.state.notifications.unsubscribe(_subscription(call))
     return empty_reply()
 
@@ -146,12 +146,12 @@ def get_delivery(call: Call) -> Response:
 
 
 def list_notification_deliveries(call: Call) -> Response:
-    """GET /notifications/{nid}/subscriptions/deliveries."""
+    """GET /notifications/{nid}/subscriptions/deliveries: the deliveries of a notification."""
     return _page(call, list(_notification(call).deliveries))
 
 
 def list_deliveries(call: Call) -> Response:
-    """GET /notifications/subscriptions/deliveries?where=...: without a where all (fact F264, choice C249)."""
+    """GET /notifications/subscriptions/deliveries?where=...: those that match, or all (fact F264, C249)."""
     return _page(call, _matching(call))
 
 

@@ -35,7 +35,7 @@ button[value=allow] {{ background: #1d4ed8; color: #fff; }}
 
 
 def authorize(call: Call) -> Response:
-    """GET shows the page with Allow and Deny; the form's POST or ``decision=allow|deny`` decides."""
+    """GET, POST /sandbox/authorize/{element}: the login page; ``decision`` is ``allow`` or ``deny``."""
     fields = dict(call.query)
     if call.method == "POST":
         fields.update(call.form())

@@ -18,17 +18,17 @@ _REQUIRED = ("apiKey", "apiSecret", "callbackUrl")
 
 
 def get_url(call: Call) -> Response:
-    """GET: everything in the query, the client secret too."""
+    """GET .../url: the consent link; everything stands in the query, the client secret too."""
     return _answer(call, {name: value for name, value in call.query if value})
 
 
 def post_url(call: Call) -> Response:
-    """POST: the same fields in a JSON body, which keeps the secret out of URLs (fact F123)."""
+    """POST .../url: the same, by a JSON body, which keeps the secret out of URLs (fact F123)."""
     return _answer(call, {name: value for name, value in call.json_object().items() if value is not None})
 
 
 def get_default_url(call: Call) -> Response:
-    """GET .../default: with the platform's own app (fact F126), so neither key nor secret is asked for.
+    """GET .../default: the consent link of the platform's own app (fact F126); it needs no key and no secret.
 
     It takes callbackUrl, scope and state, none of them required (unknown U123, choice C128). The platform's
     landing page is outside; without a callback the sandbox's own page stands for it.

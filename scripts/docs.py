@@ -1,0 +1,273 @@
+"""Fill the parts of the documentation that the code knows: ``python -m scripts.docs``.
+
+A part stands between two comments of a page, and is one of :data:`TABLES` or a marked part of an example:
+
+.. code-block:: text
+
+    <!-- filled by scripts/docs.py: errors -->
+    <!-- filled by scripts/docs.py: example_wait_for_event.sensor -->
+    <!-- end -->
+
+An example marks a part with ``# [start: sensor]`` and ``# [end: sensor]``; what it marks with one name in
+several places goes into one block.
+
+``--check`` writes nothing, names each page that would change, and exits with 1 if there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from airflow_provider_cloudelements import exceptions
+from airflow_provider_cloudelements.connection_form import (
+    CONNECTION_FIELDS,
+    CONNECTION_STANDARD_FIELDS,
+    ELEMENT_FIELDS,
+    ELEMENT_STANDARD_FIELDS,
+    FormField,
+)
+from airflow_provider_cloudelements.sandbox.core.router import REST, VERBS, Handler, Router
+from airflow_provider_cloudelements.sandbox.routes import AREAS, api_router, control_router
+
+ROOT = Path(__file__).resolve().parents[1]
+START = "<!-- filled by scripts/docs.py: "
+END = "<!-- end -->"
+
+#: A row of the tree in the docstring of the errors: name, status, whether a retry helps.
+_ERROR = re.compile(r"[ ─](CloudElements\w+)  +(?:(\S.*?)  +)?((?:helps|cannot help).*)$", re.MULTILINE)
+#: Which call a handler answers, up to the colon: the route says it.
+_CALL = re.compile(rf"^(?:{'|'.join(VERBS)})\b.*?(?P<given>\?\S+| \{{[^/]*\}})?: ")
+_CITED = re.compile(r" \((?:(?:fact|choice|unknown)s? )?[FCU]\d[^()]*\)")
+
+
+class DocsError(Exception):
+    """A page or an example is marked wrongly."""
+
+
+def errors() -> str:
+    """Return the table of errors, from the tree in the module's docstring and the classes' docstrings."""
+    return _table(
+        ("error", "when", "status", "a retry"),
+        (
+            (f"`{name}`", _plain(_summary(getattr(exceptions, name))), status, retry)
+            for name, status, retry in _ERROR.findall(exceptions.__doc__ or "")
+        ),
+    )
+
+
+def fields(*groups: tuple[FormField, ...]) -> str:
+    """Return the table of a connection's fields.
+
+    :param groups: The fields, as the form lists them.
+    """
+    return _table(
+        ("field", "in the form", "type", "default", "what it is"),
+        (
+            (f"`{each.name}`", each.label, _type_of(each), _default_of(each), each.description)
+            for group in groups
+            for each in group
+        ),
+    )
+
+
+def routes(router: Router, prefix: str) -> str:
+    """Return a table for each area of the sandbox: the calls, and what its handlers say they do.
+
+    :param router: The routes.
+    :param prefix: What stands before their paths.
+    """
+    areas: dict[str, dict[str, list[str]]] = {title: {} for title in AREAS.values()}
+    for verb, template, handler in calls(router):
+        module = sys.modules[handler.__module__]
+        if module not in AREAS:
+            raise DocsError(f"{module.__name__}: no title in AREAS of the sandbox's routes")
+        call = f"`{verb} {prefix}{template.replace(REST, '...')}`".replace("` ", "`")
+        areas[AREAS[module]].setdefault(what(handler), []).append(call)
+    tables = (
+        f"**{title}**\n\n"
+        + _table(("call", "what it does"), ((", ".join(of), does) for does, of in rows.items()))
+        for title, rows in areas.items()
+        if rows
+    )
+    return "\n\n".join(tables)
+
+
+def calls(router: Router) -> Iterator[tuple[str, str, Handler]]:
+    """Yield verb, path and handler of each call; the verb is empty where all of them have one handler.
+
+    :param router: The routes.
+    """
+    for route in router.routes:
+        handlers = list(route.handlers.items())
+        if len(handlers) == len(VERBS) and len({handler for _, handler in handlers}) == 1:
+            handlers = [("", handlers[0][1])]
+        for verb, handler in handlers:
+            yield verb, route.template, handler
+
+
+def what(handler: Handler) -> str:
+    """Return what a handler's docstring says it does: without its call and the facts that it cites.
+
+    :param handler: Of the sandbox's routes.
+    """
+    summary = _summary(handler)
+    named = _CALL.match(summary)
+    given = (named["given"] or "").strip() if named else ""
+    does = _plain(summary[named.end() :] if named else summary).rstrip(".")
+    return f"`{given}`: {does}" if given else does
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "errors": errors,
+    "fields of cloudelements": lambda: fields(CONNECTION_STANDARD_FIELDS, CONNECTION_FIELDS),
+    "fields of cloudelements_element": lambda: fields(ELEMENT_STANDARD_FIELDS, ELEMENT_FIELDS),
+    "routes": lambda: routes(api_router(), ""),
+    "control routes": lambda: routes(control_router(), "/sandbox"),
+}
+
+
+def code(example: str, name: str, root: Path = ROOT) -> str:
+    """Return a marked part of an example as a block of code.
+
+    :param example: The module's name.
+    :param name: The part's.
+    :param root: Where ``example_dags`` is.
+    """
+    path = root / "example_dags" / f"{example}.py"
+    if not path.is_file():
+        raise DocsError(f"there is no {path.name} in example_dags")
+    text = path.read_text()
+    start, end = (rf"^ *# \[{word}: {re.escape(name)}\]\n" for word in ("start", "end"))
+    parts = re.findall(rf"{start}(.*?){end}", text, re.MULTILINE | re.DOTALL)
+    marks = [len(re.findall(each, text, re.MULTILINE)) for each in (start, end)]
+    if not parts or marks != [len(parts)] * 2:
+        raise DocsError(f"{path.name} does not mark {name} with pairs of start and end")
+    block = "\n".join(
+        textwrap.dedent(re.sub(r"^ *# \[(?:start|end): .*\]\n", "", each, flags=re.M)) for each in parts
+    )
+    return f"```python\n{block.strip()}\n```"
+
+
+def filled(text: str, root: Path = ROOT) -> str:
+    """Return a page with its parts filled.
+
+    :param text: The page.
+    :param root: Where ``example_dags`` is.
+    """
+    done: list[str] = []
+    indent: str | None = None  # of the part that the line is in
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        is_start, is_end = stripped.startswith(START), stripped == END
+        if (is_start and indent is not None) or (is_end and indent is None):
+            raise DocsError(
+                f"line {number}: {stripped} without the {'end' if is_start else 'start'} before it"
+            )
+        if is_start:
+            indent = line[: len(line) - len(line.lstrip())]
+            name = stripped.removeprefix(START).removesuffix("-->").strip()
+            try:
+                part = _part(name, root)
+            except DocsError as error:
+                raise DocsError(f"line {number}: {error}") from None
+            done += [line, "", *textwrap.indent(part, indent).splitlines(), ""]
+        elif is_end or indent is None:
+            done.append(line)
+            indent = None
+    if indent is not None:
+        raise DocsError(f"the last part has no {END}")
+    return "\n".join(done) + "\n"
+
+
+def pages(root: Path = ROOT) -> list[Path]:
+    """Return the pages that may have parts.
+
+    :param root: Where README.md and ``docs`` are.
+    """
+    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
+    """Fill the pages, or check them.
+
+    :param arguments: Of the command line.
+    :param root: Where the pages and the examples are.
+    """
+    parser = argparse.ArgumentParser(description="Fill the parts of the documentation that the code knows.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a page would change"
+    )
+    check = parser.parse_args(arguments).check
+    stale = []
+    for page in pages(root):
+        text = page.read_text()
+        try:
+            new = filled(text, root)
+        except DocsError as error:
+            print(f"{page.relative_to(root)}: {error}", file=sys.stderr)
+            return 2
+        if new != text:
+            stale.append(page)
+            print(
+                f"{page.relative_to(root)} {'is not as the code says: make docs-fill' if check else 'filled'}"
+            )
+            if not check:
+                page.write_text(new)
+    return 1 if check and stale else 0
+
+
+def _part(name: str, root: Path) -> str:
+    """Return what a page names, or raise."""
+    if name in TABLES:
+        return TABLES[name]()
+    example, dot, mark = name.partition(".")
+    if not dot or not re.fullmatch(r"\w+", example):
+        raise DocsError(f"no part is called {name!r}; there are {', '.join(TABLES)}, and example_x.part")
+    return code(example, mark, root)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table of Markdown."""
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def _summary(thing: object) -> str:
+    """Return the first line of a docstring, which must be there."""
+    text = inspect.getdoc(thing)
+    if not text:
+        raise DocsError(f"{getattr(thing, '__qualname__', thing)} has no docstring")
+    return text.partition("\n")[0]
+
+
+def _plain(text: str) -> str:
+    """Return a docstring's text as Markdown, without the facts that it cites."""
+    return _CITED.sub("", text).replace("``", "`")
+
+
+def _type_of(field: FormField) -> str:
+    """Return a field's type, with what it may be."""
+    kind = "secret" if field.kind == "word" else field.kind
+    if field.choices:
+        return ", ".join(f"`{each}`" for each in field.choices)
+    if field.minimum is not None and field.maximum is not None:
+        return f"{kind}, {field.minimum:g} to {field.maximum:g}"
+    return kind
+
+
+def _default_of(field: FormField) -> str:
+    """Return a field's default as JSON would have it, if there is one."""
+    if field.default is None or field.default == "":
+        return ""
+    return f"`{field.default:g}`" if field.kind == "number" else f"`{str(field.default).lower()}`"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
