@@ -9,6 +9,10 @@ LINE := 3.3
 LINES := 3.1 3.2 3.3
 # Further arguments for pytest: make unit PYTEST_ARGS="-k retries -x"
 PYTEST_ARGS ?=
+# The parts of the nightly run, or its options: make nightly NIGHTLY_ARGS="explore soak"
+NIGHTLY_ARGS ?=
+# Numbers of faults: make planted PLANTED_ARGS="5 12"
+PLANTED_ARGS ?=
 # Further arguments for the benchmarks: make bench BENCH_ARGS="creates --quick"
 BENCH_ARGS ?=
 
@@ -26,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test durations unit check lint bench soak up compat wheel clean
+.PHONY: help setup demo test durations unit check lint bench soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,9 +71,15 @@ bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
 .venvs/bench/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --extra bench
 
-soak: $(READY) ## the full figures, minutes long
-	$(PYTEST) -m soak
-	$(PYTEST) -n 2 --dist loadfile --hypothesis-profile explore -m hypothesis
+OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
+nightly: $(READY) $(OLDER_READY) ## everything that is too long for the gate, hours; ends with one line of figures
+	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
+
+soak: $(READY) ## of that the full figures and other examples, on the newest line
+	PYTEST_ADDOPTS="$(PYTEST_ARGS)" $(BIN)/python -m scripts.nightly explore soak
+
+planted: $(READY) $(OLDER_READY) ## twelve faults, planted one at a time in a copy: the gate finds each
+	$(BIN)/python -m scripts.planted $(PLANTED_ARGS)
 
 up: $(READY) ## a real Airflow with the sandbox and the examples to click through; Ctrl-C stops all
 	$(BIN)/python -m scripts.up

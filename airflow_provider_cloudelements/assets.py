@@ -9,6 +9,8 @@ from airflow.sdk import Asset, AssetWatcher
 
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 
+__all__ = ["cloudelements_event_asset"]
+
 
 def cloudelements_event_asset(
     name: str,

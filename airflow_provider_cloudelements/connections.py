@@ -20,8 +20,19 @@ from urllib.parse import unquote, urlsplit
 
 from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, ELEMENT_FIELDS, FormField
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
+from airflow_provider_cloudelements.keys import (
+    API_KEY,
+    API_SECRET,
+    EVENT_CALLBACK_URL,
+    EVENT_SIGNATURE_KEY,
+    OAUTH_CALLBACK_URL,
+    OAUTH_SCOPE,
+    PASSWORD,
+    REFRESH_TOKEN,
+    USERNAME,
+)
 
-#: Path under which every environment and both brands serve the API (dossier 1: SEED, KY, OC).
+#: Path under which every environment and both brands serve the API (fact F1).
 API_PREFIX = "/elements/api-v2"
 
 DEFAULT_CONN_ID = "cloudelements_default"
@@ -164,7 +175,7 @@ def is_loopback(host: str) -> bool:
 def _base_url(reader: _Reader, verify_tls: bool) -> str:
     """Return the origin that a connection names, in one form.
 
-    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (dossier 1).
+    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2).
     """
     connection = reader.connection
     text = (connection.host or "").strip()
@@ -268,7 +279,7 @@ class ConnectionSettings:
 
     @property
     def authorization_header(self) -> str:
-        """The Authorization header of a call without an element token (dossier 2.1)."""
+        """The Authorization header of a call without an element token (fact F3)."""
         return self.authorization or f"User {self.user_secret}, Organization {self.organization_secret}"
 
     @property
@@ -276,7 +287,7 @@ class ConnectionSettings:
         """Every secret in these settings, for the masker and for redaction."""
         values = (self.user_secret, self.organization_secret, self.authorization, self.proxy)
         found = [value or "" for value in values]
-        # "Bearer x", or the documented words (dossier 2.1): what follows the word is as good as the header.
+        # "Bearer x" (fact F11), or the documented words (F3): what follows the word is as good as the header.
         for pair in (self.authorization or "").split(","):
             found.append(pair.strip().partition(" ")[2].strip())
         if self.proxy and (password := urlsplit(self.proxy).password):
@@ -309,15 +320,15 @@ class ElementSettings:
         reader = _Reader(connection, ELEMENT_FIELDS)
         authentication = reader["authentication"]
         named = {
-            "event.notification.callback.url": reader["event_callback_url"],
-            "event.notification.signature.key": reader["event_signature_secret"],
+            EVENT_CALLBACK_URL: reader["event_callback_url"],
+            EVENT_SIGNATURE_KEY: reader["event_signature_secret"],
         }
         oauth = {
-            "oauth.scope": "oauth_scope",
-            "oauth.callback.url": "oauth_callback_url",
-            "oauth.user.refresh_token": "oauth_user_refresh_token",
+            OAUTH_SCOPE: "oauth_scope",
+            OAUTH_CALLBACK_URL: "oauth_callback_url",
+            REFRESH_TOKEN: "oauth_user_refresh_token",
         }
-        login_keys = {"oauth2": ("oauth.api.key", "oauth.api.secret"), "basic": ("username", "password")}
+        login_keys = {"oauth2": (API_KEY, API_SECRET), "basic": (USERNAME, PASSWORD)}
         if authentication == "oauth2":
             named |= {key: reader[name] for key, name in oauth.items()}
         else:

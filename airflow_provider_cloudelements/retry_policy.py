@@ -19,6 +19,8 @@ else:
             "where no retry can help, and retry otherwise."
         ) from None
 
+__all__ = ["CloudElementsRetryPolicy"]
+
 
 class CloudElementsRetryPolicy(RetryPolicy):
     """

@@ -52,7 +52,7 @@ _ASSET_GROUP = "webhook"
 DEFAULT_WEBHOOK = "cloudelements"
 DEFAULT_WEBHOOK_CONN_ID = CONN_ID_PREFIX + DEFAULT_WEBHOOK
 
-#: How the platform signs (dossier 6.2), and where its notification (6.3) holds what the receiver asks for.
+#: How the platform signs (fact F243), and where its notification (F248) holds what the receiver asks for.
 #: With another value none of its deliveries is accepted, or its assets have other names than those below.
 SOURCE: dict[str, str] = {
     "source_type": "hmac_json",
@@ -254,7 +254,7 @@ class WebhookSettings:
         key = connection.password
         if not key:
             fail("password", "it is empty. It must be the signature key.")
-        # What the platform makes of another key is not known; the same one must come out on both sides.
+        # What the platform makes of another key is not known (U247); both sides must get the same one.
         if not _KEY.fullmatch(key):
             fail("password", "it must be printable ASCII without a space.")
         extra: Any = None

@@ -16,12 +16,12 @@ from typing import Any
 import pendulum
 import requests
 
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.event_query import EventQuery
-from airflow_provider_cloudelements.client.event_reading import EventLook, EventStream
 from airflow_provider_cloudelements.client.notifications import Notification
-from airflow_provider_cloudelements.client.signature import sign, verify
 from airflow_provider_cloudelements.connections import ConnectionSettings
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventQuery
+from airflow_provider_cloudelements.events.reading import EventLook, EventStream
+from airflow_provider_cloudelements.events.signature import sign, verify
 from benchmarks.figures import Bound, Figure, Ratio, in_turns
 from benchmarks.setting import api_url, authorization, child, served
 

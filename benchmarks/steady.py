@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import requests
 
-from airflow_provider_cloudelements.client import CloudElementsClient, InstanceSpec
+from airflow_provider_cloudelements.client import CloudElementsClient
+from airflow_provider_cloudelements.provisioning.ensure import ensure
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 from airflow_provider_cloudelements.sandbox import Sandbox
 from benchmarks.figures import Figure, Ratio, in_turns
 from benchmarks.setting import CONFIGURATION, ELEMENT, api_url, authorization, served
@@ -29,7 +31,7 @@ def run(quick: bool) -> list[Figure]:
         first, again = calls_of_ensure(sandbox, client)
         session.headers.update(authorization(sandbox.connection()))
         listing = api_url(sandbox, "/instances")
-        reading = api_url(sandbox, f"/instances/{client.instances.ensure(SPEC).instance.id}")
+        reading = api_url(sandbox, f"/instances/{ensure(client.instances, SPEC).instance.id}")
 
         def by_hand() -> None:
             found = session.get(listing, params={"tags[]": SPEC.marker, "pageSize": "200"}, timeout=30)
@@ -38,11 +40,11 @@ def run(quick: bool) -> list[Figure]:
             read.raise_for_status()
             assert found.json()[0]["id"] == read.json()["id"]
 
-        def ensure() -> None:
-            client.instances.ensure(SPEC)
+        def ours() -> None:
+            ensure(client.instances, SPEC)
 
         times = in_turns(
-            {"ours": _milliseconds(ensure), "by hand": _milliseconds(by_hand)}, 15 if quick else 60
+            {"ours": _milliseconds(ours), "by hand": _milliseconds(by_hand)}, 15 if quick else 60
         )
     return [
         Figure("ensure, first time", f"{first} calls"),
@@ -58,9 +60,9 @@ def run(quick: bool) -> list[Figure]:
 
 def calls_of_ensure(sandbox: Sandbox, client: CloudElementsClient) -> tuple[int, int]:
     """Return how many calls ``ensure`` makes for a new instance, and once there is nothing to do."""
-    assert client.instances.ensure(SPEC).created
+    assert ensure(client.instances, SPEC).created
     first = sandbox.counters()["total"]
-    again = client.instances.ensure(SPEC)
+    again = ensure(client.instances, SPEC)
     assert not again.created
     assert not again.changed
     return first, sandbox.counters()["total"] - first

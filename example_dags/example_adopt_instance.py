@@ -1,7 +1,8 @@
-"""An instance that somebody makes elsewhere, in the platform's console or an app, taken over by its tag.
+"""Take over, by its tag, an instance that a person made elsewhere, in the platform's console or an app.
 
-``wait_for_instance`` waits, without holding a worker, until there is one instance of the element with the
-tag, and its vendor answers. The tasks after it put it in order: a tag that says who looks after it, events.
+``wait_for_instance`` waits, without holding a worker, until one instance of the element has the tag and its
+vendor answers. The next tasks put it in order: they add a tag that says who looks after it, and switch events
+on.
 
 Needs ``cloudelements_default`` and ``microsoft_graph_app``, of type ``cloudelements_element``, with the
 callback URL and signature key of the events.

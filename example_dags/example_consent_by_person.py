@@ -1,11 +1,11 @@
-"""A consent inside the DAG: a person opens a link and pastes what comes back, then the instance is made.
+"""A consent inside the DAG: a person opens a link and pastes what comes back, and the DAG goes on.
 
-``consent_link`` pushes the link, ``ask_person`` shows it on its page (Required actions) and waits for the
-answer: the code, or the whole address that the vendor sent the person to. From an address the code is taken,
-and its ``state`` is compared with the one that the link was made with. Nobody answers within a day: the task
-fails, and with it the run (``defaults=None``; with a default the DAG would go on without a code).
+``consent_link`` pushes the link. ``ask_person`` shows it on its page (Required actions) and waits for the
+answer: the code, or the whole address that the vendor sent the person to. From an address ``create_instance``
+takes the code, and compares its ``state`` with the one of the link. If no person answers within a day, the
+task fails, and with it the run (``defaults=None``; with a default the DAG would go on without a code).
 
-An instance that exists already is found before anybody is asked: then the two tasks are skipped.
+If the instance exists already, the DAG finds it first and skips both tasks.
 
 Needs ``cloudelements_default`` and ``microsoft_graph_app``, of type ``cloudelements_element``, with the app's
 key and secret, scopes (``offline_access`` among them) and callback URL.
@@ -27,7 +27,7 @@ from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuth
 APP = "microsoft_graph_app"
 NAME = "Calendar of the front desk"
 
-#: What the longest wait for a person is called; older releases of the standard provider have another name.
+#: The argument for the longest wait for a person; older releases of the standard provider name it otherwise.
 PATIENCE = (
     "response_timeout" if "response_timeout" in signature(HITLOperator).parameters else "execution_timeout"
 )
@@ -66,7 +66,7 @@ with DAG(
         "if ti.xcom_pull('ask_person') else '' }}",
         authorization_state="{{ ti.xcom_pull('consent_link', key='state') }}",
         push_token=False,
-        # Where it was not needed, the person's task is skipped.
+        # The person's task is skipped if the DAG did not need it.
         trigger_rule="none_failed",
     )
 

@@ -1,14 +1,15 @@
-"""After the receiver of events was down: have what is queued delivered, and process what never came.
+"""After an outage of the receiver of events: release queued deliveries, and process events that never came.
 
-Run it when the receiver works again. ``release`` has the platform send what it has queued, and send on from
-now on. ``sent_again`` waits until that is delivered or has failed again, though no longer than
-``wait_seconds``. ``compare`` reads the platform's list of events since ``outage_began`` and asks which of
-them were delivered to this receiver. What was not is handed to ``process``: queued once more, given up, or
-never notified of. Nothing is lost, and an event may come twice, as it may from the platform itself.
+Run it when the receiver works again. ``release`` makes the platform send what it has queued, and send on from
+now on. ``sent_again`` waits until these deliveries have arrived or failed again, but no longer than
+``wait_seconds``. ``compare`` reads the platform's list of events since ``outage_began``, and looks up which
+of them the platform delivered to this receiver. ``process`` gets the others: those queued once more, given
+up, or without a notification. Nothing is lost, and an event may come twice, as it may from the platform
+itself.
 
-``instance_key`` names one instance that delivers to the receiver; all that do are meant. It needs
-``cloudelements_default`` and that instance: by default the one of ``example_microsoft_graph_events``. Running
-it twice does no harm: what was processed is remembered. See ``docs/events.md``.
+``instance_key`` names one instance that delivers to the receiver; the DAG treats all instances that do. It
+needs ``cloudelements_default`` and that instance: by default the one of ``example_microsoft_graph_events``.
+You can run it twice without harm: it remembers what it processed. See ``docs/events.md``.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from airflow.sdk import DAG, Param, Variable, task
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators.deliveries import CloudElementsReleaseDeliveriesOperator
 
-#: What is handed on in one run, as XCom: so many rows, and bytes.
+#: The most that one run hands on, as XCom: rows, and bytes.
 MOST_EVENTS, MOST_BYTES = 1_000, 262_144
-#: The variable: what was processed, as short hashes of the latest rows.
+#: The variable that holds the processed rows, as short hashes of the latest ones.
 DONE, MOST_DONE = "example_events_after_outage_done", 10_000
-#: Until so long after the release events may have failed: the platform's clock and ours may differ.
+#: Events may have failed until this long after the release: the platform's clock and ours may differ.
 CLOCKS_DIFFER = pendulum.duration(minutes=1)
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ with DAG(
             600, type="integer", minimum=0, description="How late the platform may list an event"
         ),
         "wait_seconds": Param(
-            3600, type="integer", minimum=0, description="How long to wait for what was released, at most"
+            3600, type="integer", minimum=0, description="Longest wait for the released deliveries"
         ),
     },
 ) as dag:
@@ -73,7 +74,7 @@ with DAG(
 
     @task.sensor(mode="reschedule", poke_interval=10, timeout=86_400)
     def sent_again(released: dict[str, Any], params: dict[str, Any] | None = None) -> bool:
-        """Wait until nothing waits any more and all events are listed, though not for ever."""
+        """Wait, with a limit, until no delivery waits any more and the platform lists all events."""
         params = params or {}
         passed = (pendulum.now("UTC") - pendulum.parse(released["released_at"])).total_seconds()
         if passed < params["settle_seconds"]:
@@ -87,11 +88,11 @@ with DAG(
 
     @task
     def compare(released: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return what was not delivered of all that happened until the release."""
-        from airflow_provider_cloudelements.client.event_cursor import EventCursor
-        from airflow_provider_cloudelements.client.event_reading import EventLimits
-        from airflow_provider_cloudelements.client.events import MAX_PAGES
-        from airflow_provider_cloudelements.client.reconcile import reconcile
+        """Return the events until the release that were not delivered."""
+        from airflow_provider_cloudelements.events.cursor import EventCursor
+        from airflow_provider_cloudelements.events.reading import EventLimits
+        from airflow_provider_cloudelements.events.reconcile import reconcile
+        from airflow_provider_cloudelements.events.scan import MAX_PAGES
 
         params = params or {}
         client, url = receiver(params["instance_key"])
@@ -106,8 +107,8 @@ with DAG(
 
     @task
     def process(found: dict[str, Any]) -> int:
-        """Do with each event what the receiver would have done, unless a run before has; return how many."""
-        from airflow_provider_cloudelements.client.events import short_id
+        """Do what the receiver would do with each event, unless an earlier run did; return how many."""
+        from airflow_provider_cloudelements.events.scan import short_id
 
         done = Variable.get(DONE, default=[], deserialize_json=True)
         rows = {short_id(json.dumps(row, sort_keys=True)): row for row in found["events"]}
@@ -119,7 +120,7 @@ with DAG(
 
     @task
     def report(released: dict[str, Any], found: dict[str, Any], processed: int) -> dict[str, Any]:
-        """Say what became of everything, and fail if there is more than one run takes."""
+        """Report what became of all events, and fail if there are more than one run takes."""
         told = {
             "released": released["queued"],
             "listed": found["listed"],

@@ -1,18 +1,18 @@
 """Calendar events start this DAG: a watcher in the triggerer reads the platform's list of events.
 
-Nothing has to reach Airflow from outside. Every ten seconds at most, what is new becomes one asset event
-with a list of rows, and that starts a run.
+Nothing needs to reach Airflow from outside. Every ten seconds at most, the watcher makes one asset event of
+what is new, with a list of rows, and that starts a run.
 
-When several asset events come while a run is at work, Airflow gives the next run the first of them only, and
-leaves the others to the run that a later one starts. So this DAG does not rely on the events that a run was
-started by. It also runs by time, and reads what came from a cursor of its own, kept in an Airflow variable
-that moves on only when the work is done. What a failed run was given, the next is given again.
+When several asset events come while a run is at work, Airflow gives the next run only the first of them, and
+leaves the others to the run that a later one starts. So this DAG does not rely on the events that started its
+run. It also runs by time, and reads from a cursor of its own. It keeps the cursor in an Airflow variable,
+which moves on only when the work is done. The next run reads again what a failed run has read.
 
-A restart of the triggerer repeats some rows, and before Airflow 3.3, which keeps no watcher's place, all
-since ``START``: let your tasks bear them. A row that is repeated has the same ``id`` and ``object_id``.
+A restart of the triggerer repeats some rows. Airflow before 3.3 keeps no watcher's place, so there it repeats
+all rows since ``START``. Your tasks must tolerate that: a repeated row has the same ``id`` and ``object_id``.
 
-Needs ``cloudelements_default``, and the instance that ``example_microsoft_graph_events`` makes. As long as
-there is none, there are no events. See ``docs/events.md``.
+Needs ``cloudelements_default``, and the instance that ``example_microsoft_graph_events`` makes. Without the
+instance there are no events. See ``docs/events.md``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from airflow_provider_cloudelements.assets import cloudelements_event_asset
 
-#: Since when events count, for a watcher that does not know how far it was.
+#: The moment from which events count, for a watcher that has no saved place.
 START = pendulum.datetime(2026, 1, 1)
 MEETINGS = cloudelements_event_asset(
     "example meetings",
@@ -35,19 +35,19 @@ MEETINGS = cloudelements_event_asset(
     object_types=["events"],
     start=START,
 )
-#: The variable: the time of the last asset event that was worked through.
+#: The variable that holds the time of the last processed asset event.
 CURSOR = "example_events_by_watcher_cursor"
-#: So many asset events are read at once. Airflow looks up the runs of each, and a task waits five seconds for
-#: an answer.
+#: How many asset events the DAG reads at once. Airflow looks up the runs of each, and a task waits five
+#: seconds for an answer.
 PAGE = 50
 
 
 def came_since(events: Any, since: datetime) -> list[Any]:
     """Return the asset events after a moment. The watcher stores one after another, so none comes late."""
-    if not hasattr(events, "after"):  # Airflow 3.1 only gives all that there are
+    if not hasattr(events, "after"):  # Airflow 3.1 only gives all of them
         return [event for event in events if event.timestamp > since]
     came: list[Any] = []
-    # A page begins with what has just that time.
+    # A page begins with the events of exactly that time.
     while page := [event for event in events.after(since).limit(PAGE) if event.timestamp > since]:
         came += page
         since = page[-1].timestamp
@@ -68,7 +68,7 @@ with DAG(
 
     @task(inlets=[MEETINGS])
     def what_changed(inlet_events: Any = None) -> dict[str, Any]:
-        """Read what came since the cursor, and say what changed."""
+        """Read the asset events since the cursor, and return what changed."""
         since = pendulum.parse(Variable.get(CURSOR, default=START.isoformat()))
         came = came_since(inlet_events[MEETINGS], since)
         new = [event for event in came if "payload" in event.extra]
@@ -83,7 +83,7 @@ with DAG(
 
     @task
     def handle(found: dict[str, Any]) -> int:
-        """Stand for the work; return how much there was."""
+        """Stand for the work; return the number of changes."""
         return len(found["changes"])
 
     @task

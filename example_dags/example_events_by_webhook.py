@@ -1,17 +1,17 @@
 """Calendar events start this DAG: the platform delivers them to Airflow's own API server.
 
 A run starts with every notification of any instance of the element; one run may get several that come
-together. To follow one instance only, use ``webhook_asset_of_instance(12, ELEMENT)``.
+together. To follow only one instance, use ``webhook_asset_of_instance(12, ELEMENT)``.
 
-When many come at once, Airflow gives some of the asset events to a later run only, and a few to none: those
-that were being stored while a run began. So this DAG does not rely on the events that a run was started by.
-It also runs by time, and reads what came from a cursor of its own, kept in an Airflow variable that moves on
-only when the work is done. What a failed run was given, the next is given again.
+When many come at once, Airflow gives some of the asset events only to a later run, and a few to none: those
+that it was storing while a run began. So this DAG does not rely on the events that started its run. It also
+runs by time, and reads from a cursor of its own. It keeps the cursor in an Airflow variable, which moves on
+only when the work is done. The next run reads again what a failed run has read.
 
 Needs the extra ``webhooks`` on the API server, the connection that ``airflow cloudelements
-webhook-connection`` makes, and instances whose events were turned on with
-``CloudElementsEnableEventsOperator(webhook_conn_id=...)``. The DAG itself needs none of it: without
-deliveries it finds nothing to do. See ``docs/webhooks.md``.
+webhook-connection`` makes, and instances whose events
+``CloudElementsEnableEventsOperator(webhook_conn_id=...)`` turned on. The DAG itself needs none of these:
+without deliveries it finds nothing to do. See ``docs/webhooks.md``.
 """
 
 from __future__ import annotations
@@ -28,25 +28,26 @@ from airflow_provider_cloudelements.webhooks import notification_of, webhook_ass
 
 ELEMENT = "microsoftgraph"
 ASSET = webhook_asset_of_element(ELEMENT)
-#: What was delivered before is nobody's business here: where the first run begins to read.
+#: Where the first run begins to read; the DAG ignores earlier deliveries.
 BEGIN = pendulum.datetime(2026, 1, 1)
-#: The variable: until when everything was read, and which deliveries of the last minutes were among it.
+#: The variable that holds how far the DAG has read, and which deliveries of the last minutes it has read.
 CURSOR = "example_events_by_webhook_cursor"
-#: How long an event may take from being made to being stored. What was read of that time is read again.
+#: How long an event may take until Airflow has stored it. The DAG reads the events of that time again.
 OVERLAP = pendulum.duration(minutes=2)
-#: So many are read at once. Airflow looks up the runs of each, and a task waits five seconds for an answer.
+#: How many the DAG reads at once. Airflow looks up the runs of each, and a task waits five seconds for an
+#: answer.
 PAGE = 50
 
 
 def came_since(events: Any, since: datetime) -> dict[str, Any]:
-    """Return what was delivered since a moment, by the delivery's id, whoever was told of it."""
-    if not hasattr(events, "after"):  # Airflow 3.1 only gives all that there are
+    """Return the deliveries since a moment, by their ids, whichever run they started."""
+    if not hasattr(events, "after"):  # Airflow 3.1 only gives all of them
         read = [event for event in events if event.timestamp >= since]
     else:
         read = page = list(events.after(since).limit(PAGE))
         while len(page) == PAGE and page[-1].timestamp > since:
             since = page[-1].timestamp
-            page = list(events.after(since).limit(PAGE))  # begins with what has just that time
+            page = list(events.after(since).limit(PAGE))  # begins with the events of exactly that time
             read = read + page
     return {
         event.extra["inbound_delivery_id"]: event for event in read if "inbound_delivery_id" in event.extra
@@ -67,7 +68,7 @@ with DAG(
 
     @task(inlets=[ASSET])
     def what_changed(inlet_events: Any = None) -> dict[str, Any]:
-        """Read what came since the cursor, and say what changed where: ids only, no vendor's body."""
+        """Read the deliveries since the cursor, and return what changed: ids only, no vendor's body."""
         now = pendulum.now("UTC")
         cursor = Variable.get(CURSOR, default=None, deserialize_json=True) or {}
         since = pendulum.parse(cursor.get("until", BEGIN.isoformat())) - OVERLAP
@@ -80,14 +81,14 @@ with DAG(
                 for each in new
                 for event in each.events
             ],
-            # Of a webhook that stores no payload: who has news, for the platform's list of events to tell.
+            # A webhook that stores no payload names only the instances: the platform's list has their events.
             "instances": sorted({each.instance_id for each in new if not each.events and each.instance_id}),
             "cursor": {"until": now.isoformat(), "had": still_near},
         }
 
     @task
     def handle(found: dict[str, Any]) -> int:
-        """Stand for the work; return how much there was."""
+        """Stand for the work; return the number of changes."""
         return len(found["changes"])
 
     @task

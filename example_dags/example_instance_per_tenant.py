@@ -1,7 +1,7 @@
-"""One instance for each tenant, by dynamic task mapping: as many as the list is long.
+"""One instance for each tenant, by dynamic task mapping over a list of any length.
 
-A tenant added to the list gets an instance with the next run; those of the others are found and kept,
-whatever their place in the list. A mapped flow passes ids only, since Airflow maps over returned values and
+The next run makes an instance for a tenant that you add to the list. It finds and keeps those of the others,
+whatever their place in the list. A mapped flow passes only ids, since Airflow maps over returned values and
 not over custom XCom keys.
 
 Needs ``cloudelements_default``, and for each tenant a connection ``freshdesk_<tenant>`` of type
@@ -43,7 +43,7 @@ with DAG(
         element="freshdesk",
         event_callback_url="https://hooks.example.com/cloudelements",
         push_token=False,
-        # Gentle to the platform, whose rate limits are not published.
+        # The platform does not publish its rate limits, so this sends it few calls at once.
         max_active_tis_per_dag=4,
     ).expand_kwargs(tenants())
 

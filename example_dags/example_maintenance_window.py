@@ -1,4 +1,4 @@
-"""Events off and calls refused while the vendor is worked on, then on again.
+"""Switch events off and refuse calls while people work on the vendor, then switch both on again.
 
 Needs ``cloudelements_default`` and ``jira_login``, of type ``cloudelements_element`` with authentication
 ``basic``, and the callback URL and signature key of the events.

@@ -4,13 +4,13 @@ Needs two connections:
 
 - ``cloudelements_default``: your Cloud Elements or SAP Open Connectors account.
 - ``microsoft_graph_app``, of type ``cloudelements_element``: the app registered with Microsoft (API key and
-  secret), its scopes and callback URL, and where events shall be delivered.
+  secret), its scopes and callback URL, and the callback URL of the events.
 
 Trigger it once: it fails with a consent link in the log of ``authorization_code``. Open the link, allow the
 access, copy the code from the address that you are sent to, and trigger it again with that code within ten
-minutes. Against the sandbox, whose login page stands on this machine, it presses "Allow" by itself.
+minutes. Against the sandbox, whose login page runs on this machine, the DAG presses "Allow" itself.
 
-From then on it needs no code: the instance exists, and each run makes sure that it is as asked.
+From then on it needs no code: the instance exists, and each run writes only what differs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ with DAG(
         "authorization_code": Param(
             "", type="string", description="Code from the consent; empty if the instance exists already"
         ),
-        "delete_instance": Param(False, type="boolean", description="Delete the instance in the end"),
+        "delete_instance": Param(False, type="boolean", description="Delete the instance at the end"),
     },
 ) as dag:
 
@@ -99,18 +99,18 @@ with DAG(
 
     @task
     def ping(instance: dict) -> str:
-        """Use no more than the id: the hook fetches the token, and it never lies in XCom."""
+        """Use only the id: the hook fetches the token, and no XCom holds it."""
         sign_of_life = CloudElementsHook().instance(instance["id"]).ping()
         return f"{instance['name']}: {sign_of_life['endpoint']} answered at {sign_of_life['dateTime']}"
 
     @task.short_circuit
     def delete_wanted(params: dict | None = None) -> bool:
-        """Go on to the delete only if the run was triggered so."""
+        """Go on to the delete only if the trigger asked for it."""
         return (params or {})["delete_instance"]
 
     delete = CloudElementsDeleteInstanceOperator(task_id="delete_instance", instance_id=create.output)
 
-    # The token goes by keyword: positional arguments are shown in the rendered fields.
+    # Pass the token by keyword: the rendered fields show positional arguments.
     uses = [
         list_calendars(instance_id=create.output["id"], token=create.output["token"]),
         ping(create.output),

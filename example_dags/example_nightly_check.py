@@ -1,9 +1,10 @@
-"""Every night: ping all instances with a tag, mend what can be mended, and ask a person for the rest.
+"""Every night: ping all instances with a tag, repair what credentials can repair, ask a person for the rest.
 
-``check`` tells how each is. What is broken is given the credentials of its element's connection once more:
-enabled, re-authenticated, pinged. What still is broken needs a new consent: a person gets one page for each
-instance, with a link, and pastes what comes back. What is unreachable is left alone, since a vendor that is
-down needs no new credentials; the last check fails the run for it.
+``check`` reports the state of each. ``mend`` gives a broken instance the credentials of its element's
+connection once more: it enables, re-authenticates and pings the instance. An instance that is still broken
+needs a new consent: for each of them a person gets one page with a link, and pastes what comes back. The DAG
+leaves an unreachable instance alone, since a vendor that is down needs no new credentials; the last check
+fails the run for it.
 
 In use, give it ``schedule="@daily"``. Needs ``cloudelements_default``, and a connection of type
 ``cloudelements_element`` for each element in ``LOGINS``.
@@ -22,13 +23,13 @@ from airflow_provider_cloudelements.operators.changes import CloudElementsReauth
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
 from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
 
-#: Tag of the instances to check. A parameter of the DAG would, on Airflow 3.1, stand in the person's form.
+#: Tag of the instances to check. On Airflow 3.1 the person's form would show a parameter of the DAG.
 TAG = "nightly check"
 #: The connection that holds an element's credentials.
 LOGINS = {"closeio": "closeio_login", "microsoftgraph": "microsoft_graph_app"}
 BROKEN = ("disabled", "invalid", "needs re-authentication")
 
-#: What the longest wait for a person is called; older releases of the standard provider have another name.
+#: The argument for the longest wait for a person; older releases of the standard provider name it otherwise.
 PATIENCE = (
     "response_timeout" if "response_timeout" in signature(HITLOperator).parameters else "execution_timeout"
 )
@@ -43,7 +44,7 @@ with DAG(
 ) as dag:
 
     def broken(report: dict) -> list[dict]:
-        """Return the rows of a report that credentials can mend."""
+        """Return the rows of a report that credentials can repair."""
         return [row for row in report["instances"] if row["state"] in BROKEN and row["element"] in LOGINS]
 
     check = CloudElementsCheckInstancesOperator(task_id="check", tag=TAG, report="unhealthy")
@@ -65,7 +66,7 @@ with DAG(
 
     @task
     def who_needs_consent(report: dict) -> list[dict]:
-        """Name the instances that only a person can mend."""
+        """Name the instances that only a person can repair."""
         return [
             {"instance_id": row["id"], "element_conn_id": LOGINS[row["element"]], "name": row["name"]}
             for row in broken(report)
@@ -76,7 +77,7 @@ with DAG(
     consent_link = CloudElementsGetOAuthUrlOperator.partial(task_id="consent_link").expand(
         element_conn_id=needy.map(lambda row: row["element_conn_id"])
     )
-    # Each mapped task finds what belongs to it by its map index, which the tasks before it share.
+    # Each mapped task finds its values by its map index, which the tasks before it share.
     link = "{{ ti.xcom_pull('consent_link', key='url', map_indexes=ti.map_index) }}"
     ask_person = HITLEntryOperator.partial(
         task_id="ask_person",

@@ -25,7 +25,7 @@ with DAG(
         element="hubspotcrm",
         instance_name="Marketing",
         element_conn_id="hubspot_app",
-        # Events are kept by the platform to be read, and delivered nowhere.
+        # The platform keeps events for reading, and delivers them nowhere.
         event_callback_url=None,
         push_token=False,
     )

@@ -1,15 +1,15 @@
-"""Rotate a vendor's secret over all instances of an element, with no moment in which one does not work.
+"""Rotate a vendor's secret over all instances of an element; each instance works at every moment.
 
 1. At the vendor, make a second secret: both are valid now.
 2. Put the new one into the element connection.
-3. Run this DAG. Each instance is given the new secret and pinged. If a task fails, or the run is stopped
-   half-way, clear what failed or run it again: what has the new secret by now is only pinged.
+3. Run this DAG. It gives each instance the new secret and pings it. If a task fails, or you stop the run
+   half-way, clear the failed tasks or run it again: it only pings instances that have the new secret.
 4. When the run has succeeded, no instance needs the old secret: remove it at the vendor.
 
-The secret itself never travels: every mapped task reads it from the connection, and whether an instance has
-it tells a keyed fingerprint among its tags.
+The secret itself never travels: every mapped task reads it from the connection. A keyed fingerprint among the
+tags of an instance says whether it has the secret.
 
-More than 1,024 instances are more than Airflow maps a task over by default: set ``max_map_length``.
+By default Airflow maps a task over 1,024 instances at most: for more, set ``max_map_length``.
 
 Needs ``cloudelements_default`` and ``hubspot_app``, of type ``cloudelements_element``.
 """
@@ -39,7 +39,7 @@ with DAG(
 
     @task
     def those_to_rotate(report: dict) -> list[int]:
-        """List the instances: also those that do not work, which the new secret may mend."""
+        """List the instances, also those that do not work: the new secret may repair them."""
         return [row["id"] for row in report["instances"]]
 
     rotate = CloudElementsReauthenticateInstanceOperator.partial(

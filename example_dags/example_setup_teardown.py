@@ -1,4 +1,4 @@
-"""An instance for one run only: made before the work, deleted after it, whether or not the work fails.
+"""Make an instance for one run only, and delete it after the work, whether or not the work fails.
 
 Needs ``cloudelements_default`` and ``pipedrive_login``, of type ``cloudelements_element`` with authentication
 ``custom``: the element's own key stands in its field Configuration.

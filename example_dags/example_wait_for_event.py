@@ -1,14 +1,14 @@
-"""Wait for calendar events, work through them, and begin the next wait behind them.
+"""Wait for calendar events, process them, and begin the next wait behind them.
 
-The sensor waits in the triggerer, where it holds no worker, and returns the events and a cursor: the place
+The sensor waits in the triggerer, where it holds no worker. It returns the events and a cursor: the place
 behind the last of them. The DAG keeps the cursor in an Airflow variable, which moves on only when the work is
-done. So the next run is given what came meanwhile, also while nobody waited, and what a failed run was given
-is given again. The first run takes what comes from its own begin on.
+done. So the next run gets the events that came meanwhile, also while no run waited, and gets again what a
+failed run got. The first run takes the events from its own begin on.
 
 In use, give it ``schedule="@continuous"``: then one run always waits.
 
-Needs ``cloudelements_default``, and the instance that ``example_microsoft_graph_events`` makes, which may be
-made while the sensor waits. Its name is a parameter. See ``docs/events.md``.
+Needs ``cloudelements_default``, and the instance that ``example_microsoft_graph_events`` makes. You may make
+the instance while the sensor waits. Its name is a parameter. See ``docs/events.md``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow.sdk import DAG, Param, Variable, task
 
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
 
-#: The variable: behind which event the next run begins.
+#: The variable that says behind which event the next run begins.
 CURSOR = "example_wait_for_event_cursor"
 SINCE = f"{{{{ var.value.get('{CURSOR}', none) or dag_run.run_after }}}}"
 
@@ -27,7 +27,7 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    max_active_runs=1,  # two would be given the same
+    max_active_runs=1,  # two would get the same events
     tags=["cloudelements", "example"],
     doc_md=__doc__,
     params={"instance_name": Param("My calendar", type="string", description="Name of the instance")},

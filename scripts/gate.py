@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -380,9 +381,15 @@ def report(outcomes: list[Outcome], lines: Iterable[str], seconds: float) -> int
                 f"  {tier:5} {told(figures)}; {clock(sum(each.seconds for each in those))} in all its lanes"
             )
     total = sum((each.figures for each in outcomes), Counter[str]())
-    print(f"All of it took {clock(seconds)}.")
+    print(f"All of it took {clock(seconds)}, and {clock(_processor_seconds())} of processor time.")
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped", flush=True)
     return 1 if total["failed"] or not total["passed"] else 0
+
+
+def _processor_seconds() -> float:
+    """Return what all processes that have ended took: comparable between runs, whatever ran beside."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -7,69 +7,162 @@ Read from the sources, so that imports in functions and in TYPE_CHECKING blocks 
 from __future__ import annotations
 
 import ast
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from airflow_provider_cloudelements.get_provider_info import get_provider_info
-from tests.support.imports import Import, Imports, is_part_of, room_of
+from tests.support.imports import Import, Imports, is_part_of
 from tests.support.package import HEAVY, PACKAGE, ROOT
 
-#: A room is a folder or a module right below the package; "" is the package's own ``__init__``.
-#: Every room, and the rooms that it may import besides itself: arrows lead downwards only.
+#: A room is a folder or a module of the package, the innermost that has a row here; "" is the package's own
+#: ``__init__``. Every room, and the rooms that it may import besides itself: arrows lead downwards only.
 ARROWS: dict[str, set[str]] = {
     "assets": {"triggers", "connections"},
     "cli": {"webhooks", "exceptions"},
     "sensors": {
         "operators",
+        "operators/_parts",
         "triggers",
         "links",
         "hooks",
+        "events",
         "provisioning",
         "client",
+        "client/wire",
         "connections",
+        "keys",
         "exceptions",
         "compat",
     },
     "operators": {
+        "operators/_parts",
         "webhooks",
         "triggers",
         "links",
         "hooks",
+        "events",
         "provisioning",
         "client",
+        "client/wire",
+        "connections",
+        "keys",
+        "exceptions",
+        "compat",
+    },
+    "operators/_parts": {
+        "links",
+        "hooks",
+        "provisioning",
+        "client",
+        "client/wire",
+        "connections",
+        "keys",
+        "exceptions",
+        "compat",
+    },
+    "triggers": {
+        "hooks",
+        "events",
+        "provisioning",
+        "client",
+        "client/wire",
         "connections",
         "exceptions",
         "compat",
     },
-    "triggers": {"hooks", "provisioning", "client", "connections", "exceptions", "compat"},
     "links": {"hooks", "client", "connections", "exceptions", "compat"},
     "webhooks": {"client", "connections", "exceptions"},
-    "hooks": {"client", "connections", "connection_form", "exceptions", "compat"},
+    "hooks": {"client", "client/wire", "connections", "connection_form", "exceptions", "compat"},
     "retry_policy": {"exceptions"},
-    "provisioning": {"client", "connections", "exceptions"},
-    "client": {"connections", "exceptions"},
+    "events": {"client", "client/wire", "connections", "keys", "exceptions"},
+    "provisioning": {"client", "client/wire", "connections", "keys", "exceptions"},
+    "client": {"client/wire", "connections", "keys", "exceptions"},
+    "client/wire": {"connections", "exceptions"},
     "get_provider_info": {"connections", "connection_form"},
-    "connections": {"connection_form", "exceptions"},
+    "connections": {"connection_form", "keys", "exceptions"},
     "connection_form": set(),
+    "keys": set(),
     "exceptions": {"compat"},
     "compat": set(),
     "": set(),
     # Two independent readings of the API check each other, so the sandbox knows nothing of the rest,
-    # and since no other room names it here, nobody knows the sandbox.
-    "sandbox": set(),
+    # and since no other room names it here, nobody knows the sandbox. Here are its doors.
+    "sandbox": {"sandbox/server", "sandbox/control", "sandbox/core", "sandbox/settings"},
+    "sandbox/server": {"sandbox/routes", "sandbox/state", "sandbox/core", "sandbox/settings"},
+    "sandbox/routes": {"sandbox/calls", "sandbox/state", "sandbox/core"},
+    # What answers HTTP, in whatever area: see CALLS.
+    "sandbox/calls": {
+        "sandbox/state",
+        "sandbox/control",
+        "sandbox/notifications",
+        "sandbox/events",
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    # Here the areas meet: each is given what it needs of another one's memory.
+    "sandbox/state": {
+        "sandbox/notifications",
+        "sandbox/events",
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/control": {"sandbox/vendors", "sandbox/elements", "sandbox/core", "sandbox/settings"},
+    "sandbox/notifications": {
+        "sandbox/events",
+        "sandbox/instances",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/events": {
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/instances": {
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
+    "sandbox/vendors": {"sandbox/elements", "sandbox/core", "sandbox/settings"},
+    "sandbox/elements": {"sandbox/core", "sandbox/settings"},
+    "sandbox/account": {"sandbox/core", "sandbox/settings"},
+    "sandbox/core": {"sandbox/settings"},
+    "sandbox/settings": set(),
 }
+#: The modules of the sandbox's areas that answer HTTP, by their names; they are one room.
+CALLS = re.compile(rf"{PACKAGE}\.sandbox\.(?P<area>\w+)\.(\w+_)?calls\b")
+#: A folder for each thing emulated.
+AREAS = ("account", "elements", "vendors", "instances", "events", "notifications", "control")
 #: Anyone may ask for the version.
 FOR_ALL = {""}
 #: The sandbox alone stays apart even from that.
-APART = {"sandbox"}
+APART = {room for room in ARROWS if room.split("/")[0] == "sandbox"}
 #: Rooms that may import Airflow. The client's only piece of it, the exception base, comes by exceptions.
 KNOW_AIRFLOW = {
     "assets",
     "cli",
     "sensors",
     "operators",
+    "operators/_parts",
     "triggers",
     "links",
     "webhooks",
@@ -78,7 +171,16 @@ KNOW_AIRFLOW = {
     "compat",
 }
 #: What is heavy to others and not to these: no operator loads a trigger, and no DAG file the sandbox.
-MAY_LOAD = {"triggers": ("airflow.triggers", f"{PACKAGE}.triggers"), "sandbox": HEAVY}
+MAY_LOAD = {"triggers": ("airflow.triggers", f"{PACKAGE}.triggers"), **dict.fromkeys(APART, HEAVY)}
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module of the package."""
+    if CALLS.match(module):
+        return "sandbox/calls"
+    parts = module.split(".")[1:]
+    inner = ("/".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((name for name in inner if name in ARROWS), parts[0] if parts else "")
 
 
 def room_of_target(target: str) -> str:
@@ -99,17 +201,18 @@ def imports_of(root: Path) -> Iterator[Import]:
 
 def fault_of(one: Import) -> str | None:
     """Say what is wrong with an import, if anything is."""
-    if one.room not in ARROWS:
-        return f"{one}: no rule for the room {one.room}"
+    room = room_of(one.module)
+    if room not in ARROWS:
+        return f"{one}: no rule for the room {room}"
     if is_part_of(one.target, PACKAGE):
-        allowed = ARROWS[one.room] | {one.room} | (set() if one.room in APART else FOR_ALL)
+        allowed = ARROWS[room] | {room} | (set() if room in APART else FOR_ALL)
         if room_of_target(one.target) not in allowed:
             return f"{one}: against the arrows"
-    if is_part_of(one.target, "airflow") and one.room not in KNOW_AIRFLOW:
-        return f"{one}: {one.room or 'the package'} may not know Airflow"
+    if is_part_of(one.target, "airflow") and room not in KNOW_AIRFLOW:
+        return f"{one}: {room or 'the package'} may not know Airflow"
     if one.at_load:
         for heavy in HEAVY:
-            if is_part_of(one.target, heavy) and heavy not in MAY_LOAD.get(one.room, ()):
+            if is_part_of(one.target, heavy) and heavy not in MAY_LOAD.get(room, ()):
                 return f"{one}: {heavy} is imported when a DAG file is parsed"
     return None
 
@@ -129,8 +232,82 @@ def test_the_package_keeps_the_arrows():
     assert faults(ROOT) == []
 
 
+def missing_rooms(root: Path) -> list[str]:
+    """Return the rooms of the table that a package lacks."""
+    rooms = {*ARROWS, *(f"sandbox/{area}/calls" for area in AREAS)} - {"sandbox/calls"}
+    places = {room: root / PACKAGE / room for room in rooms}
+    return sorted(
+        room
+        for room, place in places.items()
+        if not (place / "__init__.py").is_file() and (room == "" or not place.with_suffix(".py").is_file())
+    )
+
+
+def circles(root: Path) -> list[set[str]]:
+    """Return the sets of modules that import each other in a circle, whenever and for whatever they do."""
+    modules = {
+        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        for path in (root / PACKAGE).rglob("*.py")
+    }
+    named: dict[str, set[str]] = {module: set() for module in modules}
+    for one in imports_of(root):
+        parts = one.target.split(".")
+        prefixes = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        if (target := next((each for each in prefixes if each in modules), None)) not in {None, one.module}:
+            named[one.module].add(target)
+    reached: dict[str, set[str]] = {}
+    for module in modules:
+        found, left = set(), [module]
+        while left:
+            for each in named[left.pop()] - found:
+                found.add(each)
+                left.append(each)
+        reached[module] = found
+    within = {frozenset(each for each in reached[module] if module in reached[each]) for module in modules}
+    return sorted((set(each) for each in within if each), key=sorted)
+
+
+def test_every_room_exists():
+    assert missing_rooms(ROOT) == []
+
+
+def test_a_room_that_is_not_there_is_found(tmp_path):
+    shutil.copytree(ROOT / PACKAGE, tmp_path / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    assert missing_rooms(tmp_path) == []
+    (tmp_path / PACKAGE / "keys.py").unlink()
+    shutil.rmtree(tmp_path / PACKAGE / "client" / "wire")
+    (tmp_path / PACKAGE / "sandbox" / "events" / "calls.py").unlink()
+    assert missing_rooms(tmp_path) == ["client/wire", "keys", "sandbox/events/calls"]
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(ROOT) == []
+
+
+def test_a_planted_circle_is_found(tmp_path):
+    def write(name, target):
+        path = tmp_path / PACKAGE / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from {PACKAGE}.{target} import Name"
+        )
+
+    write("client/one.py", "client.two")
+    write("client/two.py", "events")
+    write("events/__init__.py", "client.other")
+    assert circles(tmp_path) == []
+    write("client/other.py", "client.one")
+    (circle,) = circles(tmp_path)
+    assert {each.removeprefix(f"{PACKAGE}.") for each in circle} == {
+        "client.one",
+        "client.two",
+        "events",
+        "client.other",
+    }
+
+
 def test_the_check_reads_the_whole_package():
-    rooms = {one.room for one in imports_of(ROOT)}
+    rooms = {room_of(one.module) for one in imports_of(ROOT)}
     assert {"client", "hooks", "operators", "connections", "exceptions", "compat", "sandbox"} <= rooms
 
 
@@ -185,6 +362,9 @@ PLANTED = {
     "by a relative import of a package": ("client/__init__.py", "from .. import hooks"),
     "by the package": ("client/x.py", f"from {PACKAGE} import hooks"),
     "by name": ("client/x.py", f"import importlib\nimportlib.import_module('{PACKAGE}.hooks')"),
+    "the wire knows the calls": ("client/wire/x.py", f"from {PACKAGE}.client.models import Instance"),
+    "the calls know what is built on them": ("client/x.py", f"from {PACKAGE}.provisioning import ensure"),
+    "a part knows an operator": ("operators/_parts/x.py", f"import {PACKAGE}.operators.instances"),
     "the hook knows the operators": ("hooks/x.py", f"import {PACKAGE}.operators.instances"),
     "somebody knows the sandbox": ("operators/x.py", f"def f():\n    from {PACKAGE}.sandbox import Sandbox"),
     "the sandbox knows the client": ("sandbox/x.py", f"from {PACKAGE}.client.models import Instance"),
@@ -212,12 +392,29 @@ PLANTED = {
         "sensors/x.py",
         f"from {PACKAGE}.triggers.events import CloudElementsEventTrigger",
     ),
+    "the core knows an area": (
+        "sandbox/core/x.py",
+        f"from {PACKAGE}.sandbox.instances.store import Instance",
+    ),
+    "the core knows the state": ("sandbox/core/x.py", f"def f():\n    import {PACKAGE}.sandbox.state"),
+    "an area's memory knows the state": (
+        "sandbox/events/x.py",
+        f"from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from {PACKAGE}.sandbox.state import State",
+    ),
+    "an area's memory knows calls": ("sandbox/events/x.py", f"import {PACKAGE}.sandbox.events.calls"),
+    "an area knows a later one": ("sandbox/events/x.py", f"import {PACKAGE}.sandbox.notifications.store"),
+    "the server knows an area": ("sandbox/server/x.py", f"import {PACKAGE}.sandbox.events.store"),
     "a room without a rule": ("cupboard/x.py", f"import {PACKAGE}.client"),
 }
 HARMLESS = {
     "the hook knows the client": ("hooks/x.py", f"from {PACKAGE}.client import CloudElementsClient"),
+    "the calls know the wire": ("client/x.py", f"from {PACKAGE}.client.wire.http import HttpSession"),
     "the version": ("client/x.py", f"from {PACKAGE} import __version__"),
-    "its own room": ("sandbox/x.py", f"from {PACKAGE}.sandbox.store import Store\nimport fastapi"),
+    "its own room": (
+        "sandbox/instances/x.py",
+        f"from {PACKAGE}.sandbox.instances.store import Store\nimport fastapi",
+    ),
+    "calls know the state": ("sandbox/events/x_calls.py", f"from {PACKAGE}.sandbox.state import Call"),
     "requests in a function": ("client/x.py", "def f():\n    import requests"),
     "requests for a type checker": (
         "client/x.py",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from airflow import settings
 from airflow.sdk import DAG
 
 pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="retry policies came with Airflow 3.3")
@@ -16,6 +20,9 @@ from airflow_provider_cloudelements.operators.instances import (
     CloudElementsCreateInstanceOperator,
 )
 from airflow_provider_cloudelements.retry_policy import CloudElementsRetryPolicy
+from tests.support.runs import Run
+
+FOLDER = Path(__file__).parent / "dags"
 
 
 @pytest.mark.parametrize(
@@ -54,3 +61,20 @@ def test_a_task_with_a_policy_sees_the_original_failure():
         )
     with pytest.raises(errors.CloudElementsAuthError), task.final_failures():
         raise errors.CloudElementsAuthError("no")
+
+
+@pytest.mark.airflow
+@pytest.mark.newest
+@pytest.mark.parametrize(("status", "tries"), [(401, 1), (503, 3)])
+def test_in_a_dag_it_spends_retries_only_where_they_help(
+    cloudelements_sandbox, airflow_database, monkeypatch, status, tries
+):
+    connection = cloudelements_sandbox.connection(max_retries=0)
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(connection))
+    cloudelements_sandbox.add_fault("status", status=status, count=10)
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+    spec = importlib.util.spec_from_file_location("policy_dags", FOLDER / "policy_dags.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    done = Run(module.dag.test())
+    assert done.tasks["delete", -1] == ("failed", tries)

@@ -12,13 +12,13 @@ import pytest
 from airflow.sdk import Asset, Connection
 
 from airflow_provider_cloudelements import webhooks
-from airflow_provider_cloudelements.client.models import EVENT_CALLBACK_URL, EVENT_SIGNATURE_KEY
-from airflow_provider_cloudelements.client.signature import SIGNATURE_HEADER, sign
 from airflow_provider_cloudelements.compat import AirflowFailException
+from airflow_provider_cloudelements.events.signature import SIGNATURE_HEADER, sign
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsValidationError,
 )
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENT_SIGNATURE_KEY
 from airflow_provider_cloudelements.operators.events import CloudElementsEnableEventsOperator
 from airflow_provider_cloudelements.webhooks import (
     DEFAULT_WEBHOOK_CONN_ID,

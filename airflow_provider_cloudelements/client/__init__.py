@@ -1,4 +1,7 @@
-"""The Cloud Elements API: requests in, frozen dataclasses out. Of Airflow it knows the exception base."""
+"""The Cloud Elements API: requests in, frozen dataclasses out. Of Airflow it knows the exception base.
+
+Fact F1, unknown U1 and the like are numbers of ``docs/api-facts.md``.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,12 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.difference import InstanceSpec
 from airflow_provider_cloudelements.client.elements import ElementsApi
-from airflow_provider_cloudelements.client.ensure import Ensured
-from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import ConfigurationRow, Element, ElementMetadata, Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_object
 from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.connections import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -26,10 +27,8 @@ __all__ = [
     "ConfigurationRow",
     "Element",
     "ElementMetadata",
-    "Ensured",
     "Instance",
     "InstanceClient",
-    "InstanceSpec",
 ]
 
 
@@ -92,7 +91,7 @@ class CloudElementsClient:
         return InstanceClient(self.instances, instance_id_of(instance_id), token)
 
     def organization(self) -> Mapping[str, Any]:
-        """Read the organization (``GET /organizations/me``): needs only the two secrets (dossier 0a no. 15).
+        """Read the organization (``GET /organizations/me``): needs only the two secrets (fact F12).
 
         :raises CloudElementsAuthError: A secret is not accepted.
         """

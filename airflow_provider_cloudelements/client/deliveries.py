@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import pendulum
 
-from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.notifications import id_text
 from airflow_provider_cloudelements.client.parsing import (
     optional_id,
@@ -19,6 +18,7 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_object,
     parse_text,
 )
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
     from airflow_provider_cloudelements.client.target import Target
 
-#: What the account does with a delivery that fails: send it again a few times, or keep it (dossier 6.4).
+#: What the account does with a delivery that fails: send it again a few times, or keep it (fact F255).
 POLICIES = ("retry", "queue")
-#: Key of the account's setting (dossier 6.4: CH).
+#: Key of the account's setting (facts F255, F258).
 POLICY_SETTING = "notification.webhook.failure.policy"
 
-#: A delivery's status once its receiver took it, and while it waits to be released (dossier 6.5: CH).
+#: A delivery's status once its receiver took it, and while it waits to be released (fact F263).
 DELIVERED, QUEUED = "delivered", "queued"
-#: Where nobody is asked over the web, no receiver of ours is meant (dossier 6.5).
+#: Subscriptions on other channels (email, SMS, push: fact F261) are not ours.
 WEBHOOK = "webhook"
 
 _NOTIFICATIONS = "/notifications"
@@ -46,7 +46,7 @@ _SETTINGS = "/accounts/settings"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to bring one notification to one subscriber (dossier 6.5: CH).
+    """One attempt to bring one notification to one subscriber (fact F263).
 
     :param notification_id: Id of the notification.
     :param subscription_id: Id of the subscription.
@@ -80,13 +80,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who gets the notifications of some topics (dossier 6.5: CH, HC).
+    """Who gets the notifications of some topics (fact F261).
 
     :param id: Its id.
     :param channel: ``webhook``, or one over which nothing is posted; in small letters.
     :param topics: Of what, such as ``instance-12-microsoftgraph-events``.
     :param url: Address of the receiver. Never in ``repr``: it may hold a secret.
-    :param active: Whether it is sent to; after the last failed retry it is not (dossier 6.4).
+    :param active: Whether it is sent to; after the last failed retry it is not (fact F257).
     """
 
     id: str | None
@@ -121,7 +121,7 @@ class Subscription:
         return frozenset(each for each in ids if each is not None)
 
 
-#: The topic of an instance's events (dossier 6.3: UC; 6.5: HC).
+#: The topic of an instance's events (fact F253).
 _TOPIC = re.compile(r"instance-(\d+)-")
 
 
@@ -143,14 +143,14 @@ class DeliveriesApi:
         query = {"where": _where(callback_url, QUEUED)}
         for body in self._http.list_items(_DELIVERIES, params=query):
             delivery = Delivery.parse(body)
-            # How well the platform heeds the condition is not known, so it is checked once more.
+            # How well the platform heeds the condition is not known (unknown U244), so it is checked again.
             if delivery.status == QUEUED:
                 yield delivery
 
     def waiting(self, callback_url: str, newest: pendulum.DateTime | None) -> bool:
         """Say whether something that was released still waits to be sent.
 
-        What fails again may be queued again (dossier 6.4). That it was tried shows in its date alone.
+        What fails again may be queued again (fact F257). That it was tried shows in its date alone.
 
         :param callback_url: The URL, as the instances have it.
         :param newest: When the newest of what was released had changed last: what is still queued with a
@@ -165,8 +165,8 @@ class DeliveriesApi:
     def pages(self, callback_url: str) -> Iterator[list[Delivery]]:
         """Yield the deliveries to a callback URL, of whatever status, a page at a time.
 
-        Their order, and how long they are kept, are not documented. Whether the platform heeds the condition
-        neither: compare with :meth:`subscriptions`.
+        Their order, how long they are kept, and whether the platform heeds the condition are not known
+        (unknown U244): compare with :meth:`subscriptions`.
 
         :param callback_url: The URL, as the instances have it.
         :raises CloudElementsValidationError: It holds what the platform's query language cannot.
@@ -175,12 +175,11 @@ class DeliveriesApi:
             yield [Delivery.parse(body) for body in page]
 
     def of_notification(self, notification_id: str) -> list[Delivery]:
-        """Return the deliveries of one notification, one for each subscription (dossier 6.5: CH).
+        """Return the deliveries of one notification, one for each subscription (fact F265).
 
         :param notification_id: Its id, as a :class:`~.notifications.Notification` has it.
         :return: None at all where there is no such notification, or no longer.
-        :raises CloudElementsValidationError: It is no id of a notification, which is a number (dossier 0a no.
-            13).
+        :raises CloudElementsValidationError: It is no id of a notification, which is a number (fact F262).
         """
         if not (notification_id.isascii() and notification_id.isdigit()):
             raise CloudElementsValidationError("notification_id must be digits.")
@@ -188,7 +187,7 @@ class DeliveriesApi:
         return [Delivery.parse(body) for body in self._http.list_items(path)]
 
     def subscriptions(self, callback_url: str) -> list[Subscription]:
-        """Return the subscriptions of a receiver: each instance with a callback has one (dossier 6.5: HC).
+        """Return the subscriptions of a receiver: each instance with a callback has one (fact F209).
 
         :param callback_url: The URL, as the instances have it.
         """
@@ -196,7 +195,7 @@ class DeliveriesApi:
         return [each for each in found if each.channel == WEBHOOK and each.url == callback_url]
 
     def release(self, callback_url: str) -> None:
-        """Send what is queued for a callback URL again; reactivate its subscription (dossier 6.5: CH, DP).
+        """Send what is queued for a callback URL again; reactivate its subscription (fact F264).
 
         :param callback_url: The URL, as the instances have it.
         :raises CloudElementsValidationError: It holds what the platform's query language cannot.
@@ -240,12 +239,12 @@ def callback_url_of(target: Target, instances: InstancesApi) -> str:
 
 
 def _where(callback_url: str, status: str | None = None) -> str:
-    # How a quote would be written is not documented (dossier 7.1: values stand in single quotes).
+    # Values stand in single quotes (fact F325); how a quote in one is written here is not known (U243).
     if not callback_url or "'" in callback_url or not callback_url.isprintable():
         raise CloudElementsValidationError(
             "callback_url must be the address of a receiver, without single quotes and control characters."
         )
-    # In the order of the vendor's own tests (dossier 6.5: CH).
+    # In the order of the vendor's own tests (fact F264).
     only = "" if status is None else f"status='{status}' and "
     return f"channel='{WEBHOOK}' and {only}config.url='{callback_url}'"
 

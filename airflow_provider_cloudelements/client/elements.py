@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.http import HttpSession
 from airflow_provider_cloudelements.client.models import Element, ElementMetadata
 from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
-from airflow_provider_cloudelements.client.redaction import redact
+from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.secrecy import redact
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
 
@@ -36,7 +36,7 @@ class ElementsApi:
     def metadata(self, key_or_id: str | int) -> ElementMetadata:
         """Read what an element can do with events.
 
-        :param key_or_id: Its key, or its id. A key costs a call more: the metadata go by id (SDK, CH).
+        :param key_or_id: Its key, or its id. A key costs a call more: the metadata go by id (fact F85).
         :raises CloudElementsNotFoundError: There is no such element.
         """
         if isinstance(key_or_id, str):
@@ -68,11 +68,11 @@ class ElementsApi:
         :param callback_url: Where the vendor sends the person back to, with ``code`` and ``state``; must
             equal ``oauth.callback.url`` of the instance made later.
         :param scope: Scopes, separated by spaces.
-        :param state: Comes back with the code. Without one the platform takes the element's key, which
-            anybody can guess: give a random one and compare it.
+        :param state: Comes back with the code. Without one the platform takes the element's key (fact F124),
+            which anybody can guess: give a random one and compare it.
         :param post: Whether to send the parameters in a body instead of the query, where the secret would
-            stand in the platform's access logs. Known from the generated client (SDK) only; ``GET`` is the
-            documented way.
+            stand in the platform's access logs. Only the generated client knows it (fact F123); ``GET`` is
+            the documented way.
         :param extra: Further parameters, such as ``siteAddress``.
         :raises CloudElementsServerError: The answer holds no link, or one that shows the app's secret.
         """

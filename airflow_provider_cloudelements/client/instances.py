@@ -1,25 +1,20 @@
-"""The ``/instances`` part of the API: one method for each call, and ``ensure``, which is more than a call."""
+"""The ``/instances`` part of the API: one method for each call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.http import HttpSession
-from airflow_provider_cloudelements.client.identity import own_tags
 from airflow_provider_cloudelements.client.models import MASK, ConfigurationRow, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import instance_id_of, parse_id
+from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_cloudelements.client.difference import InstanceSpec
-    from airflow_provider_cloudelements.client.ensure import Ensured
-    from airflow_provider_cloudelements.client.journal import Journal
 
 
 class InstancesApi:
@@ -51,14 +46,14 @@ class InstancesApi:
     ) -> Instance:
         """Make an instance: one ``POST /instances``, sent again only when it is proven that it never left.
 
-        Two calls make two instances, and an answer can be lost after the instance exists: see :meth:`ensure`.
+        Two calls make two instances, and an answer can be lost after the instance exists: see ``ensure``.
 
         :param element: Key of the element.
-        :param name: Name of the instance. The platform strips HTML from it (CH).
+        :param name: Name of the instance. The platform strips HTML from it (fact F171).
         :param configuration: Configuration keys and values; booleans and numbers come back as text.
-        :param provider_data: What the vendor's login gave, such as ``{"code": ...}`` (SEED, dossier 3.2).
-        :param tags: Tags; without any the platform makes one of the name (dossier 8.4 no. 9, observed).
-        :param external_authentication: ``initial`` with a refresh token in the configuration (dossier 3.6).
+        :param provider_data: What the vendor's login gave, such as ``{"code": ...}`` (fact F128).
+        :param tags: Tags; without any the platform makes one of the name (fact F172).
+        :param external_authentication: ``initial`` with a refresh token in the configuration (fact F131).
         :param with_token: Whether to keep the token and hand it out.
         :return: The instance.
         :raises CloudElementsError: Of the kind that fits. After anything but a 4xx or an unsent request the
@@ -73,48 +68,11 @@ class InstancesApi:
             body["tags"] = list(tags)
         if external_authentication:
             body["externalAuthentication"] = external_authentication
-        # Provisioning logs in at the vendor inside the call, so it gets the long time-out (dossier 4.6).
+        # Provisioning logs in at the vendor inside the call, so it gets the long time-out (fact F166).
         reply = self._http.send(
             "POST", "/instances", body=body, timeout=self._http.settings.create_timeout, repeatable=False
         )
         return self._hand_out(Instance.parse(reply.body, keep_token=with_token))
-
-    def ensure(
-        self,
-        spec: InstanceSpec,
-        *,
-        if_exists: str = "update",
-        settle_time: float | None = None,
-        delete_twins: bool = False,
-        with_token: bool = True,
-        journal: Journal | None = None,
-    ) -> Ensured:
-        """Make sure that exactly one instance of a key exists and is as asked.
-
-        :param spec: What it shall be.
-        :param if_exists: ``update`` makes an existing one as asked, ``reuse`` takes it as it is, ``fail``
-            refuses unless an earlier try of the same origin made it.
-        :param settle_time: Seconds to go on looking for an instance after a create whose outcome is not
-            known; default: the connection's ``create_timeout``, because the server may still be at work.
-        :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
-        :param with_token: Whether the token is wanted.
-        :param journal: Remembers over tries what the platform cannot tell; default: only within this call.
-        :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
-        :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
-        :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
-        :raises CloudElementsError: Any other failure of a call.
-        """
-        from airflow_provider_cloudelements.client.ensure import Ensure
-
-        return Ensure(
-            self,
-            spec,
-            if_exists=if_exists,
-            settle_time=settle_time,
-            delete_twins=delete_twins,
-            with_token=with_token,
-            journal=journal,
-        ).run()
 
     def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
         """Read one instance.
@@ -162,9 +120,9 @@ class InstancesApi:
     ) -> Iterator[Instance]:
         """Yield instances, a page at a time.
 
-        :param tags: Only those with all of these tags. How the platform combines several is not documented,
-            so they are checked again here.
-        :param search_text: Only those whose name matches, by the platform's own rule (dossier 0a no. 12).
+        :param tags: Only those with all of these tags. How the platform combines several is not known
+            (unknown U161), so they are checked again here.
+        :param search_text: Only those whose name matches, by the platform's own rule (fact F176).
         :param element: Only those of this element's key.
         :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
         """
@@ -195,10 +153,10 @@ class InstancesApi:
 
         :param instance_id: Its id.
         :param name: New name.
-        :param configuration: Keys to change; others stay (dossier 4.4: CH).
-        :param provider_data: Re-authenticates with what a new login gave; id and token stay (CH). Such a call
-            is never repeated, because a code works once.
-        :param tags: The tags that it shall have. The platform replaces the whole list (DP).
+        :param configuration: Keys to change; others stay (fact F182).
+        :param provider_data: Re-authenticates with what a new login gave; id and token stay (F134). Such
+            a call is never repeated, because a code works once.
+        :param tags: The tags that it shall have. The platform replaces the whole list (fact F181).
         :param keep_own_tags: Whether this provider's own tags are read first and kept, unless given.
         :raises CloudElementsValidationError: A value is asterisks: a masked value read earlier, which would
             overwrite the secret.
@@ -239,7 +197,7 @@ class InstancesApi:
 
         :param instance_id: Its id.
         :param token: Its token, where the caller has it; without one it costs a call more.
-        :return: ``dateTime`` and ``endpoint`` (SDK), as far as the answer holds them.
+        :return: ``dateTime`` and ``endpoint`` (fact F327), as far as the answer holds them.
         :raises CloudElementsAuthError: The vendor does not accept the instance's credentials, or the platform
             ours (401).
         :raises CloudElementsForbiddenError: The instance is disabled, or the vendor forbids it (403).
@@ -271,7 +229,7 @@ class InstancesApi:
         """Change one row of an instance's configuration.
 
         :param instance_id: The instance's id.
-        :param row_id: Numeric id of the row, not its key (SDK).
+        :param row_id: Numeric id of the row, not its key (fact F189).
         :param value: Its new value, sent as text.
         """
         _writable({"propertyValue": value})
@@ -309,7 +267,7 @@ def _having_token(instance: Instance) -> Instance:
 
 
 def _writable(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse masked values: what the platform does with them is not known (dossier 4.4)."""
+    """Refuse masked values: what the platform does with them is not known (unknown U162)."""
     masked = [key for key, value in configuration.items() if value == MASK]
     if masked:
         raise CloudElementsValidationError(

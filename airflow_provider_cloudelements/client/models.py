@@ -1,6 +1,6 @@
 """What the platform holds, as frozen dataclasses.
 
-Of an instance only id, name, token, element key and ``valid`` may be assumed (dossier 4.3); the rest is
+Of an instance only id, name, token, element key and ``valid`` may be assumed (fact F167); the rest is
 missing in some samples, null in others, or text where one expects a boolean.
 """
 
@@ -22,12 +22,9 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_text,
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
 
-EVENTS_ENABLED = "event.notification.enabled"
-EVENT_CALLBACK_URL = "event.notification.callback.url"
-EVENT_SIGNATURE_KEY = "event.notification.signature.key"
-
-#: What the platform shows in place of a secret (dossier 4.3: CH).
+#: What the platform shows in place of a secret (fact F169).
 MASK = "********"
 
 
@@ -48,7 +45,7 @@ class Instance:
     :param event_callback_url: Where they are delivered.
     :param external_authentication: ``none`` or ``initial``.
     :param configuration: Configuration, values as text or ``None``, secrets as asterisks. Never in ``repr``:
-        the platform may show a vendor's token in it (dossier 0a no. 19).
+        the platform may show a vendor's token in it (fact F170).
     """
 
     id: int
@@ -102,7 +99,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationRow:
-    """One row of an instance's configuration (dossier 4.5).
+    """One row of an instance's configuration (fact F189).
 
     :param id: Numeric id of the row.
     :param key: Configuration key.
@@ -179,7 +176,7 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class ElementMetadata:
-    """What an element can do with events (dossier 5.4).
+    """What an element can do with events (fact F86).
 
     :param id: Id of the element.
     :param key: Its key.
@@ -217,7 +214,7 @@ class ElementMetadata:
 
 
 def parse_tags(value: Any) -> tuple[str, ...]:
-    """Read a list of texts; an old sample has objects with a name in place of tags (dossier 4.3)."""
+    """Read a list of texts; an old sample has objects with a name in place of tags (fact F173)."""
     if not isinstance(value, list):
         return ()
     if all(isinstance(each, str) for each in value):
@@ -234,7 +231,7 @@ def parse_configuration(value: Any) -> dict[str, str | None]:
 
 
 def configuration_text(value: Any) -> str | None:
-    """Write a configuration value as the platform stores it: as text (dossier 4.2, 4.3)."""
+    """Write a configuration value as the platform stores it: as text (fact F168)."""
     if value is None or isinstance(value, str):
         return value
     try:
@@ -251,5 +248,5 @@ def _token(value: Any) -> str | None:
 
 def _callback_url(data: Mapping[str, Any], configuration: Mapping[str, str | None]) -> str | None:
     url = parse_text(data.get("eventsNotificationCallbackUrl")) or configuration.get(EVENT_CALLBACK_URL)
-    # One sample holds the word "false" for a callback that is not set (dossier 5.1).
+    # One sample holds the word "false" for a callback that is not set (fact F207).
     return None if not url or url == "false" else url

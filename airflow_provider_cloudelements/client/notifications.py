@@ -1,7 +1,7 @@
 """What the platform tells of events: the notification that it delivers, and the event that it lists.
 
 One model for both, whichever way they came. A notification has two shapes: the one of real payloads, with
-``message`` (dossier 6.3: UC, CH), and an older one that is still documented, with ``response``.
+``message`` (fact F247), and an older one that is still documented, with ``response`` (fact F252).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from airflow_provider_cloudelements.client.parsing import (
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 
-#: What the platform calls a change of which it does not know the kind; it is legal (dossier 5.5: HC).
+#: What the platform calls a change of which it does not know the kind; it is legal (fact F218).
 UNKNOWN = "UNKNOWN"
-#: The kinds of change that are documented (dossier 5.5).
+#: The kinds of change that are documented (fact F218).
 EVENT_TYPES = frozenset({"CREATED", "UPDATED", "DELETED", UNKNOWN})
 
 #: Longer ones are no ids: a Java long has 19 digits.
@@ -82,9 +82,9 @@ class ObjectEvent:
 
     @classmethod
     def parse_older(cls, body: Any, element_key: str | None = None) -> ObjectEvent | None:
-        """Read an event of the older shape: ``path`` and ``metadata`` (DP: triggering.md).
+        """Read an event of the older shape: ``path`` and ``metadata`` (fact F252).
 
-        Whether its ``type`` says what kind of object or what kind of change it is, is not documented.
+        Its ``type`` may be a kind of object or a kind of change (unknown U246).
         """
         if not isinstance(body, Mapping):
             return None
@@ -103,18 +103,18 @@ class Notification:
     """One delivery, or what one would have held.
 
     :param event_id: Id of the event. A repeated delivery has the same, and the same body; those of one event
-        for several instances have the same and other bodies. The signature protects from no replay (dossier
-        6.2).
+        for several instances have the same and other bodies. The signature does not protect from replay
+        (fact F245).
     :param instance_id: The instance.
     :param element_key: Key of its element.
-    :param events: What changed, at most 20 of a webhook and 10 of a poll (dossier 6.3: HC).
+    :param events: What changed, at most 20 of a webhook and 10 of a poll (fact F251).
     :param id: Id of the notification.
     :param topic: Such as ``instance-12-microsoftgraph-events``.
     :param instance_name: Name of the instance.
     :param instance_tags: Its tags.
     :param created_date: When it was made, in UTC.
     :param raw: The vendor's own body, which each part of a larger one repeats in full: not the list of this
-        notification's events. Never in ``repr``: nobody knows what a vendor puts there. Two notifications are
+        notification's events. Never in ``repr``: what it holds is not known (U321). Two notifications are
         equal whatever it is, since it may be of any type, and as deep as one likes.
     """
 
@@ -179,7 +179,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event as the platform lists it (dossier 6.6: CH, SDK).
+    """An event as the platform lists it (facts F281 to F283).
 
     :param id: Its id; a delivered notification has it as ``event_id``.
     :param date: When it was taken in, in UTC.
@@ -235,7 +235,7 @@ class Event:
 
 
 def id_text(value: Any) -> str | None:
-    """Read an id that is a text in one place and a number in another (dossier 8.4 no. 4)."""
+    """Read an id that is a text in one place and a number in another (fact F56)."""
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, int) and not isinstance(value, bool):

@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 
-# Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (dossier 6.3: UC, a real payload).
+# Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (fact F57).
 _JAVA_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\S+) (\d{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: As many as the largest 64-bit integer has; more are no id, and costly to read.
@@ -84,7 +84,7 @@ def _usual_date(value: str) -> pendulum.DateTime | None:
 
 
 def parse_bool(value: Any, default: bool = False) -> bool:
-    """Read a boolean that may come as text: configuration values always do (dossier 4.3).
+    """Read a boolean that may come as text: configuration values always do (fact F168).
 
     :param value: What came.
     :param default: The answer for what is missing or neither true nor false.
@@ -99,7 +99,7 @@ def parse_bool(value: Any, default: bool = False) -> bool:
 def parse_id(value: Any, what: str) -> int:
     """Read an id that must be there.
 
-    :param value: An integer, or its digits (ids are text in some places: dossier 8.4).
+    :param value: An integer, or its digits (ids are text in some places: fact F56).
     :param what: What it is the id of, for the error.
     :raises CloudElementsServerError: It is no id.
     """

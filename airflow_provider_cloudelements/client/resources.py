@@ -47,7 +47,7 @@ class InstanceClient:
         """Call one of the vendor's resources.
 
         :param method: HTTP verb.
-        :param path: Path such as ``/calendars``; a hub before it is allowed and ignored (CH).
+        :param path: Path such as ``/calendars``; a hub before it is allowed and ignored (fact F321).
         :param params: Query, such as ``where`` or ``pageSize``.
         :param body: Sent as JSON.
         :return: The answer's JSON, ``None`` when it is empty.
@@ -79,13 +79,13 @@ class InstanceClient:
     def ping(self) -> Mapping[str, Any]:
         """Ask the vendor for a sign of life (``GET /ping``).
 
-        :return: ``dateTime`` and ``endpoint`` (SDK), as far as the answer holds them.
+        :return: ``dateTime`` and ``endpoint`` (fact F327), as far as the answer holds them.
         """
         answer = self.get("/ping")
         return answer if isinstance(answer, Mapping) else {}
 
     def _explain(self, error: CloudElementsForbiddenError) -> None:
-        """Raise the better error if the 403 is a disabled instance's (CH) and not the vendor's."""
+        """Raise the better error if the 403 is a disabled instance's and not the vendor's (fact F45)."""
         try:
             instance = self._instances.get(self.instance_id)
         except CloudElementsError:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.identity import full_key, marker_tag
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import full_key, marker_tag
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -119,7 +119,7 @@ class Target:
         instance = self.look_up(instances)
         if instance is None:
             raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
-        # A list may tell less of an instance than a read of it does (dossier 4.1: hydrate).
+        # A list may tell less of an instance than a read of it does (unknown U167).
         return instance if self.tag is None else instances.get(instance.id)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_cloudelements.client.identity import user_tags
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.plain import plain_text
+from airflow_provider_cloudelements.client.tags import user_tags
 
 
 def returned(instance: Instance) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.sdk import BaseHook
 
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
-from airflow_provider_cloudelements.client.redaction import secret_values
+from airflow_provider_cloudelements.client.wire.secrecy import secret_values
 from airflow_provider_cloudelements.compat import aget_connection, amask_secrets, mask_secret
 from airflow_provider_cloudelements.connection_form import (
     CONN_TYPE,

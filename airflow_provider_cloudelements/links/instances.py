@@ -14,7 +14,7 @@ class CloudElementsInstanceLink(BaseOperatorLink):
     """
     Leads to the instance in the console, where the connection's ``console_url`` says how.
 
-    No source gives the path of that page, so there is no default.
+    No source gives the path of that page (unknown U4), so there is no default.
     """
 
     name = "Instance in the console"

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.change import Change, Changed, reauthenticate, update
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
-from airflow_provider_cloudelements.operators.base import mask_given, require_bool, require_seconds
-from airflow_provider_cloudelements.operators.journal import journal_of
-from airflow_provider_cloudelements.operators.one_instance import (
-    CloudElementsInstanceOperator,
-    connection_values,
-)
-from airflow_provider_cloudelements.operators.request import (
+from airflow_provider_cloudelements.keys import REFRESH_TOKEN
+from airflow_provider_cloudelements.operators._parts.arguments import (
     NOT_GIVEN,
-    REFRESH_TOKEN,
     given_configuration,
     given_login,
     tag_list,
 )
+from airflow_provider_cloudelements.operators._parts.base import mask_given, require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.one_instance import (
+    CloudElementsInstanceOperator,
+    connection_values,
+)
+from airflow_provider_cloudelements.operators._parts.task_memory import journal_of
+from airflow_provider_cloudelements.provisioning.change import Change, Changed, reauthenticate, update
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -10,7 +10,7 @@ import pendulum
 from airflow_provider_cloudelements.client.deliveries import POLICIES, callback_url_of
 from airflow_provider_cloudelements.client.target import Target, way_of
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -20,7 +20,7 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
     """Send the notifications again that are queued for a receiver, and reactivate its subscription.
 
     To be run when a receiver works again: after its last failed retry, or with the policy ``queue`` after the
-    first, the platform keeps notifications and sends none (dossier 6.4). What comes then may have come
+    first, the platform keeps notifications and sends none (fact F257). What comes then may have come
     before: a receiver recognises it by its ``eventId``.
 
     Exactly one of ``callback_url``, ``instance_id`` and ``instance_key`` is given.

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.event_query import EventQuery, EventRow
-from airflow_provider_cloudelements.client.event_reading import (
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventQuery, EventRow
+from airflow_provider_cloudelements.events.reading import (
     EventLook,
     EventStream,
     require_count,
     sorted_rows,
 )
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_bool
-from airflow_provider_cloudelements.operators.json_lines import JsonLines, storage_path
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
+from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -104,8 +104,8 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         be empty. Default: 1,000.
     :param max_xcom_bytes: Most bytes of them, as JSON. Default: 262,144.
     :param max_pages: Most pages that are read. Default: 1,000, that is 200,000 events.
-    :param include_raw: Whether to tell the vendor's body as well, up to 16,384 bytes of each. Nobody knows
-        what a vendor puts there. Default: ``False``.
+    :param include_raw: Whether to tell the vendor's body as well, up to 16,384 bytes of each. What a vendor
+        puts there is not known (unknown U321). Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``count``; ``events``, those of the sensor, oldest first, or ``None`` where they were written;
         ``path`` of the file, or ``None``; and ``cursor``, which is also XCom ``cursor``. A line of the file

@@ -6,29 +6,25 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.change import Change, Changed, update
-from airflow_provider_cloudelements.client.event_settings import (
+from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.events.settings import (
     EventSettings,
     PollerResource,
     VendorType,
     unsupported,
 )
-from airflow_provider_cloudelements.client.models import (
-    EVENT_CALLBACK_URL,
-    EVENT_SIGNATURE_KEY,
-    EVENTS_ENABLED,
-)
-from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators.base import require_bool
-from airflow_provider_cloudelements.operators.one_instance import (
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENT_SIGNATURE_KEY, EVENTS_ENABLED
+from airflow_provider_cloudelements.operators._parts.arguments import NOT_GIVEN
+from airflow_provider_cloudelements.operators._parts.base import require_bool
+from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
-from airflow_provider_cloudelements.operators.request import NOT_GIVEN
+from airflow_provider_cloudelements.provisioning.change import Change, Changed, update
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -39,7 +35,7 @@ if TYPE_CHECKING:
 class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     """Switch an instance's events on, and make sure by reading back that they are as asked.
 
-    Only what differs is written, in one ``PATCH`` of the configuration (dossier 5.2). Before that the
+    Only what differs is written, in one ``PATCH`` of the configuration (fact F208). Before that the
     element's metadata are asked whether it has such events.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
@@ -47,7 +43,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     :param instance_key: In its place: as given to the create operator. Templated.
     :param event_callback_url: Where notifications are sent. Default: what the element connection says, else
         what the instance has. ``None`` says that none is needed: events are then kept to be read. A changed
-        one makes a new subscription on the platform (dossier 5.2). Templated.
+        one makes a new subscription on the platform (fact F209). Templated.
     :param event_signature_key: Key that notifications are signed with. Default: what the element connection
         says, where a secret belongs; else what the instance has. Templated.
     :param vendor_type: How the platform learns of events: ``polling``, or ``webhook``, which some elements
@@ -56,7 +52,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     :param poller_configuration: What is polled, and how: name of a resource to a dictionary of ``url``,
         ``idField``, ``filterByUpdatedDate``, ``datesConfiguration``, ``createdCheckTolerance`` (seconds),
         ``pageSize``, ``pollDelay`` (seconds); see
-        :class:`~airflow_provider_cloudelements.client.event_settings.PollerResource`. The platform recommends
+        :class:`~airflow_provider_cloudelements.events.settings.PollerResource`. The platform recommends
         to change it only with its support's help. Templated.
     :param poller_urls: Names of resources, for older pollers. Templated.
     :param event_objects: Names of resources, for newer pollers. Templated.
@@ -217,7 +213,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
             return None
 
     def _try_callback(self, url: str | None, key: str | None, instance: Instance) -> None:
-        from airflow_provider_cloudelements.client.callback import notify_test
+        from airflow_provider_cloudelements.events.callback import notify_test
 
         if not url:
             raise CloudElementsValidationError("verify_callback=True, and there is no callback URL to try.")

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.health import Checkup, InstanceState, sweep, sweep_ids
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.redaction import one_line
+from airflow_provider_cloudelements.client.wire.secrecy import one_line
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsUnhealthyError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.provisioning.health import Checkup, InstanceState, sweep, sweep_ids
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

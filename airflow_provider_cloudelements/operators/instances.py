@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client import Ensured, Instance, InstanceSpec
-from airflow_provider_cloudelements.client.ensure import IF_EXISTS
-from airflow_provider_cloudelements.client.identity import full_key, marker_tag, origin_tag
+from airflow_provider_cloudelements.client import Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import full_key, marker_tag, origin_tag
 from airflow_provider_cloudelements.client.target import way_of
 from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.compat import mask_secret
@@ -23,15 +22,17 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
-from airflow_provider_cloudelements.operators.base import (
+from airflow_provider_cloudelements.operators._parts.arguments import NOT_GIVEN, default_key, instance_spec
+from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     mask_given,
     require_bool,
     require_choice,
     require_seconds,
 )
-from airflow_provider_cloudelements.operators.journal import journal_of
-from airflow_provider_cloudelements.operators.request import NOT_GIVEN, default_key, instance_spec
+from airflow_provider_cloudelements.operators._parts.task_memory import journal_of
+from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -78,7 +79,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         ``configuration`` or the element connection says, else ``True``; the platform's own is false.
     :param event_callback_url: Where events are delivered (``event.notification.callback.url``). Default: what
         ``configuration`` or the element connection says. ``None`` says that none is given: events can then
-        only be read. One that an existing instance has stays, since how to take it away is not documented.
+        only be read. One that an existing instance has stays: how to take it away is not known (U166).
         Templated.
     :param event_configuration: Further ``event.*`` keys, such as ``event.poller.refresh_interval``.
         Templated.
@@ -171,7 +172,8 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         """Ensure the instance, push id and token, return the rest."""
         spec = self._spec(context)
         with self._removing_on_failure(spec):
-            ensured = self.hook.get_conn().instances.ensure(
+            ensured = ensure(
+                self.hook.get_conn().instances,
                 spec,
                 if_exists=self.if_exists,
                 settle_time=self.settle_time,

@@ -10,9 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.keys import API_KEY, API_SECRET, OAUTH_CALLBACK_URL, OAUTH_SCOPE
 from airflow_provider_cloudelements.links.oauth import CloudElementsConsentLink
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator, mask_given, require_bool
-from airflow_provider_cloudelements.operators.request import chosen_element
+from airflow_provider_cloudelements.operators._parts.arguments import chosen_element
+from airflow_provider_cloudelements.operators._parts.base import (
+    CloudElementsBaseOperator,
+    mask_given,
+    require_bool,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,7 +26,7 @@ XCOM_URL = "url"
 XCOM_STATE = "state"
 
 #: Where Microsoft asks for consent. It gives a refresh token only for this scope; without one, the instance
-#: dies with its first access token (dossier 0b).
+#: dies with its first access token (fact F130).
 _MICROSOFT_HOST = "login.microsoftonline.com"
 _OFFLINE = "offline_access"
 
@@ -43,7 +48,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
     :param parameters: Further parameters of the call that an element wants, such as ``{"siteAddress": ...}``.
         Templated.
     :param post: Whether the app's secret goes in a body instead of the query, which logs on the platform's
-        side may keep. Known of the generated client only (dossier 3.1: SDK). Default: ``False``.
+        side may keep. Only the vendor's generated client knows it (fact F123). Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``url``, ``state``, ``element``.
     :raises CloudElementsValidationError: The connection lacks what the link is made of.
@@ -91,8 +96,8 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         scope, state = self._scope(values), secrets.token_urlsafe(24)
         url = self.hook.get_conn().elements.oauth_url(
             element,
-            api_key=_needed(values, "oauth.api.key", self.element_conn_id),
-            api_secret=_needed(values, "oauth.api.secret", self.element_conn_id),
+            api_key=_needed(values, API_KEY, self.element_conn_id),
+            api_secret=_needed(values, API_SECRET, self.element_conn_id),
             callback_url=self._callback_url(values),
             scope=scope,
             state=state,
@@ -108,7 +113,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         return {"url": url, "state": state, "element": element}
 
     def _callback_url(self, values: Mapping[str, Any]) -> str:
-        url = self.callback_url or _needed(values, "oauth.callback.url", self.element_conn_id)
+        url = self.callback_url or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)
         if not is_web_url(url):
             raise CloudElementsValidationError(
                 "callback_url must be an absolute address that begins with https:// or http://."
@@ -116,7 +121,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         return url
 
     def _scope(self, values: Mapping[str, Any]) -> str | None:
-        scopes = self.scopes if self.scopes not in (None, "", [], ()) else values.get("oauth.scope")
+        scopes = self.scopes if self.scopes not in (None, "", [], ()) else values.get(OAUTH_SCOPE)
         if scopes is None or isinstance(scopes, str):
             return scopes
         if not isinstance(scopes, Sequence) or not all(
@@ -166,9 +171,9 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
 _TAKEN = {"apiKey", "apiSecret", "callbackUrl", "scope", "state"}
 #: The connection's fields that a link is made of, by what they become.
 _FIELDS = {
-    "oauth.api.key": "login",
-    "oauth.api.secret": "password",
-    "oauth.callback.url": "oauth_callback_url",
+    API_KEY: "login",
+    API_SECRET: "password",
+    OAUTH_CALLBACK_URL: "oauth_callback_url",
 }
 
 

@@ -119,12 +119,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     if given[:1] == ["emit"]:
-        from airflow_provider_cloudelements.sandbox.emit import main as emit
+        from airflow_provider_cloudelements.sandbox.control.emit import main as emit
 
         return emit(given[1:])
     options = _parser().parse_args(given)
-    from airflow_provider_cloudelements.sandbox.loopback import loopback_address
-    from airflow_provider_cloudelements.sandbox.server import SandboxServer, listen, origin_of
+    from airflow_provider_cloudelements.sandbox.core.loopback import loopback_address
+    from airflow_provider_cloudelements.sandbox.server.server import SandboxServer, listen, origin_of
 
     try:
         settings = _settings(options)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from airflow_provider_cloudelements.sandbox import (
-    accounts,
-    analytics,
-    authorize,
-    configuration,
-    control,
-    elements,
-    event_calls,
-    event_control,
-    inbound,
-    instances,
-    notification_calls,
-    oauth,
-    resources,
-    swagger,
-)
-from airflow_provider_cloudelements.sandbox.auth import Access
-from airflow_provider_cloudelements.sandbox.errors import not_emulated, not_found
-from airflow_provider_cloudelements.sandbox.router import Handler, Router
-from airflow_provider_cloudelements.sandbox.web import Call
+from airflow_provider_cloudelements.sandbox.account import calls as account
+from airflow_provider_cloudelements.sandbox.control import calls as control
+from airflow_provider_cloudelements.sandbox.control import event_calls as event_control
+from airflow_provider_cloudelements.sandbox.core.auth import Access
+from airflow_provider_cloudelements.sandbox.core.errors import not_emulated, not_found
+from airflow_provider_cloudelements.sandbox.core.router import Handler, Router
+from airflow_provider_cloudelements.sandbox.elements import calls as elements
+from airflow_provider_cloudelements.sandbox.events import analytics_calls as analytics
+from airflow_provider_cloudelements.sandbox.events import calls as events
+from airflow_provider_cloudelements.sandbox.events import inbound_calls as inbound
+from airflow_provider_cloudelements.sandbox.instances import calls as instances
+from airflow_provider_cloudelements.sandbox.instances import configuration_calls as configuration
+from airflow_provider_cloudelements.sandbox.instances import resource_calls as resources
+from airflow_provider_cloudelements.sandbox.instances import swagger_calls as swagger
+from airflow_provider_cloudelements.sandbox.notifications import calls as notifications
+from airflow_provider_cloudelements.sandbox.state import Call
+from airflow_provider_cloudelements.sandbox.vendors import calls as vendors
+from airflow_provider_cloudelements.sandbox.vendors import consent_calls as consent
 
 #: Words that begin a platform call, never a vendor's resource; what they have no route for is not emulated.
 PLATFORM_AREAS = (
@@ -38,8 +36,12 @@ PLATFORM_AREAS = (
     "usage",
     "users",
 )
-#: Words after /instances that are no instance id (0a no. 12), for which there is no route yet.
+#: Words after /instances that are no instance id (fact F179), for which there is no route yet.
 RESERVED_WORDS = ("event-poller-records", "objects", "transformations")
+
+
+#: What answers a body that is over the limit, where it is not the usual error.
+OVERSIZE: dict[Access, Handler] = {Access.VENDOR: inbound.drop_oversize}
 
 
 def _not_emulated(_call: Call) -> Response:
@@ -85,15 +87,15 @@ def api_router() -> Router:
         router.add(verb, f"/instances{rest}", handler, token)
         router.add(verb, f"/instances/{{id}}{rest}", handler, platform)
     router.add("GET", "/instances/{id}", instances.get_instance, platform)
-    router.add("GET", "/instances/events", event_calls.list_events, platform)
+    router.add("GET", "/instances/events", events.list_events, platform)
     router.add("GET", "/instances/events/dispositions", analytics.list_dispositions, platform)
     router.add("GET", "/instances/events/analytics", analytics.count_all, platform)
     router.add("GET", "/instances/events/analytics/accounts", analytics.count_by_account, platform)
     router.add("GET", "/instances/events/analytics/instances", analytics.count_by_instance, platform)
-    router.add("GET", "/instances/events/{event}", event_calls.get_event, platform)
-    router.add("GET", "/instances/{id}/events", event_calls.list_instance_events, platform)
-    router.add("GET", "/instances/{id}/events/{event}", event_calls.get_event, platform)
-    # The dossier (2.2) names no id-less twins of these two.
+    router.add("GET", "/instances/events/{event}", events.get_event, platform)
+    router.add("GET", "/instances/{id}/events", events.list_instance_events, platform)
+    router.add("GET", "/instances/{id}/events/{event}", events.get_event, platform)
+    # No source names id-less twins of these two (fact F92).
     router.add("GET", "/instances/{id}/docs/{operation}", swagger.operation_docs, platform)
     router.add("GET", "/instances/{id}/docs/{operation}/definitions", swagger.operation_definitions, platform)
     router.add("GET", "/accounts/instances", instances.list_account_instances, platform)
@@ -105,51 +107,51 @@ def api_router() -> Router:
     router.add("GET", "/elements/{element}", elements.get_element, platform)
     router.add("GET", "/elements/{element}/configuration", elements.get_configuration, platform)
     router.add("GET", "/elements/{element}/metadata", elements.get_metadata, platform)
-    router.add("GET", "/elements/{element}/oauth/url", oauth.get_url, Access.OPTIONAL)
-    router.add("POST", "/elements/{element}/oauth/url", oauth.post_url, Access.OPTIONAL)
-    router.add("GET", "/elements/{element}/oauth/url/default", oauth.get_default_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/oauth/url", consent.get_url, Access.OPTIONAL)
+    router.add("POST", "/elements/{element}/oauth/url", consent.post_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/oauth/url/default", consent.get_default_url, Access.OPTIONAL)
     router.add("GET", "/elements/{element}/docs", swagger.element_docs, platform)
     router.add("GET", "/elements/{element}/trace/{trace}", instances.get_trace, platform)
     router.add("GET", "/elements/{element}/instances", instances.list_element_instances, platform)
     router.add("POST", "/elements/{element}/instances", instances.create_instance, platform)
-    # The swagger has no PATCH here.
+    # There is no PATCH here (fact F192).
     router.add("GET", "/elements/{element}/instances/{id}", instances.get_instance, platform)
     router.add("PUT", "/elements/{element}/instances/{id}", instances.put_instance, platform)
     router.add("DELETE", "/elements/{element}/instances/{id}", instances.delete_instance, platform)
 
-    router.add("GET", "/organizations/me", accounts.organization_me, platform)
+    router.add("GET", "/organizations/me", account.organization_me, platform)
     for verb, path, on_platform, at_vendor in (
-        ("GET", "/accounts", accounts.list_accounts, resources.list_records),
-        ("POST", "/accounts", accounts.no_account_call, resources.create_record),
-        ("GET", "/accounts/{record}", accounts.no_account_call, resources.get_record),
-        ("PATCH", "/accounts/{record}", accounts.no_account_call, resources.patch_record),
-        ("PUT", "/accounts/{record}", accounts.no_account_call, resources.put_record),
-        ("DELETE", "/accounts/{record}", accounts.no_account_call, resources.delete_record),
+        ("GET", "/accounts", account.list_accounts, resources.list_records),
+        ("POST", "/accounts", account.no_account_call, resources.create_record),
+        ("GET", "/accounts/{record}", account.no_account_call, resources.get_record),
+        ("PATCH", "/accounts/{record}", account.no_account_call, resources.patch_record),
+        ("PUT", "/accounts/{record}", account.no_account_call, resources.put_record),
+        ("DELETE", "/accounts/{record}", account.no_account_call, resources.delete_record),
     ):
-        router.add(verb, path, accounts.or_resource(on_platform, at_vendor), Access.EITHER)
-    router.add("GET", "/accounts/settings", accounts.get_settings, platform)
-    router.add("PATCH", "/accounts/settings", accounts.change_settings, platform)
-    router.add("POST PATCH", "/accounts/{id}/settings", accounts.change_settings, platform)
-    router.add("POST", "/authentication", accounts.authenticate, Access.PUBLIC)
-    router.add("GET", "/authentication/secrets", accounts.secrets, platform)
+        router.add(verb, path, account.or_resource(on_platform, at_vendor), Access.EITHER)
+    router.add("GET", "/accounts/settings", account.get_settings, platform)
+    router.add("PATCH", "/accounts/settings", account.change_settings, platform)
+    router.add("POST PATCH", "/accounts/{id}/settings", account.change_settings, platform)
+    router.add("POST", "/authentication", account.authenticate, Access.PUBLIC)
+    router.add("GET", "/authentication/secrets", account.secrets, platform)
 
     notes, one = "/notifications", "/notifications/{notification}"
-    router.add("POST", notes, notification_calls.create_notification, platform)
-    router.add("GET", notes, notification_calls.list_notifications, platform)
-    router.add("GET", one, notification_calls.get_notification, platform)
-    router.add("DELETE", one, notification_calls.delete_notification, platform)
-    router.add("PUT", f"{one}/acknowledge", notification_calls.acknowledge, platform)
+    router.add("POST", notes, notifications.create_notification, platform)
+    router.add("GET", notes, notifications.list_notifications, platform)
+    router.add("GET", one, notifications.get_notification, platform)
+    router.add("DELETE", one, notifications.delete_notification, platform)
+    router.add("PUT", f"{one}/acknowledge", notifications.acknowledge, platform)
     subscriptions = f"{notes}/subscriptions"
-    router.add("POST", subscriptions, notification_calls.create_subscription, platform)
-    router.add("GET", subscriptions, notification_calls.list_subscriptions, platform)
-    router.add("GET", f"{subscriptions}/deliveries", notification_calls.list_deliveries, platform)
-    router.add("PUT", f"{subscriptions}/deliveries", notification_calls.release_deliveries, platform)
+    router.add("POST", subscriptions, notifications.create_subscription, platform)
+    router.add("GET", subscriptions, notifications.list_subscriptions, platform)
+    router.add("GET", f"{subscriptions}/deliveries", notifications.list_deliveries, platform)
+    router.add("PUT", f"{subscriptions}/deliveries", notifications.release_deliveries, platform)
     by_id = f"{subscriptions}/{{subscription}}"
-    router.add("GET", by_id, notification_calls.get_subscription, platform)
-    router.add("DELETE", by_id, notification_calls.delete_subscription, platform)
+    router.add("GET", by_id, notifications.get_subscription, platform)
+    router.add("DELETE", by_id, notifications.delete_subscription, platform)
     of_one = f"{one}/subscriptions"
-    router.add("GET", f"{of_one}/deliveries", notification_calls.list_notification_deliveries, platform)
-    router.add("GET", f"{of_one}/{{subscription}}/deliveries", notification_calls.get_delivery, platform)
+    router.add("GET", f"{of_one}/deliveries", notifications.list_notification_deliveries, platform)
+    router.add("GET", f"{of_one}/{{subscription}}/deliveries", notifications.get_delivery, platform)
 
     # The bare resource that is called events meets the vendors' route: there an element's key goes first.
     for verb, handler in (
@@ -195,5 +197,5 @@ def control_router() -> Router:
     router.add("GET", "/faults", control.list_faults, public)
     router.add("POST", "/faults", control.add_fault, public)
     router.add("DELETE", "/faults", control.clear_faults, public)
-    router.add("GET POST", "/authorize/{element}", authorize.authorize, public)
+    router.add("GET POST", "/authorize/{element}", vendors.authorize, public)
     return router

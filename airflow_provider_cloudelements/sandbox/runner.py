@@ -26,7 +26,7 @@ from airflow_provider_cloudelements.sandbox.settings import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_cloudelements.sandbox.server import SandboxServer
+    from airflow_provider_cloudelements.sandbox.server.server import SandboxServer
 
 #: What the line on stdout begins with; the rest of it is a JSON object.
 READY = "Cloud Elements sandbox ready: "
@@ -142,8 +142,8 @@ class Sandbox:
                 return process.wait()
 
     def _start_thread(self) -> None:
-        from airflow_provider_cloudelements.sandbox.loopback import loopback_address
-        from airflow_provider_cloudelements.sandbox.server import SandboxServer, listen, origin_of
+        from airflow_provider_cloudelements.sandbox.core.loopback import loopback_address
+        from airflow_provider_cloudelements.sandbox.server.server import SandboxServer, listen, origin_of
 
         sock = listen(loopback_address(self._host), self._port)
         origin = origin_of(sock)

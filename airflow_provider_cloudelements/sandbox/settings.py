@@ -1,8 +1,8 @@
 """What can be chosen about a sandbox, and the constants that every module shares.
 
-The dossier marks many facts of the real platform as unknown. Where the sandbox has to do something anyway,
-the choice is a field of :class:`Behaviour` (so that a test can try the other way) or a constant here;
-``docs/sandbox.md`` lists them all.
+Fact F1, choice C1 and unknown U1, here and in all modules, are numbers of ``docs/api-facts.md``. Where the
+sandbox has to do something although it is unknown what the platform does, that is a field of
+:class:`Behaviour` (so that a test can try the other way) or a choice.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
 
-#: Every path of the platform starts with it, in every environment and in both brands (SEED, KY, OC).
+#: Every path of the platform starts with it, in every environment and in both brands (fact F1).
 API_PREFIX = "/elements/api-v2"
 #: The sandbox's own calls live here, away from the API.
 CONTROL_PREFIX = "/sandbox"
 
-#: What a secret value reads back as (CH:elements/instances.js).
+#: What a secret value reads back as (fact F169).
 MASK = "********"
 
-#: Fixed secrets in the shapes of the real ones: base64 of 32 bytes and 32 hex characters (SEED, DP).
+#: Fixed secrets in the shapes of the real ones: base64 of 32 bytes and 32 hex characters (fact F5).
 DEFAULT_USER_SECRET = "Sandbox/User+Secret/for+local+tests/only+00="  # noqa: S105 - a fake, public on purpose
 DEFAULT_ORGANIZATION_SECRET = "5a9db0c5000000000000000000c0ffee"  # noqa: S105 - a fake, public on purpose
 
@@ -27,13 +27,13 @@ DEFAULT_PORT = 8095
 #: The app that the platform itself has at every vendor; its name is the sandbox's own.
 PLATFORM_CLIENT_ID = "cloud-elements-own-app"
 
-#: The platform's own pollers add it to the key in /events/{key} (CH:formulas/assets/common.js).
+#: The platform's own pollers add it to the key in /events/{key} (fact F219).
 POLLING_SUFFIX = "Polling"
 
-#: A larger request body is answered with 429 (HC:technical-restrictions).
+#: A larger request body is answered with 429 (fact F49).
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
-#: Seconds of one unit of trace-logging's ``duration``; the dossier (4.1) knows only that it is a number.
+#: Seconds of one unit of trace-logging's ``duration``, of which only fact F190 is known (choice C171).
 TRACE_DURATION_UNIT = 1
 
 #: A credential (code, refresh token, password, key, secret ...) that starts so is refused by the vendor.
@@ -65,37 +65,37 @@ class Behaviour:
 
     All of it can be changed while the sandbox runs (``PATCH /sandbox/settings``) until the next reset.
 
-    :param code_lifetime: seconds until an authorization code expires (Microsoft's live about 10 minutes).
+    :param code_lifetime: seconds until an authorization code expires (fact F129).
     :param delay: seconds that every API call takes.
     :param create_delay: further seconds that a create takes, as if it talked to a vendor.
     :param masked_values: what a written value of eight asterisks does: ``ignore`` keeps the stored secret,
         ``store`` stores the asterisks (the vendor then refuses them), ``reject`` answers 400.
-    :param masked_keys: further configuration keys that read back as asterisks.
+    :param masked_keys: further configuration keys that read back as asterisks (unknown U164).
     :param empty_list: an unfiltered ``GET /instances`` without any instance: ``empty`` is 200 and ``[]``,
         ``missing`` is 404.
-    :param tags_match: whether an instance needs ``any`` or ``all`` of several ``tags[]``.
-    :param order: the order of ``GET /instances`` by id.
+    :param tags_match: whether an instance needs ``any`` or ``all`` of several ``tags[]`` (unknown U161).
+    :param order: the order of ``GET /instances`` by id (unknown U163).
     :param page_size: rows of a page when the caller does not say.
     :param max_page_size: the most rows of a page; more is cut down to it.
-    :param vendor_refusal_status: status of a create that the vendor refused.
+    :param vendor_refusal_status: status of a create that the vendor refused (unknown U121).
     :param failed_refresh_interval: seconds between two failed refreshes of a vendor's token; the fifth
-        disables the instance (10 seconds, 0a no. 17), with 0 at once.
-    :param echo_provider_data: whether a create's answer repeats ``providerData``, as the docs of 2017 show.
+        disables the instance (10 seconds, fact F133), with 0 at once.
+    :param echo_provider_data: whether a create's answer repeats ``providerData`` (fact F174).
     :param event_order: the order of event lists: by arrival, ``newest`` or ``oldest`` first, or by
         ``visibility``: what became visible last comes first, so that dates are mixed.
-    :param event_visible_after: seconds from an event's arrival until it is listed (CH waits up to 10).
+    :param event_visible_after: seconds from an event's arrival until it is listed (fact F284).
     :param event_visible_spread: up to so many further seconds, another number for each event.
     :param event_notified_after: seconds from an event's arrival until it is NOTIFIED.
     :param unnotified_status: the last status of an event that nobody is notified of.
     :param split_events: of a vendor's body that fills several notifications each is an event with an id of
-        its ``own``, or all are one event with a ``shared`` id.
+        its ``own``, or all are one event with a ``shared`` id (unknown U245).
     :param events_kept: more events push the oldest out.
     :param event_retention: seconds until an event is forgotten, 0 for never.
-    :param notification_form: the body of a delivery: ``message`` (UC, CH) or ``response`` (older docs).
+    :param notification_form: the body of a delivery: ``message`` (fact F247) or ``response`` (fact F252).
     :param delivery_timeout: seconds that a receiver may take.
     :param outside_callback: a callback that is no loopback address is never called; its delivery is left
         alone (``skip``) or counts as failed (``fail``).
-    :param retry_count: how often a failed delivery is tried again (HC:event-retry-and-queueing; older: 9).
+    :param retry_count: how often a failed delivery is tried again (fact F256; older: 9).
     :param retry_base: try x comes base ^ (exponent * x) seconds after the one before.
     :param retry_exponent: see ``retry_base`` (older: 2).
     :param time_factor: multiplies the pauses before retries and between polls.

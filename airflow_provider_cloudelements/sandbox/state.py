@@ -1,20 +1,29 @@
-"""The one object that holds everything a running sandbox knows."""
+"""The one object that holds everything a running sandbox knows, and where the areas meet.
+
+What one area needs of another it is given here. The memory of an area does not know the state; the modules
+that answer HTTP (``calls.py`` and ``..._calls.py``) do, and get it with each :data:`Call`.
+"""
 
 from __future__ import annotations
 
-from airflow_provider_cloudelements.sandbox.accounts import POLICY, RETRY
-from airflow_provider_cloudelements.sandbox.agenda import Agenda
-from airflow_provider_cloudelements.sandbox.courier import Courier
-from airflow_provider_cloudelements.sandbox.events import EventLog
-from airflow_provider_cloudelements.sandbox.faults import Faults
-from airflow_provider_cloudelements.sandbox.journal import Journal
-from airflow_provider_cloudelements.sandbox.notifications import Notifications
-from airflow_provider_cloudelements.sandbox.poller import Poller
-from airflow_provider_cloudelements.sandbox.sessions import Sessions
+from airflow_provider_cloudelements.sandbox.account.store import POLICY, RETRY
+from airflow_provider_cloudelements.sandbox.core import web
+from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
+from airflow_provider_cloudelements.sandbox.core.faults import Faults
+from airflow_provider_cloudelements.sandbox.core.journal import Journal
+from airflow_provider_cloudelements.sandbox.elements.catalogue import OBJECT_NAMES, find
+from airflow_provider_cloudelements.sandbox.events.intake import Intake
+from airflow_provider_cloudelements.sandbox.events.models import Delivery, Event
+from airflow_provider_cloudelements.sandbox.events.poller import Poller
+from airflow_provider_cloudelements.sandbox.events.store import EventLog
+from airflow_provider_cloudelements.sandbox.instances.provisioning import Provisioning
+from airflow_provider_cloudelements.sandbox.instances.sessions import Sessions
+from airflow_provider_cloudelements.sandbox.instances.store import Instance, Store
+from airflow_provider_cloudelements.sandbox.instances.traces import Traces
+from airflow_provider_cloudelements.sandbox.notifications.courier import Courier
+from airflow_provider_cloudelements.sandbox.notifications.store import Notifications
 from airflow_provider_cloudelements.sandbox.settings import Behaviour, Settings
-from airflow_provider_cloudelements.sandbox.store import Store
-from airflow_provider_cloudelements.sandbox.traces import Traces
-from airflow_provider_cloudelements.sandbox.vendor import Vendor
+from airflow_provider_cloudelements.sandbox.vendors.store import Vendor
 
 
 class State:
@@ -28,21 +37,27 @@ class State:
         self.behaviour: Behaviour = settings.behaviour
         #: Where the server listens; set when it does.
         self.origin = ""
-        self.store = Store()
-        self.vendor = Vendor()
-        self.sessions = Sessions(self)
-        self.traces = Traces()
-        self.faults = Faults()
-        self.journal = Journal()
-        self.agenda = Agenda()
-        self.events = EventLog(self)
-        self.notifications = Notifications(self)
-        self.courier = Courier(self)
-        self.poller = Poller(self)
-        #: The account's settings; retry is the default (dossier 6.4).
+        #: The account's settings; retry is the default (fact F255).
         self.account_settings: dict[str, object] = {POLICY: RETRY}
         #: Rises with each reset: a call that began before one has no effect after it.
         self.epoch = 0
+        self.faults = Faults()
+        self.journal = _journal()
+        self.agenda = Agenda()
+        self.traces = Traces()
+        self.store = Store()
+        self.vendor = Vendor()
+        self.sessions = Sessions(self.vendor, self._behaviour)
+        self.events = EventLog(self._behaviour, self.agenda, self._forgotten)
+        self.notifications = Notifications(
+            self._behaviour, self.agenda, self._policy, self.events.recipient, self._send
+        )
+        self.courier = Courier(self._behaviour, self.notifications, self.store)
+        self.provisioning = Provisioning(
+            self._behaviour, self.vendor, self.store, self.sessions, self.notifications.follow
+        )
+        self.intake = Intake(self._behaviour, self.agenda, self.events, self.notifications.tell)
+        self.poller = Poller(self._behaviour, self.agenda, self.store, self.sessions, self.intake)
 
     def reset(self) -> None:
         """Forget everything but the settings of the start."""
@@ -58,5 +73,28 @@ class State:
         self.traces.clear()
         self.faults.clear()
         # A new one, so that calls still running end in the old one.
-        self.journal = Journal()
+        self.journal = _journal()
         self.epoch += 1
+
+    # What is tied late, because it changes while the sandbox runs, or is made later than who needs it.
+
+    def _behaviour(self) -> Behaviour:
+        return self.behaviour
+
+    def _policy(self) -> object:
+        return self.account_settings[POLICY]
+
+    def _forgotten(self, event: Event) -> None:
+        self.notifications.forget_event(event)
+
+    def _send(self, delivery: Delivery) -> None:
+        self.courier.send(delivery)
+
+
+def _journal() -> Journal:
+    """Return a new log of calls, which may show the names of elements and resources."""
+    return Journal(lambda part: part in OBJECT_NAMES or find(part) is not None)
+
+
+#: One request to the API or to the control calls, as handlers get it.
+Call = web.Call[State, Instance]

@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.compat import (
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-from airflow_provider_cloudelements.operators.base import final_failures, require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.base import final_failures, require_bool, require_seconds
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

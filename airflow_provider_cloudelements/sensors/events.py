@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.event_reading import (
+from airflow_provider_cloudelements.events.reading import (
     EventLimits,
     EventLook,
     read_events,
     require_count,
 )
-from airflow_provider_cloudelements.client.events import MAX_PAGES
-from airflow_provider_cloudelements.operators.base import require_bool
+from airflow_provider_cloudelements.events.scan import MAX_PAGES
+from airflow_provider_cloudelements.operators._parts.base import require_bool
 from airflow_provider_cloudelements.operators.event_reading import BEGIN_OF_RUN, XCOM_CURSOR, EventArguments
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 
@@ -56,8 +56,8 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param max_bytes: Most bytes that are returned, as JSON; so fewer than ``min_events`` may be, and the
         cursor is behind these. Default: 262,144.
     :param max_pages: Most pages that a look reads. Default: 100, that is 20,000 events.
-    :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. Nobody knows
-        what a vendor puts there. Default: ``False``.
+    :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. What a vendor
+        puts there is not known (unknown U321). Default: ``False``.
     :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
         ``[operators] default_deferrable``.
     :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:

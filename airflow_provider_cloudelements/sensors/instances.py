@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.health import check
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
-from airflow_provider_cloudelements.operators.base import require_choice
+from airflow_provider_cloudelements.operators._parts.base import require_choice
 from airflow_provider_cloudelements.operators.instances import XCOM_ID
+from airflow_provider_cloudelements.provisioning.health import check
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 
 if TYPE_CHECKING:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.http import HttpSession, Reply
+from airflow_provider_cloudelements.client.wire.answer import Reply
+from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.parallel import as_done
 from airflow_provider_cloudelements.exceptions import CloudElementsTransportError
 
 #: Most calls at once for one connection and kind of wait, beside the tick's own.
@@ -47,17 +49,7 @@ class Account:
         :param items: With what.
         :return: Each item with what came of it, be it an error, in the order in which they are done.
         """
-        futures: dict[Future[_Found], _Item] = {self._callers.submit(work, item): item for item in items}
-        try:
-            for future in as_completed(futures):
-                try:
-                    found: _Found | Exception = future.result()
-                except Exception as error:
-                    found = error
-                yield futures.pop(future), found
-        finally:
-            for future in futures:
-                future.cancel()
+        return as_done(self._callers, work, items)
 
     def close(self) -> None:
         """Send nothing more, and close the connections."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from airflow_provider_cloudelements.client.event_reading import (
+from airflow_provider_cloudelements.events.reading import (
     EventBatch,
     EventLook,
     ListOrders,

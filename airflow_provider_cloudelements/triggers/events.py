@@ -9,12 +9,12 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.event_query import EventQuery
-from airflow_provider_cloudelements.client.event_reading import EventBatch, EventLimits, EventLook
-from airflow_provider_cloudelements.client.events import MAX_PAGES
 from airflow_provider_cloudelements.compat import AirflowNotFoundException, aget_asset_state, aset_asset_state
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventQuery
+from airflow_provider_cloudelements.events.reading import EventBatch, EventLimits, EventLook
+from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventWaiter, next_events
 from airflow_provider_cloudelements.triggers.hub import current_hub

@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_cloudelements.client.health import Checkup, check
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.target import Target
@@ -23,6 +22,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsRateLimitError,
     CloudElementsServerError,
 )
+from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, Session
 from airflow_provider_cloudelements.triggers.hub import Answer, Kind, Waiter, current_hub
 

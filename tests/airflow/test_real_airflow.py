@@ -22,7 +22,8 @@ from tests.support.platform import Person
 from tests.support.postgres import PROGRAMS, postgres
 from tests.support.programs import needs
 
-pytestmark = pytest.mark.processes
+#: On the older lines the modules of the lane "shared" search as well, and every example runs in process.
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 ROOT = Path(__file__).resolve().parents[2]
 #: The DAG that proves that the search finds something: it shows a secret wherever a careless one would.
@@ -66,7 +67,7 @@ class Ran:
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param("sqlite", marks=[pytest.mark.newest, pytest.mark.lane("examples on SQLite")]),
+        pytest.param("sqlite", marks=pytest.mark.lane("examples on SQLite")),
         pytest.param("postgresql", marks=pytest.mark.lane("examples on PostgreSQL")),
     ],
 )

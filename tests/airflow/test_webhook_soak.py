@@ -1,6 +1,6 @@
 """Pushes at a real API server that is killed meanwhile: whatever the platform delivers reaches a run.
 
-The sandbox signs, delivers and repeats as the platform does (dossier 6.2, 6.4), only with shorter pauses.
+The sandbox signs, delivers and repeats as the platform does (facts F243, F256), only with shorter pauses.
 What receives is Airflow's own API server, what reads is the example DAG, run by time more often.
 """
 

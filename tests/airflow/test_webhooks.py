@@ -28,7 +28,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 from cryptography.fernet import Fernet
 
-from airflow_provider_cloudelements.client.callback import TEST_EVENT_PREFIX
+from airflow_provider_cloudelements.events.callback import TEST_EVENT_PREFIX
 from airflow_provider_cloudelements.webhooks import DEFAULT_WEBHOOK_CONN_ID
 from scripts.local_airflow import LocalAirflow
 from tests.support.forgeries import (

@@ -11,9 +11,9 @@ import pendulum
 import pytest
 
 from airflow_provider_cloudelements.client.deliveries import POLICY_SETTING, Subscription
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.event_reading import EventLimits
-from airflow_provider_cloudelements.client.reconcile import (
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.reading import EventLimits
+from airflow_provider_cloudelements.events.reconcile import (
     NO_DELIVERY,
     NOT_LOOKED_UP,
     NOT_NOTIFIED,

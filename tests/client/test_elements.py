@@ -85,7 +85,7 @@ def test_the_consent_link_leads_through_consent_to_a_code(
     assert ("apiSecret" in call["query"]) is not post
 
 
-def test_the_parameters_are_those_of_the_dossier() -> None:
+def test_the_parameters_of_the_consent_link_are_the_documented_ones() -> None:
     with Wire(answer({"oauthUrl": "https://v.example/a", "element": "zendesk"})) as wire:
         elements = account(wire.url).client.elements
         elements.oauth_url("zendesk", **APP)

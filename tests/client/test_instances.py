@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.identity import marker_tag, origin_tag
+from airflow_provider_cloudelements.client.tags import marker_tag, origin_tag
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsNotFoundError,

@@ -1,4 +1,4 @@
-"""What the platform sends, with all that the dossier says may be missing, null, masked or of another type."""
+"""What the platform sends, with all that may be missing, null, masked or of another type."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tests.support.wire import USER
 
 EVENT_ID = "AWVX9OTIhdQRdI1F7Q7v"
 
-# The form of the real payloads (dossier 6.3: UC).
+# The form of the real payloads (facts F247, F248).
 CHANGE = {
     "date": "2018-08-20T15:29:59Z",
     "elementKey": "sfdc",
@@ -84,7 +84,7 @@ READ = Notification(
 
 
 def listed(**changes: Any) -> dict[str, Any]:
-    """Return an event as ``GET /instances/events`` has it (dossier 6.6); a change to MISSING takes away."""
+    """Return an event as ``GET /instances/events`` has it (fact F282); a change to MISSING takes away."""
     row = {
         "eventId": EVENT_ID,
         "elementInstanceId": 20931,

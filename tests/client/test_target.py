@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client import CloudElementsClient
-from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.client.target import Target, oldest_first
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (

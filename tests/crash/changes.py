@@ -188,7 +188,7 @@ class Story:
 
     def _check_kept(self) -> dict[str, Any]:
         """Check what holds at each end: one instance, the same id and token, marker and origin kept."""
-        from airflow_provider_cloudelements.client.identity import own_tags
+        from airflow_provider_cloudelements.client.tags import own_tags
 
         ids = [each["id"] for each in self.sandbox.instances()]
         after = self.person.show(self.id)

@@ -352,7 +352,7 @@ class Lane:
         self.figures["codes presented"] += sum(row["presented"] for row in rows)
 
     def _check_success(self, schedule: Schedule, folder: Path) -> None:
-        from airflow_provider_cloudelements.client.identity import marker_tag
+        from airflow_provider_cloudelements.client.tags import marker_tag
 
         there = self._there()
         if len(there) != 1:

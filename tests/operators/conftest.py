@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.platform import Person, Wire
 

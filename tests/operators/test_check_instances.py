@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import threading
 from pathlib import Path
 
 import pytest
 
-from airflow_provider_cloudelements.client.health import InstanceState
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
@@ -18,6 +16,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.operators import health
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
+from airflow_provider_cloudelements.provisioning.health import InstanceState
 from tests.support.context import FakeTi, context_of
 from tests.support.hidden import assert_hidden
 from tests.support.platform import Wire
@@ -423,14 +422,8 @@ FOLDER = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="module")
-def dags():
-    from airflow.utils.db import initdb
-
-    initdb()
-    spec = importlib.util.spec_from_file_location("check_dags", FOLDER / "check_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def dags(load_dags):
+    return load_dags(FOLDER / "check_dags.py")
 
 
 @pytest.fixture

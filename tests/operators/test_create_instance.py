@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_cloudelements.client.identity import user_tags
+from airflow_provider_cloudelements.client.tags import user_tags
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -15,9 +15,9 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import base as base_module
 from airflow_provider_cloudelements.operators import instances as instances_module
-from airflow_provider_cloudelements.operators.base import CloudElementsBaseOperator
+from airflow_provider_cloudelements.operators._parts import base as base_module
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from tests.support.context import FakeStore, FakeTi, context_of
 from tests.support.platform import CALLBACK, WAYS, marked, presented

@@ -8,8 +8,8 @@ import json
 import pytest
 import time_machine
 
-from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator

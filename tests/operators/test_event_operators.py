@@ -10,9 +10,9 @@ from datetime import timedelta
 
 import pytest
 
-from airflow_provider_cloudelements.client.identity import own_tags
-from airflow_provider_cloudelements.client.signature import SIGNATURE_HEADER, verify
+from airflow_provider_cloudelements.client.tags import own_tags
 from airflow_provider_cloudelements.compat import AirflowFailException
+from airflow_provider_cloudelements.events.signature import SIGNATURE_HEADER, verify
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsServerError,

@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.hooks import cloudelements as hooks_module
-from airflow_provider_cloudelements.operators import base as base_module
+from airflow_provider_cloudelements.operators._parts import base as base_module
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuthUrlOperator
 from tests.support.context import FakeTi, context_of
@@ -325,7 +325,8 @@ def test_no_log_shows_the_apps_secret_and_it_is_masked(post, sandbox, app, monke
 
 
 def test_an_answer_that_repeats_the_secret_is_given_to_nobody(sandbox, app, monkeypatch):
-    from airflow_provider_cloudelements.client.http import HttpSession, Reply
+    from airflow_provider_cloudelements.client.wire.answer import Reply
+    from airflow_provider_cloudelements.client.wire.http import HttpSession
 
     def send(self, method, path, **_):
         return Reply(200, {}, {"oauthUrl": f"https://x.example/?s={quote_plus(SECRET)}"})

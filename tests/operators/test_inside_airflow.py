@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.platform import WAYS, Wire, presented
+from tests.support.patience import wait_for
+from tests.support.platform import EVENTS, WAYS, Wire, presented
+from tests.support.receiver import receiving
 from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
@@ -25,14 +26,8 @@ SECRETS = {
 
 
 @pytest.fixture(scope="module")
-def dags():
-    from airflow.utils.db import initdb
-
-    initdb()
-    spec = importlib.util.spec_from_file_location("heart_dags", FOLDER / "heart_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def dags(load_dags):
+    return load_dags(FOLDER / "heart_dags.py")
 
 
 @pytest.fixture
@@ -247,7 +242,7 @@ def test_what_changes_an_instance_maps_over_what_the_create_returned(run, sandbo
 
 @pytest.mark.parametrize("when", ["after", "before"])
 def test_a_code_is_sent_once_over_the_tries_of_a_log_in(when, run, sandbox, person):
-    from airflow_provider_cloudelements.client.identity import marker_tag
+    from airflow_provider_cloudelements.client.tags import marker_tag
 
     instance_id = person.make("code", "By hand", tags=[marker_tag("microsoftgraph/By hand")])
     person.disable(instance_id)
@@ -295,3 +290,23 @@ def test_a_consent_from_link_to_instance_shows_no_secret(run, sandbox, element_c
     assert again.xcoms["ask", -1, "state"] != asked["state"]
     assert again.xcoms["create", -1, "return_value"]["created"] is False
     assert presented(sandbox) == [1, 1]
+
+
+def test_what_an_outage_left_queued_is_released(run, sandbox, person):
+    with receiving() as receiver:
+        events = {**EVENTS, "event.notification.callback.url": receiver.url}
+        instance = person.make("basic", configuration={**WAYS["basic"][1], **events})
+        sandbox.add_fault("status", status=503, method="PATCH", path="/accounts/settings")
+        done = run("outage", instance=instance)
+        assert done.state == "success", done.tasks
+        changed = {"policy": "queue", "before": "retry", "changed": True}
+        assert done.xcoms["queue", -1, "return_value"] == changed
+        assert done.xcoms["release", -1, "return_value"]["queued"] == 0
+        receiver.status = 500
+        sandbox.emit(instance_id=instance, count=2)
+        wait_for(lambda: [each["status"] for each in sandbox.deliveries()] == ["queued", "queued"])
+        receiver.status = 200
+        again = run("outage", instance=instance)
+        assert again.xcoms["queue", -1, "return_value"] == {**changed, "before": "queue", "changed": False}
+        assert again.xcoms["release", -1, "return_value"]["queued"] == 2
+        wait_for(lambda: len(receiver.taken) == 2)

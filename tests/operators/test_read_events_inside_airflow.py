@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from pathlib import Path
 
@@ -17,14 +16,8 @@ FOLDER = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="module")
-def dag():
-    from airflow.utils.db import initdb
-
-    initdb()
-    spec = importlib.util.spec_from_file_location("reading_dags", FOLDER / "reading_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.reading
+def dag(load_dags):
+    return load_dags(FOLDER / "reading_dags.py").reading
 
 
 def test_each_run_goes_on_where_the_last_one_ended(dag, sandbox, person, monkeypatch, tmp_path):

@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import base as base_module
+from airflow_provider_cloudelements.operators._parts import base as base_module
 from airflow_provider_cloudelements.operators.changes import CloudElementsReauthenticateInstanceOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from tests.support.context import FakeStore, FakeTi, context_of

@@ -60,7 +60,7 @@ def test_it_is_switched_once_and_read_back(form, word, sandbox, other):
 
 @pytest.mark.parametrize("word", SWITCHES)
 def test_by_its_key_it_is_the_oldest_with_the_marker(word, sandbox, person):
-    from airflow_provider_cloudelements.client.identity import marker_tag
+    from airflow_provider_cloudelements.client.tags import marker_tag
 
     tags = [marker_tag("a key")]
     oldest, younger = person.make("basic", tags=tags), person.make("basic", tags=tags)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from airflow_provider_cloudelements.client.identity import own_tags, user_tags
+from airflow_provider_cloudelements.client.tags import own_tags, user_tags
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import base as base_module
+from airflow_provider_cloudelements.operators._parts import base as base_module
 from airflow_provider_cloudelements.operators.changes import CloudElementsUpdateInstanceOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from tests.support.context import context_of

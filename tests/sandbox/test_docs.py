@@ -7,9 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from airflow_provider_cloudelements.sandbox import DEFAULT_ORGANIZATION_SECRET, DEFAULT_USER_SECRET, Sandbox
-from airflow_provider_cloudelements.sandbox.catalogue import ELEMENTS
-from airflow_provider_cloudelements.sandbox.emission import FIELDS
-from airflow_provider_cloudelements.sandbox.faults import ACTIONS, BODIES, Fault
+from airflow_provider_cloudelements.sandbox.control.emission import FIELDS
+from airflow_provider_cloudelements.sandbox.core.faults import ACTIONS, BODIES, Fault
+from airflow_provider_cloudelements.sandbox.elements.catalogue import ELEMENTS
 from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 

@@ -158,7 +158,7 @@ def test_importing_it_is_light_and_meets_neither_client_nor_airflow():
         "import sys; before = set(sys.modules); import airflow_provider_cloudelements.sandbox;"
         "print([name for name in set(sys.modules) - before if name.split('.')[0] in"
         " ('airflow', 'requests', 'fastapi', 'starlette', 'uvicorn', 'pydantic', 'asyncio')]);"
-        "import airflow_provider_cloudelements.sandbox.server;"
+        "import airflow_provider_cloudelements.sandbox.server.server;"
         "print([name for name in set(sys.modules) - before if name.split('.')[0] == 'airflow'"
         " or (name.startswith('airflow_provider_cloudelements.')"
         " and not name.startswith('airflow_provider_cloudelements.sandbox'))])"

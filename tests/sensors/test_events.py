@@ -9,13 +9,13 @@ import pendulum
 import pytest
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
-from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
 )
+from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsValidationError,

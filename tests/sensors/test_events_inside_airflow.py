@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import threading
 import time
 from pathlib import Path
@@ -19,14 +18,8 @@ MODES = ["poke", "reschedule", "deferred"]
 
 
 @pytest.fixture(scope="module")
-def dags():
-    from airflow.utils.db import initdb
-
-    initdb()
-    spec = importlib.util.spec_from_file_location("event_dags", FOLDER / "event_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.dags
+def dags(load_dags):
+    return load_dags(FOLDER / "event_dags.py").dags
 
 
 @pytest.mark.parametrize("mode", MODES)

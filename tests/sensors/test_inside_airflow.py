@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import threading
 import time
@@ -20,14 +19,8 @@ MODES = ["poke", "reschedule", "deferred"]
 
 
 @pytest.fixture(scope="module")
-def dags():
-    from airflow.utils.db import initdb
-
-    initdb()
-    spec = importlib.util.spec_from_file_location("waiting_dags", FOLDER / "waiting_dags.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.dags
+def dags(load_dags):
+    return load_dags(FOLDER / "waiting_dags.py").dags
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import pytest
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.identity import marker_tag
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,

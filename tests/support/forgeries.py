@@ -21,12 +21,12 @@ IN_A_HEADER = [chr(code) for code in range(33, 256) if code != 127]
 
 
 def signature(body: bytes, key: str) -> str:
-    """Sign as the platform does (dossier 6.2), with ``hmac`` itself."""
+    """Sign as the platform does (fact F243), with ``hmac`` itself."""
     return "sha256=" + base64.b64encode(hmac.new(key.encode(), body, hashlib.sha256).digest()).decode()
 
 
 def envelope(event_id: str, instance_id: int = 12, element: str = "microsoftgraph", **changes: Any) -> Any:
-    """Return a notification of the real shape (dossier 6.3)."""
+    """Return a notification of the real shape (facts F247, F248)."""
     message = {
         "elementKey": element,
         "accountId": 1,

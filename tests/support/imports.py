@@ -15,10 +15,6 @@ class Import:
     target: str
     at_load: bool
 
-    @property
-    def room(self) -> str:
-        return room_of(self.module)
-
     def __str__(self) -> str:
         return f"{self.module}:{self.line} imports {self.target}"
 
@@ -80,11 +76,6 @@ class Imports(ast.NodeVisitor):
 
     def _add(self, node: ast.stmt | ast.expr, target: str) -> None:
         self.found.append(Import(self.module, node.lineno, target, self.at_load))
-
-
-def room_of(module: str) -> str:
-    """Return the room of a module of the package."""
-    return module.split(".")[1] if "." in module else ""
 
 
 def is_part_of(target: str, module: str) -> bool:

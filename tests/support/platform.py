@@ -8,9 +8,10 @@ from typing import Any
 
 import requests
 
-from airflow_provider_cloudelements.client import CloudElementsClient, InstanceSpec
-from airflow_provider_cloudelements.client.identity import marker_tag, user_tags
+from airflow_provider_cloudelements.client import CloudElementsClient
+from airflow_provider_cloudelements.client.tags import marker_tag, user_tags
 from airflow_provider_cloudelements.connections import ConnectionSettings
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 from airflow_provider_cloudelements.sandbox import Sandbox
 
 CALLBACK = "https://hooks.example.com/events"

@@ -14,7 +14,7 @@ from typing import Any, Self
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.connections import ConnectionSettings
 
-# In the shapes of the real ones: base64 of 32 bytes, 32 hex digits (dossier 2.1).
+# In the shapes of the real ones: base64 of 32 bytes, 32 hex digits (fact F5).
 USER = "Us3r/Secret+With/Slashes+AndPlusses0123456w="
 ORGANIZATION = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 TOKEN = "T0ken/Of+One/Instance+AndPlusses012345678xy="

@@ -17,8 +17,8 @@ import pendulum
 import pytest
 
 from airflow_provider_cloudelements.assets import cloudelements_event_asset
-from airflow_provider_cloudelements.client import event_reading
-from airflow_provider_cloudelements.client.event_cursor import EventCursor
+from airflow_provider_cloudelements.events import reading as event_reading
+from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.triggers import event_wait, events
 from airflow_provider_cloudelements.triggers.events import (

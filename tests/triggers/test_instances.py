@@ -12,8 +12,8 @@ import tracemalloc
 
 import pytest
 
-from airflow_provider_cloudelements.client.identity import marker_tag
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.triggers import hub
 from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
 from tests.support.relay import Relay

@@ -13,6 +13,10 @@ from airflow_provider_cloudelements.operators.changes import (
     CloudElementsReauthenticateInstanceOperator,
     CloudElementsUpdateInstanceOperator,
 )
+from airflow_provider_cloudelements.operators.deliveries import (
+    CloudElementsReleaseDeliveriesOperator,
+    CloudElementsSetNotificationPolicyOperator,
+)
 from airflow_provider_cloudelements.operators.events import (
     CloudElementsDisableEventsOperator,
     CloudElementsEnableEventsOperator,
@@ -219,4 +223,12 @@ with DAG("heart_consent", schedule=None, start_date=START) as consent:
         authorization_code=allowed(url=asked.output["url"]),
         authorization_state=asked.output["state"],
         event_callback_url=CALLBACK,
+    )
+
+with DAG("heart_outage", schedule=None, start_date=START) as outage:
+    queue = CloudElementsSetNotificationPolicyOperator(
+        task_id="queue", policy="queue", retries=1, retry_delay=datetime.timedelta(seconds=0)
+    )
+    queue >> CloudElementsReleaseDeliveriesOperator(
+        task_id="release", instance_id="{{ dag_run.conf['instance'] }}"
     )

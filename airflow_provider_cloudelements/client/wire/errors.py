@@ -1,0 +1,273 @@
+"""How a failed call becomes one of our errors. Nothing of what the server says passes unredacted."""
+
+from __future__ import annotations
+
+import enum
+import json
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_cloudelements.client.wire.secrecy import one_line, redact, secret_values
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsConflictError,
+    CloudElementsConnectionError,
+    CloudElementsError,
+    CloudElementsForbiddenError,
+    CloudElementsNotFoundError,
+    CloudElementsRateLimitError,
+    CloudElementsServerError,
+    CloudElementsTimeoutError,
+    CloudElementsTransportError,
+    CloudElementsValidationError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import requests
+
+    from airflow_provider_cloudelements.connections import ConnectionSettings
+
+_LONGEST_TEXT = 600
+_REQUEST_ID = re.compile(r"[\w.:-]{1,80}")
+
+#: One class for each status that means something of its own (facts F43, F45, F46).
+_KINDS: dict[int, type[CloudElementsError]] = {
+    400: CloudElementsValidationError,
+    401: CloudElementsAuthError,
+    403: CloudElementsForbiddenError,
+    404: CloudElementsNotFoundError,
+    409: CloudElementsConflictError,
+    422: CloudElementsValidationError,
+    429: CloudElementsRateLimitError,
+}
+
+#: Answers that may say how long to wait (429: unknown U41; 503: HTTP's own rule).
+_MAY_ASK_TO_WAIT = (429, 503)
+
+_HINTS = {
+    401: "The platform does not accept the User secret, the Organization secret or the element token; it "
+    "does not say which.",
+    429: "Too many requests at once, or a body over 8 MB.",
+}
+
+
+class Request(Protocol):
+    """What an error needs to know of the call that failed."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def params(self) -> Mapping[str, Any] | None: ...  # noqa: D102
+    @property
+    def body(self) -> Any: ...  # noqa: D102
+    @property
+    def token(self) -> str | None: ...  # noqa: D102
+
+
+def failure_of_answer(
+    answer: requests.Response, content: bytes, request: Request, settings: ConnectionSettings
+) -> CloudElementsError:
+    """Return the error that an answer other than 2xx stands for.
+
+    :param answer: What came.
+    :param content: Its body.
+    :param request: What was sent.
+    :param settings: Whose secrets must not show.
+    """
+    status = answer.status_code
+    body = _error_body(content)
+    secrets = [*settings.secrets, *secret_values(request.body), *secret_values(request.params)]
+    if request.token:
+        secrets.append(request.token)
+    message = _clean(body.get("message"), secrets)
+    provider_message = _clean(body.get("providerMessage"), secrets)
+    request_id = _request_id(secrets, answer.headers.get("Elements-Request-Id"), body.get("requestId"))
+
+    parts = [f"{request.method} {request.path} answered {status}."]
+    if 300 <= status < 400:
+        parts.append(f"The API does not redirect; is {settings.base_url} its host?")
+    if message:
+        parts.append(f"The platform says: {_sentence(message)}")
+    if provider_message:
+        parts.append(f"The vendor says: {_sentence(provider_message)}")
+    if status in _HINTS and not provider_message:  # what the vendor refused, the hint would get wrong
+        parts.append(_HINTS[status])
+    if request_id:
+        parts.append(f"(request id {request_id})")
+    details: dict[str, Any] = {
+        "status": status,
+        "request_id": request_id,
+        "provider_message": provider_message,
+        "method": request.method,
+        "path": request.path,
+    }
+    kind = _KINDS.get(status, CloudElementsError if 400 <= status < 500 else CloudElementsServerError)
+    if status in _MAY_ASK_TO_WAIT:
+        details["retry_after"] = retry_after_of(answer)
+    return kind(" ".join(parts), **details)
+
+
+class Fault(enum.Enum):
+    """Why a call got no complete answer."""
+
+    NO_CERTIFICATES = enum.auto()
+    NO_TLS = enum.auto()
+    PROXY = enum.auto()
+    LATE = enum.auto()
+    UNWRITABLE = enum.auto()
+    BROKEN = enum.auto()
+
+
+#: What each is, where it is not merely an answer that did not come.
+_FAULTS: dict[Fault, type[CloudElementsError]] = {
+    Fault.NO_CERTIFICATES: CloudElementsConnectionError,
+    Fault.LATE: CloudElementsTimeoutError,
+    Fault.UNWRITABLE: CloudElementsValidationError,
+}
+
+
+def _fault_of(error: Exception) -> Fault:
+    """Say why a call got no complete answer, by what ``requests`` raised, or urllib3 while a body was read.
+
+    The text of it is not used: it holds the URL with the query.
+    """
+    from requests import exceptions
+    from urllib3.exceptions import ReadTimeoutError
+
+    if isinstance(error, OSError) and not isinstance(error, exceptions.RequestException):
+        # Sockets' own errors come wrapped; this one comes from looking for the certificates.
+        return Fault.NO_CERTIFICATES
+    if isinstance(error, exceptions.SSLError):
+        return Fault.NO_TLS
+    if isinstance(error, exceptions.ProxyError):
+        return Fault.PROXY
+    if isinstance(error, exceptions.Timeout | ReadTimeoutError):
+        return Fault.LATE
+    unwritable = (
+        exceptions.InvalidURL,
+        exceptions.InvalidHeader,
+        exceptions.InvalidSchema,  # a SOCKS proxy without the package for it
+        UnicodeError,
+    )
+    return Fault.UNWRITABLE if isinstance(error, unwritable) else Fault.BROKEN
+
+
+def failure_of_fault(
+    error: Exception, say: Callable[[Fault, bool], str], **details: Any
+) -> CloudElementsError:
+    """Return the error for a call that got no complete answer.
+
+    :param error: What ``requests`` raised.
+    :param say: Returns the message for a fault, and for whether the server may have got the request.
+    :param details: What the error carries besides.
+    """
+    fault, sent = _fault_of(error), not never_left(error)
+    kind = _FAULTS.get(fault, CloudElementsTransportError)
+    if issubclass(kind, CloudElementsTransportError):
+        details["sent"] = sent
+    return kind(say(fault, sent), **details)
+
+
+def failure_of_transport(
+    error: Exception, request: Request, settings: ConnectionSettings
+) -> CloudElementsError:
+    """Return the error for a call of ours that got no complete answer.
+
+    :param error: What ``requests`` raised.
+    :param request: What was sent.
+    :param settings: Whose host it was.
+    """
+    host = settings.base_url
+
+    def say(fault: Fault, sent: bool) -> str:
+        match fault:
+            case Fault.NO_CERTIFICATES:
+                where = "field 'ca_bundle'" if settings.ca_bundle else "the environment's REQUESTS_CA_BUNDLE"
+                what = f"connection {settings.conn_id!r}, {where}: there is no such file on this machine."
+            case Fault.NO_TLS:
+                what = (
+                    f"no TLS connection to {host}: its certificate is not trusted, or it speaks no TLS. A "
+                    "private authority's certificate goes into the connection's field ca_bundle."
+                )
+            case Fault.PROXY:
+                what = f"the proxy did not connect to {host}."
+            case Fault.LATE:
+                what = f"{'no answer in time from' if sent else 'could not connect in time to'} {host}."
+            case Fault.UNWRITABLE:
+                what = f"the request cannot be written ({type(error).__name__})."
+            case Fault.BROKEN:
+                broke = "the connection broke before a whole answer came from"
+                what = f"{broke if sent else 'could not connect to'} {host}."
+        return f"{request.method} {request.path}: {what}"
+
+    return failure_of_fault(error, say, method=request.method, path=request.path)
+
+
+def never_left(error: BaseException) -> bool:
+    """Say whether the request is proven not to have reached the server: no connection came about."""
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
+
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        each = waiting.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        if isinstance(each, NewConnectionError | ConnectTimeoutError):
+            return True
+        if isinstance(each, ProxyError | SSLError) and "certificate" in str(each).lower():
+            return True
+        # http.client's words for a proxy that refuses to connect; there is no class for it.
+        if isinstance(each, OSError) and str(each).startswith("Tunnel connection failed"):
+            return True
+        waiting += [arg for arg in each.args if isinstance(arg, BaseException)]
+        reason = getattr(each, "reason", None)
+        if isinstance(reason, BaseException):
+            waiting.append(reason)
+    return False
+
+
+def _error_body(content: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _clean(text: Any, secrets: list[str]) -> str | None:
+    """Make a text of the server's fit to show: no secret, one line, of bounded length."""
+    if not isinstance(text, str) or not text.strip():
+        return None
+    # Redacted before it is cut, or the cut could leave a part of a secret that no longer matches.
+    printable = one_line(redact(text, secrets))
+    return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _request_id(secrets: list[str], *candidates: Any) -> str | None:
+    for each in candidates:
+        if isinstance(each, str) and _REQUEST_ID.fullmatch(each) and redact(each, secrets) == each:
+            return each
+    return None
+
+
+def retry_after_of(answer: requests.Response) -> float | None:
+    """Return the seconds of a Retry-After header, in either of its forms."""
+    from urllib3.util.retry import Retry
+
+    text = answer.headers.get("Retry-After")
+    if not text:
+        return None
+    try:
+        return float(Retry().parse_retry_after(text))
+    except Exception:  # email.utils has errors of many kinds for a date that is none
+        return None

@@ -1,0 +1,362 @@
+"""One requests session a thread, and every rule of a call in one place.
+
+Authorization, time-outs, what is sent again and when, paging, and how an answer becomes an error. The rest
+of the client says only which call it wants.
+
+``requests`` is imported inside functions: importing it costs a tenth of ``airflow.sdk``, and every DAG file
+that names an operator would pay it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import platform
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements import __version__
+from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Reply, TooLargeError, read_body
+from airflow_provider_cloudelements.client.wire.errors import failure_of_answer, failure_of_transport
+from airflow_provider_cloudelements.client.wire.listing import pages
+from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsConnectionError,
+    CloudElementsError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+    CloudElementsValidationError,
+)
+
+if TYPE_CHECKING:
+    import requests
+    import tenacity
+
+log = logging.getLogger(__name__)
+
+#: Seconds to wait for a connection. Short, because a refusal before sending may be tried again at once.
+CONNECT_TIMEOUT = 10.0
+#: Longest pause before a call is sent again. An answer that asks for more is given to the caller, whose
+#: task can wait without holding a worker.
+LONGEST_PAUSE = 60.0
+#: Answers after which a call that may be repeated is sent again (502: fact F47; 429 a few times only, since
+#: it may also mean "too big": fact F49).
+PASSING_STATUSES = frozenset({429, 502, 503, 504})
+#: Calls that may be sent twice with the same effect (fact F59).
+REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+#: Bytes of a body. Larger ones are answered with 429 (fact F49), as if they came too fast.
+LARGEST_BODY = 8 * 1024 * 1024
+#: Page size of the platform's lists: the default and the most where known (fact F55, unknown U42).
+PAGE_SIZE = 200
+
+USER_AGENT = f"airflow-provider-cloudelements/{__version__} python/{platform.python_version()}"
+
+
+class HttpSession:
+    """Sends calls to one Cloud Elements account.
+
+    :param settings: Where and with what.
+    :param sleep: Replaces ``time.sleep`` in tests of pauses.
+    """
+
+    def __init__(self, settings: ConnectionSettings, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.settings = settings
+        self._sleep = sleep
+        self._local = threading.local()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close every thread's pooled connections. The next call opens new ones."""
+        with self._lock:
+            sessions = list(self._sessions)
+        for session in sessions:
+            session.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        token: str | None = None,
+        timeout: float | None = None,
+        repeatable: bool | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one call, again where that is safe, and return its answer.
+
+        :param method: HTTP verb.
+        :param path: Path below ``/elements/api-v2``, beginning with a slash.
+        :param params: Query; a list value repeats its key.
+        :param body: Sent as JSON, unless ``None``.
+        :param token: Element token. It is added to this call only and never kept in the session: a stray one
+            changes what other calls mean (facts F9, F10).
+        :param timeout: Seconds to wait for an answer; default: the connection's ``request_timeout``.
+        :param repeatable: Whether the call may be sent twice; default: by its verb. One that may not is sent
+            again only when it is proven that it never left.
+        :param headers: Further headers of this call.
+        :raises CloudElementsError: Of the kind that fits; nothing else leaves this method.
+        """
+        if repeatable is None:
+            repeatable = method in REPEATABLE_METHODS
+        request = self._request(method, path, params, body, token, headers)
+        seconds = timeout if timeout is not None else self.settings.request_timeout
+        for attempt in self._attempts(repeatable):
+            with attempt:
+                return self._send_once(request, seconds)
+        raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
+
+    def list_items(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        page_size: int | None = PAGE_SIZE,
+    ) -> Iterator[Any]:
+        """Yield the items of a list, as they are asked for. See :meth:`list_pages`."""
+        for page in self.list_pages(path, params=params, token=token, page_size=page_size):
+            yield from page
+            del page  # a page lives no longer than its last item is wanted
+
+    def list_pages(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        page_size: int | None = PAGE_SIZE,
+    ) -> Iterator[list[Any]]:
+        """Yield a list's pages, as they are asked for: :func:`~.listing.pages` says which there are.
+
+        :param path: Path of the list.
+        :param params: Query of every page.
+        :param token: Element token, for an element's own resources.
+        :param page_size: Items a page; ``None`` leaves it to the other side.
+        """
+        query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
+
+        def send(next_page: str | None) -> Reply:
+            more = {} if next_page is None else {"nextPage": next_page}
+            return self.send("GET", path, params={**query, **more}, token=token)
+
+        return pages(send, _without_query(path))
+
+    def _attempts(self, repeatable: bool) -> tenacity.Retrying:
+        import tenacity
+
+        return tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self.settings.max_retries + 1),
+            retry=tenacity.retry_if_exception(lambda error: _may_repeat(error, repeatable)),
+            wait=_Pause(),
+            sleep=self._sleep,
+            before_sleep=_tell_pause,
+            reraise=True,
+        )
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any] | None,
+        body: Any,
+        token: str | None,
+        headers: Mapping[str, str] | None,
+    ) -> _Request:
+        if not path.startswith("/"):
+            # Appended as it is, it would name something else, and a list's 404 would pass for an empty list.
+            raise CloudElementsValidationError(f"{method} {_without_query(path)}: a path starts with '/'.")
+        target, path = path, _without_query(path)
+        sent_headers = {"Authorization": self._authorization(token), **(headers or {})}
+        data: bytes | None = None
+        if body is not None:
+            problem = None
+            try:
+                data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+            except (TypeError, ValueError, RecursionError) as error:
+                problem = type(error).__name__
+            if problem:
+                raise CloudElementsValidationError(
+                    f"{method} {path}: what is to be sent cannot be written as JSON ({problem}). "
+                    "Use strings, numbers, booleans, lists and dictionaries only.",
+                    method=method,
+                    path=path,
+                )
+            if data is not None and len(data) > LARGEST_BODY:
+                raise CloudElementsValidationError(
+                    f"{method} {path}: {len(data)} bytes are too many; the platform takes {LARGEST_BODY}.",
+                    method=method,
+                    path=path,
+                )
+            sent_headers["Content-Type"] = "application/json"
+        return _Request(method, path, target, params, body, data, token, sent_headers)
+
+    def _authorization(self, token: str | None) -> str:
+        if token is None:
+            return self.settings.authorization_header
+        if self.settings.authorization:  # unknown U2
+            raise CloudElementsConnectionError(
+                f"Connection {self.settings.conn_id!r}, field 'authorization': how a raw header goes "
+                "together with an element token is not documented. Use the User and Organization secrets for "
+                "calls through an instance."
+            )
+        return f"{self.settings.authorization_header}, Element {token}"
+
+    def _send_once(self, request: _Request, timeout: float) -> Reply:
+        answer: requests.Response | None = None
+        content: bytes | None = None
+        failure: CloudElementsError | None = None
+        try:
+            answer = self._session.request(
+                request.method,
+                f"{self.settings.base_url}{API_PREFIX}{request.target}",
+                params=request.params,
+                data=request.data,
+                headers=request.headers,
+                timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+                # A redirect (unknown U3) would turn a POST into a GET, and could carry the secrets elsewhere.
+                allow_redirects=False,
+                stream=True,
+            )
+            content = read_body(answer, timeout)
+        except TooLargeError:
+            failure = CloudElementsServerError(
+                f"{request.method} {request.path}: the answer is larger than {LARGEST_ANSWER} bytes.",
+                method=request.method,
+                path=request.path,
+            )
+        except Exception as error:
+            failure = failure_of_transport(error, request, self.settings)
+        if answer is None or content is None:
+            # Raised outside the handler: requests puts the whole URL, query included, into its messages, and
+            # a chained error would show it.
+            raise failure or AssertionError("requests returned nothing")
+        if not 200 <= answer.status_code < 300:
+            raise failure_of_answer(answer, content, request, self.settings)
+        return Reply(answer.status_code, answer.headers, self._parse(answer, content, request))
+
+    def _parse(self, answer: requests.Response, content: bytes, request: _Request) -> Any:
+        if not content.strip():
+            return None
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            pass  # told below, outside the handler: the decoder's error holds the text
+        raise CloudElementsServerError(
+            f"{request.method} {request.path}: the answer ({answer.status_code}) is not JSON. Is "
+            f"{self.settings.base_url} the API's host (api...), and not the console's (my...)?",
+            status=answer.status_code,
+            method=request.method,
+            path=request.path,
+        )
+
+    @property
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = self._new_session()
+            with self._lock:
+                self._sessions.add(session)
+        return session
+
+    def _new_session(self) -> requests.Session:
+        settings = self.settings
+        session = new_session(settings.base_url, settings.proxy, settings.ca_bundle)
+        if not settings.verify_tls:
+            session.verify = False
+        session.headers["Accept"] = "application/json"
+        for name in ("urllib3.connection", "urllib3.connectionpool"):
+            logging.getLogger(name).addFilter(_no_query)  # the same one again adds nothing
+        return session
+
+
+def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> requests.Session:
+    """Return a session that asks the environment once, and only for the way to a server.
+
+    :param url: Where it will send to.
+    :param proxy: Address of a proxy; ``None``: as the environment says.
+    :param ca_bundle: File of certificates to trust; ``None``: as the environment says.
+    """
+    import requests
+    from requests.utils import get_environ_proxies
+
+    session = requests.Session()
+    session.proxies = {"http": proxy, "https": proxy} if proxy else get_environ_proxies(url)
+    session.verify = ca_bundle or session.merge_environment_settings(url, {}, None, None, None)["verify"]
+    # Left on, requests would read the environment again for each call, and put a .netrc's login in place of
+    # an Authorization, or where none belongs.
+    session.trust_env = False
+    # Even a redirect that is not followed is parsed, and its body read to the end; a malformed one would hide
+    # the answer's status.
+    session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
+    session.headers["User-Agent"] = USER_AGENT
+    return session
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A call, ready to send; ``body`` is kept beside ``data`` to know what must not show in an error.
+
+    Only verb and path are in ``repr``, which a formatter of tracebacks may show.
+    """
+
+    method: str
+    path: str
+    target: str = field(repr=False)  # the path as given, with the query that a caller may have put there
+    params: Mapping[str, Any] | None = field(repr=False)
+    body: Any = field(repr=False)
+    data: bytes | None = field(repr=False)
+    token: str | None = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+
+
+def _without_query(path: str) -> str:
+    return path.partition("?")[0]
+
+
+def _no_query(record: logging.LogRecord) -> bool:
+    """Cut the query off our addresses in what urllib3 logs: an app's secret can stand in it (fact F122)."""
+    args = record.args
+    if isinstance(args, tuple) and any(isinstance(arg, str) and API_PREFIX in arg for arg in args):
+        record.args = tuple(
+            _without_query(arg)
+            if isinstance(arg, str)
+            else arg
+            if isinstance(arg, int | float | None)
+            else type(arg).__name__
+            for arg in args
+        )
+        record.exc_info = record.exc_text = None  # it quotes the answer's headers
+    return True
+
+
+def _may_repeat(error: BaseException, repeatable: bool) -> bool:
+    if isinstance(error, CloudElementsTransportError):
+        return repeatable or not error.sent
+    if (getattr(error, "retry_after", None) or 0) > LONGEST_PAUSE:
+        return False
+    return repeatable and isinstance(error, CloudElementsError) and error.status in PASSING_STATUSES
+
+
+class _Pause:
+    """Full-jitter back-off, never less than what the answer asked for."""
+
+    def __call__(self, state: tenacity.RetryCallState) -> float:
+        from tenacity import wait_random_exponential
+
+        outcome = state.outcome
+        error = outcome.exception() if outcome is not None else None
+        asked = getattr(error, "retry_after", None) or 0.0
+        return max(float(wait_random_exponential(multiplier=0.5, max=20)(state)), asked)
+
+
+def _tell_pause(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome is not None else None
+    pause = state.next_action.sleep if state.next_action is not None else 0
+    log.warning("Try %d failed, again in %.1f s: %s", state.attempt_number, pause, error)

@@ -1,0 +1,1 @@
+"""What vendors tell: switched on, signed, and read without loss."""

@@ -1,0 +1,46 @@
+"""Which instances have which tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_cloudelements.client.models import parse_tags
+from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.client.parsing import optional_id
+from airflow_provider_cloudelements.client.wire.http import HttpSession
+
+#: Tags that are looked up one by one; for more of them all instances are listed.
+_FEW_TAGS = 3
+
+
+class Members:
+    """Which instances have which tags, asked for when the first new event is there.
+
+    :param http: Sends the calls.
+    :param tags: The tags that matter.
+    """
+
+    def __init__(self, http: HttpSession, tags: set[str]) -> None:
+        self._http = http
+        self._tags = tags
+        self._found: dict[str, set[int]] | None = None
+
+    def of(self, tag: str, event: Event) -> set[int]:
+        """Return the instances with a tag: those that have it now, and those that had it at the event."""
+        if self._found is None:
+            self._found = self._load()
+        had = {each.instance_id for each in event.notifications if tag in each.instance_tags}
+        return self._found[tag] | {each for each in had if each is not None}
+
+    def _load(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {tag: set() for tag in self._tags}
+        one_by_one = len(self._tags) <= _FEW_TAGS
+        queries: list[dict[str, Any]] = [{"tags[]": [tag]} for tag in sorted(self._tags)]
+        for query in queries if one_by_one else [{}]:
+            for row in self._http.list_items("/instances", params=query):
+                number = optional_id(row.get("id")) if isinstance(row, Mapping) else None
+                if number is not None:
+                    for tag in self._tags.intersection(parse_tags(row.get("tags"))):
+                        found[tag].add(number)
+        return found

@@ -1,0 +1,273 @@
+"""What somebody wants of the events, and the small rows in which it is told.
+
+A query is plain data, so that it can travel to a trigger. A row is one change of one object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.plain import plain_json, plain_text
+from airflow_provider_cloudelements.client.target import Target, checked_name, way_of
+from airflow_provider_cloudelements.connections import ConnectionSettings
+from airflow_provider_cloudelements.events.scan import EventFilter, short_id
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+#: Keys of a row that tell of the event, and those that tell of the object that changed.
+EVENT_KEYS = ("id", "date", "instance_id", "element", "notification_id")
+OBJECT_KEYS = ("object_type", "object_id", "event_type", "object_date")
+#: Where a path into the vendor's own body begins.
+RAW = "raw"
+#: Most characters of a text in a row; vendors make ids as they like.
+MAX_TEXT = 500
+#: Most bytes of one vendor's body in a row, as JSON.
+MAX_RAW = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One change of one object, as it is told.
+
+    :param key: Short id of its event; an event of many objects has many rows.
+    :param date: When the event was taken in.
+    :param data: What is told: JSON, and small.
+    """
+
+    key: str
+    date: pendulum.DateTime | None
+    data: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Its bytes as JSON."""
+        return len(json.dumps(self.data))
+
+
+@dataclass(frozen=True, slots=True)
+class EventQuery:
+    """Which events are wanted. Make it with :meth:`of`.
+
+    :param instance_id: Of this instance;
+    :param instance_key: or of the one with this key, the connection's namespace not yet before it;
+    :param tag: or of all instances that have this tag.
+    :param types: Of these kinds.
+    :param fields: Paths, each with the values of which one must be there.
+    """
+
+    instance_id: int | None = None
+    instance_key: str | None = None
+    tag: str | None = None
+    types: EventFilter = field(default_factory=EventFilter)
+    fields: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        instance_key: str | None = None,
+        tag: str | None = None,
+        object_types: Collection[str] | None = None,
+        event_types: Collection[str] | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> EventQuery:
+        """Make a query of arguments.
+
+        :raises CloudElementsValidationError: Not exactly one of the first three is given, or something is
+            malformed.
+        """
+        given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
+        way = way_of(given)
+        return cls(
+            **{way: checked_name(way, given[way])},
+            types=EventFilter.of(None, object_types, event_types),
+            fields=_fields(fields),
+        )
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments to make it again, as JSON, the same for the same query."""
+        return {
+            "instance_id": self.instance_id,
+            "instance_key": self.instance_key,
+            "tag": self.tag,
+            "object_types": None if self.types.object_types is None else sorted(self.types.object_types),
+            "event_types": None if self.types.event_types is None else sorted(self.types.event_types),
+            "fields": {path: list(values) for path, values in self.fields} or None,
+        }
+
+    def target(self, settings: ConnectionSettings) -> Target:
+        """Return whose events are meant, by a connection that knows its namespace."""
+        return Target.of(settings, instance_id=self.instance_id, instance_key=self.instance_key, tag=self.tag)
+
+    @property
+    def needs_objects(self) -> bool:
+        """Whether nothing can be said of an event before the platform has worked out its objects."""
+        types = self.types.object_types is not None or self.types.event_types is not None
+        return types or any(path in (*OBJECT_KEYS, "notification_id") for path, _ in self.fields)
+
+    def rows(self, event: Event, instance_ids: Collection[int], *, raw: bool = False) -> Iterator[EventRow]:
+        """Yield what is wanted of an event.
+
+        Of an instance that was not notified of it, all that is told is that there is one.
+
+        :param event: The event.
+        :param instance_ids: The instances that are meant.
+        :param raw: Whether the vendor's body goes into the rows.
+        """
+        meant = frozenset(instance_ids).intersection(event.instance_ids)
+        key = short_id(event.id)
+        told = set()
+        for instance_id, notification in _parts(event, meant):
+            found = self.types.told(() if notification is None else (notification,))
+            if found is None:
+                continue
+            for one in found or (None,):
+                if (instance_id, one) in told:
+                    continue  # a notification that is listed twice
+                told.add((instance_id, one))
+                data = _row(event, instance_id, notification, one)
+                if not self.fields and not raw:
+                    yield EventRow(key, event.date, data)
+                    continue
+                body = _body(event, notification)
+                if self._fits(data, body):
+                    yield EventRow(key, event.date, {**data, **_raw_part(body)} if raw else data)
+
+    def _fits(self, row: Mapping[str, Any], body: Any) -> bool:
+        for path, values in self.fields:
+            head, *rest = path.split(".")
+            found = _found_at(body, rest) if head == RAW else [row.get(path)]
+            if not any(_same(each, value) for each in found for value in values):
+                return False
+        return True
+
+
+def _fields(fields: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    if fields is None:
+        return ()
+    if not isinstance(fields, Mapping):
+        raise CloudElementsValidationError("fields must be a dictionary of paths to values.")
+    checked = []
+    for path, value in fields.items():
+        head = path.split(".")[0] if isinstance(path, str) else None
+        if path not in (*EVENT_KEYS, *OBJECT_KEYS) and (head != RAW or "" in str(path).split(".")):
+            raise CloudElementsValidationError(
+                f"A path in fields must be one of {', '.join((*EVENT_KEYS, *OBJECT_KEYS))}, or lead into the "
+                "vendor's body, such as raw.resource.id."
+            )
+        values = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
+        if not values or not all(isinstance(each, str | int | float | bool | None) for each in values):
+            raise CloudElementsValidationError(f"fields[{path!r}] must be a value or a list of values.")
+        checked.append((str(path), values))
+    return tuple(sorted(checked, key=lambda each: each[0]))
+
+
+def untold_instances(event: Event, meant: Collection[int]) -> list[int]:
+    """Return the instances of an event that have no notification of it (yet), of those that are meant.
+
+    :param event: The event.
+    :param meant: The instances that are meant.
+    """
+    told = {each.instance_id for each in event.notifications}
+    # One that names no instance may be anybody's.
+    return [] if None in told else [each for each in event.instance_ids if each in meant and each not in told]
+
+
+def _parts(event: Event, meant: frozenset[int]) -> Iterator[tuple[int, Notification | None]]:
+    """Yield the notifications to those who are meant; and those who are meant and have none."""
+    for each in event.notifications:
+        if each.instance_id in meant:
+            yield each.instance_id, each
+        elif each.instance_id is None and meant:
+            yield next(one for one in event.instance_ids if one in meant), each
+    for number in untold_instances(event, meant):
+        yield number, None
+
+
+def _row(
+    event: Event, instance_id: int | None, notification: Notification | None, one: ObjectEvent | None
+) -> dict[str, Any]:
+    element = one.element_key if one is not None else None
+    if element is None and notification is not None:
+        element = notification.element_key
+    return {
+        "id": _text(event.id),
+        "date": _iso(event.date),
+        "instance_id": instance_id,
+        "element": _text(element),
+        "notification_id": _text(notification.id) if notification is not None else None,
+        "object_type": _text(one.object_type) if one is not None else None,
+        "object_id": _text(one.object_id) if one is not None else None,
+        "event_type": _text(one.event_type) if one is not None else None,
+        "object_date": _iso(one.date) if one is not None else None,
+    }
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else plain_text(value[:MAX_TEXT])
+
+
+def _iso(date: pendulum.DateTime | None) -> str | None:
+    # As pendulum's own to_iso8601_string(), at a third of the cost.
+    return None if date is None else f"{date.isoformat().removesuffix('+00:00')}Z"
+
+
+def _body(event: Event, notification: Notification | None) -> Any:
+    """Return the vendor's body: as the notification repeats it, or as it came."""
+    if notification is not None and notification.raw is not None:
+        return notification.raw
+    try:
+        return json.loads(event.provider_data or "null")
+    except (ValueError, RecursionError):
+        return event.provider_data  # a form, or whatever else a vendor sends
+
+
+def _raw_part(body: Any) -> dict[str, Any]:
+    try:
+        plain = plain_json(body)
+        if len(json.dumps(plain, allow_nan=False)) <= MAX_RAW:  # NaN is no JSON to anybody else
+            return {"raw": plain, "raw_left_out": False}
+    except ValueError:
+        pass  # left out as well
+    return {"raw": None, "raw_left_out": True}
+
+
+def _found_at(body: Any, path: list[str]) -> list[Any]:
+    """Return what lies at a path; nothing, where that lies deeper than Python goes."""
+    try:
+        return list(_at(body, path))
+    except RecursionError:
+        return []
+
+
+def _at(body: Any, path: list[str]) -> Iterator[Any]:
+    """Yield what lies at a path; of a list the item of that number, or else all items are looked into."""
+    if not path:
+        yield from body if isinstance(body, list) else [body]
+        return
+    head, *rest = path
+    if isinstance(body, Mapping):
+        if head in body:
+            yield from _at(body[head], rest)
+    elif isinstance(body, list):
+        if head.isascii() and head.isdigit():
+            if int(head) < len(body):
+                yield from _at(body[int(head)], rest)
+        else:
+            for each in body:
+                yield from _at(each, path)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Say whether two values are alike; an id may be a number here and digits there."""
+    if isinstance(found, Mapping | list):
+        return False
+    if found is None or wanted is None or isinstance(found, bool) or isinstance(wanted, bool):
+        return found is wanted
+    return str(found) == str(wanted)

@@ -1,0 +1,269 @@
+"""What a receiver should have got, compared with what was delivered to it.
+
+Neither list can be trusted to be whole: how long the platform keeps events and deliveries, and in which order
+it lists them, is not known (U281, U282, U244). So an event counts as delivered only where its delivery
+says so. Every doubt makes it missing, which costs a repetition, and loses nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client.deliveries import DELIVERED, DeliveriesApi, Delivery
+from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventQuery, EventRow
+from airflow_provider_cloudelements.events.reading import EventBatch, EventLimits, sorted_rows
+from airflow_provider_cloudelements.events.scan import MAX_PAGES, EventReader, short_id
+from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client import CloudElementsClient
+
+log = logging.getLogger(__name__)
+
+#: Seconds until a list of events that broke off is read again.
+_PAUSES = (2.0, 8.0)
+#: Most notifications that are looked up one by one, because the list of deliveries did not show them.
+MAX_CALLS = 1000
+
+#: Why an event is missing, where no delivery's status says it: nobody was notified of it (yet); the platform
+#: knows of no delivery of its notification to the receiver; or there were too many to look all of them up.
+NOT_NOTIFIED, NO_DELIVERY, NOT_LOOKED_UP = "not notified", "no delivery", "not looked up"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What a receiver should have got, and what of it was not delivered.
+
+    :param listed: How many events the platform lists for the receiver.
+    :param missing: What was not delivered, oldest first: one row for each object that changed.
+    :param states: How many notifications were not delivered, by what is known of them: the status of their
+        delivery, such as ``queued`` or ``retry``, or :data:`NOT_NOTIFIED`, :data:`NO_DELIVERY`,
+        :data:`NOT_LOOKED_UP`.
+    :param unattributed: How many events name no instance, so that nobody knows whom they concern.
+    """
+
+    listed: int
+    missing: EventBatch = field(repr=False)
+    states: Mapping[str, int]
+    unattributed: int
+
+    @property
+    def undelivered(self) -> int:
+        """How many events were not delivered, or not wholly."""
+        return len({row.key for row in self.missing.rows})
+
+    def as_json(self, limits: EventLimits) -> dict[str, Any]:
+        """Return what is fit for XCom.
+
+        :param limits: How much of what is missing is told: the oldest.
+        :return: ``listed``, ``delivered`` and ``missing`` (numbers of events), ``states``, ``unattributed``,
+            ``events`` (the rows) and ``rest``: the cursor to reconcile from once these rows are taken care
+            of, or ``None`` where they are all.
+        """
+        told, rest = self.missing.take(limits)
+        return {
+            "listed": self.listed,
+            "delivered": self.listed - self.undelivered,
+            "missing": self.undelivered,
+            "states": dict(sorted(self.states.items())),
+            "unattributed": self.unattributed,
+            "events": [row.data for row in told.rows],
+            "rest": told.after.as_json() if rest.rows else None,
+        }
+
+
+def reconcile(
+    client: CloudElementsClient,
+    callback_url: str,
+    since: EventCursor,
+    *,
+    until: pendulum.DateTime | None = None,
+    max_pages: int = MAX_PAGES,
+    max_calls: int = MAX_CALLS,
+) -> Reconciliation:
+    """Compare the events of a receiver's instances with the deliveries to it.
+
+    The receiver's subscriptions say which instances deliver to it; deliveries to others prove nothing. An
+    event of which several notifications were made is delivered when each of them is; a notification that
+    several subscriptions bring to the same address, when one of them brought it.
+
+    It takes one reading of the list of events, or up to three where that breaks off (nothing follows a page
+    that said so), one of the list of deliveries, which ends as soon as
+    everything is found, and one call for each notification that this list did not show.
+
+    :param client: The account.
+    :param callback_url: Address of the receiver, as the instances have it.
+    :param since: From where on.
+    :param until: To which moment, by the dates of the events. Default: now.
+    :param max_pages: Most pages (of 200) of the list of events, and of that of deliveries. Default: 100. A
+        longer list of events is an error; of deliveries, what was not seen is looked up.
+    :param max_calls: Most notifications that are looked up one by one, oldest first. Default: 1,000. Those
+        beyond count as missing.
+    :raises CloudElementsNotFoundError: No subscription brings an instance's events to this address.
+    :raises CloudElementsValidationError: The address holds what the platform's query language cannot.
+    :raises CloudElementsServerError: There are more events than are to be read.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+    subscriptions = client.deliveries.subscriptions(callback_url)
+    instance_ids = frozenset().union(*(each.instance_ids for each in subscriptions))
+    if not instance_ids:
+        raise CloudElementsNotFoundError("No subscription brings an instance's events to this callback URL.")
+    until = pendulum.now("UTC") if until is None else until
+    due = _due(client, instance_ids, since, until, max_pages)
+    due.compare(
+        client.deliveries,
+        callback_url,
+        frozenset(each.id for each in subscriptions if each.id is not None),
+        max_pages,
+        max_calls,
+    )
+    return Reconciliation(
+        listed=len(due.events),
+        missing=EventBatch(sorted_rows(due.rows()), since, EventCursor(max(until, since.since))),
+        states=Counter(each.state for each in due.parts()),
+        unattributed=due.unattributed,
+    )
+
+
+def _due(
+    client: CloudElementsClient,
+    instance_ids: frozenset[int],
+    since: EventCursor,
+    until: pendulum.DateTime,
+    max_pages: int,
+) -> _Due:
+    """Return what the receiver should have got, by the list of events; read again where that breaks off."""
+    only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
+    for pause in (*_PAUSES, None):
+        due = _Due(instance_ids)
+        # What the platform is still at work on is wanted, too: so no time is left to it.
+        reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
+        for event in reader:
+            if event.date is None or event.date <= until:
+                due.add(event)
+        if not reader.in_doubt:
+            break
+        if pause is None:
+            log.warning("The list of events ends with an empty page each time: taken for its end.")
+        else:
+            time.sleep(pause)
+    return due
+
+
+@dataclass(slots=True)
+class _Part:
+    """What of an event one notification tells, or would have told.
+
+    :param date: When the event was taken in, in seconds since 1970; what has no date comes first.
+    :param rows: What is handed on if it was not delivered.
+    :param state: What is known of its delivery.
+    """
+
+    date: float
+    rows: tuple[EventRow, ...]
+    state: str
+
+
+class _Due:
+    """What a receiver should have got; what is delivered is struck off.
+
+    :param instance_ids: The instances that deliver to it.
+    """
+
+    def __init__(self, instance_ids: Collection[int]) -> None:
+        self.events: set[str] = set()
+        self.unattributed = 0
+        self._instance_ids = instance_ids
+        self._told: dict[str, _Part] = {}  # by the notification's id
+        self._untold: dict[tuple[Any, ...], _Part] = {}
+
+    def add(self, event: Event) -> None:
+        """Note an event's notifications to the receiver, and those that are not made (yet)."""
+        if not event.instance_ids:
+            self.unattributed += 1
+            return
+        ids = set(self._instance_ids).intersection(event.instance_ids)
+        if not ids:
+            return
+        key = short_id(event.id)
+        self.events.add(key)
+        untold = set(ids)
+        for place, each in enumerate(event.notifications):
+            if each.instance_id is not None and each.instance_id not in ids:
+                continue
+            whose = ids if each.instance_id is None else {each.instance_id}
+            untold -= whose
+            part = _part(replace(event, notifications=(each,)), whose, NOT_LOOKED_UP)
+            if each.id is None:
+                self._untold[(key, "place", place)] = part
+            else:
+                self._told[each.id] = part
+        for number in untold:
+            self._untold[(key, "instance", number)] = _part(
+                replace(event, notifications=()), {number}, NOT_NOTIFIED
+            )
+
+    def compare(
+        self,
+        deliveries: DeliveriesApi,
+        callback_url: str,
+        subscription_ids: Collection[str],
+        max_pages: int,
+        max_calls: int,
+    ) -> None:
+        """Strike off what was delivered: by the list as far as it goes, then one by one."""
+        if not self._told:
+            return
+        for page in islice(deliveries.pages(callback_url), max_pages):
+            self._note(page, subscription_ids)
+            if not self._told:
+                return
+        for number in self._not_met()[:max_calls]:
+            self._note(deliveries.of_notification(number), subscription_ids)
+            part = self._told.get(number)
+            if part is not None and part.state == NOT_LOOKED_UP:
+                part.state = NO_DELIVERY
+
+    def _note(self, deliveries: list[Delivery], subscription_ids: Collection[str]) -> None:
+        for each in deliveries:
+            part = self._told.get(each.notification_id or "")
+            if part is None or each.subscription_id not in subscription_ids:
+                continue
+            if each.status == DELIVERED:
+                del self._told[each.notification_id or ""]
+            else:
+                part.state = each.status or NO_DELIVERY
+
+    def _not_met(self) -> list[str]:
+        """Return the notifications of which the list showed nothing, oldest first; their ids are numbers."""
+        found = [
+            (part.date, number)
+            for number, part in self._told.items()
+            if part.state == NOT_LOOKED_UP and number.isascii() and number.isdigit()
+        ]
+        return [number for _, number in sorted(found)]
+
+    def parts(self) -> Iterator[_Part]:
+        """Yield what was not delivered."""
+        yield from self._told.values()
+        yield from self._untold.values()
+
+    def rows(self) -> Iterator[EventRow]:
+        """Yield what is to be handed on."""
+        for part in self.parts():
+            yield from part.rows
+
+
+def _part(event: Event, instance_ids: Collection[int], state: str) -> _Part:
+    date = 0.0 if event.date is None else event.date.timestamp()
+    return _Part(date, tuple(EventQuery().rows(event, instance_ids)), state)

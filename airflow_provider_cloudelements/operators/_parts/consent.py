@@ -1,0 +1,73 @@
+"""What a person brings back from a consent: the code, or the whole address that they were sent to."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+_QUERY_WITH_CODE = re.compile(r"[?#&]code=")
+_ASK_AGAIN = "Ask for consent again, with a new link."
+
+
+def read_consent(answer: Any, state: str | None = None) -> str | None:
+    """Return the authorization code that an answer holds.
+
+    :param answer: A code as it is, or the address that the vendor sent the person to, with ``code`` and
+        ``state`` in its query (fact F127).
+    :param state: The state that the consent link was made with. An address is only taken when it brings the
+        same one: another's code would connect the instance to another's account.
+    :return: ``None`` when the answer is empty; Jinja writes a missing one as ``None``.
+    :raises CloudElementsValidationError: The consent was refused, is not the one that was asked for, or the
+        answer holds no code. Shows nothing of what was pasted.
+    """
+    if answer is None or (isinstance(answer, str) and answer.strip() in ("", "None")):
+        return None
+    if not isinstance(answer, str):
+        raise CloudElementsValidationError(
+            f"authorization_code must be a string; it is of type {type(answer).__name__}."
+        )
+    text = answer.strip()
+    if "://" in text or _QUERY_WITH_CODE.search(text):  # a browser may hide the scheme
+        return _of_address(text, state)
+    if any(char.isspace() for char in text):
+        raise CloudElementsValidationError(
+            "The authorization code holds white space. Paste the code alone, or the whole address."
+        )
+    return text
+
+
+def _of_address(address: str, state: str | None) -> str:
+    query: dict[str, list[str]] = {}
+    try:
+        parts = urlsplit(address)
+        # Some vendors put what they bring after the '#'; the callback may have a query of its own.
+        query = {**parse_qs(parts.fragment), **parse_qs(parts.query)}
+    except ValueError:
+        pass  # told below: it holds no code
+    if "error" in query:
+        raise _final(f"The vendor sent the person back with an error instead of a code. {_ASK_AGAIN}")
+    code = query.get("code", [""])[0].strip()
+    if not code:
+        raise _final(
+            "The address holds no code. Paste the address that the vendor sent you to after consent."
+        )
+    if not state:
+        raise _final(
+            "authorization_code is an address, and its state can be compared with nothing: give the state "
+            "that the link was made with as authorization_state, or the code alone."
+        )
+    brought = query.get("state", [""])[0]
+    # Half a character, as JSON can write it, is another state and no error of its own, which would show it.
+    if not hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state))):
+        raise _final(f"The address answers another consent: its state differs. {_ASK_AGAIN}")
+    return code
+
+
+def _final(message: str) -> CloudElementsValidationError:
+    error = CloudElementsValidationError(message)
+    error.final = True
+    return error

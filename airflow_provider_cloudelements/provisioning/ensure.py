@@ -1,0 +1,349 @@
+"""Exactly one instance of a key, whatever is lost, killed or repeated on the way.
+
+The platform has no idempotency key: two POSTs make two instances, and an answer can be lost after the
+instance exists. So each instance carries a marker tag made from its key; every try looks it up before it
+creates, and after a create whose outcome is not known it looks again, and again, instead of sending a second
+POST.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.tags import origin_tag
+from airflow_provider_cloudelements.client.target import oldest_first
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsConflictError,
+    CloudElementsError,
+    CloudElementsNotFoundError,
+)
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
+from airflow_provider_cloudelements.provisioning.difference import Difference, check_read_back, plain_text
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
+from airflow_provider_cloudelements.provisioning.memory import Journal, MemoryJournal
+from airflow_provider_cloudelements.provisioning.mending import (
+    Code,
+    Writer,
+    in_doubt,
+    looks,
+    may_have_acted,
+    needs_mending,
+)
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
+
+log = logging.getLogger(__name__)
+
+IF_EXISTS = ("update", "reuse", "fail")
+
+
+@dataclass(frozen=True, slots=True)
+class Ensured:
+    """What came of it.
+
+    :param instance: The instance, as read back at the end.
+    :param created: Whether this call made it, rather than an earlier one or a person.
+    :param changed: Names of what was written to an existing one; never values.
+    :param twins: Ids of younger instances with the same key.
+    """
+
+    instance: Instance
+    created: bool
+    changed: tuple[str, ...] = ()
+    twins: tuple[int, ...] = ()
+
+
+def ensure(
+    instances: InstancesApi,
+    spec: InstanceSpec,
+    *,
+    if_exists: str = "update",
+    settle_time: float | None = None,
+    delete_twins: bool = False,
+    with_token: bool = True,
+    journal: Journal | None = None,
+) -> Ensured:
+    """Make sure that exactly one instance of a key exists and is as asked.
+
+    :param instances: The account's instances.
+    :param spec: What it shall be.
+    :param if_exists: ``update`` makes an existing one as asked, ``reuse`` takes it as it is, ``fail``
+        refuses unless an earlier try of the same origin made it.
+    :param settle_time: Seconds to go on looking for an instance after a create whose outcome is not
+        known; default: the connection's ``create_timeout``, because the server may still be at work.
+    :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
+    :param with_token: Whether the token is wanted.
+    :param journal: Remembers over tries what the platform cannot tell; default: only within this call.
+    :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
+    :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
+    :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
+    :raises CloudElementsError: Any other failure of a call.
+    """
+    return Ensure(
+        instances,
+        spec,
+        if_exists=if_exists,
+        settle_time=settle_time,
+        delete_twins=delete_twins,
+        with_token=with_token,
+        journal=journal,
+    ).run()
+
+
+class Ensure:
+    """One run of :func:`ensure`, which see for the parameters."""
+
+    def __init__(
+        self,
+        instances: InstancesApi,
+        spec: InstanceSpec,
+        *,
+        if_exists: str = "update",
+        settle_time: float | None = None,
+        delete_twins: bool = False,
+        with_token: bool = True,
+        journal: Journal | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if if_exists not in IF_EXISTS:
+            raise ValueError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {if_exists!r}")
+        settings = instances.http.settings
+        self.instances = instances
+        self.spec = spec
+        self.if_exists = if_exists
+        self.settle_time = settings.create_timeout if settle_time is None else settle_time
+        self.delete_twins = delete_twins
+        self.with_token = with_token
+        self.journal = journal if journal is not None else MemoryJournal()
+        self.fingerprints = Fingerprints(settings, spec.marker)
+        self._sleep = sleep
+        self._clock = clock
+        self._writer = Writer(instances, self.fingerprints, self.journal, self.settle_time, sleep, clock)
+
+    def run(self) -> Ensured:
+        """Look up, then keep what is there or make it."""
+        found = self._known()
+        if found:
+            return self._keep(found)
+        return self._create()
+
+    # -- looking up -----------------------------------------------------------------------------------
+
+    def _look_up(self) -> list[Instance]:
+        return oldest_first(self.instances.list(tags=[self.spec.marker]))
+
+    def _known(self) -> list[Instance]:
+        """Return the instances of the key, oldest first: those with the marker, and the one remembered."""
+        found = {instance.id: instance for instance in self._look_up()}
+        remembered = self.journal.instance_id(self.spec.marker)
+        if remembered is not None and remembered not in found:
+            try:
+                # Its marker was edited away; it is restored with the next write.
+                found[remembered] = self.instances.get(remembered)
+            except CloudElementsNotFoundError:
+                log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
+        return oldest_first(found.values())
+
+    # -- making one -----------------------------------------------------------------------------------
+
+    def _create(self) -> Ensured:
+        spec = self.spec
+        if found := self._still_under_way():
+            return self._keep(found)
+        if spec.provider_data:
+            self._code().going_out(repr(spec.key), "no instance shows it")
+        self.journal.create_begins(spec.marker)
+        doubt: CloudElementsError | None = None
+        try:
+            made = self.instances.create(
+                element=spec.element,
+                name=spec.name,
+                configuration=spec.configuration,
+                provider_data=spec.provider_data,
+                tags=spec.tags_to_create(self.fingerprints),
+                external_authentication=spec.external_authentication,
+                with_token=self.with_token,
+            )
+        except CloudElementsError as error:
+            if not may_have_acted(error):
+                self.journal.create_ended(spec.marker)
+                if spec.provider_data:
+                    self._code().refused(error)
+                raise
+            doubt = error
+        if doubt is not None:
+            # Outside the handler, so that the doubt is no context of what comes of it.
+            made = self._settle(doubt)
+        self.journal.remember(spec.marker, made.id)
+        self.journal.create_ended(spec.marker)
+        return self._after_create(made)
+
+    def _still_under_way(self) -> list[Instance]:
+        """Wait for the create of an earlier try that was killed: the server may still be at work on it."""
+        since = self.journal.since_create(self.spec.marker)
+        # As long as a try that lives would have waited: for the answer, and then for the instance.
+        left = self.instances.http.settings.create_timeout + self.settle_time - (since or 0.0)
+        if since is None or left <= 0:
+            return []
+        log.warning("An earlier try ended in the midst of its create. Looking for it for %.0f s.", left)
+        return self._look_for(left)
+
+    def _code(self) -> Code:
+        return Code(self.spec.login, self.fingerprints, self.journal)
+
+    def _settle(self, doubt: CloudElementsError) -> Instance:
+        """Go on looking for what a create in doubt may have made; the server may still be at work."""
+        log.warning(
+            "It is not known whether the instance was made: %s Looking for it for %.0f s.",
+            doubt,
+            self.settle_time,
+        )
+        if found := self._look_for(self.settle_time):
+            return found[0]
+        # Waited for in full. The note is for tries that are killed.
+        self.journal.create_ended(self.spec.marker)
+        code_spent = bool(self.spec.provider_data)
+        advice = (
+            "The authorization code that went with it may be spent: ask for consent again and start with a "
+            "new one, unless the instance has appeared by then."
+            if code_spent
+            else "The next try looks for it first."
+        )
+        raise in_doubt(
+            f"It is not known whether the instance of {self.spec.key!r} was made, and none was found within "
+            f"{self.settle_time:.0f} s. {advice}",
+            doubt,
+            code_spent=code_spent,
+        )
+
+    def _look_for(self, seconds: float) -> list[Instance]:
+        """Look up again and again, until something is there or the time is over."""
+        for _ in looks(seconds, self._sleep, self._clock):
+            try:
+                found = self._look_up()
+            except CloudElementsError as error:
+                log.warning("The look-up failed: %s", error)
+                continue
+            if found:
+                log.info("The instance was made: its id is %d.", found[0].id)
+                return found
+        return []
+
+    def _after_create(self, made: Instance) -> Ensured:
+        """Look whether somebody else made one at the same time, and whether events are as asked."""
+        # As listed, if it is; a list may show late what was just made.
+        found = oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
+        oldest = self._read(found[0].id)
+        if oldest.id != made.id:
+            # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
+            log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
+            self._check_fit(oldest)
+            self.journal.remember(self.spec.marker, oldest.id)
+        self._check_origin(oldest)
+        if self.if_exists == "reuse" and oldest.id != made.id:
+            ensured = self._reuse(oldest)
+        else:
+            ensured = self._make_as_asked(oldest, without_credentials=True)
+        twins = self._report_twins(found, ensured.instance)
+        return replace(ensured, created=oldest.id == made.id, changed=(), twins=twins)
+
+    # -- keeping one ----------------------------------------------------------------------------------
+
+    def _keep(self, found: list[Instance]) -> Ensured:
+        try:
+            instance = self._read(found[0].id)
+        except CloudElementsNotFoundError:  # deleted since the look-up
+            return self._keep(found[1:]) if found[1:] else self._create()
+        self._check_fit(instance)
+        self.journal.remember(self.spec.marker, instance.id)
+        self._check_origin(instance)
+        ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
+        return replace(ensured, twins=self._report_twins(found, ensured.instance))
+
+    def _check_fit(self, instance: Instance) -> None:
+        wrong = []
+        if instance.element_key != self.spec.element:
+            wrong.append(f"its element is {instance.element_key!r}, not {self.spec.element!r}")
+        if plain_text(instance.name) != plain_text(self.spec.name):
+            wrong.append(f"its name is {instance.name!r}, not {self.spec.name!r}")
+        if wrong:
+            raise CloudElementsConflictError(
+                f"Instance {instance.id} has the instance key {self.spec.key!r}, but {' and '.join(wrong)}. "
+                "Give each instance a key of its own, or rename or delete this one."
+            )
+
+    def _check_origin(self, instance: Instance) -> None:
+        ours = self.spec.origin is not None and origin_tag(self.spec.origin) in instance.tags
+        if self.if_exists == "fail" and not ours:
+            raise CloudElementsConflictError(
+                f"Instance {instance.id} ({instance.name!r}) of {self.spec.key!r} exists already, and "
+                "if_exists='fail' was asked."
+            )
+
+    def _reuse(self, instance: Instance) -> Ensured:
+        if not instance.healthy:
+            raise needs_mending(instance, "if_exists='reuse' takes it as it is")
+        difference = Difference.between(self.spec, instance, self.fingerprints)
+        if difference.configuration or difference.provider_data:
+            log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
+        if self.spec.marker not in instance.tags:
+            tags = [*instance.tags, self.spec.marker]
+            self.instances.update(instance.id, tags=tags, keep_own_tags=False)
+        return Ensured(instance, created=False)
+
+    def _make_as_asked(self, instance: Instance, *, without_credentials: bool = False) -> Ensured:
+        """Write what differs, read back, and make sure that it took.
+
+        :param instance: As it is.
+        :param without_credentials: Write nothing that authenticates: it was just sent with the create.
+        """
+        spec = self.spec.without_credentials() if without_credentials else self.spec
+        difference = Difference.between(spec, instance, self.fingerprints)
+        if not instance.healthy and not difference.mends:
+            if not instance.disabled:  # unless by an earlier try
+                self._writer.disable_again(instance)
+            raise needs_mending(
+                instance,
+                "the credentials given are the ones that it has already"
+                if self.spec.credentials
+                else "no credentials are given to mend it with",
+            )
+        if difference.unknown and instance.healthy:
+            log.warning(
+                "Nobody can tell whether instance %d has the present %s: they read as asterisks, and no "
+                "fingerprint made with this connection's secrets is on it. They are not sent. If they have "
+                "changed, re-authenticate the instance.",
+                instance.id,
+                " and ".join(difference.unknown),
+            )
+        self._writer.write(instance, difference)
+        final = self._read(instance.id) if instance.disabled or difference.names else instance
+        if self._writer.enabled_again(instance, final):
+            final = self._read(instance.id)
+        check_read_back(final, self.spec.configuration, (EVENTS_ENABLED, EVENT_CALLBACK_URL))
+        if not final.healthy:
+            self._writer.disable_again(instance)
+            raise needs_mending(final, "the credentials given did not mend it")
+        self._writer.mended(final)
+        return Ensured(final, created=False, changed=difference.names)
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def _read(self, instance_id: int) -> Instance:
+        return self.instances.get(instance_id, with_token=self.with_token)
+
+    def _report_twins(self, found: Iterable[Instance], kept: Instance) -> tuple[int, ...]:
+        twins = tuple(sorted({each.id for each in found} - {kept.id}))
+        if not twins:
+            return ()
+        log.warning("Instance %d of %r is kept; it has twins: %s.", kept.id, self.spec.key, twins)
+        if self.delete_twins:
+            for twin in twins:
+                self.instances.delete(twin)
+            log.info("Deleted %s.", twins)
+        return twins

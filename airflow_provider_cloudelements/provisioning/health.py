@@ -1,0 +1,171 @@
+"""Whether an instance works: what the platform tells of it, and whether its vendor answers a ping."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.wire.parallel import in_order
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsConnectionError,
+    CloudElementsError,
+    CloudElementsForbiddenError,
+    CloudElementsNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.instances import InstancesApi
+
+log = logging.getLogger(__name__)
+
+
+class InstanceState(StrEnum):
+    """How an instance is."""
+
+    HEALTHY = "healthy"
+    #: Calls through it are refused: by a person's wish, or by the platform's, after refreshes that failed
+    #: (fact F133).
+    DISABLED = "disabled"
+    #: The platform says that its stored authentication is broken (fact F188).
+    INVALID = "invalid"
+    #: The vendor does not accept its credentials (401: fact F137).
+    NEEDS_REAUTHENTICATION = "needs re-authentication"
+    #: No good answer came from the vendor, for any other reason.
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """What a check found.
+
+    :param instance: The instance, without its token.
+    :param state: How it is.
+    :param detail: What the call that failed answered; holds no secret.
+    """
+
+    instance: Instance
+    state: InstanceState
+    detail: str | None = None
+
+    @property
+    def healthy(self) -> bool:
+        """Whether calls through it work."""
+        return self.state is InstanceState.HEALTHY
+
+
+def check(instances: InstancesApi, instance: Instance) -> Checkup | None:
+    """Check one instance: by what was read of it, and where that is good, by a ping.
+
+    :param instances: The account's instances.
+    :param instance: As read just before; with its token the ping costs one call, else two.
+    :return: What was found; ``None`` when the instance was deleted meanwhile.
+    :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
+    :raises CloudElementsConnectionError: The connection cannot call through an instance.
+    """
+    shown = replace(instance, token=None)
+    if (state := _told(shown)) is not None:
+        return Checkup(shown, state)
+    try:
+        instances.ping(instance.id, instance.token)
+    except CloudElementsConnectionError:
+        raise
+    except (CloudElementsAuthError, CloudElementsForbiddenError, CloudElementsNotFoundError) as error:
+        return _refused(instances, shown, error)
+    except CloudElementsError as error:
+        return Checkup(shown, InstanceState.UNREACHABLE, str(error))
+    return Checkup(shown, InstanceState.HEALTHY)
+
+
+def sweep(
+    instances: InstancesApi,
+    *,
+    tag: str | None = None,
+    element: str | None = None,
+    concurrency: int = 8,
+) -> Iterator[Checkup]:
+    """Check all instances of a tag, of an element, or of the account: one call each, besides the list.
+
+    One that is deleted meanwhile is left out.
+
+    :param instances: The account's instances.
+    :param tag: Only those with this tag.
+    :param element: Only those of this element's key.
+    :param concurrency: Most pings at once. Default: 8.
+    :return: What was found, in the order of the list.
+    :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
+    :raises CloudElementsConnectionError: The connection cannot call through an instance.
+    :raises CloudElementsError: The list could not be read.
+    """
+    tags = [tag] if tag is not None else []
+    listed = instances.list(tags=tags, element=element, with_tokens=True)
+    with closing(in_order(partial(check, instances), listed, concurrency)) as found:
+        for checkup in found:
+            if checkup is not None:
+                yield checkup
+
+
+def sweep_ids(
+    instances: InstancesApi, ids: Iterable[int], *, concurrency: int = 8
+) -> Iterator[tuple[int, Checkup | None]]:
+    """Check the instances of some ids: two calls each.
+
+    :param instances: The account's instances.
+    :param ids: Their ids.
+    :param concurrency: Most checks at once. Default: 8.
+    :return: Each id and what was found, in the order of the ids; ``None`` for one that does not exist.
+    :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
+    :raises CloudElementsConnectionError: The connection cannot call through an instance.
+    """
+    return in_order(lambda each: (each, _check_id(instances, each)), ids, concurrency)
+
+
+def _check_id(instances: InstancesApi, instance_id: int) -> Checkup | None:
+    try:
+        instance = instances.peek(instance_id)
+    except CloudElementsNotFoundError:
+        return None
+    except (CloudElementsAuthError, CloudElementsConnectionError):
+        raise
+    except CloudElementsError as error:
+        # One that cannot be read is no reason to lose what is found of the others.
+        unread = Instance(id=instance_id, name="", element_key="")
+        return Checkup(unread, InstanceState.UNREACHABLE, str(error))
+    return check(instances, instance)
+
+
+def _told(instance: Instance) -> InstanceState | None:
+    """Return what is wrong with an instance by what the platform tells of it."""
+    if instance.disabled:
+        return InstanceState.DISABLED
+    return None if instance.valid else InstanceState.INVALID
+
+
+def _refused(instances: InstancesApi, shown: Instance, error: CloudElementsError) -> Checkup | None:
+    """Tell what a refused ping means. Read again, with the connection's secrets alone.
+
+    Those may have been rotated, or the instance disabled or deleted, since it was read.
+    """
+    try:
+        instance = instances.get(shown.id)
+    except CloudElementsNotFoundError:
+        log.info("Instance %d was deleted before it could be checked.", shown.id)
+        return None
+    except (CloudElementsAuthError, CloudElementsConnectionError):
+        raise
+    except CloudElementsError as unread:
+        # What the refusal means is not known, and one instance does not end a sweep.
+        return Checkup(shown, InstanceState.UNREACHABLE, f"{error} It could not be read again: {unread}")
+    if (state := _told(instance)) is not None:
+        return Checkup(instance, state, str(error))
+    if isinstance(error, CloudElementsAuthError):
+        # The error itself cannot tell whose secret it was.
+        detail = f"{error} The connection's own secrets are accepted."
+        return Checkup(instance, InstanceState.NEEDS_REAUTHENTICATION, detail)
+    return Checkup(instance, InstanceState.UNREACHABLE, str(error))

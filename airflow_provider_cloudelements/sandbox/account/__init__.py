@@ -1,0 +1,1 @@
+"""The organization, its account and the account's settings."""

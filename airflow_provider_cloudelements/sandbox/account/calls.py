@@ -1,0 +1,99 @@
+"""Handlers of /organizations, /accounts and /authentication (facts F45, F255)."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox.account.store import (
+    ACCOUNT,
+    ORGANIZATION,
+    POLICIES,
+    POLICY,
+    check_account,
+)
+from airflow_provider_cloudelements.sandbox.core.errors import (
+    bad_request,
+    not_emulated,
+    unauthorized,
+)
+from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, TOTAL_HEADER
+from airflow_provider_cloudelements.sandbox.core.router import Handler
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.state import Call
+
+_MOST_SETTINGS = 200
+
+
+#: For the bearer flow (fact F11): public, like everything about the sandbox's person.
+USERNAME = "sandbox@example.com"
+PASSWORD = "sandbox"  # noqa: S105 - a fake, public on purpose
+
+
+def organization_me(_call: Call) -> Response:
+    """GET /organizations/me: the best connection test, needs User and Organization only (fact F12)."""
+    return json_reply(ORGANIZATION)
+
+
+def list_accounts(_call: Call) -> Response:
+    """GET /accounts: the platform's accounts."""
+    return json_reply([ACCOUNT], {RETURNED_HEADER: "1", TOTAL_HEADER: "1"})
+
+
+def no_account_call(_call: Call) -> Response:
+    """Answer any other call to an account: not emulated."""
+    raise not_emulated("calls to accounts")
+
+
+def get_settings(call: Call) -> Response:
+    """GET /accounts/settings: all settings, notification.webhook.failure.policy among them (fact F258)."""
+    return json_reply(call.state.account_settings)
+
+
+def change_settings(call: Call) -> Response:
+    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: echoes them (fact F258).
+
+    The answer holds all of them; settings without a meaning here are kept as they come (choice C251).
+    """
+    if "id" in call.params:
+        check_account(call.number("id"))
+    body = call.json_object()
+    if not body:
+        raise bad_request("A setting is required")
+    if POLICY in body and body[POLICY] not in POLICIES:
+        raise bad_request(f"Setting {POLICY} must be one of {', '.join(POLICIES)}")
+    if len({**call.state.account_settings, **body}) > _MOST_SETTINGS:
+        raise bad_request(f"There are at most {_MOST_SETTINGS} settings")
+    call.state.account_settings.update(body)
+    return json_reply(call.state.account_settings)
+
+
+def or_resource(platform: Handler, resource: Handler) -> Handler:
+    """Return a handler for /accounts, which is the element's resource with an Element token (fact F9).
+
+    :param platform: answers without an Element token.
+    :param resource: answers with one.
+    """
+
+    def choose(call: Call) -> Response:
+        if call.instance is None:
+            return platform(call)
+        call.params["object"] = "accounts"
+        return resource(call)
+
+    return choose
+
+
+def authenticate(call: Call) -> Response:
+    """POST /authentication {username, password}: {token} for ``Authorization: Bearer`` (fact F11)."""
+    body = call.json_object()
+    if body.get("username") != USERNAME or body.get("password") != PASSWORD:
+        raise unauthorized()
+    return json_reply({"token": call.state.store.new_bearer()})
+
+
+def secrets(call: Call) -> Response:
+    """GET /authentication/secrets with a bearer token: the two secrets (fact F11)."""
+    settings = call.state.settings
+    return json_reply(
+        {"userSecret": settings.user_secret, "organizationSecret": settings.organization_secret}
+    )

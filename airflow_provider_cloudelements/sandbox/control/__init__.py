@@ -1,0 +1,1 @@
+"""The sandbox's own calls, under /sandbox, and its command line for events."""

@@ -1,0 +1,100 @@
+"""Handlers of the catalogue: /elements and /hubs (facts F81 to F94)."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox.core.ceql import parse_where
+from airflow_provider_cloudelements.sandbox.core.errors import not_found
+from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, TOTAL_HEADER, cut_page
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.elements.catalogue import (
+    ELEMENTS,
+    HUBS,
+    Element,
+    find,
+    find_by_id,
+)
+from airflow_provider_cloudelements.sandbox.state import Call
+
+
+def element_of(call: Call) -> Element:
+    """Return the element of the path, or raise 404.
+
+    :param call: the request.
+    """
+    element = find(call.params["element"])
+    if element is None:
+        raise not_found("element with this key or id")
+    return element
+
+
+def list_elements(call: Call) -> Response:
+    """GET /elements: pageSize (default and maximum 200), nextPage, where, abridged (facts F55, F81)."""
+    where = call.value("where")
+    found = list(ELEMENTS)
+    if where:
+        predicate = parse_where(where)
+        found = [element for element in found if predicate(element.view)]
+    return _page(call, found)
+
+
+def list_hub_elements(call: Call) -> Response:
+    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged alike (choice C82)."""
+    hub = call.params["hub"]
+    if hub not in HUBS:
+        raise not_found("hub with this key")
+    return _page(call, [element for element in ELEMENTS if element.hub == hub])
+
+
+def _page(call: Call, found: list[Element]) -> Response:
+    """Return one page of elements."""
+    abridged = call.flag("abridged", False)
+    page, headers = cut_page(call, call.state.behaviour, found, lambda element: element.id)
+    return json_reply([element.abridged if abridged else element.view for element in page], headers)
+
+
+def list_keys(_call: Call) -> Response:
+    """GET /elements/keys: the keys (fact F94), as plain strings (choice C83)."""
+    return _all([element.key for element in ELEMENTS])
+
+
+def list_hubs(_call: Call) -> Response:
+    """GET /hubs: the hubs (fact F91); their fields are choice C82."""
+    return _all([{"key": hub, "name": hub.capitalize(), "active": True} for hub in HUBS])
+
+
+def list_hub_keys(_call: Call) -> Response:
+    """GET /hubs/keys: plain strings, as /elements/keys has them here."""
+    return _all(list(HUBS))
+
+
+def list_metadata(_call: Call) -> Response:
+    """GET /elements/metadata: here ``events`` is an array of strings (fact F87)."""
+    return _all([{**element.metadata, "events": list(element.event_methods)} for element in ELEMENTS])
+
+
+def _all(rows: list[object]) -> Response:
+    """Return a list that is not paged."""
+    return json_reply(rows, {RETURNED_HEADER: str(len(rows)), TOTAL_HEADER: str(len(rows))})
+
+
+def get_element(call: Call) -> Response:
+    """GET /elements/{keyOrId} (fact F83)."""
+    return json_reply(element_of(call).view)
+
+
+def get_configuration(call: Call) -> Response:
+    """GET /elements/{keyOrId}/configuration: an object (fact F84)."""
+    return json_reply(element_of(call).configuration_rows())
+
+
+def get_metadata(call: Call) -> Response:
+    """GET /elements/{id}/metadata: wants the numeric id; a key is 404 like an unknown id (fact F85).
+
+    ``expand=true`` adds detail (fact F88).
+    """
+    element: Element | None = find_by_id(call.params["element"])
+    if element is None:
+        raise not_found("element with this id")
+    return json_reply(element.expanded_metadata if call.flag("expand", False) else element.metadata)

@@ -1,0 +1,1 @@
+"""Events: taken from vendors or found by polling, kept and listed."""

@@ -1,0 +1,159 @@
+"""Handlers of /instances/events/analytics and /dispositions (facts F285, F286).
+
+Of analytics the platform has other rows (fact F288). What dispositions look like, and that a call
+without from and to is about the last day, is choice C287.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox.account.store import ACCOUNT, check_account
+from airflow_provider_cloudelements.sandbox.core.dates import iso, read_iso
+from airflow_provider_cloudelements.sandbox.core.errors import bad_request
+from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, cut_page
+from airflow_provider_cloudelements.sandbox.core.web import json_reply, to_id
+from airflow_provider_cloudelements.sandbox.events.models import Event, Recipient
+from airflow_provider_cloudelements.sandbox.state import Call
+
+_MONTHS = {"year": 12, "quarter": 3, "month": 1}
+_STEPS = {
+    "week": timedelta(weeks=1),
+    "day": timedelta(days=1),
+    "hour": timedelta(hours=1),
+    "minute": timedelta(minutes=1),
+}
+INTERVALS = (*_MONTHS, *_STEPS)
+
+#: More rows are refused (choice C287): ten thousand are a week by the minute.
+_MOST_ROWS = 10_100
+
+
+def count_all(call: Call) -> Response:
+    """GET /instances/events/analytics: how many events came, by interval."""
+    starts = _starts(call)
+    return _reply([{"date": start.isoformat(), "count": count} for start, count in _count(call, starts)])
+
+
+def count_by_account(call: Call) -> Response:
+    """GET /instances/events/analytics/accounts: the same by account, of which there is one."""
+    starts = _starts(call)
+    return _reply(
+        [
+            {"accountId": ACCOUNT["id"], "date": start.isoformat(), "count": count}
+            for start, count in _count(call, starts)
+        ]
+    )
+
+
+def count_by_instance(call: Call) -> Response:
+    """GET /instances/events/analytics/instances: the same by instance, without intervals that had none."""
+    starts = _starts(call)
+    return _reply(
+        [
+            {"elementInstanceId": number, "date": start.isoformat(), "count": count}
+            for number in sorted(call.state.events.instances())
+            for start, count in _count(call, starts, number)
+            if count
+        ]
+    )
+
+
+def list_dispositions(call: Call) -> Response:
+    """GET /instances/events/dispositions: from, to, nextPage, pageSize; what became of each event."""
+    begin, end = _span(call)
+    found = call.state.events.visible()
+    first = bisect_left(found, begin.timestamp(), key=_arrived)
+    last = bisect_left(found, end.timestamp(), key=_arrived)
+    page, headers = cut_page(call, call.state.behaviour, found[first:last], lambda event: event.number)
+    rows = [_disposition(call, event, recipient) for event in page for recipient in event.recipients]
+    return json_reply(rows, headers)
+
+
+def _disposition(call: Call, event: Event, recipient: Recipient) -> dict[str, Any]:
+    """Return what became of an event for one instance."""
+    own = [one for one in event.notifications if one.recipient is recipient]
+    return {
+        "eventId": event.id,
+        "elementInstanceId": recipient.id,
+        "eventDate": iso(event.arrived),
+        "status": call.state.events.status(event),
+        "notificationIds": [one.id for one in own],
+        "deliveries": [delivery.status for one in own for delivery in one.deliveries],
+    }
+
+
+def _reply(rows: list[dict[str, Any]]) -> Response:
+    """Return rows, all at once."""
+    return json_reply(rows, {RETURNED_HEADER: str(len(rows))})
+
+
+def _arrived(event: Event) -> float:
+    return event.arrived
+
+
+def _span(call: Call) -> tuple[datetime, datetime]:
+    """Return from and to; an end before the beginning is 400 (fact F286)."""
+    dates: dict[str, datetime] = {}
+    for name in ("from", "to"):
+        text = call.value(name)
+        if text:
+            date = read_iso(text)
+            if date is None:
+                raise bad_request(f"Query parameter {name} must be an ISO date")
+            dates[name] = date
+    end = dates.get("to") or datetime.now(UTC)
+    try:
+        begin = dates.get("from") or end - timedelta(days=1)
+    except OverflowError:
+        begin = end
+    if end < begin:
+        raise bad_request("Query parameter to must not be before from")
+    return begin, end
+
+
+def _starts(call: Call) -> list[datetime]:
+    """Return the beginnings of all intervals, the one at the end included: an hour has 61 (fact F287)."""
+    for text in call.values("accountIds[]"):
+        check_account(to_id(text))
+    begin, end = _span(call)
+    interval = call.value("interval") or "hour"
+    if interval not in INTERVALS:
+        raise bad_request(f"Query parameter interval must be one of {', '.join(INTERVALS)}")
+    starts: list[datetime] = []
+    current = begin
+    try:
+        while current <= end:
+            starts.append(current)
+            if len(starts) > _MOST_ROWS:
+                raise bad_request(f"This would be more than {_MOST_ROWS} rows")
+            if interval in _STEPS:
+                current += _STEPS[interval]
+            else:
+                current = _month(begin, _MONTHS[interval] * len(starts))
+    except (OverflowError, ValueError):
+        pass  # the calendar ends here
+    return starts
+
+
+def _month(begin: datetime, months: int) -> datetime:
+    """Return the same moment so many months later, on the first of a month where a month is too short."""
+    index = begin.year * 12 + begin.month - 1 + months
+    return begin.replace(year=index // 12, month=index % 12 + 1, day=min(begin.day, 28))
+
+
+def _count(
+    call: Call, starts: Sequence[datetime], instance_id: int | None = None
+) -> list[tuple[datetime, int]]:
+    """Return how many visible events arrived in each interval."""
+    events = call.state.events.visible(instance_id)
+    edges = [bisect_left(events, start.timestamp(), key=_arrived) for start in starts]
+    if starts:
+        _, end = _span(call)
+        edges.append(bisect_left(events, end.timestamp() + 1, key=_arrived))
+    return [(start, after - before) for start, before, after in zip(starts, edges, edges[1:], strict=False)]

@@ -1,0 +1,1 @@
+"""Element instances: made, changed, and used for calls to their vendors."""

@@ -1,0 +1,225 @@
+"""Everything that the sandbox remembers of instances, in memory.
+
+There is no lock: handlers run to their end one after the other on the event loop (see :class:`web.Call`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_cloudelements.sandbox.elements.catalogue import EVENTS_ENABLED, Element
+from airflow_provider_cloudelements.sandbox.vendors.store import Credential, credential_of, new_secret
+
+_FIRST_INSTANCE_ID = 410_001
+_FIRST_ROW_ID = 9_200_001
+
+
+@dataclass(slots=True, eq=False)
+class Instance:
+    """One element instance.
+
+    :param id: integer, never used twice while the process lives.
+    :param name: display name, without HTML; not unique.
+    :param element: its element.
+    :param token: what the word Element carries.
+    :param tags: strings.
+    :param configuration: strings or None by key, secrets in clear.
+    :param external: none or initial.
+    :param provider_data: what to echo, if the settings say so.
+    :param created: ISO-8601, seconds, Z.
+    :param valid: whether the vendor takes what it holds; kept up to date by :mod:`sessions`.
+    :param disabled: whether it is switched off, by a person or by the platform.
+    :param ended: credentials that the vendor took once and takes no more, and what became of each.
+    :param refreshed: when the vendor gave it its token, on the monotonic clock.
+    :param refresh_due: when the token is to be refreshed, or None for never.
+    :param failed_refreshes: how many refreshes failed in a row.
+    :param failed_at: when the last one failed.
+    :param trace_until: when trace logging ends, on the monotonic clock.
+    :param row_ids: numeric id of each configuration row, given when first asked for.
+    :param records: the vendor's data by resource name, made when first asked for.
+    :param changes: of a polled instance with events: by resource and record when it was created and updated
+        through the API, in seconds since 1970.
+    :param polled: when the last poll was.
+    :param poll_due: when the next one is planned, on the monotonic clock, or None.
+    """
+
+    id: int
+    name: str
+    element: Element
+    token: str = field(repr=False)
+    tags: list[str]
+    configuration: dict[str, str | None] = field(repr=False)
+    external: str = "none"
+    provider_data: dict[str, Any] | None = field(default=None, repr=False)
+    created: str = ""
+    valid: bool = True
+    disabled: bool = False
+    ended: dict[Credential, str] = field(default_factory=dict, repr=False)
+    refreshed: float = 0.0
+    refresh_due: float | None = None
+    failed_refreshes: int = 0
+    failed_at: float = 0.0
+    trace_until: float = 0.0
+    row_ids: dict[str, int] = field(default_factory=dict)
+    records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+    changes: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict, repr=False)
+    polled: float = 0.0
+    poll_due: float | None = None
+
+    @property
+    def credential(self) -> Credential:
+        """A person's login at the vendor."""
+        return credential_of(self.element, self.configuration)
+
+    @property
+    def events_enabled(self) -> bool:
+        """Whether its events are switched on (fact F201)."""
+        return (self.configuration.get(EVENTS_ENABLED) or "").lower() == "true"
+
+    @property
+    def trace_logging(self) -> bool:
+        """Whether traces are asked for."""
+        return time.monotonic() < self.trace_until
+
+
+def now_text() -> str:
+    """Return the time as the API writes it: 2017-11-30T21:53:35Z."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _digest(token: str) -> bytes:
+    """Return the key under which a token is kept, so that the look-up does not compare the token itself."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+class Store:
+    """The instances, found by id, token and tag."""
+
+    def __init__(self) -> None:
+        self._ids = itertools.count(_FIRST_INSTANCE_ID)
+        self._row_ids = itertools.count(_FIRST_ROW_ID)
+        self._instances: dict[int, Instance] = {}
+        self._by_token: dict[bytes, Instance] = {}
+        self._by_tag: dict[str, dict[int, Instance]] = {}
+        self._bearers: set[bytes] = set()
+
+    def clear(self) -> None:
+        """Forget every instance and token. Ids go on, so that an old one never means a new one (C45)."""
+        self._instances.clear()
+        self._by_token.clear()
+        self._by_tag.clear()
+        self._bearers.clear()
+
+    def add(
+        self,
+        element: Element,
+        name: str,
+        tags: list[str],
+        configuration: dict[str, str | None],
+        external: str,
+        provider_data: dict[str, Any] | None,
+    ) -> Instance:
+        """Keep a new instance and return it.
+
+        :param element: its element.
+        :param name: display name.
+        :param tags: strings.
+        :param configuration: complete, secrets in clear.
+        :param external: none or initial.
+        :param provider_data: what to echo, or None.
+        """
+        instance = Instance(
+            next(self._ids),
+            name,
+            element,
+            new_secret(),
+            [],
+            configuration,
+            external,
+            provider_data,
+            now_text(),
+        )
+        self._instances[instance.id] = instance
+        self._by_token[_digest(instance.token)] = instance
+        self.set_tags(instance, tags)
+        return instance
+
+    def remove(self, instance: Instance) -> None:
+        """Forget an instance; its token is worth nothing from now on (fact F186).
+
+        :param instance: the instance.
+        """
+        self.set_tags(instance, [])
+        del self._instances[instance.id]
+        del self._by_token[_digest(instance.token)]
+
+    def set_tags(self, instance: Instance, tags: list[str]) -> None:
+        """Replace the tags of an instance.
+
+        :param instance: the instance.
+        :param tags: all of its tags from now on.
+        """
+        for tag in instance.tags:
+            self._by_tag.get(tag, {}).pop(instance.id, None)
+            if not self._by_tag.get(tag, True):
+                del self._by_tag[tag]
+        instance.tags = tags
+        for tag in tags:
+            self._by_tag.setdefault(tag, {})[instance.id] = instance
+
+    def get(self, instance_id: int | None) -> Instance | None:
+        """Return the instance with this id.
+
+        :param instance_id: the id, or None for something that is no id.
+        """
+        return None if instance_id is None else self._instances.get(instance_id)
+
+    def by_token(self, token: str) -> Instance | None:
+        """Return the instance with this Element token.
+
+        :param token: the word's value.
+        """
+        return self._by_token.get(_digest(token))
+
+    def all(self) -> list[Instance]:
+        """Return every instance by rising id."""
+        return list(self._instances.values())
+
+    def tagged(self, tags: Iterable[str], match_all: bool) -> list[Instance]:
+        """Return the instances with these tags, by rising id.
+
+        :param tags: what to look for.
+        :param match_all: whether an instance needs all of them.
+        """
+        groups = [set(self._by_tag.get(tag, ())) for tag in tags]
+        ids = set.intersection(*groups) if match_all else set.union(*groups)
+        return [self._instances[instance_id] for instance_id in sorted(ids)]
+
+    def row_id(self, instance: Instance, key: str) -> int:
+        """Return the numeric id of a configuration row.
+
+        :param instance: the instance.
+        :param key: the row's key.
+        """
+        if key not in instance.row_ids:
+            instance.row_ids[key] = next(self._row_ids)
+        return instance.row_ids[key]
+
+    def new_bearer(self) -> str:
+        """Return a fresh bearer token (fact F11)."""
+        token = new_secret()
+        self._bearers.add(_digest(token))
+        return token
+
+    def has_bearer(self, token: str) -> bool:
+        """Tell whether this bearer token was given out (choice C2).
+
+        :param token: the word's value.
+        """
+        return _digest(token) in self._bearers

@@ -1,0 +1,1 @@
+"""Notifications of events, and their deliveries."""

@@ -1,0 +1,1 @@
+"""The socket, and a call's way from it to its handler."""

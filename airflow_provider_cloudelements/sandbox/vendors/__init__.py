@@ -1,0 +1,1 @@
+"""The vendors behind the elements: consent, credentials, and what they send."""

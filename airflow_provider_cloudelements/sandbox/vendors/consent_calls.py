@@ -1,0 +1,75 @@
+"""The consent link: /elements/{keyOrId}/oauth/url and .../oauth/url/default (facts F121 to F126)."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_request
+from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.elements.calls import element_of
+from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
+from airflow_provider_cloudelements.sandbox.settings import CONTROL_PREFIX, PLATFORM_CLIENT_ID
+from airflow_provider_cloudelements.sandbox.state import Call
+
+_REQUIRED = ("apiKey", "apiSecret", "callbackUrl")
+
+
+def get_url(call: Call) -> Response:
+    """GET: everything in the query, the client secret too."""
+    return _answer(call, {name: value for name, value in call.query if value})
+
+
+def post_url(call: Call) -> Response:
+    """POST: the same fields in a JSON body, which keeps the secret out of URLs (fact F123)."""
+    return _answer(call, {name: value for name, value in call.json_object().items() if value is not None})
+
+
+def get_default_url(call: Call) -> Response:
+    """GET .../default: with the platform's own app (fact F126), so neither key nor secret is asked for.
+
+    It takes callbackUrl, scope and state, none of them required (unknown U123, choice C128). The platform's
+    landing page is outside; without a callback the sandbox's own page stands for it.
+    """
+    fields = {name: value for name, value in call.query if value}
+    own = {"apiKey": PLATFORM_CLIENT_ID, "apiSecret": PLATFORM_CLIENT_ID}
+    return _answer(call, {"callbackUrl": call.state.origin + CONTROL_PREFIX, **fields, **own})
+
+
+def _answer(call: Call, fields: dict[str, Any]) -> Response:
+    """Return {oauthUrl, element} and nothing else."""
+    element = element_of(call)
+    if element.authentication != "oauth2":
+        raise bad_request(f"Element {element.key} does not use OAuth2")
+    if str(fields.get("isOauthProxy", fields.get("isOAuthProxy", ""))).lower() == "true":
+        raise ApiError(400, "The sandbox does not emulate OAuth proxies")
+    for name in (*_REQUIRED, "scope", "state"):
+        if not isinstance(fields.get(name, ""), str):
+            raise bad_request(f"Field {name} must be a string")
+    missing = [name for name in _REQUIRED if not fields.get(name)]
+    if missing:
+        raise bad_request(f"Missing required parameters: {', '.join(missing)}")
+    return json_reply({"oauthUrl": authorize_url(call.state.origin, element, fields), "element": element.key})
+
+
+def authorize_url(origin: str, element: Element, fields: dict[str, str]) -> str:
+    """Return the link to the vendor's login page, with the parameters of the documented example.
+
+    The client secret is not part of it, nor are further parameters (choice C130). The state defaults to the
+    element key (fact F124).
+
+    :param origin: where the sandbox listens.
+    :param element: the element.
+    :param fields: apiKey, callbackUrl and, if given, scope and state.
+    """
+    query = {
+        "scope": fields.get("scope"),
+        "response_type": "code",
+        "redirect_uri": fields["callbackUrl"],
+        "state": fields.get("state") or element.key,
+        "client_id": fields["apiKey"],
+    }
+    text = urlencode({name: value for name, value in query.items() if value}, errors="replace")
+    return f"{origin}{CONTROL_PREFIX}/authorize/{element.key}?{text}"

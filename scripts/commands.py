@@ -1,0 +1,110 @@
+"""Long commands: shown while they run, read afterwards, and ended when they take too long."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+#: Seconds that a command gets to remove what it made, once it has been asked to end.
+CLEANING_UP = 60.0
+#: A last line of pytest's, and of scripts that write one alike.
+_SUMMARY = re.compile(r"^=* ?(?:no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in \d+\.\d+s\b.*$", re.MULTILINE)
+_COUNT = re.compile(r"\b(\d+) (passed|failed|skipped|error)s?\b")
+
+
+@dataclass(frozen=True)
+class Done:
+    """
+    What became of a command.
+
+    :param code: Its exit code; ``None`` where it was ended because it took too long.
+    :param text: What it wrote, on both streams.
+    :param seconds: How long it took.
+    """
+
+    code: int | None
+    text: str
+    seconds: float
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    patience: float,
+    environment: Mapping[str, str] | None = None,
+    show: bool = False,
+) -> Done:
+    """
+    Run a command in a session of its own, with nothing on its standard input.
+
+    :param command: The command.
+    :param cwd: Where.
+    :param patience: Seconds after which it is ended.
+    :param environment: Its environment; default: ours.
+    :param show: Whether to pass on what it writes, as it comes.
+    """
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    lines: list[str] = []
+    reader = threading.Thread(target=_read, args=(process, lines, show), daemon=True)
+    reader.start()
+    code: int | None = None
+    try:
+        code = process.wait(patience)
+    except subprocess.TimeoutExpired:
+        pass  # ended below
+    finally:
+        if code is None:
+            _end(process)
+    reader.join(5.0)  # what it left behind may hold the pipe open
+    return Done(code, "".join(lines), time.monotonic() - began)
+
+
+def _read(process: subprocess.Popen[str], lines: list[str], show: bool) -> None:
+    for line in process.stdout or ():
+        lines.append(line)
+        if show:
+            print(line, end="", flush=True)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a command and what it started: first as Ctrl-C does, so that it cleans up."""
+    for number, patience in ((signal.SIGINT, CLEANING_UP), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+            return
+
+
+def figures(text: str) -> Counter[str]:
+    """
+    Return how many tests passed, failed and were skipped, over all summaries in an output.
+
+    :param text: The output.
+    """
+    found: Counter[str] = Counter()
+    for summary in _SUMMARY.findall(text):
+        for count, word in _COUNT.findall(summary):
+            found["failed" if word == "error" else word] += int(count)
+    return found

@@ -1,0 +1,193 @@
+"""
+``make nightly``: everything that is too long for the gate, one part after another, and one line of figures.
+
+A part that fails does not stop the others; the exit code says whether all went well. What a part wrote is
+kept in ``reports/nightly/``. With ``--quick`` each part only shows that it can be run: tests are collected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.commands import Done, figures, run
+from scripts.scratch import ROOT
+
+REPORTS = ROOT / "reports" / "nightly"
+HOUR = 3600.0
+NEWEST = ".venv/bin/python"
+_COLLECT = ("--collect-only", "-q")
+
+
+@dataclass(frozen=True)
+class Part:
+    """
+    One part.
+
+    :param name: Its name.
+    :param proves: What it proves, that the gate does not.
+    :param command: The command, run at the top of the project.
+    :param quick: What is added to the command for a quick look.
+    :param hours: After so long it is ended, and has failed.
+    """
+
+    name: str
+    proves: str
+    command: tuple[str, ...]
+    quick: tuple[str, ...] = ()
+    hours: float = 3.0
+
+
+def older_line(line: str) -> Part:
+    """
+    Return the part that runs on an older line of Airflow what the gate leaves to the newest.
+
+    :param line: The line.
+    """
+    return Part(
+        f"airflow-{line}",
+        f"what leaves the gate, and what it runs on the newest line alone, holds on {line} as well",
+        (
+            *(f".venvs/airflow-{line}/bin/python", "-m", "pytest"),
+            *("-m", "(nightly or newest) and not (browser or soak)"),
+        ),
+        _COLLECT,
+    )
+
+
+PARTS = (
+    Part(
+        "planted",
+        "the gate still finds twelve faults",
+        (NEWEST, "-m", "scripts.planted"),
+        ("10",),
+    ),
+    Part(
+        "python-3.13",
+        "the demo, the unit tests and those of real Airflow pass on Python 3.13, and on the older lines of "
+        "Airflow those of Airflow in process",
+        (NEWEST, "-m", "scripts.python313"),
+        ("demo",),
+        hours=4.0,
+    ),
+    Part(
+        "explore",
+        "properties hold for other examples than those that gate a change",
+        (
+            *(NEWEST, "-m", "pytest", "-n", "2", "--dist", "loadfile"),
+            *("--hypothesis-profile", "explore", "-m", "hypothesis"),
+        ),
+        (*_COLLECT, "-n", "0"),
+    ),
+    older_line("3.1"),
+    older_line("3.2"),
+    Part(
+        "soak",
+        "the full figures, and what else leaves the gate, on the newest line: crashes by hundreds, storms in "
+        "the other orders of listing, forgeries by hundreds",
+        (NEWEST, "-m", "pytest", "-m", "soak or nightly"),
+        _COLLECT,
+        hours=6.0,
+    ),
+)
+
+
+def all_parts(folder: Path = ROOT / "findings") -> tuple[Part, ...]:
+    """
+    Return the table, and a part for each script of a folder.
+
+    :param folder: Where scripts may lie, each of which shows that something found once stays mended.
+    """
+    proves = "what was found once stays mended"
+    scripts = sorted(folder.glob("*.sh"))
+    return (*PARTS, *(Part(f"findings/{each.stem}", proves, ("bash", str(each))) for each in scripts))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    What became of a part.
+
+    :param part: The part.
+    :param done: Its run.
+    """
+
+    part: Part
+    done: Done
+
+    @property
+    def failed(self) -> bool:
+        """Whether it failed, or was ended."""
+        return self.done.code != 0
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many of its tests passed, failed and were skipped."""
+        return figures(self.done.text)
+
+    def __str__(self) -> str:
+        end = "" if not self.failed else " TOOK TOO LONG" if self.done.code is None else " FAILED"
+        return f"{self.part.name}{end} {_told(self.counts, self.done.seconds)}"
+
+
+def main() -> int:
+    """Run the parts. Returns the process's exit code."""
+    parts = {part.name: part for part in all_parts()}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="only show that each part can be run")
+    parser.add_argument("--list", action="store_true", help="say what each part proves, and run nothing")
+    arguments = parser.parse_args()
+    chosen = [parts[name] for name in arguments.parts or parts]
+    if arguments.list:
+        for part in chosen:
+            print(f"{part.name}: {part.proves}")
+        return 0
+    began = time.monotonic()
+    outcomes = [run_part(part, quick=arguments.quick) for part in chosen]
+    line = summary(outcomes, time.monotonic() - began)
+    print(f"{line} (a quick look only)" if arguments.quick else line)
+    return int(any(each.failed for each in outcomes))
+
+
+def run_part(part: Part, *, quick: bool = False) -> Outcome:
+    """
+    Run a part, and keep what it wrote.
+
+    :param part: The part.
+    :param quick: Whether to take only a quick look.
+    """
+    command = [*part.command, *(part.quick if quick else ())]
+    print(f"\n== {part.name}: {part.proves}", flush=True)
+    done = run(command, cwd=ROOT, patience=part.hours * HOUR, show=True)
+    log = REPORTS / f"{part.name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(done.text)
+    return Outcome(part, done)
+
+
+def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """
+    Return the one line of figures.
+
+    :param outcomes: What became of the parts.
+    :param seconds: How long all took.
+    """
+    counts = sum((each.counts for each in outcomes), Counter[str]())
+    failed = [each.part.name for each in outcomes if each.failed]
+    verdict = f"FAILED: {', '.join(failed)}" if failed else "all well"
+    parts = " | ".join(map(str, outcomes))
+    return f"nightly (passed/failed/skipped): {parts} | in all {_told(counts, seconds)}: {verdict}"
+
+
+def _told(counts: Counter[str], seconds: float) -> str:
+    return f"{'/'.join(str(counts[word]) for word in ('passed', 'failed', 'skipped'))} in {seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,199 @@
+"""Every public method of the client has a route in the sandbox.
+
+They are the methods of the ``*Api`` classes, of the client, and of what DAGs call a vendor with. Each is
+called here, and what the sandbox has served meanwhile are the routes that the table names for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
+from airflow_provider_cloudelements.provisioning import InstanceSpec
+from airflow_provider_cloudelements.sandbox import Sandbox
+from tests.support.package import modules
+from tests.support.patience import wait_for
+from tests.support.platform import CALLBACK, EVENTS, WAYS, client_of
+
+
+@dataclass
+class Ground:
+    """
+    What the client's methods are called on.
+
+    :param sandbox: the platform
+    :param client: a client of it
+    :param instance: id of an instance with its events on
+    :param event: id of an event of it
+    :param notification: id of the notification that the event is in
+    """
+
+    sandbox: Sandbox
+    client: CloudElementsClient
+    instance: int
+    event: str
+    notification: str
+
+
+Use = Callable[[Ground], Any]
+SPEC = InstanceSpec(element="closeio", name="Another", key="closeio/Another", configuration=WAYS["basic"][1])
+ONE = "/instances/{id}"
+DELIVERIES = "/notifications/subscriptions/deliveries"
+#: Every method: how it is called, and the routes that it then takes.
+METHODS: dict[str, tuple[Use, set[str]]] = {
+    "CloudElementsClient.organization": (lambda on: on.client.organization(), {"GET /organizations/me"}),
+    "CloudElementsClient.instance": (lambda on: on.client.instance(on.instance), set()),
+    "CloudElementsClient.close": (lambda on: on.client.close(), set()),
+    "InstancesApi.create": (
+        lambda on: on.client.instances.create(
+            element=SPEC.element, name=SPEC.name, configuration=SPEC.configuration
+        ),
+        {"POST /instances"},
+    ),
+    "InstancesApi.get": (lambda on: on.client.instances.get(on.instance), {f"GET {ONE}"}),
+    "InstancesApi.peek": (lambda on: on.client.instances.peek(on.instance), {f"GET {ONE}"}),
+    "InstancesApi.token": (lambda on: on.client.instances.token(on.instance), {f"GET {ONE}"}),
+    "InstancesApi.list": (lambda on: list(on.client.instances.list()), {"GET /instances"}),
+    "InstancesApi.update": (
+        lambda on: on.client.instances.update(on.instance, name="New"),
+        {f"PATCH {ONE}"},
+    ),
+    "InstancesApi.delete": (lambda on: on.client.instances.delete(on.instance), {f"DELETE {ONE}"}),
+    "InstancesApi.ping": (
+        lambda on: on.client.instances.ping(on.instance),
+        {f"GET {ONE}", "GET /ping"},
+    ),
+    "InstancesApi.enable": (lambda on: on.client.instances.enable(on.instance), {f"PUT {ONE}/enabled"}),
+    "InstancesApi.disable": (lambda on: on.client.instances.disable(on.instance), {f"DELETE {ONE}/enabled"}),
+    "InstancesApi.configuration": (
+        lambda on: on.client.instances.configuration(on.instance),
+        {f"GET {ONE}/configuration"},
+    ),
+    "InstancesApi.update_configuration": (
+        lambda on: on.client.instances.update_configuration(
+            on.instance, on.client.instances.configuration(on.instance)[0].id, "new"
+        ),
+        {f"GET {ONE}/configuration", f"PATCH {ONE}/configuration/{{row}}"},
+    ),
+    "InstanceClient.request": (
+        lambda on: on.client.instance(on.instance).request("POST", "/leads", body={"name": "A lead"}),
+        {f"GET {ONE}", "POST /{object}"},
+    ),
+    "InstanceClient.get": (
+        lambda on: on.client.instance(on.instance).get("/leads"),
+        {f"GET {ONE}", "GET /{object}"},
+    ),
+    "InstanceClient.list": (
+        lambda on: list(on.client.instance(on.instance).list("/leads")),
+        {f"GET {ONE}", "GET /{object}"},
+    ),
+    "InstanceClient.ping": (
+        lambda on: on.client.instance(on.instance).ping(),
+        {f"GET {ONE}", "GET /ping"},
+    ),
+    "ElementsApi.get": (lambda on: on.client.elements.get("closeio"), {"GET /elements/{element}"}),
+    "ElementsApi.list": (lambda on: list(on.client.elements.list()), {"GET /elements"}),
+    "ElementsApi.metadata": (
+        lambda on: on.client.elements.metadata("closeio"),
+        {"GET /elements/{element}", "GET /elements/{element}/metadata"},
+    ),
+    "ElementsApi.oauth_url": (
+        lambda on: [
+            on.client.elements.oauth_url(
+                "sfdc", api_key="k-1", api_secret="s-1", callback_url=CALLBACK, post=post
+            )
+            for post in (False, True)
+        ],
+        {"GET /elements/{element}/oauth/url", "POST /elements/{element}/oauth/url"},
+    ),
+    "EventsApi.pages": (
+        lambda on: list(on.client.events.pages()),
+        {"GET /instances/events"},
+    ),
+    "EventsApi.list": (
+        lambda on: list(on.client.events.list(on.instance)),
+        {f"GET {ONE}/events"},
+    ),
+    "EventsApi.get": (
+        lambda on: [on.client.events.get(on.event), on.client.events.get(on.event, on.instance)],
+        {"GET /instances/events/{event}", f"GET {ONE}/events/{{event}}"},
+    ),
+    "DeliveriesApi.queued": (lambda on: list(on.client.deliveries.queued(CALLBACK)), {f"GET {DELIVERIES}"}),
+    "DeliveriesApi.waiting": (
+        lambda on: on.client.deliveries.waiting(CALLBACK, None),
+        {f"GET {DELIVERIES}"},
+    ),
+    "DeliveriesApi.pages": (lambda on: list(on.client.deliveries.pages(CALLBACK)), {f"GET {DELIVERIES}"}),
+    "DeliveriesApi.of_notification": (
+        lambda on: on.client.deliveries.of_notification(on.notification),
+        {"GET /notifications/{notification}/subscriptions/deliveries"},
+    ),
+    "DeliveriesApi.subscriptions": (
+        lambda on: on.client.deliveries.subscriptions(CALLBACK),
+        {"GET /notifications/subscriptions"},
+    ),
+    "DeliveriesApi.release": (lambda on: on.client.deliveries.release(CALLBACK), {f"PUT {DELIVERIES}"}),
+    "DeliveriesApi.policy": (lambda on: on.client.deliveries.policy(), {"GET /accounts/settings"}),
+    "DeliveriesApi.set_policy": (
+        lambda on: on.client.deliveries.set_policy("queue"),
+        {"GET /accounts/settings", "PATCH /accounts/settings"},
+    ),
+}
+#: What these return makes the calls, or ends them.
+NO_CALLS = {"CloudElementsClient.instance", "CloudElementsClient.close"}
+
+
+@pytest.fixture
+def ground(cloudelements_sandbox: Sandbox) -> Iterator[Ground]:
+    with client_of(cloudelements_sandbox) as client:
+        made = client.instances.create(
+            element="closeio", name="One", configuration={**WAYS["basic"][1], **EVENTS}
+        )
+        (event,) = cloudelements_sandbox.emit(made.id)
+        (notification,) = wait_for(lambda: client.events.get(event).notifications)
+        yield Ground(cloudelements_sandbox, client, made.id, event, str(notification.id))
+
+
+def methods() -> set[str]:
+    """Return every public method that makes calls of the platform's API."""
+    apis = {
+        each
+        for name, module in modules().items()
+        for each in vars(module).values()
+        if inspect.isclass(each) and each.__module__ == name and each.__name__.endswith("Api")
+    }
+    assert len(apis) >= 4
+    return {
+        f"{each.__name__}.{name}"
+        for each in (*apis, CloudElementsClient, InstanceClient)
+        for name, thing in vars(each).items()
+        if inspect.isfunction(thing) and not name.startswith("_")
+    }
+
+
+def routes_of(ground: Ground, use: Use) -> dict[str, int]:
+    """Return the routes that the sandbox serves meanwhile, and how often each."""
+
+    def served() -> Counter[str]:
+        return Counter(ground.sandbox.counters()["by_call"])
+
+    before = served()
+    use(ground)
+    return dict(served() - before)
+
+
+def test_every_method_of_the_client_is_in_the_table():
+    assert methods() == set(METHODS)
+    assert {name for name, (_, routes) in METHODS.items() if not routes} == NO_CALLS
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_sandbox_has_a_route_for(ground, name):
+    use, routes = METHODS[name]
+    assert set(routes_of(ground, use)) == routes
