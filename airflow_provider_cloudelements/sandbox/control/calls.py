@@ -132,7 +132,7 @@ def list_codes(call: Call) -> Response:
 
 
 def mint_code(call: Call) -> Response:
-    """POST /sandbox/codes {element, client_id, oauth_callback_url, scope, lifetime}: make a code by itself."""
+    """POST /sandbox/codes {element, client_id, oauth_callback_url, scope, lifetime}: make one by itself."""
     body = call.json_object() if call.body.strip() else {}
     texts: dict[str, str | None] = {}
     for name in ("element", "client_id", "oauth_callback_url", "scope"):
