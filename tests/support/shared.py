@@ -14,10 +14,7 @@ from tests.support.leaks import left_behind, search, secrets_in
 from tests.support.receiving import key_of, receiving_airflow
 
 #: By default Airflow takes a triggerer for dead after half a minute.
-IMPATIENT = {
-    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3",
-}
+IMPATIENT = {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6"}
 #: The connection by which this Airflow receives deliveries: it stays.
 WEBHOOK = "webhook_cloudelements"
 #: Seconds in which whatever the last module left running has to end.
