@@ -17,8 +17,8 @@ from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes
 
-#: How many tasks are killed: on the older lines the gate sees that a kill is survived at all.
-MANY, FEW = 10, 2
+#: How many tasks are killed: on the older lines the gate sees one of each kind.
+MANY, FEW = 10, 3
 #: The newest line sees the ten.
 OLDER = pytest.mark.skipif(not airflow_version.startswith(("3.1.", "3.2.")), reason="ten are killed here")
 SEED = 4711
