@@ -42,6 +42,8 @@ SHORT = 0.5
 DURATIONS = ROOT / "tests" / "durations.json"
 #: Package servers are asked again when they do not answer.
 ATTEMPTS = 4
+#: Each local Airflow gets its share of the processor, and more time to start and to answer.
+BESIDE_OTHERS = {"LOCAL_AIRFLOW_PATIENCE": "3"}
 #: Seconds that lanes get to remove what they started when the run is interrupted.
 PATIENCE = 30.0
 
@@ -131,7 +133,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", nargs="+", default=[NEWEST], help="lines of Airflow, for example 3.1 3.3")
     parser.add_argument("--no-unit", action="store_true", help="leave the unit tests out")
-    parser.add_argument("--at-once", type=int, default=(os.cpu_count() or 2) + 2, help="lanes at once")
+    parser.add_argument("--at-once", type=int, default=(os.cpu_count() or 2) + 1, help="lanes at once")
     parser.add_argument("--pytest-args", default="", help="further arguments for pytest in the lanes")
     parser.add_argument("--write-durations", action="store_true", help=f"renew {DURATIONS.name}")
     return parser.parse_args(arguments)
@@ -281,7 +283,7 @@ class _Runner:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=environment,
+                env=environment | BESIDE_OTHERS,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -40,6 +40,8 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 LOOPBACK = "127.0.0.1"
+#: Factor of every time-out here: a gate that runs several of these beside each other sets more than one.
+PATIENCE = float(os.environ.get("LOCAL_AIRFLOW_PATIENCE") or 1)
 #: Every part of an Airflow, by the name of its command.
 PARTS = ("api-server", "scheduler", "triggerer", "dag-processor")
 #: Least time that a person takes to read a question.
@@ -260,6 +262,9 @@ class LocalAirflow:
             with contextlib.suppress(OSError, ValueError):
                 answer = self._send("GET", f"{self.url}/api/v2/monitor/health", timeout=5)
                 if self._is_healthy(answer):
+                    # The API of the tasks builds its routes when it is asked for the first time, which takes
+                    # seconds of processor time: not during the first tasks.
+                    self._send("GET", f"{self.url}/execution/health", timeout=60)
                     return
         raise LocalAirflowError(f"not healthy after {timeout} s: {answer}\n{self._tails()}")
 
@@ -574,13 +579,16 @@ class LocalAirflow:
             # With the default of 5 s a deferral whose trigger fires sooner often fails: the supervisor
             # of the first half lingers and reports success while the second half is queued.
             "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
+            # A task whose first call takes longer than the default of 5 s sends it again, is answered that it
+            # runs already, and ends.
+            "WORKERS__EXECUTION_API_TIMEOUT": 60,
             # Less costs more processor time than it saves waiting: a look takes 20 ms, of each Airflow here.
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.4,
             "SCHEDULER__JOB_HEARTBEAT_SEC": 1,
             "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
             "DAG_PROCESSOR__REFRESH_INTERVAL": 2,
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": 1,
-            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 10,
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 30,
             "USAGE_DATA_COLLECTION__ENABLED": False,
         }
 
@@ -670,10 +678,10 @@ class LocalAirflow:
         """
         Yield until the time is over, and fail at once when a process died that should run.
 
-        :param timeout: seconds
+        :param timeout: seconds, times the patience
         :param pause: seconds between two attempts
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * PATIENCE
         while time.monotonic() < deadline:
             self.check_alive()
             yield

@@ -12,6 +12,7 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
+from scripts.local_airflow import PATIENCE
 from tests.support.postgres import PROGRAMS, postgres
 from tests.support.programs import needs
 
@@ -92,7 +93,7 @@ def start(airflow, sandbox, number):
 
 def kill_when_running(airflow, dag_id, run_id, delay):
     """Kill the process that runs the task, some time after it began; return whether it was there."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * PATIENCE
     while time.monotonic() < deadline:
         (ti,) = airflow.task_instances(dag_id, run_id)
         if ti["state"] == "running":

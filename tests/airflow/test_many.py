@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
+from scripts.local_airflow import PATIENCE
 from tests.support.leaks import TRIGGER_ARGUMENTS, left_behind, search
 from tests.support.patience import eventually
 from tests.support.platform import EVENTS, WAYS, Person
@@ -141,7 +142,7 @@ def assigned(airflow) -> int:
 
 def settled(airflow, seconds: float) -> Counter[str | None]:
     """Wait until only those are deferred that wait for something else, and all others have ended."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while (found := states(airflow))["success"] + found["failed"] < MATCHING:
         assert time.monotonic() < deadline, found
         time.sleep(1)

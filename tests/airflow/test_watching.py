@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_cloudelements.triggers.events import SAVE_AFTER
+from scripts.local_airflow import PATIENCE
 from tests.support.leaks import left_behind, search
 from tests.support.patience import eventually, quiet
 from tests.support.platform import EVENTS, WAYS, Person
@@ -161,7 +162,7 @@ class Collected:
 
     def wait(self, made: list[str], patience: float = 120) -> None:
         """Wait until every event has reached a run."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + patience * PATIENCE
         missing = set(made)
         while missing:
             assert time.monotonic() < deadline, f"{len(missing)} of {len(made)} events are in no run"

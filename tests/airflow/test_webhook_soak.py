@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from scripts.local_airflow import LocalAirflow, LocalAirflowError
+from scripts.local_airflow import PATIENCE, LocalAirflow, LocalAirflowError
 from tests.support.leaks import left_behind, search
 from tests.support.platform import WAYS, Person
 from tests.support.postgres import PROGRAMS, postgres
@@ -222,7 +222,7 @@ class Platform:
 
     def settled(self, patience: float) -> Counter[str]:
         """Wait until nothing is under way or planned; return how many deliveries have which status."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + patience * PATIENCE
         while True:
             rows = self.rows()
             states = Counter(each["status"] for each in rows)
@@ -290,7 +290,7 @@ class Handled:
 
     def wait(self, objects: list[str], patience: float) -> Counter[str]:
         """Wait until every object has been worked on."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + patience * PATIENCE
         while True:
             with contextlib.suppress(OSError, LocalAirflowError):  # a busy API server may be too slow
                 self.look()

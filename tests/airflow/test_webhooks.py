@@ -30,7 +30,7 @@ from cryptography.fernet import Fernet
 
 from airflow_provider_cloudelements.events.callback import TEST_EVENT_PREFIX
 from airflow_provider_cloudelements.webhooks import DEFAULT_WEBHOOK_CONN_ID
-from scripts.local_airflow import LocalAirflow
+from scripts.local_airflow import PATIENCE, LocalAirflow
 from tests.support.forgeries import (
     KINDS,
     MOST_BYTES,
@@ -200,7 +200,7 @@ class Receiver:
 
         Airflow may leave it to the run that the next event starts, so now and then there is a next one.
         """
-        deadline, nudge = time.monotonic() + timeout, time.monotonic() + 20
+        deadline, nudge = time.monotonic() + timeout * PATIENCE, time.monotonic() + 20
         while time.monotonic() < deadline:
             if time.monotonic() > nudge:
                 nudge += 20

@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from scripts.local_airflow import PATIENCE
+
 
 def eventually(condition: Callable[[], Any], seconds: float = 60, pause: float = 0.2) -> Any:
     """Wait until something is so, and return it.
 
     :param condition: what is asked again and again
-    :param seconds: how long it may take
+    :param seconds: how long it may take, times the patience of a local Airflow
     :param pause: seconds between two questions
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(pause)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scripts.local_airflow import LocalAirflow, LocalAirflowError
+from scripts.local_airflow import PATIENCE, LocalAirflow, LocalAirflowError
 from scripts.up import webhook_settings
 from tests.support.programs import needs
 
@@ -53,7 +53,7 @@ def unpause(airflow: LocalAirflow, *dag_ids: str) -> None:
 
 def patiently(call: Callable[[], T], seconds: float = 180) -> T:
     """Return what a call of Airflow's REST API returns, asked again while Airflow is too busy."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         try:
             return call()

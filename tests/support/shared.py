@@ -9,16 +9,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from scripts.local_airflow import LocalAirflow
+from scripts.local_airflow import PATIENCE, LocalAirflow
 from tests.support.leaks import left_behind, search, secrets_in
 from tests.support.receiving import key_of, receiving_airflow
 
 #: By default Airflow takes a triggerer for dead after half a minute.
-IMPATIENT = {"AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6"}
+#: Paused DAGs are looked at for their watchers when their file is read again, which every module waits for.
+IMPATIENT = {
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+}
 #: The connection by which this Airflow receives deliveries: it stays.
 WEBHOOK = "webhook_cloudelements"
 #: Seconds in which whatever the last module left running has to end.
-PATIENCE = 60.0
+ENDING = 60.0 * PATIENCE
 #: Seconds without a call that tell that nobody asks: tests ask every two seconds at most.
 QUIET = 3.0
 
@@ -79,7 +83,7 @@ class Shared:
 
     def _wait_until_nobody_asks(self) -> None:
         """What waits in the triggerer belongs to the last module until it has noticed."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + ENDING
         before = -1
         while (asked := len(self.sandbox.requests())) != before:
             assert time.monotonic() < deadline, "somebody still asks the platform"
