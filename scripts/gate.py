@@ -276,9 +276,7 @@ class _Runner:
     def _start(self, lane: Lane) -> None:
         file = self.reports / f"lane-{len(self.outcomes) + len(self.running)}-{lane.line}.json"
         arguments = [*self.arguments, *(test.id for test in lane.tests)]
-        # Warnings are errors in the unit tests; which ones Airflow's own processes give is not known yet.
-        options = ("-v", "--durations=0", "-Wdefault")
-        command, environment = _pytest(lane.line, file, *options, *arguments)
+        command, environment = _pytest(lane.line, file, "-v", "--durations=0", *arguments)
         with file.with_suffix(".txt").open("wb") as output:
             process = subprocess.Popen(
                 command,

@@ -57,11 +57,14 @@ class Ran:
     secrets: dict[str, str]
 
     def logs_of_failed(self, dag_id):
-        """Yield of each failed task what the end of its log says."""
+        """Yield of each failed task what the end of its log says, and what the scheduler's says of errors."""
         for each in self.airflow.task_instances(dag_id, self.runs[dag_id]):
             if each["state"] == "failed":
                 place = (dag_id, self.runs[dag_id], each["task_id"], each["try_number"], each["map_index"])
                 yield f"{dag_id}, {each['task_id']}: {self.airflow.task_log(*place)[-3000:]}"
+        # Why a task never began stands in the log of the process that started it.
+        printed = (self.airflow.home / "processes" / "scheduler.log").read_text(errors="replace")
+        yield "scheduler: " + printed[max(0, printed.find("[error")) :][:5000]
 
 
 @pytest.fixture(
