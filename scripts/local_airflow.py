@@ -655,9 +655,11 @@ class LocalAirflow:
         # A process that was just being forked is only seen on the second look.
         for _ in range(50):
             if not (rest := left()):
-                return
+                break
             _signal(rest, signal.SIGKILL)
             time.sleep(0.05)
+        # One that ended after it was asked for its exit code counts as gone, and has still to be asked.
+        self._reap()
 
     def _reap(self) -> None:
         """Collect the exit codes of our children, so that none stays a zombie."""

@@ -96,6 +96,7 @@ class Up:
         self.process.send_signal(signal.SIGINT)
         code = self.process.wait(60)
         self._reader.join(10)
+        self.process.stdout.close()
         return code
 
 

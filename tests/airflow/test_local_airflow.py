@@ -186,14 +186,12 @@ def test_a_killed_caller_leaves_nothing_running(dags, tmp_path):
             print(*airflow.processes(), flush=True)
             time.sleep(600)
     """
-    caller = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert caller.stdout is not None
-    started = {int(process) for process in caller.stdout.readline().split()}
-    assert len(started) >= len(PARTS) + 1
-    caller.kill()
-    caller.wait()
+    ) as caller:
+        started = {int(process) for process in caller.stdout.readline().split()}
+        assert len(started) >= len(PARTS) + 1
+        caller.kill()
     deadline = time.monotonic() + 20
     while (left := {one for one in started if _runs(one)}) and time.monotonic() < deadline:
         time.sleep(0.2)
