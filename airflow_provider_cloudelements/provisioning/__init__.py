@@ -1,4 +1,4 @@
-"""One instance as asked: never a second one, and no authorization code spent twice."""
+"""Make an instance match its specification, never create it twice, and spend no authorization code twice."""
 
 from airflow_provider_cloudelements.provisioning.change import Change, Changed, reauthenticate, update
 from airflow_provider_cloudelements.provisioning.ensure import Ensured, ensure

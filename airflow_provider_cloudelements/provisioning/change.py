@@ -1,4 +1,4 @@
-"""Changing an instance that exists: only what differs is written, and read back."""
+"""Change an existing instance: write only what differs, and read it back."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What ``changed`` says of an instance that was disabled, and is no more.
+#: Entry of ``changed`` for an instance that this call enabled.
 ENABLED = "enabled"
 
 
 @dataclass(frozen=True)
 class Change:
-    """What an existing instance shall have.
+    """Describe what an existing instance must have.
 
-    :param name: A new name; ``None`` leaves it.
-    :param configuration: Configuration keys and values; others stay.
-    :param tags: All tags of people's that it shall have; ``None`` leaves them but for the next two.
-    :param add_tags: Tags that it shall have as well.
-    :param remove_tags: Tags that it shall not have.
+    :param name: A new name; ``None`` keeps the present one.
+    :param configuration: Configuration keys and values; other keys stay.
+    :param tags: All tags of people that it must have; ``None`` changes only what the next two name.
+    :param add_tags: Tags that it must have as well.
+    :param remove_tags: Tags that it must not have.
     """
 
     name: str | None = None
@@ -53,7 +53,7 @@ class Change:
     remove_tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself, or would lose what an instance is recognised by."""
+        """Refuse contradictions, and changes to the tags by which the provider recognises an instance."""
         if self.tags is not None and (self.add_tags or self.remove_tags):
             raise CloudElementsValidationError("tags replaces all; add_tags and remove_tags go without it.")
         both = {comparable_text(tag) for tag in self.add_tags} & {
@@ -73,10 +73,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What came of it.
+    """Hold the result of a change.
 
     :param instance: The instance, as read back at the end.
-    :param changed: Names of what was written, never values; empty when it was as asked already.
+    :param changed: Names of what was written, never values; empty when nothing differed.
     """
 
     instance: Instance
@@ -84,16 +84,16 @@ class Changed:
 
 
 def update(instances: InstancesApi, instance: Instance, change: Change) -> Changed:
-    """Make an instance as asked. What is so already is not written.
+    """Apply a change to an instance. Write only what differs.
 
-    A value that reads back as asterisks is known by its fingerprint; without one it is written, and leaves
-    one. So the same secret twice is one write, and a rotated one is one more.
+    A fingerprint identifies a value that reads back as asterisks. Without a fingerprint, this function
+    writes the value and adds one. So the same secret twice is one write, and a rotated one is one more.
 
     :param instances: The account's instances.
     :param instance: As read just before, with its configuration.
-    :param change: What it shall have.
+    :param change: What it must have.
     :raises CloudElementsValidationError: A value is asterisks, as the platform shows a secret.
-    :raises CloudElementsServerError: What was written about events does not read back.
+    :raises CloudElementsServerError: The event settings read back differ from those written.
     :raises CloudElementsError: Any other failure of a call.
     """
     fingerprints = fingerprints_of(instances, instance)
@@ -119,24 +119,24 @@ def reauthenticate(
     memory: Memory | None = None,
     settle_time: float | None = None,
 ) -> Changed:
-    """Give an instance what its vendor's login needs now; id and token stay (fact F134).
+    """Write new credentials for the vendor's login to an instance; its id and token stay (fact F134).
 
-    Credentials that it has already, by their fingerprints, are written only to one that does not work; a
-    code never goes out twice.
+    If the fingerprints show that the instance has these credentials already, this function writes them only
+    when the instance does not work. It never sends a code twice.
 
     :param instances: The account's instances.
     :param instance: As read just before, with its configuration.
-    :param configuration: Credentials and what goes with them, by the API's names.
-    :param provider_data: What a new login gave, such as ``{"code": ...}``.
-    :param verify: Whether the vendor is asked, by a ping, that it accepts them.
+    :param configuration: Credentials and the keys that belong to them, by the API's names.
+    :param provider_data: The result of a new login, such as ``{"code": ...}``.
+    :param verify: Whether a ping checks that the vendor accepts them.
     :param memory: Remembers over tries that a code was sent, and that a disabled instance was enabled;
         default: only within this call.
     :param settle_time: Seconds to find out whether a call in doubt took place; default: the connection's
         ``create_timeout``.
-    :raises CloudElementsValidationError: Nothing is given that authenticates.
-    :raises CloudElementsInstanceDisabledError: The vendor does not accept what is given. The instance is
-        then disabled if it was so before.
-    :raises CloudElementsAmbiguousCreateError: It is not known whether the code was used.
+    :raises CloudElementsValidationError: The arguments hold nothing that authenticates.
+    :raises CloudElementsInstanceDisabledError: The vendor does not accept the credentials. If the instance
+        was disabled before, this function disables it again.
+    :raises CloudElementsAmbiguousCreateError: It is not known whether the platform used the code.
     :raises CloudElementsError: Any other failure of a call.
     """
     if not provider_data and not any(is_secret_key(key) for key in configuration):
@@ -153,7 +153,7 @@ def reauthenticate(
             writer.mended(instance)
             return Changed(instance)
         difference = _credentials(instance, fingerprints, configuration, {}, again=True)
-        # With nothing but a code that was used already, enabling it is all that is left to try.
+        # If the only credential is a code that was used already, only enabling the instance is left to try.
         if not difference.names and not (instance.disabled and verify):
             if not instance.disabled:  # unless by an earlier try
                 writer.disable_again(instance)
@@ -172,11 +172,11 @@ def reauthenticate(
 
 
 def _answers(instances: InstancesApi, instance: Instance) -> bool:
-    """Say whether the vendor takes what the instance has."""
+    """Return whether the vendor accepts the instance's credentials."""
     try:
         instances.ping(instance.id)
     except (CloudElementsAuthError, CloudElementsForbiddenError) as error:
-        # The error cannot tell whose secret it was: where the connection's own no longer count, this raises.
+        # The error does not show whose secret was refused. If it was the connection's own, this call raises.
         instances.get(instance.id)
         log.warning("Instance %d does not answer: %s", instance.id, error)
         return False
@@ -191,7 +191,7 @@ def _credentials(
     *,
     again: bool = False,
 ) -> Difference:
-    """Return what of the credentials given is to be written; ``again`` all but what reads back as given."""
+    """Return which of the credentials to write; ``again``: all except those that read back as given."""
     values = changed_values(configuration, instance, None if again else fingerprints)
     if provider_data:
         known = fingerprints.compare(instance.tags, PROVIDER_DATA, login_of(provider_data))
@@ -206,7 +206,7 @@ def _name(change: Change, instance: Instance) -> str | None:
 
 
 def _tags(change: Change, instance: Instance) -> tuple[str, ...]:
-    """Return the tags that an instance shall have, its own among them; compared as the platform keeps it."""
+    """Return the tags that an instance must have, with its own; compare them as the platform keeps them."""
     people = user_tags(instance.tags)
     if change.tags is not None:
         if _plain(change.tags) == _plain(people):

@@ -1,4 +1,4 @@
-"""What differs between an instance as it is and as it is asked for."""
+"""Find what differs between an instance and its specification."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, Inst
 
 @dataclass(frozen=True)
 class Difference:
-    """What is to be written to make an instance as asked.
+    """Hold what must be written to make an instance match its specification.
 
     :param configuration: Keys and values to write.
     :param provider_data: A login to use.
     :param tags: The whole list of tags to write, or ``None``.
-    :param unknown: Names of credentials of which nobody can tell whether the instance has them.
+    :param unknown: Names of credentials that cannot be compared with those of the instance.
     :param name: A new name.
     """
 
@@ -42,7 +42,7 @@ class Difference:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What changes, by name."""
+        """The names of what changes."""
         return (
             *(["name"] if self.name is not None else []),
             *self.configuration,
@@ -52,21 +52,22 @@ class Difference:
 
     @property
     def mends(self) -> bool:
-        """Whether a credential for the vendor's login is among what is written."""
+        """Whether the difference contains a credential for the vendor's login."""
         return bool(self.provider_data) or any(
             is_secret_key(key) and key != EVENT_SIGNATURE_KEY for key in self.configuration
         )
 
     @classmethod
     def between(cls, spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints) -> Difference:
-        """Compare.
+        """Compare an instance with its specification.
 
-        What reads as asterisks is compared by its fingerprint. Where none tells, a healthy instance keeps
-        the credentials that it has; one that needs mending is given everything. The signature key, and what
-        this element masks without being a secret by its name, are written in that case as well: that spends
-        nothing, re-authenticates nothing, and leaves the fingerprint that tells next time.
+        Compare a value that reads as asterisks by its fingerprint. If there is no fingerprint of it, a
+        healthy instance keeps its credentials, and an instance that needs mending gets all of them. In that
+        case a healthy instance also gets the signature key, and the values that this element masks although
+        their names are not those of secrets. Writing them spends nothing, re-authenticates nothing, and adds
+        the fingerprint for the next comparison.
 
-        :param spec: As it shall be.
+        :param spec: The specification.
         :param instance: As it is, with configuration and tags.
         :param fingerprints: Made with the marker of ``spec``.
         """
@@ -106,12 +107,12 @@ class Difference:
         provider_data: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> Difference:
-        """Return what writes these values, and in the same call the fingerprint that tells of them.
+        """Return the difference that writes these values, and their fingerprint in the same call.
 
         :param instance: As it is.
         :param fingerprints: Made with the instance's marker.
         :param configuration: Keys and values to write.
-        :param tags: The tags that it shall have, but for the fingerprint.
+        :param tags: The tags that it must have, without the fingerprint.
         :param provider_data: A login to use.
         :param more: ``name`` and ``unknown``.
         """
@@ -123,9 +124,9 @@ class Difference:
 
 
 def same_value(key: str, wanted: Any, instance: Instance) -> bool:
-    """Say whether a configuration value, which the platform keeps as text, is the one wanted."""
+    """Return whether a configuration value, which the platform keeps as text, equals the wanted one."""
     if key == EVENTS_ENABLED:
-        # As read back: in Python's spelling too, which is how Jinja writes a boolean.
+        # Parsed as it is on reading back. Jinja writes a boolean in Python's spelling, so accept that too.
         return parse_bool(configuration_text(wanted)) == instance.events_enabled
     current = instance.configuration.get(key)
     if key == EVENT_CALLBACK_URL:
@@ -141,22 +142,22 @@ def same_value(key: str, wanted: Any, instance: Instance) -> bool:
 
 
 def hidden(key: str, instance: Instance) -> bool:
-    """Say whether reading back cannot be relied on to show a value: a secret, or masked nevertheless."""
+    """Return whether reading back may hide a value: it is a secret, or the platform masks it nevertheless."""
     return is_secret_key(key) or instance.configuration.get(key) == MASK
 
 
 def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints) -> Known:
     current = instance.configuration.get(key)
     if current and current.strip("*") and not key.startswith(PLATFORMS_OWN):
-        # Not masked: older samples show secrets in clear (fact F169). A refresh token that shows is no
-        # measure: Microsoft replaces it at each use (fact F130), and writing the first one back would undo
-        # that, each time, until it has expired.
+        # Not masked: older samples show secrets in clear (fact F169). But a visible refresh token must not be
+        # compared: Microsoft replaces it at each use (fact F130). Writing the first one back would undo that
+        # each time, until the first one has expired.
         return Known.SAME if current == configuration_text(value) else Known.CHANGED
     return fingerprints.compare(instance.tags, key, value)
 
 
 def _tags(spec: InstanceSpec, instance: Instance) -> tuple[str, ...]:
-    """Return the tags that an instance shall have: asked ones and the marker added, people's others kept."""
+    """Return the tags that an instance must have: present ones, those of the specification, the marker."""
     present = {comparable_text(tag) for tag in instance.tags}
     asked = (tag for tag in spec.tags or () if comparable_text(tag) not in present)
     return tuple(dict.fromkeys([*instance.tags, *asked, spec.marker]))
@@ -165,11 +166,11 @@ def _tags(spec: InstanceSpec, instance: Instance) -> tuple[str, ...]:
 def changed_values(
     configuration: Mapping[str, Any], instance: Instance, fingerprints: Fingerprints | None
 ) -> dict[str, Any]:
-    """Return the values that an instance does not have, or of which nobody can tell.
+    """Return the values that an instance does not have, and those that cannot be compared.
 
     :param configuration: Values wanted, by key.
     :param instance: As it is, with configuration and tags.
-    :param fingerprints: Tell of what reads as asterisks; ``None`` takes none of that for known.
+    :param fingerprints: Identify values that read as asterisks; ``None`` treats all of these as unknown.
     """
     return {
         key: value
@@ -183,12 +184,12 @@ def changed_values(
 
 
 def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable[str] | None = None) -> None:
-    """Make sure that an instance shows what was asked about its events.
+    """Check that an instance shows the event settings that were written.
 
     :param instance: As read back.
-    :param asked: The configuration asked for.
-    :param keys: Which keys to look at; default: all of events that can be read back.
-    :raises CloudElementsServerError: It shows something else.
+    :param asked: The configuration that was written.
+    :param keys: Which keys to check; default: all event keys that can be read back.
+    :raises CloudElementsServerError: The instance shows another value.
     """
     if keys is None:
         keys = (key for key in asked if key.startswith("event.") and not hidden(key, instance))
@@ -202,8 +203,8 @@ def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable
 
 def comparable_text(text: str) -> str:
     """Make names and tags comparable: the platform strips HTML (fact F171), by an unknown rule (U165)."""
-    # Until nothing changes: what is left of nested markup by one pass is markup to the next one, and texts
-    # are compared that the platform has passed over already. Markup goes first, as on the platform.
+    # Repeat until nothing changes: one pass over nested markup can leave new markup, and the platform has
+    # stripped some of these texts already. Strip markup first, as the platform does.
     while (plain := re.sub(r"<[^<>]*>", "", text)) != text or (plain := html.unescape(text)) != text:
         text = plain
     return " ".join(text.split())

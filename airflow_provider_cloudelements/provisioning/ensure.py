@@ -1,9 +1,8 @@
-"""Exactly one instance of a key, whatever is lost, killed or repeated on the way.
+"""Ensure exactly one instance of a key, although answers get lost and tasks are killed or repeated.
 
 The platform has no idempotency key: two POSTs make two instances, and an answer can be lost after the
-instance exists. So each instance carries a marker tag made from its key; every try looks it up before it
-creates, and after a create whose outcome is not known it looks again, and again, instead of sending a second
-POST.
+instance exists. So each instance carries a marker tag made from its key. Every try looks for this tag before
+it creates. After a create whose outcome is not known, it looks repeatedly instead of sending a second POST.
 """
 
 from __future__ import annotations
@@ -47,11 +46,11 @@ IF_EXISTS = ("update", "reuse", "fail")
 
 @dataclass(frozen=True, slots=True)
 class Ensured:
-    """What came of it.
+    """Hold the result of :func:`ensure`.
 
     :param instance: The instance, as read back at the end.
     :param created: Whether this call made it, rather than an earlier one or a person.
-    :param changed: Names of what was written to an existing one; never values.
+    :param changed: Names of what was written to an existing instance; never values.
     :param twins: Ids of younger instances with the same key.
     """
 
@@ -71,19 +70,21 @@ def ensure(
     with_token: bool = True,
     memory: Memory | None = None,
 ) -> Ensured:
-    """Make sure that exactly one instance of a key exists and is as asked.
+    """Ensure that exactly one instance of a key exists and matches its specification.
 
     :param instances: The account's instances.
-    :param spec: What it shall be.
-    :param if_exists: ``update`` makes an existing one as asked, ``reuse`` takes it as it is, ``fail``
-        refuses unless an earlier try of the same origin made it.
+    :param spec: The specification.
+    :param if_exists: ``update`` makes an existing instance match the specification, ``reuse`` takes it as
+        it is, ``fail`` refuses it unless an earlier try of the same origin made it.
     :param settle_time: Seconds to go on looking for an instance after a create whose outcome is not
         known; default: the connection's ``create_timeout``, because the server may still be at work.
-    :param delete_twins: Whether younger instances of the same key are deleted; they are always named.
-    :param with_token: Whether the token is wanted.
-    :param memory: Remembers over tries what the platform cannot tell; default: only within this call.
-    :raises CloudElementsConflictError: It has another element or name, or ``fail`` was asked.
-    :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
+    :param delete_twins: Whether to delete younger instances of the same key; the result always names them.
+    :param with_token: Whether the returned instance holds its token.
+    :param memory: Remembers over tries what the platform does not keep; default: only within this call.
+    :raises CloudElementsConflictError: The instance has another element or name, or ``if_exists`` is
+        ``fail``.
+    :raises CloudElementsInstanceDisabledError: The instance is disabled or invalid, and nothing in the
+        specification can mend it.
     :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
     :raises CloudElementsError: Any other failure of a call.
     """
@@ -99,7 +100,7 @@ def ensure(
 
 
 class Ensure:
-    """One run of :func:`ensure`, which see for the parameters."""
+    """Run :func:`ensure` once. See there for the parameters."""
 
     def __init__(
         self,
@@ -130,7 +131,7 @@ class Ensure:
         self._writer = Writer(instances, self.fingerprints, self.memory, self.settle_time, sleep, clock)
 
     def run(self) -> Ensured:
-        """Look up, then keep what is there or make it."""
+        """Look the instance up. Keep it if it exists, else create it."""
         found = self._known()
         if found:
             return self._keep(found)
@@ -147,7 +148,7 @@ class Ensure:
         remembered = self.memory.instance_id(self.spec.marker)
         if remembered is not None and remembered not in found:
             try:
-                # Its marker was edited away; it is restored with the next write.
+                # Somebody removed its marker. The next write restores it.
                 found[remembered] = self.instances.get(remembered)
             except CloudElementsNotFoundError:
                 log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
@@ -181,7 +182,7 @@ class Ensure:
                 raise
             doubt = error
         if doubt is not None:
-            # Outside the handler, so that the doubt is no context of what comes of it.
+            # Outside the handler, so that the doubt does not become the context of a later error.
             made = self._settle(doubt)
         self.memory.remember(spec.marker, made.id)
         self.memory.create_ended(spec.marker)
@@ -190,7 +191,7 @@ class Ensure:
     def _still_under_way(self) -> list[Instance]:
         """Wait for the create of an earlier try that was killed: the server may still be at work on it."""
         since = self.memory.since_create(self.spec.marker)
-        # As long as a try that lives would have waited: for the answer, and then for the instance.
+        # A try that was not killed would wait as long: for the answer, and then for the instance.
         left = self.instances.http.settings.create_timeout + self.settle_time - (since or 0.0)
         if since is None or left <= 0:
             return []
@@ -201,7 +202,7 @@ class Ensure:
         return Code(self.spec.login, self.fingerprints, self.memory)
 
     def _settle(self, doubt: CloudElementsError) -> Instance:
-        """Go on looking for what a create in doubt may have made; the server may still be at work."""
+        """Go on looking for the instance of a create in doubt; the server may still be at work."""
         log.warning(
             "It is not known whether the instance was made: %s Looking for it for %.0f s.",
             doubt,
@@ -209,7 +210,7 @@ class Ensure:
         )
         if found := self._look_for(self.settle_time):
             return found[0]
-        # Waited for in full. The note is for tries that are killed.
+        # The full time is over, so forget the create. The note is only for tries that are killed.
         self.memory.create_ended(self.spec.marker)
         code_spent = bool(self.spec.provider_data)
         advice = (
@@ -226,7 +227,7 @@ class Ensure:
         )
 
     def _look_for(self, seconds: float) -> list[Instance]:
-        """Look up again and again, until something is there or the time is over."""
+        """Look up repeatedly, until an instance is there or the time is over."""
         for _ in looks(seconds, self._sleep, self._clock):
             try:
                 found = self._look_up()
@@ -239,12 +240,12 @@ class Ensure:
         return []
 
     def _after_create(self, made: Instance) -> Ensured:
-        """Look whether somebody else made one at the same time, and whether events are as asked."""
-        # As listed, if it is; a list may show late what was just made.
+        """Check whether another task made one at the same time, and whether event settings took effect."""
+        # Take the listed form if the list has it. The list may show a new instance late.
         found = oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
         oldest = self._read(found[0].id)
         if oldest.id != made.id:
-            # What authenticates went to ours, now the twin; the oldest takes what spends nothing.
+            # The credentials went to our instance, which is now the twin. Write the rest to the oldest.
             log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
             self._check_fit(oldest)
             self.memory.remember(self.spec.marker, oldest.id)
@@ -301,10 +302,10 @@ class Ensure:
         return Ensured(instance, created=False)
 
     def _make_as_asked(self, instance: Instance, *, without_credentials: bool = False) -> Ensured:
-        """Write what differs, read back, and make sure that it took.
+        """Write what differs, read it back, and check that the platform accepted it.
 
         :param instance: As it is.
-        :param without_credentials: Write nothing that authenticates: it was just sent with the create.
+        :param without_credentials: Write no credentials: the create has just sent them.
         """
         spec = self.spec.without_credentials() if without_credentials else self.spec
         difference = Difference.between(spec, instance, self.fingerprints)

@@ -1,7 +1,7 @@
-"""What last authenticated an instance, told by a tag that shows nothing of it.
+"""Keep fingerprints of an instance's last credentials in a tag that reveals nothing of them.
 
-The platform shows secrets as asterisks, so that nobody can compare them. A keyed fingerprint beside the
-marker tells whether a credential is the one that the instance was last given.
+The platform shows secrets as asterisks, so no client can compare them. A keyed fingerprint beside the
+marker shows whether a credential is the one that the instance last received.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Known(StrEnum):
-    """What a fingerprint tells of a credential that is to be given to an instance."""
+    """Result of comparing a credential with an instance's fingerprint."""
 
     SAME = "same"
     CHANGED = "changed"
@@ -34,9 +34,9 @@ class Fingerprints:
 
     The tag is ``airflow-auth:`` and parts joined by dots: first which key made it, then for each credential
     four digits of its name's hash and ten of the HMAC of its value. The HMAC's key comes from the
-    connection's own secrets, so that who reads the tags can neither look a password up nor compare two.
+    connection's own secrets, so a reader of the tags can neither look a password up nor compare two.
 
-    :param settings: Whose secrets make the key.
+    :param settings: The settings whose secrets make the key.
     :param marker: The instance's marker tag.
     """
 
@@ -62,11 +62,11 @@ class Fingerprints:
         return "".join(self._part(name, value))
 
     def tag(self, credentials: Mapping[str, Any], before: Iterable[str] = ()) -> str | None:
-        """Return the tag for an instance that these credentials have just been given to.
+        """Return the tag for an instance that has just received these credentials.
 
         :param credentials: Values by name.
-        :param before: The instance's tags: what they tell of other credentials is kept.
-        :return: ``None`` when there is nothing to tell.
+        :param before: The instance's tags; the new tag keeps their fingerprints of other credentials.
+        :return: ``None`` when there is no fingerprint.
         """
         parts = self._read(before) or {}
         parts |= dict(self._part(name, value) for name, value in credentials.items())
@@ -75,7 +75,7 @@ class Fingerprints:
         return FINGERPRINT_PREFIX + ".".join([self._key_id, *(a + b for a, b in sorted(parts.items()))])
 
     def compare(self, tags: Iterable[str], name: str, value: Any) -> Known:
-        """Say whether an instance with these tags was last given this value of a credential."""
+        """Return whether an instance with these tags last received this value of a credential."""
         parts = self._read(tags)
         short, digest = self._part(name, value)
         if parts is None or short not in parts:
@@ -95,7 +95,8 @@ class Fingerprints:
 def fingerprints_of(instances: InstancesApi, instance: Instance) -> Fingerprints:
     """Return the fingerprints of an instance's credentials.
 
-    They are bound to its marker, so that the create finds them; where a person made it, to its id.
+    They are bound to its marker, so that the create finds them. If a person made the instance, they are
+    bound to its id.
     """
     markers = [tag for tag in own_tags(instance.tags) if tag.startswith(MARKER_PREFIX)]
     return Fingerprints(instances.http.settings, min(markers, default=f"instance {instance.id}"))
@@ -104,15 +105,15 @@ def fingerprints_of(instances: InstancesApi, instance: Instance) -> Fingerprints
 def fingerprinted(
     tags: tuple[str, ...], fingerprints: Fingerprints, written: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Return tags that tell of credentials which are about to be written.
+    """Return tags with the fingerprints of credentials that are about to be written.
 
-    :param tags: The tags before; what they tell of other credentials is kept.
+    :param tags: The tags before; the result keeps their fingerprints of other credentials.
     :param fingerprints: Made with the instance's marker.
     :param written: The credentials, by name.
     """
     fingerprint = fingerprints.tag(written, tags) if written else None
     if fingerprint is None:
         return tags
-    # People may write tags that begin like ours; only what is ours by its whole shape is replaced.
+    # People may write tags that begin like ours. Replace only tags that have the whole shape of ours.
     old = {tag for tag in own_tags(tags) if tag.startswith(FINGERPRINT_PREFIX)}
     return (*(tag for tag in tags if tag not in old), fingerprint)

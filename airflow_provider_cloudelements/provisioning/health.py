@@ -1,4 +1,4 @@
-"""Whether an instance works: what the platform tells of it, and whether its vendor answers a ping."""
+"""Check whether an instance works: by the platform's fields, and by a ping of its vendor."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ log = logging.getLogger(__name__)
 
 
 class InstanceState(StrEnum):
-    """How an instance is."""
+    """State of an instance."""
 
     HEALTHY = "healthy"
-    #: Calls through it are refused: by a person's wish, or by the platform's, after refreshes that failed
-    #: (fact F133).
+    #: The platform refuses calls through it: a person disabled it, or the platform did after refreshes that
+    #: failed (fact F133).
     DISABLED = "disabled"
     #: The platform says that its stored authentication is broken (fact F188).
     INVALID = "invalid"
     #: The vendor does not accept its credentials (401: fact F137).
     NEEDS_REAUTHENTICATION = "needs re-authentication"
-    #: No good answer came from the vendor, for any other reason.
+    #: The vendor gave no good answer, for any other reason.
     UNREACHABLE = "unreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """What a check found.
+    """Hold the result of a check.
 
     :param instance: The instance, without its token.
-    :param state: How it is.
-    :param detail: What the call that failed answered; holds no secret.
+    :param state: Its state.
+    :param detail: The text of the call that failed; holds no secret.
     """
 
     instance: Instance
@@ -61,11 +61,11 @@ class Checkup:
 
 
 def check(instances: InstancesApi, instance: Instance) -> Checkup | None:
-    """Check one instance: by what was read of it, and where that is good, by a ping.
+    """Check one instance by its fields, and if these are good, by a ping.
 
     :param instances: The account's instances.
     :param instance: As read just before; with its token the ping costs one call, else two.
-    :return: What was found; ``None`` when the instance was deleted meanwhile.
+    :return: The result; ``None`` when the instance was deleted meanwhile.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection cannot call through an instance.
     """
@@ -92,13 +92,13 @@ def sweep(
 ) -> Iterator[Checkup]:
     """Check all instances of a tag, of an element, or of the account: one call each, besides the list.
 
-    One that is deleted meanwhile is left out.
+    The result leaves out an instance that was deleted meanwhile.
 
     :param instances: The account's instances.
     :param tag: Only those with this tag.
     :param element: Only those of this element's key.
     :param concurrency: Most pings at once. Default: 8.
-    :return: What was found, in the order of the list.
+    :return: The results, in the order of the list.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection cannot call through an instance.
     :raises CloudElementsError: The list could not be read.
@@ -119,7 +119,7 @@ def sweep_ids(
     :param instances: The account's instances.
     :param ids: Their ids.
     :param concurrency: Most checks at once. Default: 8.
-    :return: Each id and what was found, in the order of the ids; ``None`` for one that does not exist.
+    :return: Each id and its result, in the order of the ids; ``None`` for one that does not exist.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection cannot call through an instance.
     """
@@ -134,23 +134,23 @@ def _check_id(instances: InstancesApi, instance_id: int) -> Checkup | None:
     except (CloudElementsAuthError, CloudElementsConnectionError):
         raise
     except CloudElementsError as error:
-        # One that cannot be read is no reason to lose what is found of the others.
+        # An instance that cannot be read must not lose the results of the others.
         unread = Instance(id=instance_id, name="", element_key="")
         return Checkup(unread, InstanceState.UNREACHABLE, str(error))
     return check(instances, instance)
 
 
 def _told(instance: Instance) -> InstanceState | None:
-    """Return what is wrong with an instance by what the platform tells of it."""
+    """Return what is wrong with an instance according to the platform's fields."""
     if instance.disabled:
         return InstanceState.DISABLED
     return None if instance.valid else InstanceState.INVALID
 
 
 def _refused(instances: InstancesApi, shown: Instance, error: CloudElementsError) -> Checkup | None:
-    """Tell what a refused ping means. Read again, with the connection's secrets alone.
+    """Return what a refused ping means. Read the instance again, with the connection's secrets alone.
 
-    Those may have been rotated, or the instance disabled or deleted, since it was read.
+    Somebody may have rotated these secrets, or disabled or deleted the instance, since it was read.
     """
     try:
         instance = instances.get(shown.id)
@@ -160,12 +160,12 @@ def _refused(instances: InstancesApi, shown: Instance, error: CloudElementsError
     except (CloudElementsAuthError, CloudElementsConnectionError):
         raise
     except CloudElementsError as unread:
-        # What the refusal means is not known, and one instance does not end a sweep.
+        # The meaning of the refusal is not known, and one instance must not end a sweep.
         return Checkup(shown, InstanceState.UNREACHABLE, f"{error} It could not be read again: {unread}")
     if (state := _told(instance)) is not None:
         return Checkup(instance, state, str(error))
     if isinstance(error, CloudElementsAuthError):
-        # The error itself cannot tell whose secret it was.
+        # The error itself does not show whose secret the platform refused.
         detail = f"{error} The connection's own secrets are accepted."
         return Checkup(instance, InstanceState.NEEDS_REAUTHENTICATION, detail)
     return Checkup(instance, InstanceState.UNREACHABLE, str(error))

@@ -1,4 +1,4 @@
-"""What is remembered over the tries of a task, because the platform cannot tell it."""
+"""Remember over the tries of a task what the platform does not keep."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Memory(Protocol):
-    """Remembers instances made and codes sent. Holds ids and keyed fingerprints, never a secret."""
+    """Remember created instances and sent codes. Hold ids and keyed fingerprints, never a secret."""
 
     def instance_id(self, marker: str) -> int | None:
         """Return the id that an earlier try made or found under this marker."""
@@ -22,19 +22,19 @@ class Memory(Protocol):
         """Take the note back: the create's outcome is known."""
 
     def since_create(self, marker: str) -> float | None:
-        """Return the seconds since a create began whose outcome nobody knows; ``None`` without one."""
+        """Return the seconds since a create of unknown outcome began; ``None`` without one."""
 
     def enabling(self, instance_id: int) -> None:
-        """Note, before it happens, that a disabled instance is about to be enabled, to be mended."""
+        """Note, before it happens, that a disabled instance is about to be enabled for mending."""
 
     def enabling_ended(self, instance_id: int) -> None:
-        """Take the note back: it was mended, or is disabled again."""
+        """Take the note back: the instance works, or is disabled again."""
 
     def enabled(self, instance_id: int) -> bool:
-        """Say whether an earlier try enabled it and did not come to an end."""
+        """Return whether an earlier try enabled the instance and did not finish."""
 
     def code_sent(self, fingerprint: str) -> bool:
-        """Say whether a code may have been sent before."""
+        """Return whether an earlier try may have sent a code."""
 
     def sending_code(self, fingerprint: str) -> None:
         """Note, before it happens, that a code is about to be sent."""
@@ -44,7 +44,7 @@ class Memory(Protocol):
 
 
 class CallMemory:
-    """Remembers for as long as it lives."""
+    """Remember as long as the object exists."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
@@ -82,11 +82,11 @@ class CallMemory:
         self._enabled.discard(instance_id)
 
     def enabled(self, instance_id: int) -> bool:
-        """Say whether the instance was noted and not forgotten."""
+        """Return whether the instance was noted and not forgotten."""
         return instance_id in self._enabled
 
     def code_sent(self, fingerprint: str) -> bool:
-        """Say whether the code was noted."""
+        """Return whether the code was noted."""
         return fingerprint in self._codes
 
     def sending_code(self, fingerprint: str) -> None:

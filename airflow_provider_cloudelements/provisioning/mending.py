@@ -1,4 +1,4 @@
-"""Writing to an instance that exists, so that an authorization code is sent once and no doubt is hidden."""
+"""Write to an existing instance, send an authorization code only once, and report every doubt."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _LONGEST_LOOK_UP_PAUSE = 5.0
 
 
 class Code:
-    """What a vendor's login gave, and whether it went out. It works once.
+    """Hold the result of a vendor's login, and whether it was sent. It works once.
 
     :param login: The code, or what stands for it.
     :param fingerprints: Made with the instance's marker.
-    :param memory: Remembers over tries that it was sent.
+    :param memory: Remembers over tries that the code was sent.
     """
 
     def __init__(self, login: Any, fingerprints: Fingerprints, memory: Memory) -> None:
@@ -43,11 +43,11 @@ class Code:
         self._memory = memory
 
     def going_out(self, whose: str, shown_by: str) -> None:
-        """Note that it is about to be sent.
+        """Note that the code is about to be sent.
 
-        :param whose: What it is for, to name it.
-        :param shown_by: What tells that an earlier try of sending it came to nothing, to name it.
-        :raises CloudElementsAmbiguousCreateError: It may have been sent before.
+        :param whose: What the code is for, as the error names it.
+        :param shown_by: What shows that an earlier send had no effect, as the error names it.
+        :raises CloudElementsAmbiguousCreateError: An earlier try may have sent the code.
         """
         if self._memory.code_sent(self._fingerprint):
             spent = CloudElementsAmbiguousCreateError(
@@ -60,7 +60,7 @@ class Code:
         self._memory.sending_code(self._fingerprint)
 
     def refused(self, error: CloudElementsError) -> None:
-        """Say what a refusal means for the code that went with the call."""
+        """Record what a refusal means for the code that the call carried."""
         if isinstance(error, CloudElementsTransportError) and not error.sent:
             self._memory.code_kept(self._fingerprint)  # proven unsent, so the next try may send it
             return
@@ -69,11 +69,11 @@ class Code:
             "consent again and start a new run with a new one."
         )
         if isinstance(error, CloudElementsValidationError):
-            error.final = True  # the vendor took it and refused: no later try has a better one
+            error.final = True  # the vendor received the code and refused it: no later try has a better one
 
 
 class Writer:
-    """Writes differences to instances.
+    """Write differences to instances.
 
     :param instances: The account's instances.
     :param fingerprints: Made with the instance's marker.
@@ -100,18 +100,19 @@ class Writer:
         self._clock = clock
 
     def write(self, instance: Instance, difference: Difference) -> None:
-        """Enable the instance if it is disabled and shall be mended, and write what differs.
+        """Enable the instance if it is disabled, and write what differs.
 
-        A call that brings a code is sent once. Where its answer is lost, the fingerprint that travels with
-        it tells whether it took place.
+        The writer sends a call with a code once. If its answer is lost, the fingerprint that the call
+        carries shows whether the call took place.
 
         :param instance: As it is.
         :param difference: What to write; its tags are the whole list.
-        :raises CloudElementsAmbiguousCreateError: It is not known whether the code was used.
-        :raises CloudElementsError: Any other failure. The instance is then disabled as before.
+        :raises CloudElementsAmbiguousCreateError: It is not known whether the platform used the code.
+        :raises CloudElementsError: Any other failure. The writer then disables the instance again if it was
+            disabled before.
         """
         if instance.disabled:
-            # First, so that a try that ends here leaves a difference for the next one to see.
+            # Enable first: a try that ends here then leaves a difference that the next one sees.
             self._memory.enabling(instance.id)
             self._instances.enable(instance.id)
         if not difference.names:
@@ -126,11 +127,11 @@ class Writer:
             raise
 
     def enabled_again(self, before: Instance, after: Instance) -> bool:
-        """Enable what the platform disabled once more, between our enabling it and the new credentials.
+        """Enable an instance that the platform disabled again between our enabling and the new credentials.
 
-        :param before: The instance as it was before it was written to.
+        :param before: The instance as it was before the write.
         :param after: As read back.
-        :return: Whether that was so; it is to be read again then.
+        :return: Whether this call enabled it; the caller must then read it again.
         """
         if not (before.disabled and after.disabled):
             return False
@@ -138,7 +139,7 @@ class Writer:
         return True
 
     def disable_again(self, instance: Instance) -> None:
-        """Undo the enabling of what was to be mended and was not: nobody must take it for healthy.
+        """Disable an instance that was enabled and still does not work, so that it does not look healthy.
 
         :param instance: As it was before. An earlier try that was killed may have enabled it.
         """
@@ -151,7 +152,7 @@ class Writer:
                 self._memory.enabling_ended(instance.id)
 
     def mended(self, instance: Instance) -> None:
-        """Note that the instance works: what enabled it is no longer to be undone.
+        """Note that the instance works: nothing must disable it again.
 
         :param instance: The instance.
         """
@@ -169,7 +170,7 @@ class Writer:
             doubt = error
         else:
             return
-        # The fingerprint alone: of other tags markup is stripped, and people edit them.
+        # Compare the fingerprint alone: the platform strips markup from other tags, and people edit them.
         fingerprint = {tag for tag in difference.tags or () if tag.startswith(FINGERPRINT_PREFIX)}
         for _ in looks(self._settle_time, self._sleep, self._clock):
             if self._shows(instance.id, fingerprint):
@@ -210,9 +211,9 @@ def send(instances: InstancesApi, instance: Instance, difference: Difference) ->
 def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> Iterator[None]:
     """Yield at least twice, with growing pauses between, until the time is over.
 
-    :param seconds: How long.
+    :param seconds: Seconds until the end.
     :param sleep: Makes the pauses.
-    :param clock: Tells the time.
+    :param clock: Returns the time in seconds.
     """
     deadline = clock() + seconds
     pause = 0.5
@@ -226,17 +227,17 @@ def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], fl
 
 
 def may_have_acted(error: CloudElementsError) -> bool:
-    """Say whether the server may have done what was asked, though the call failed."""
+    """Return whether the server may have executed the call although it failed."""
     if isinstance(error, CloudElementsTransportError):
         return error.sent
-    # A redirect is an answer of something that is not the API.
+    # A redirect does not come from the API.
     return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 400
 
 
 def in_doubt(
     message: str, doubt: CloudElementsError, *, code_spent: bool
 ) -> CloudElementsAmbiguousCreateError:
-    """Return the error for a call of which nobody knows whether it took place.
+    """Return the error for a call whose outcome is not known.
 
     :param message: What is not known, and what to do.
     :param doubt: How the call ended.
@@ -254,10 +255,10 @@ def in_doubt(
 
 
 def needs_mending(instance: Instance, why: str) -> CloudElementsInstanceDisabledError:
-    """Return the error for an instance that does not work, and that nothing given can mend.
+    """Return the error for an instance that does not work, and that the given credentials cannot mend.
 
     :param instance: As it is.
-    :param why: Why what is given does not help.
+    :param why: Why the given credentials do not help.
     """
     state = "disabled" if instance.disabled else "not valid: its stored authentication no longer works"
     return CloudElementsInstanceDisabledError(

@@ -1,4 +1,4 @@
-"""An instance as it shall be."""
+"""Specify an instance."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from airflow_provider_cloudelements.client.tags import marker_tag, origin_tag
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 
-#: Name under which what a login gave (the code) has its fingerprint.
+#: Name under which the result of a login (the code) has its fingerprint.
 PROVIDER_DATA = "providerData"
 
 
 @dataclass(frozen=True)
 class InstanceSpec:
-    """An instance as it shall be.
+    """Specify an instance.
 
     :param element: Key of the element.
     :param name: Name of the instance.
-    :param key: The whole instance key, with the connection's namespace: what makes it the same instance
-        next time.
+    :param key: The whole instance key, with the connection's namespace. It identifies the instance in later
+        runs.
     :param configuration: Configuration keys and values, event keys included.
-    :param provider_data: What a vendor's login gave, such as ``{"code": ...}``. Sent once, ever.
+    :param provider_data: The result of a vendor's login, such as ``{"code": ...}``. Sent only once.
     :param external_authentication: ``initial`` with a refresh token in the configuration.
-    :param tags: Tags that it shall have; ``None`` leaves them to the platform and to people.
-    :param origin: Who asks, the same in each try: tells later whether it made the instance itself.
+    :param tags: Tags that it must have; ``None`` leaves them to the platform and to people.
+    :param origin: Name of the caller, the same in each try. It shows later whether this caller made the
+        instance.
     """
 
     element: str
@@ -45,7 +46,7 @@ class InstanceSpec:
 
     @property
     def credentials(self) -> dict[str, Any]:
-        """Everything secret in it, by name: what reading back shows as asterisks, or not at all."""
+        """All its secrets, by name: reading back shows them as asterisks, or not at all."""
         found = {key: value for key, value in self.configuration.items() if is_secret_key(key)}
         if self.provider_data:
             found[PROVIDER_DATA] = self.login
@@ -53,18 +54,18 @@ class InstanceSpec:
 
     @property
     def login(self) -> Any:
-        """What a vendor's login gave, as far as it works once."""
+        """The part of a login's result that works once."""
         return login_of(self.provider_data)
 
     def without_credentials(self) -> InstanceSpec:
-        """Return the same with nothing that authenticates."""
+        """Return the same specification without credentials."""
         plain = {key: value for key, value in self.configuration.items() if not is_secret_key(key)}
         return replace(self, configuration=plain, provider_data={}, external_authentication=None)
 
     def tags_to_create(self, fingerprints: Fingerprints) -> list[str]:
-        """Return the tags of a new instance: people's, the marker, the fingerprint, the origin."""
-        # The platform makes a tag of the name when none is sent (fact F172). The marker is always
-        # sent, so the name is added here, or instances made by Airflow alone would lack it.
+        """Return the tags of a new instance: people's tags, the marker, the fingerprint and the origin."""
+        # The platform makes a tag of the name when a create sends none (fact F172). This provider always
+        # sends the marker, so it adds the name here. Otherwise its instances would lack that tag.
         people = self.tags if self.tags is not None else (self.name,)
         fingerprint = fingerprints.tag(self.credentials)
         own = [self.marker, fingerprint, origin_tag(self.origin) if self.origin else None]
@@ -72,5 +73,5 @@ class InstanceSpec:
 
 
 def login_of(provider_data: Mapping[str, Any]) -> Any:
-    """Return what a vendor's login gave, as far as it works once: the code, whatever else came beside it."""
+    """Return the part of a login's result that works once: the code alone, or else the whole result."""
     return provider_data.get("code") or dict(provider_data)
