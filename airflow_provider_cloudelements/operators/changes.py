@@ -30,30 +30,30 @@ __all__ = [
 
 
 class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
-    """Make an existing instance as asked: name, tags, configuration, events. Only what differs is written.
+    """Change name, tags, configuration and events of an existing instance, and write only what differs.
 
-    A secret reads back as asterisks, so it is known by a keyed fingerprint among the tags: the same one twice
-    is one write, a rotated one is one more. Nothing is tried at the vendor; for credentials use
-    :class:`CloudElementsReauthenticateInstanceOperator`, which does that.
+    A secret reads back as asterisks, so the operator recognises it by a keyed fingerprint among the tags. The
+    same secret twice costs one write, a rotated one costs one more. The operator tries nothing at the vendor.
+    For credentials use :class:`CloudElementsReauthenticateInstanceOperator`, which does.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
     :param instance_name: New name. A create with the old name and the same key then refuses the instance:
         change both. Templated.
-    :param tags: All tags that it shall have, in place of those that it has. Templated.
-    :param add_tags: Tags that it shall have as well. Templated.
-    :param remove_tags: Tags that it shall not have. Templated. This provider's own tags stay in each case.
+    :param tags: All tags that it shall have, in place of its present ones. Templated.
+    :param add_tags: Tags to add. Templated.
+    :param remove_tags: Tags to remove. Templated. This provider's own tags stay in each case.
     :param configuration: Configuration keys to change, by the API's names; others stay. Templated.
     :param element_conn_id: Connection of type ``cloudelements_element``, whose values the instance shall
-        have, but for its refresh token, which the platform may have replaced. ``configuration`` goes before
-        it. Templated.
-    :param events_enabled: Whether events are on; ``None`` leaves them.
-    :param event_callback_url: Where events are delivered. Templated.
+        have, except its refresh token, which the platform may have replaced. ``configuration`` overrides it.
+        Templated.
+    :param events_enabled: Whether events are on; ``None`` leaves them as they are.
+    :param event_callback_url: Address to which the platform delivers events. Templated.
     :param event_configuration: Further ``event.*`` keys. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: What the create returns of an instance, and ``changed``: names of what was written.
-    :raises CloudElementsValidationError: An argument is malformed, or a value is asterisks.
+    :return: The fields that the create returns, and ``changed``: names of what the operator wrote.
+    :raises CloudElementsValidationError: An argument is malformed, or a value consists of asterisks.
     :raises CloudElementsNotFoundError: There is no such instance.
     :raises CloudElementsError: Any other failure of a call.
     """
@@ -116,31 +116,31 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
 
 
 class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator):
-    """Give an instance new credentials; its id and token stay. Verified by a ping at the vendor.
+    """Give an instance new credentials, keep its id and token, and verify them by a ping at the vendor.
 
-    A disabled instance is enabled with it, and disabled again where the vendor does not accept them.
-    Credentials that it has already are written again only if it does not work. So a run that stopped half-way
-    is simply run again.
+    The operator enables a disabled instance, and disables it again if the vendor does not accept the
+    credentials. It writes credentials that the instance has already only if the instance does not work. So
+    you can simply repeat a run that stopped half-way.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
-    :param element_conn_id: Connection of type ``cloudelements_element`` with the credentials that count now:
-        the app's secret, a refresh token, a password. Its event fields play no part. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
+    :param element_conn_id: Connection of type ``cloudelements_element`` with the new credentials: the app's
+        secret, a refresh token, a password. The operator ignores its event fields. Templated.
     :param authorization_code: The code of a new consent, or with ``authorization_state`` the whole address
-        that the vendor sent the person to. Sent once by a task instance. Templated.
+        that the vendor sent the person to. A task instance sends it once. Templated.
     :param authorization_state: The state that the consent link was made with. Templated.
     :param provider_data: Further values that the vendor's redirect brought. Templated.
-    :param configuration: Further configuration keys of the login, by the API's names; they go before the
+    :param configuration: Further configuration keys of the login, by the API's names; they override the
         connection's. Templated.
-    :param verify: Whether to ping. Default: ``True``. Without, the platform's own word (``valid``) decides.
-    :param settle_time: Seconds to find out whether a call that brought a code took place, where its answer
-        was lost. Default: the connection's ``create_timeout``.
+    :param verify: Whether to ping. Default: ``True``. Without a ping the platform's field ``valid`` decides.
+    :param settle_time: Seconds to find out whether a call with a code took place, if its answer was lost.
+        Default: the connection's ``create_timeout``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: What the create returns of an instance, and ``changed``: names of what was written.
-    :raises CloudElementsValidationError: Nothing is given that authenticates, or it is malformed.
-    :raises CloudElementsInstanceDisabledError: The vendor does not accept what is given.
-    :raises CloudElementsAmbiguousCreateError: It is not known whether the code was used.
+    :return: The fields that the create returns, and ``changed``: names of what the operator wrote.
+    :raises CloudElementsValidationError: No argument authenticates, or one is malformed.
+    :raises CloudElementsInstanceDisabledError: The vendor does not accept the credentials.
+    :raises CloudElementsAmbiguousCreateError: It is not known whether the platform used the code.
     :raises CloudElementsError: Any other failure of a call.
     """
 
@@ -178,9 +178,9 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
         self.settle_time = require_seconds("settle_time", settle_time)
 
     def change(self, instance: Instance, context: Context) -> Changed:
-        """Write the credentials, and ask the vendor."""
+        """Write the credentials, and ping the vendor."""
         if self.verify and self.hook.settings.authorization:
-            # Found out here, before anything is written.
+            # Checked here, before the operator writes anything.
             raise CloudElementsValidationError(
                 "A ping needs the User and Organization secrets, and the connection has a raw authorization "
                 "header. Use the secrets, or say verify=False."
@@ -205,37 +205,37 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
 
 
 class CloudElementsEnableInstanceOperator(CloudElementsInstanceOperator):
-    """Let calls through an instance again; verified by reading back.
+    """Let calls through an instance again, and verify that by reading it back.
 
-    What the platform disabled, because the vendor no longer accepts its credentials, needs
-    :class:`CloudElementsReauthenticateInstanceOperator` instead: enabled as it is, it is disabled again.
+    If the platform disabled the instance because the vendor no longer accepts its credentials, use
+    :class:`CloudElementsReauthenticateInstanceOperator` instead. Otherwise the platform disables it again.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: What the create returns of an instance, and ``changed``: ``["enabled"]``, or empty.
-    :raises CloudElementsError: Of the kind that fits.
+    :return: The fields that the create returns, and ``changed``: ``["enabled"]``, or empty.
+    :raises CloudElementsError: A call failed; its subclass says how.
     """
 
     def change(self, instance: Instance, context: Context) -> Changed:
-        """Enable it, unless it is."""
+        """Enable the instance, unless it is enabled."""
         return _switch(self, instance, disabled=False)
 
 
 class CloudElementsDisableInstanceOperator(CloudElementsInstanceOperator):
-    """Refuse calls through an instance, with 403, until it is enabled; verified by reading back.
+    """Refuse calls through an instance, with 403, until it is enabled, and verify that by reading it back.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: What the create returns of an instance, and ``changed``: ``["disabled"]``, or empty.
-    :raises CloudElementsError: Of the kind that fits.
+    :return: The fields that the create returns, and ``changed``: ``["disabled"]``, or empty.
+    :raises CloudElementsError: A call failed; its subclass says how.
     """
 
     def change(self, instance: Instance, context: Context) -> Changed:
-        """Disable it, unless it is."""
+        """Disable the instance, unless it is disabled."""
         return _switch(self, instance, disabled=True)
 
 

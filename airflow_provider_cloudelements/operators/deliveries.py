@@ -1,4 +1,4 @@
-"""Operators for what notifications become when their receiver fails."""
+"""Operators for notifications whose receiver failed."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["CloudElementsReleaseDeliveriesOperator", "CloudElementsSetNotificati
 
 
 class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
-    """Send the notifications again that are queued for a receiver, and reactivate its subscription.
+    """Release the notifications that the platform has queued for a receiver, and reactivate its subscription.
 
-    To be run when a receiver works again: after its last failed retry, or with the policy ``queue`` after the
-    first, the platform keeps notifications and sends none (fact F257). What comes then may have come
-    before: a receiver recognises it by its ``eventId``.
+    Run it when a receiver works again. After the last failed retry, or with the policy ``queue`` after the
+    first failure, the platform keeps notifications and sends none (fact F257). The receiver may get a
+    notification a second time, and recognises it by its ``eventId``.
 
-    Exactly one of ``callback_url``, ``instance_id`` and ``instance_key`` is given.
+    Give exactly one of ``callback_url``, ``instance_id`` and ``instance_key``.
 
     :param callback_url: Address of the receiver, as the instances have it. Templated.
     :param instance_id: An instance that has it: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``queued`` (how many there were), ``left`` (how many of them are still queued afterwards: the
-        platform may be at work on them, or the receiver fails again), ``newest`` (when the newest of them had
-        changed last, by the platform's clock; ``None`` where it was not told) and ``released_at`` (by the
-        clock here). The dates are ISO 8601.
+        platform may be at work on them, or the receiver fails again), ``newest`` (when the newest of them
+        changed last, by the platform's clock; ``None`` if the platform gives no date) and ``released_at`` (by
+        the worker's clock). The dates are ISO 8601.
     :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or the instance has no
         callback URL.
     :raises CloudElementsError: Any other failure of a call.
@@ -63,12 +63,12 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
         self.instance_key = instance_key
 
     def perform(self, context: Context) -> dict[str, Any]:
-        """Count what is queued, release it, count again."""
+        """Count the queued deliveries, release them, count again."""
         url = self._url()
         deliveries = self.hook.get_conn().deliveries
         before = {_key(each): each.updated_date for each in deliveries.queued(url)}
         newest = max((each for each in before.values() if each is not None), default=None)
-        # Also with nothing queued: the subscription may be inactive all the same.
+        # Also if nothing is queued, since the subscription may be inactive nevertheless.
         deliveries.release(url)
         released_at = pendulum.now("UTC")
         left = before.keys() & {_key(each) for each in deliveries.queued(url)} if before else set()
@@ -89,15 +89,16 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
 
 
 class CloudElementsSetNotificationPolicyOperator(CloudElementsBaseOperator):
-    """Say what the account does with notifications that their receiver does not take.
+    """Set what the account does with notifications that their receiver does not accept.
 
-    It is a setting of the whole account, and so of all its instances.
+    The setting holds for the whole account, and so for all its instances.
 
-    :param policy: ``retry``: sends them again a few times, in growing intervals, then deactivates the
-        subscription and keeps what comes. ``queue``: keeps them until they are released.
+    :param policy: ``retry``: the platform sends them again a few times, in growing intervals, then
+        deactivates the subscription and keeps further notifications. ``queue``: it keeps them until you
+        release them.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: ``policy``, ``before`` (``None`` where the account did not tell) and ``changed``.
-    :raises CloudElementsServerError: Reading back shows another policy.
+    :return: ``policy``, ``before`` (``None`` if the account did not report one) and ``changed``.
+    :raises CloudElementsServerError: The account still shows another policy after the write.
     :raises CloudElementsError: Any other failure of a call.
     """
 
@@ -106,7 +107,7 @@ class CloudElementsSetNotificationPolicyOperator(CloudElementsBaseOperator):
         self.policy = require_choice("policy", policy, POLICIES)
 
     def perform(self, context: Context) -> dict[str, Any]:
-        """Write it, unless it is so."""
+        """Write the policy if it differs."""
         deliveries = self.hook.get_conn().deliveries
         before = deliveries.policy()
         if before != self.policy:

@@ -1,4 +1,4 @@
-"""Operator that reads all events since a moment; and what it has in common with the sensor."""
+"""Operator that reads all events since a moment, and the arguments that it shares with the sensor."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["XCOM_CURSOR", "CloudElementsReadEventsOperator"]
 
-#: Key of the XCom that says where a later task goes on.
+#: Key of the XCom that says where a later task continues.
 XCOM_CURSOR = "cursor"
 #: The moment that stays the same for all tries of a run, cleared ones too.
 BEGIN_OF_RUN = "{{ dag_run.data_interval_start or dag_run.run_after }}"
-#: Most pages that the operator reads. Far more than of a look that is repeated: it costs no memory.
+#: Most pages that the operator reads: far more than a repeated look does, because they cost no memory.
 READING_MAX_PAGES = 1000
 
 
 class EventArguments:
-    """The arguments that say which events, read once they are rendered."""
+    """The arguments that select events, read once they are rendered."""
 
     event_fields = ("instance_id", "instance_key", "tag", "object_types", "event_types", "fields", "since")
 
@@ -44,7 +44,7 @@ class EventArguments:
     since: Any
 
     def query(self) -> EventQuery:
-        """Return which events are wanted.
+        """Return the query for the events.
 
         :raises CloudElementsValidationError: An argument is malformed.
         """
@@ -66,53 +66,53 @@ class EventArguments:
 
 
 class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator):
-    """Read all events since a moment, of any number: few are returned, many are written to a file.
+    """Read all events since a moment, however many: return few of them, or write many to a file.
 
-    It reads what the platform keeps of events, so no callback needs to reach Airflow; the events of the
-    instances must be on. Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is given.
+    The operator reads the platform's list of events, so no callback needs to reach Airflow. The events of the
+    instances must be on. Give exactly one of ``instance_id``, ``instance_key`` and ``tag``.
 
-    The list is read whole, 200 events a call: the platform documents neither its order nor a filter by date.
-    Memory is that of two pages, of the events that go to XCom at most, and of twelve characters for each
+    It reads the whole list, 200 events a call, because the platform documents neither its order nor a filter
+    by date. It holds in memory two pages, at most the events that go to XCom, and twelve characters for each
     event of the ten minutes before the newest, in which further ones may still appear.
 
-    Nothing is lost, as long as an event is listed no later than ten minutes after its date: ``cursor`` says
-    where a later task goes on, and that returns what this one has not, though it may be older. Each try
-    begins at ``since`` again. With this as ``since``, each run goes on where the last one ended (by
+    No event is lost, if the platform lists it no later than ten minutes after its date. ``cursor`` says where
+    a later task continues. That task returns the events that this one has not returned, older ones too. Each
+    try begins at ``since`` again. With this as ``since``, each run continues where the last one ended (with
     ``map_indexes`` Airflow gives the last cursor, and not a list of all)::
 
         {{ ((ti.xcom_pull('read', map_indexes=-1, include_prior_dates=True) or {}).get('cursor')
             or '2026-11-24') | tojson }}
 
-    (XCom ``cursor`` alone may be that of a run which failed before it could return its events.)
+    (The XCom ``cursor`` alone may come from a run that failed before it could return its events.)
 
-    :param instance_id: Of this instance: an integer, its digits, or what the create operator returned.
-        Whether it exists is not checked. Templated.
-    :param instance_key: Of the instance with this key, as given to the create operator. Templated.
-    :param tag: Of all instances that have this tag now, or had it at the event. Templated.
-    :param object_types: Only of these kinds of object, as the element names them. Templated.
+    :param instance_id: The instance of the events: an integer, its digits, or what the create operator
+        returned. The operator does not check whether it exists. Templated.
+    :param instance_key: Key of the instance, as given to the create operator. Templated.
+    :param tag: Takes the events of all instances that have this tag now, or had it at the event. Templated.
+    :param object_types: Only these kinds of object, as the element names them. Templated.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case. Templated.
-    :param fields: Only those whose values fit, as of
+    :param fields: Only events whose fields have these values, as in
         :class:`~airflow_provider_cloudelements.sensors.events.CloudElementsEventSensor`. Templated.
-    :param since: Only events that the platform took in since then: an ISO date; ``earliest``; or what this
-        operator or the sensor returned, or its ``cursor``. Not ``now``, which a retry would take for a later
-        moment. Default: the begin of the run's data interval, or without one the moment that the run was due.
+    :param since: Only events that the platform received since then: an ISO date; ``earliest``; or what this
+        operator or the sensor returned, or its ``cursor``. Not ``now``, which would be a later moment in a
+        retry. Default: the begin of the run's data interval, or without one the moment that the run was due.
         Templated.
     :param path: File for events that are too many for XCom, in any storage that Airflow's
-        ``ObjectStoragePath`` reaches, such as ``s3://aws_default@bucket/{{ run_id }}.jsonl``. It is
-        overwritten, so that a retry doubles nothing: name it after the run, and each of several tasks its
-        own. It is there when it is whole, and not before. Default: none, so that too many events are a
+        ``ObjectStoragePath`` reaches, such as ``s3://aws_default@bucket/{{ run_id }}.jsonl``. The operator
+        overwrites it, so that a retry doubles nothing: put the run's id into its name, and give each task its
+        own file. The file appears only when it is complete. Default: none, so that too many events are a
         failure. Templated.
-    :param max_xcom_events: Most events that are returned; 0: none, so that there is always a file, though it
-        be empty. Default: 1,000.
-    :param max_xcom_bytes: Most bytes of them, as JSON. Default: 262,144.
-    :param max_pages: Most pages that are read. Default: 1,000, that is 200,000 events.
-    :param include_raw: Whether to tell the vendor's body as well, up to 16,384 bytes of each. What a vendor
-        puts there is not known (unknown U321). Default: ``False``.
+    :param max_xcom_events: Most events to return; 0: none, so that there is always a file, even an empty one.
+        Default: 1,000.
+    :param max_xcom_bytes: Most bytes of these events, as JSON. Default: 262,144.
+    :param max_pages: Most pages to read. Default: 1,000, that is 200,000 events.
+    :param include_raw: Whether to add the vendor's body, up to 16,384 bytes of each. It is not known what a
+        vendor puts there (unknown U321). Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: ``count``; ``events``, those of the sensor, oldest first, or ``None`` where they were written;
-        ``path`` of the file, or ``None``; and ``cursor``, which is also XCom ``cursor``. A line of the file
-        is an event as JSON; lines come in the order of the list, since to sort them all would have to be
-        kept.
+    :return: ``count``; ``events``, in the form that the sensor returns, oldest first, or ``None`` if they are
+        in the file; ``path`` of the file, or ``None``; and ``cursor``, which is also XCom ``cursor``. A line
+        of the file is an event as JSON. Lines have the order of the list, because sorting would have to keep
+        them all in memory.
     :raises CloudElementsValidationError: An argument is malformed, the list has more than ``max_pages``, or
         there are too many events for XCom and there is no ``path``.
     :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
@@ -155,7 +155,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         self.include_raw = require_bool("include_raw", include_raw)
 
     def perform(self, context: Context) -> dict[str, Any]:
-        """Read, return few or write many, push the cursor."""
+        """Read the events, return few or write many, and push the cursor."""
         target = None if self.path is None else storage_path(self.path)
         look = EventLook(self.query(), self.cursor(), self.max_pages, self.include_raw)
         stream = EventStream(self.hook.get_conn().http, look)
@@ -173,7 +173,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
             count = _write(target, first, rows)
             self.log.info("There are %d events; they are in %s.", count, target)
         cursor = stream.cursor.as_json()
-        if self.do_xcom_push:  # Airflow itself honours it for the returned value only
+        if self.do_xcom_push:  # Airflow itself applies it only to the returned value
             context["ti"].xcom_push(key=XCOM_CURSOR, value=cursor)
         return {
             "count": count,
@@ -197,7 +197,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
 
 
 def _write(target: ObjectStoragePath, first: list[EventRow], rows: Iterator[EventRow]) -> int:
-    """Write all rows, return how many; those that were taken from them go first, and are kept no longer."""
+    """Write all rows, those in ``first`` before the others, and return how many. It empties ``first``."""
     count = len(first)
     with JsonLines(target) as lines:
         for row in first:

@@ -35,44 +35,44 @@ __all__ = ["CloudElementsDisableEventsOperator", "CloudElementsEnableEventsOpera
 
 
 class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
-    """Switch an instance's events on, and make sure by reading back that they are as asked.
+    """Switch an instance's events on, and verify the settings by reading them back.
 
-    Only what differs is written, in one ``PATCH`` of the configuration (fact F208). Before that the
-    element's metadata are asked whether it has such events.
+    The operator writes only what differs, in one ``PATCH`` of the configuration (fact F208). Before that it
+    checks in the element's metadata whether the element has such events.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
-    :param event_callback_url: Where notifications are sent. Default: what the element connection says, else
-        what the instance has. ``None`` says that none is needed: events are then kept to be read. A changed
-        one makes a new subscription on the platform (fact F209). Templated.
-    :param event_signature_key: Key that notifications are signed with. Default: what the element connection
-        says, where a secret belongs; else what the instance has. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
+    :param event_callback_url: Address to which the platform sends notifications. Default: the element
+        connection's, else the instance's own. ``None`` gives none: the platform then keeps events, and you
+        can only read them. A changed URL makes a new subscription on the platform (fact F209). Templated.
+    :param event_signature_key: Key with which the platform signs notifications. Default: the element
+        connection's, where a secret belongs, else the instance's own. Templated.
     :param vendor_type: How the platform learns of events: ``polling``, or ``webhook``, which some elements
-        spell ``webhooks``. Default: as the element has it.
+        spell ``webhooks``. Default: the element's own way.
     :param poller_interval: Time between two polls, whole minutes: an integer or a ``timedelta``.
-    :param poller_configuration: What is polled, and how: name of a resource to a dictionary of ``url``,
-        ``idField``, ``filterByUpdatedDate``, ``datesConfiguration``, ``createdCheckTolerance`` (seconds),
-        ``pageSize``, ``pollDelay`` (seconds); see
+    :param poller_configuration: What the platform polls, and how: name of a resource to a dictionary of
+        ``url``, ``idField``, ``filterByUpdatedDate``, ``datesConfiguration``, ``createdCheckTolerance``
+        (seconds), ``pageSize``, ``pollDelay`` (seconds); see
         :class:`~airflow_provider_cloudelements.events.settings.PollerResource`. The platform recommends
-        to change it only with its support's help. Templated.
+        that you change it only with the help of its support. Templated.
     :param poller_urls: Names of resources, for older pollers. Templated.
     :param event_objects: Names of resources, for newer pollers. Templated.
     :param element_conn_id: Connection of type ``cloudelements_element``, for callback URL and signature key.
         Templated.
     :param webhook_conn_id: Connection of the webhook of this Airflow that shall receive the events
-        (:func:`~airflow_provider_cloudelements.webhooks.webhook_connection`). It says the signature key. The
+        (:func:`~airflow_provider_cloudelements.webhooks.webhook_connection`). It holds the signature key. The
         callback URL is ``event_callback_url``, or ``callback_url`` in the connection's extra, or else
         ``[api] base_url`` and ``/webhooks/NAME``. Templated.
-    :param verify_callback: Whether to send a test notification to the callback first, signed as the
-        platform's are, and to write nothing unless it is answered with 2xx. Default: ``False``.
+    :param verify_callback: Whether to send a test notification to the callback first, signed as the platform
+        signs, and to write nothing unless the callback answers with 2xx. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: What the create returns of an instance, and ``changed``: names of what was written.
+    :return: The fields that the create returns, and ``changed``: names of what the operator wrote.
     :raises CloudElementsValidationError: An argument is malformed, two of them contradict each other, the
         element has no such events, there is no callback URL, or the callback refused the test.
-    :raises CloudElementsConnectionError: By the webhook's connection no delivery would be accepted.
+    :raises CloudElementsConnectionError: With the webhook's connection, the webhook would accept no delivery.
     :raises CloudElementsConflictError: The element connection is for another element.
-    :raises CloudElementsServerError: What was written does not read back, or the callback failed.
+    :raises CloudElementsServerError: The platform shows other values after the write, or the callback failed.
     :raises CloudElementsError: Any other failure of a call.
     """
 
@@ -119,7 +119,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         self.poller_interval = poller_interval
 
     def change(self, instance: Instance, context: Context) -> Changed:
-        """Check, try the callback if asked to, write, read back."""
+        """Check the arguments, test the callback if ``verify_callback`` is set, write, and read back."""
         settings = self._settings(instance)
         if reason := unsupported(settings, self._metadata(instance)):
             raise CloudElementsValidationError(reason)
@@ -139,7 +139,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         )
 
     def _settings(self, instance: Instance) -> EventSettings:
-        """Return what the arguments ask for, and where they do not say, the element connection."""
+        """Return the settings of the arguments or, if an argument is not given, of the element connection."""
         url, key = self.event_callback_url, self.secret("event_signature_key")
         inherited = connection_values(self.element_conn_id, instance)
         if self.webhook_conn_id is not None:
@@ -171,9 +171,9 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         :param conn_id: The webhook's connection.
         :param url: ``event_callback_url``.
         :param key: ``event_signature_key``.
-        :param inherited: What the element connection says.
-        :raises CloudElementsValidationError: Anything else says otherwise: events would be turned on that
-            nobody receives.
+        :param inherited: The values of the element connection.
+        :raises CloudElementsValidationError: An argument or the element connection contradicts the webhook's
+            connection, so that nobody would receive the events.
         """
         from airflow.sdk import BaseHook
 
@@ -207,7 +207,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         return next(iter(said.values()), None) or webhook.address(), webhook.signature_key
 
     def _metadata(self, instance: Instance) -> ElementMetadata | None:
-        """Return what the element can do; ``None`` where the platform does not tell."""
+        """Return what the element can do; ``None`` if the platform has no metadata of it."""
         try:
             return self.hook.get_conn().elements.metadata(instance.element_id or instance.element_key)
         except CloudElementsNotFoundError:
@@ -235,19 +235,19 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
 
 
 class CloudElementsDisableEventsOperator(CloudElementsInstanceOperator):
-    """Switch an instance's events off, and make sure by reading back that they are.
+    """Switch an instance's events off, and verify that by reading the instance back.
 
-    Callback URL, signature key and poller settings stay: switching on again needs none of them.
+    Callback URL, signature key and poller settings stay, so you need none of them to switch on again.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :return: What the create returns of an instance, and ``changed``: names of what was written.
-    :raises CloudElementsServerError: What was written does not read back.
+    :return: The fields that the create returns, and ``changed``: names of what the operator wrote.
+    :raises CloudElementsServerError: The platform shows other values after the write.
     :raises CloudElementsError: Any other failure of a call.
     """
 
     def change(self, instance: Instance, context: Context) -> Changed:
-        """Switch them off, unless they are."""
+        """Switch the events off, unless they are off."""
         return update(self.hook.get_conn().instances, instance, Change(configuration={EVENTS_ENABLED: False}))

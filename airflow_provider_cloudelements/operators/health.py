@@ -33,36 +33,37 @@ _COLUMNS = {"id": 19, "state": 23, "element": 24, "name": 40, "detail": 200}
 
 
 class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
-    """Check whether instances work: by what the platform tells of each, and where that is good, by a ping.
+    """Check whether instances work: by their state on the platform and, if that is good, by a ping.
 
-    Checks all instances with ``tag``, of ``element``, with both, or, when nothing is said, of the whole
-    account; or those of ``instance_ids``. A check costs one call for each instance and one for each page of
-    the list, and two for each of ``instance_ids``. No token leaves it.
+    The operator checks all instances with ``tag``, of ``element``, with both, or, without either, of the
+    whole account; or the instances of ``instance_ids``. A check costs one call for each instance and one for
+    each page of the list, and two for each of ``instance_ids``. No token leaves the operator.
 
-    The states: ``healthy``; ``disabled``: the platform lets no call through, by a person's wish or because
-    its refreshes failed; ``invalid``: the platform says that its authentication is broken; ``needs
-    re-authentication``: the vendor refused it (401); ``unreachable``: no good answer for any other reason.
+    The states: ``healthy``; ``disabled``: the platform lets no call through, because a person disabled the
+    instance or its refreshes failed; ``invalid``: the platform reports that its authentication is broken;
+    ``needs re-authentication``: the vendor refused it (401); ``unreachable``: no good answer for any other
+    reason.
 
     :param tag: Only instances with this tag. ``None`` and an empty text mean any. Templated.
     :param element: Only instances of this element's key. ``None`` and an empty text mean any. Templated.
     :param instance_ids: The instances' ids: a list of integers, of their digits, or of what the create
-        operator returned, such as ``create.output`` of a mapped task; a single one, too. Goes with neither
-        ``tag`` nor ``element``. An empty list checks none. Templated.
+        operator returned, such as ``create.output`` of a mapped task; a single one, too. It excludes ``tag``
+        and ``element``. With an empty list the operator checks nothing. Templated.
     :param concurrency: Most checks at once, from 1 to 64. Default: 8.
     :param report: Which instances the report lists, since XCom is a row of Airflow's database: ``all``
-        (default) or ``unhealthy``. The counts are of all in each case.
+        (default) or ``unhealthy``. The counts include all instances in each case.
     :param fail_on: States that fail the task once the report is in XCom. Default: none.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``checked`` (how many), ``counts`` (how many by state, all five), ``instances`` (each with
-        ``id``, ``name``, ``element``, ``state`` and, unless it is healthy, ``detail``: what the call that
-        failed answered, ``None`` where the platform's word was enough; ``name`` and ``element`` are empty
-        where one of ``instance_ids`` could not be read), and ``missing`` (those of ``instance_ids`` that do
-        not exist; they are not counted).
+        ``id``, ``name``, ``element``, ``state`` and, unless it is healthy, ``detail``: the answer of the call
+        that failed, ``None`` if the state on the platform was enough; ``name`` and ``element`` are empty if
+        the operator could not read one of ``instance_ids``), and ``missing`` (those of ``instance_ids`` that
+        do not exist; no count includes them).
     :raises CloudElementsUnhealthyError: An instance is in a state of ``fail_on``; a retry checks again.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection has no User and Organization secret (it uses
         ``authorization``), and so cannot call through an instance.
-    :raises CloudElementsValidationError: An argument is malformed, or they do not go together.
+    :raises CloudElementsValidationError: An argument is malformed, or two of them exclude each other.
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "tag", "element", "instance_ids")
@@ -92,7 +93,7 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         self.fail_on = _states(fail_on)
 
     def perform(self, context: Context) -> dict[str, Any]:
-        """Check them, tell the log, return the report or fail with it in XCom."""
+        """Check the instances, log the result, and return the report or fail with it in XCom."""
         rows: list[dict[str, Any]] = []
         missing: list[int] = []
         for instance_id, checkup in self._checked():
@@ -119,7 +120,7 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
     def _checked(self) -> Iterator[tuple[int, Checkup | None]]:
         tag, element = _text("tag", self.tag), _text("element", self.element)
         instances = self.hook.get_conn().instances
-        # Not compared with anything: a mapped task's output asks Airflow for its items to do so.
+        # Compared with None only: to compare its items, a mapped task's output would fetch them from Airflow.
         if self.instance_ids is not None:
             if tag is not None or element is not None:
                 raise CloudElementsValidationError("instance_ids goes with neither tag nor element.")
@@ -152,7 +153,7 @@ def _text(name: str, value: Any) -> str | None:
 
 
 def _ids(given: Any) -> list[int]:
-    """Read ids, each once; whatever can be iterated may hold them."""
+    """Read ids from any iterable, each once."""
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         given = [given]
     ids: dict[int, None] = {}
@@ -206,6 +207,6 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _cell(value: Any, most: int) -> str:
-    """Make a value fit for a cell. Names come from people."""
+    """Return a value as one line of printable text that fits into a cell; people chose the names."""
     printable = one_line(str("" if value is None else value))
     return printable if len(printable) <= most else f"{printable[: most - 3]}..."

@@ -58,61 +58,62 @@ XCOM_TOKEN = "token"  # noqa: S105  the key's name, not a token
 class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     """Make sure that an element instance exists, with events on, and push its id and token to XCom.
 
-    However often it runs, there is one instance for each ``instance_key``: a retry, a clear or the next
-    scheduled run finds what an earlier one made, and makes it as asked.
+    There is one instance for each ``instance_key``, however often the task runs. A retry, a clear or the next
+    scheduled run finds the instance that an earlier one made, and writes what differs from the arguments.
 
     XCom ``id`` holds the instance's id (an integer) and ``token`` its element token, so that
-    ``create.output["token"]`` and ``xcom_pull(key="token")`` work. XCom is stored, and shown, in clear: with
-    ``push_token=False`` only the id travels, and :meth:`CloudElementsHook.instance` fetches the token where
-    it is used. In TaskFlow pass the token by keyword, ``use(token=create.output["token"])``; positional
-    arguments are stored in the rendered fields as they are.
+    ``create.output["token"]`` and ``xcom_pull(key="token")`` work. Airflow stores and shows XCom in clear.
+    With ``push_token=False`` the task pushes only the id, and :meth:`CloudElementsHook.instance` fetches the
+    token where you use it. In TaskFlow pass the token by keyword, ``use(token=create.output["token"])``:
+    Airflow stores positional arguments in the rendered fields as they are.
 
-    :param element: Key of the element, such as ``microsoftgraph``. Default: what the element connection
-        says. Templated.
+    :param element: Key of the element, such as ``microsoftgraph``. Default: the element of the element
+        connection. Templated.
     :param instance_name: Name of the instance. Templated.
-    :param instance_key: What makes it the same instance next time. Default: element and name, as in
-        ``microsoftgraph/My calendar``. The connection's namespace is put before it. Templated.
-    :param if_exists: What to do with one that exists: ``update`` (default) makes configuration, events and
-        tags as asked and re-authenticates with a new credential, ``reuse`` takes it as it is, ``fail``
-        refuses, unless an earlier try of this very task instance made it.
+    :param instance_key: Key that identifies the instance in later runs. Default: element and name, as in
+        ``microsoftgraph/My calendar``. The operator puts the connection's namespace before it. Templated.
+    :param if_exists: What to do with an instance that exists: ``update`` (default) writes the configuration,
+        events and tags that differ and re-authenticates with a new credential, ``reuse`` takes it as it is,
+        ``fail`` raises an error, unless an earlier try of this very task instance made it.
     :param element_conn_id: Connection of type ``cloudelements_element``: what the vendor needs to log in.
         Templated.
-    :param authorization_code: The code of an OAuth 2.0 consent; may be an XCom of an earlier task. It is sent
-        once by a task instance, however often that is tried, and never again once an instance shows it.
-        ``None`` and an empty text mean none, which is right for an instance that exists. Templated.
-    :param authorization_state: The state that the consent link was made with. ``authorization_code`` may then
-        also be the whole address that the vendor sent the person to, whose state is compared with this.
-        Templated.
+    :param authorization_code: The code of an OAuth 2.0 consent; may be an XCom of an earlier task. A task
+        instance sends it once, over all its tries, and never again once an instance shows it. ``None`` and an
+        empty text mean no code, which is right for an instance that exists. Templated.
+    :param authorization_state: The state that the consent link was made with. With it,
+        ``authorization_code`` may also be the whole address that the vendor sent the person to. The operator
+        compares the state of the address with this one. Templated.
     :param provider_data: Further values that the vendor's redirect brought, such as ``{"realmId": ...}``.
         Templated.
     :param configuration: Further configuration keys of the element, by the names of the API (``oauth.scope``,
         ``event.notification.signature.key`` ...). Values may be strings, booleans, numbers, lists or
         dictionaries. Templated.
-    :param events_enabled: Whether events are on (``event.notification.enabled``). Default: what
-        ``configuration`` or the element connection says, else ``True``; the platform's own is false.
-    :param event_callback_url: Where events are delivered (``event.notification.callback.url``). Default: what
-        ``configuration`` or the element connection says. ``None`` says that none is given: events can then
-        only be read. One that an existing instance has stays: how to take it away is not known (U166).
-        Templated.
+    :param events_enabled: Whether events are on (``event.notification.enabled``). Default: the value in
+        ``configuration`` or the element connection, else ``True``; the platform's own default is false.
+    :param event_callback_url: Address to which the platform delivers events
+        (``event.notification.callback.url``). Default: the value in ``configuration`` or the element
+        connection. ``None`` gives none: you can then only read the events. An existing instance keeps the
+        URL that it has, because it is not known how to remove it (U166). Templated.
     :param event_configuration: Further ``event.*`` keys, such as ``event.poller.refresh_interval``.
         Templated.
     :param tags: Tags that the instance shall have; tags that people add stay. Templated.
-    :param push_token: Whether the token goes to XCom. Default: ``True``.
+    :param push_token: Whether to push the token to XCom. Default: ``True``.
     :param settle_time: Seconds to look for the instance after a create whose outcome is not known. Default:
-        the connection's ``create_timeout``, which is 60 unless it says otherwise.
-    :param delete_twins: Whether younger instances of the same key are deleted. Default: ``False``; they are
-        named in a warning.
-    :param delete_on_failure: Whether a task that fails deletes what it, or an earlier try of it, made; what
-        was there before stays. Default: ``False``, so that a retry finishes it and no consent is spent for
-        nothing. :func:`element_instance` turns it on.
+        the connection's ``create_timeout``, itself 60 by default.
+    :param delete_twins: Whether to delete younger instances of the same key. Default: ``False``; a warning
+        then names them.
+    :param delete_on_failure: Whether a task that fails deletes the instance that it or an earlier try of it
+        made; an instance that was there before stays. Default: ``False``, so that a retry finishes the
+        instance and no consent is wasted. :func:`element_instance` turns it on.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
         ``events_enabled``, ``created`` (whether this try made it), ``created_date`` (ISO 8601, UTC) and
         ``instance_key``. No token and no configuration.
     :raises CloudElementsConflictError: The key's instance has another element or name.
-    :raises CloudElementsInstanceDisabledError: It is disabled or invalid, and nothing given can mend it.
+    :raises CloudElementsInstanceDisabledError: The instance is disabled or invalid, and no argument can
+        repair it.
     :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place; a retry looks
-        first.
+        up the instance first.
     :raises CloudElementsError: Any other failure of a call.
     """
 
@@ -212,7 +213,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         return spec
 
     def _push(self, context: Context, instance: Instance) -> None:
-        if not self.do_xcom_push:  # Airflow itself honours it for the returned value only
+        if not self.do_xcom_push:  # Airflow itself applies it only to the returned value
             return
         ti = context["ti"]
         ti.xcom_push(key=XCOM_ID, value=instance.id)
@@ -246,7 +247,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     def _remove(self, spec: InstanceSpec) -> None:
         instances = self.hook.get_conn().instances
         try:
-            # Only what a try of this task instance made: what it found is not its own.
+            # Only instances that a try of this task instance made, not those that it found.
             for instance in list(instances.list(tags=[spec.marker, origin_tag(str(spec.origin))])):
                 instances.delete(instance.id)
                 self.log.info("Deleted instance %d, whose create failed.", instance.id)
@@ -257,24 +258,24 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
 class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
     """Delete element instances: one by its id, those of a key, or the old ones with a tag.
 
-    One that is gone already is a success. Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is
-    given.
+    An instance that is gone already counts as success. Give exactly one of ``instance_id``, ``instance_key``
+    and ``tag``.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: As given to the create operator, or its default ``element/name``. The connection's
-        namespace is put before it. Templated.
+    :param instance_key: As given to the create operator, or its default ``element/name``. The operator puts
+        the connection's namespace before it. Templated.
     :param tag: A tag: deletes the instances with it that are older than ``older_than``. Templated.
-    :param older_than: Least age for a delete by tag, and for that only. One whose date the platform does not
-        tell is kept.
-    :param max_deletes: Most instances that one task may delete by tag. Where more are found, none is
-        deleted and the task fails. Default: 50.
-    :param dry_run: Whether to only tell what would be deleted. Default: ``False``.
+    :param older_than: Least age for a delete by tag, and only for that. The operator keeps an instance for
+        which the platform gives no date.
+    :param max_deletes: Most instances that one task may delete by tag. If it finds more, it deletes none and
+        fails. Default: 50.
+    :param dry_run: Whether to only report what it would delete. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``deleted`` (ids that were there, or would be deleted), ``missing`` (ids that were gone already)
         and ``dry_run``.
-    :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or more instances
-        were found than may be deleted.
+    :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or the operator found
+        more instances than it may delete.
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "instance_id", "instance_key", "tag")
@@ -305,7 +306,7 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         self.only_tell = require_bool("dry_run", dry_run)
 
     def perform(self, context: Context) -> dict[str, Any]:
-        """Find what is to be deleted, and delete it."""
+        """Find the instances to delete, and delete them."""
         instances = self.hook.get_conn().instances
         deleted, missing = [], []
         for instance_id in self._chosen():
@@ -364,19 +365,19 @@ def element_instance(
 ) -> Iterator[CloudElementsCreateInstanceOperator]:
     """Give the tasks in a ``with`` block an instance of their own, made before them and deleted after them.
 
-    The create is a set-up task and the delete its teardown: it runs whether or not the tasks between them
-    fail. The instance key holds the run's id, so each run has a new instance. A create that fails deletes
-    what it made at once, because a teardown does not run after a failed set-up.
+    The create is a set-up task and the delete its teardown. The delete runs whether or not the tasks between
+    them fail. The instance key holds the run's id, so each run has a new instance. A create that fails
+    deletes its instance at once, because a teardown does not run after a failed set-up.
 
     :param instance_name: Name of the instance.
     :param element: Key of the element.
     :param task_id: Id of the create task.
     :param delete_task_id: Id of the delete task.
-    :param instance_key: What makes it the same instance in another try of the run. Default: element (where
-        it is given here) and name. In each case the run's id comes after it.
+    :param instance_key: Key that identifies the instance in another try of the run. Default: element (if
+        given here) and name. In each case the run's id comes after it.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param on_failure_fail_dagrun: Whether the run fails when the delete does. Default: ``True``: a left-over
-        instance is worth knowing of. An empty task, ``<task_id>_work_done``, then comes after the work.
+    :param on_failure_fail_dagrun: Whether the run fails when the delete fails. Default: ``True``, so that you
+        learn of a left-over instance. An empty task, ``<task_id>_work_done``, then comes after the work.
     :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
     """
     key = (instance_key or default_key(element or "", instance_name)) + "/{{ run_id }}"
@@ -401,9 +402,9 @@ def element_instance(
 def _count_the_work(create: BaseOperator, delete: BaseOperator, task_id: str) -> None:
     """Let a failure of the work fail the run, too.
 
-    Airflow judges a run by its last tasks. A teardown counts as one when its failure shall fail the run, and
-    the work before it then no longer does: without a task after it, failed work and a successful delete
-    would be a successful run.
+    Airflow judges a run by its last tasks. A teardown counts as a last task if its failure shall fail the
+    run, and then the work before it no longer counts. Without another task after the work, failed work and a
+    successful delete would make a successful run.
     """
     from airflow.providers.standard.operators.empty import EmptyOperator
 
@@ -417,8 +418,8 @@ def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
 
     :param ti: The task instance, ``context["ti"]``.
     :param task_id: Id of the create task.
-    :param map_index: Which of a mapped create task; default: the one that is not mapped.
-    :raises CloudElementsValidationError: There is none, for instance because of ``push_token=False``.
+    :param map_index: Map index of a mapped create task; default: the task is not mapped.
+    :raises CloudElementsValidationError: There is no token, for instance because of ``push_token=False``.
     """
     arguments = {} if map_index is None else {"map_indexes": map_index}
     token = ti.xcom_pull(task_ids=task_id, key=XCOM_TOKEN, **arguments)

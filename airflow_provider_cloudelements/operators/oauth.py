@@ -27,8 +27,8 @@ __all__ = ["XCOM_STATE", "XCOM_URL", "CloudElementsGetOAuthUrlOperator"]
 XCOM_URL = "url"
 XCOM_STATE = "state"
 
-#: Where Microsoft asks for consent. It gives a refresh token only for this scope; without one, the instance
-#: dies with its first access token (fact F130).
+#: Host where Microsoft asks for consent. Microsoft gives a refresh token only for this scope. Without a
+#: refresh token, the instance stops working when its first access token expires (fact F130).
 _MICROSOFT_HOST = "login.microsoftonline.com"
 _OFFLINE = "offline_access"
 
@@ -36,24 +36,24 @@ _OFFLINE = "offline_access"
 class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
     """Get the link at which a person allows the access, and push it to XCom.
 
-    XCom ``url`` holds the link and ``state`` the random text that comes back with the code: give both the
+    XCom ``url`` holds the link and ``state`` the random text that comes back with the code. Give both the
     pasted answer and the state to the create, which compares them. Neither is a secret. A link of the task
     leads to the same page.
 
-    :param element: Key of the element. Default: what the element connection says. Templated.
+    :param element: Key of the element. Default: the element of the element connection. Templated.
     :param element_conn_id: Connection of type ``cloudelements_element``, with the app's key and secret,
         scopes and callback URL. Default: ``cloudelements_element_default``. Templated.
-    :param scopes: Scopes to ask for: a list, or a text with spaces between. Default: what the connection
-        says. Templated.
-    :param oauth_callback_url: Where the vendor sends the person back to; must equal ``oauth.callback.url`` of
-        the instance made later. Default: what the connection says. Templated.
-    :param parameters: Further parameters of the call that an element wants, such as ``{"siteAddress": ...}``.
+    :param scopes: Scopes to ask for: a list, or a text with spaces between. Default: the connection's scopes.
         Templated.
-    :param post: Whether the app's secret goes in a body instead of the query, which logs on the platform's
-        side may keep. Only the vendor's generated client knows it (fact F123). Default: ``False``.
+    :param oauth_callback_url: Address to which the vendor sends the person back; must equal
+        ``oauth.callback.url`` of the instance made later. Default: the connection's callback URL. Templated.
+    :param parameters: Further parameters of the call that an element needs, such as
+        ``{"siteAddress": ...}``. Templated.
+    :param post: Whether to send the app's secret in a body instead of the query, which the platform's logs
+        may keep. Only the vendor's generated client has this call (fact F123). Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``url``, ``state``, ``element``.
-    :raises CloudElementsValidationError: The connection lacks what the link is made of.
+    :raises CloudElementsValidationError: The connection lacks a field that the link needs.
     :raises CloudElementsError: Any other failure of the call.
     """
 
@@ -91,7 +91,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         self.post = require_bool("post", post)
 
     def perform(self, context: Context) -> dict[str, str]:
-        """Ask for the link, check it, push it."""
+        """Get the link, check it, and push it."""
         app = CloudElementsElementHook(self.element_conn_id).get_conn()
         element = chosen_element(self.element, app)
         values = app.configuration
@@ -149,7 +149,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         return dict(parameters)
 
     def _check(self, url: str, element: str, scope: str | None, state: str) -> None:
-        """Look at what the platform made of the request."""
+        """Check the link that the platform returned."""
         if not is_web_url(url):
             raise CloudElementsServerError("The link in the platform's answer is no web address.")
         parts = urlsplit(url)
@@ -169,9 +169,9 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             )
 
 
-#: Parameters that the operator itself gives.
+#: Parameters that the operator itself sets.
 _TAKEN = {"apiKey", "apiSecret", "callbackUrl", "scope", "state"}
-#: The connection's fields that a link is made of, by what they become.
+#: The connection's fields that a link needs, by their configuration keys.
 _FIELDS = {
     API_KEY: "login",
     API_SECRET: "password",

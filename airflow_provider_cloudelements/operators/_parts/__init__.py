@@ -1,1 +1,1 @@
-"""What operators share and no DAG imports."""
+"""Modules that operators share and no DAG imports."""

@@ -1,4 +1,4 @@
-"""From an operator's arguments and an element connection to the instance that is asked for."""
+"""Build the wanted instance from an operator's arguments and an element connection."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from airflow_provider_cloudelements.operators._parts.consent import read_consent
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
-#: In place of an argument that is not given, where ``None`` means something of its own.
+#: Default of an argument for which ``None`` has a meaning of its own.
 NOT_GIVEN = ""
 
 
 def default_key(element: str, name: str) -> str:
-    """Return the key of an instance that was given none: stable over runs, retries and map indexes."""
+    """Return the default key of an instance: stable over runs, retries and map indexes."""
     return f"{element}/{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceArguments:
-    """What a DAG says of an instance, rendered: all of it to the create operator, some of it to others.
+    """A DAG's rendered arguments for an instance: the create operator takes all of them, others take some.
 
-    The names are the operators' own. Each check of them is here, and what is built from them.
+    The names are those of the operators' arguments. This class checks the arguments and builds from them.
 
     :param element: Key of the element.
     :param instance_name: Name of the instance.
-    :param instance_key: What makes it the same instance next time, without the connection's namespace.
+    :param instance_key: Key that identifies the instance in later runs, without the connection's namespace.
     :param authorization_code: The code of a consent, or the whole address that a vendor sent the person to.
     :param authorization_state: The state that the consent link was made with.
     :param provider_data: Further values that the vendor's redirect brought.
     :param configuration: Configuration keys and values, by the API's names.
     :param events_enabled: Whether events are on; ``None``: not given.
-    :param event_callback_url: Where events are delivered; ``None`` says that none is given on purpose.
+    :param event_callback_url: Address to which the platform delivers events; ``None``: none, on purpose.
     :param event_configuration: Further ``event.*`` keys.
     :param tags: Tags that the instance shall have.
     """
@@ -58,9 +58,10 @@ class InstanceArguments:
 
     @classmethod
     def of(cls, operator: CloudElementsBaseOperator) -> InstanceArguments:
-        """Read those that an operator has, its secrets included.
+        """Read the arguments that an operator has, its secrets included.
 
-        :param operator: An operator with rendered fields. What it has no argument for counts as not given.
+        :param operator: An operator with rendered fields. An argument that it does not have counts as not
+            given.
         """
         names = [each.name for each in fields(cls) if each.name in vars(operator)]
         return cls(**{name: operator.secret(name) for name in names})
@@ -72,16 +73,16 @@ class InstanceArguments:
         *,
         origin: str | None = None,
     ) -> InstanceSpec:
-        """Build the instance that they ask for.
+        """Build the instance that the arguments describe.
 
-        An argument goes before ``configuration``, and that before the element connection. Two different
-        values of one key within the DAG are an error.
+        An argument overrides ``configuration``, which overrides the element connection. Two different values
+        of one key within the DAG are an error.
 
-        :param settings: The connection, whose namespace goes before the key.
+        :param settings: The connection, whose namespace stands before the key.
         :param credentials: The element connection, if there is one.
-        :param origin: Who asks, the same in each try.
-        :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. Names
-            them, never their values.
+        :param origin: Name of the task instance, the same in each try.
+        :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. The
+            error names them, never their values.
         """
         element = chosen_element(self.element, credentials)
         name = self._checked_name()
@@ -114,9 +115,9 @@ class InstanceArguments:
         )
 
     def given_configuration(self) -> dict[str, Any]:
-        """Return what they say of the configuration, by the API's keys.
+        """Return the configuration that the arguments give, by the API's keys.
 
-        :raises CloudElementsValidationError: They are malformed, or two of them differ.
+        :raises CloudElementsValidationError: An argument is malformed, or two of them differ.
         """
         wanted = _object("configuration", self.configuration)
         _add(wanted, "event_configuration", _event_keys(self.event_configuration))
@@ -128,9 +129,9 @@ class InstanceArguments:
         return wanted
 
     def given_login(self) -> dict[str, Any]:
-        """Return what a vendor's login gave, as the API's ``providerData``.
+        """Return the values of a vendor's login, as the API's ``providerData``.
 
-        :raises CloudElementsValidationError: It is malformed, or the code is another consent's.
+        :raises CloudElementsValidationError: A value is malformed, or the code belongs to another consent.
         """
         login = _object("provider_data", self.provider_data)
         code = read_consent(self.authorization_code, self.authorization_state or None)
@@ -139,7 +140,7 @@ class InstanceArguments:
         return login
 
     def _checked_name(self) -> str:
-        # Markup alone counts as nothing: the platform strips it, and would find a name of its own.
+        # Markup alone counts as an empty name: the platform strips it, and would make up a name.
         if not isinstance(self.instance_name, str) or not comparable_text(self.instance_name):
             raise CloudElementsValidationError("instance_name is empty.")
         return self.instance_name.strip()
@@ -193,7 +194,7 @@ def _event_keys(value: Any) -> dict[str, Any]:
 def _add(
     into: dict[str, Any], argument: str, values: Mapping[str, Any], where: str = "configuration"
 ) -> None:
-    """Add keys, unless what is there already says something else."""
+    """Add keys; raise an error if a key is there already with another value."""
     for key, value in values.items():
         if key in into and _plain(into[key]) != _plain(value):
             raise CloudElementsValidationError(
@@ -203,7 +204,7 @@ def _add(
 
 
 def _plain(value: Any) -> str | None:
-    """Make values comparable: ``True`` is the text ``true``, in Python's spelling too."""
+    """Return a value as comparable text: ``True``, ``"True"`` and ``"true"`` are equal."""
     text = configuration_text(value)
     return text.lower() if text in ("True", "False") else text
 
@@ -224,7 +225,7 @@ def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> 
 
 
 def tag_list(argument: str, value: Any) -> tuple[str, ...] | None:
-    """Read an argument that is a list of tags, or not given.
+    """Read an argument that is a list of tags or ``None``.
 
     :raises CloudElementsValidationError: It is something else.
     """

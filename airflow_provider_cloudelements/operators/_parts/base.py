@@ -1,6 +1,7 @@
-"""What every operator here does alike.
+"""The base of all operators.
 
-One hook, secrets kept out of the rendered fields, and failures that no retry can help told as such.
+It gives them one hook, keeps secrets out of the rendered fields, and reports failures that a retry cannot fix
+as ``AirflowFailException``.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ class CloudElementsBaseOperator(BaseOperator):
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id",)
-    #: Template fields whose value is, or holds, a secret. Rendered values are moved aside before Airflow
-    #: stores the rendered fields, and asterisks are left in their place.
+    #: Template fields whose value is, or holds, a secret. The operator moves the rendered values aside before
+    #: Airflow stores the rendered fields, and leaves asterisks in their place.
     secret_fields: ClassVar[tuple[str, ...]] = ()
-    #: Those of them in which every value is a secret, whatever its key.
+    #: Fields among ``secret_fields`` in which every value is a secret, whatever its key.
     wholly_secret_fields: ClassVar[tuple[str, ...]] = ()
 
     ui_color = "#d5ecf6"
@@ -55,25 +56,25 @@ class CloudElementsBaseOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Do the work.
 
-        :raises AirflowFailException: The failure is one that no retry can help, and the task has no
-            ``retry_policy`` to judge by itself.
+        :raises AirflowFailException: A retry cannot fix the failure, and the task has no ``retry_policy``,
+            which would decide by itself.
         :raises CloudElementsError: Any other failure.
         """
         with self.final_failures():
             return self.perform(context)
 
     def perform(self, context: Context) -> Any:
-        """Do what the operator is for."""
+        """Do the operator's own work."""
         raise NotImplementedError(f"{type(self).__name__} has no perform()")
 
     def final_failures(self) -> AbstractContextManager[None]:
-        """Turn what no retry can help into an ``AirflowFailException`` from the original."""
+        """Turn a failure that a retry cannot fix into an ``AirflowFailException`` from the original."""
         return final_failures(self)
 
     def secret(self, field: str) -> Any:
         """Return the rendered value of a secret field.
 
-        :param field: Its name. The attribute itself holds asterisks once the fields are rendered.
+        :param field: The field's name. Its attribute holds asterisks once the fields are rendered.
         """
         aside: dict[str, Any] = self.__dict__.get("_secrets_aside", {})
         return aside.get(field, getattr(self, field))
@@ -86,12 +87,13 @@ class CloudElementsBaseOperator(BaseOperator):
         jinja_env: jinja2.Environment,
         seen_oids: set[int],
     ) -> None:
-        """Render, then move the values of secret fields aside.
+        """Render the fields, then move the values of secret fields aside.
 
-        Airflow stores the rendered fields before ``execute`` runs, masking by key name and by values that
-        are registered already; ours are not yet, and on 3.1 and 3.2 dotted names are not known.
+        Airflow stores the rendered fields before ``execute`` runs. It masks by key name and by values that
+        are registered already. Ours are not registered yet, and Airflow 3.1 and 3.2 do not know dotted names.
         """
-        # Rendered before, as by an operator that wraps this one: asterisks are no values, and would be sent.
+        # If the fields were rendered before, as by an operator that wraps this one, they hold asterisks: the
+        # operator would send these as values.
         before: dict[str, Any] = self.__dict__.get("_secrets_aside", {})
         for field, value in before.items():
             setattr(self, field, value)
@@ -106,7 +108,7 @@ class CloudElementsBaseOperator(BaseOperator):
                 continue
             aside[field] = value
             setattr(self, field, _masked(value, everything=field in self.wholly_secret_fields))
-            # What a mapped task was given does not stand in the source, though no template was rendered.
+            # A mapped task's values do not stand in the source, although no template was rendered.
             if field not in before and not getattr(self, "_BaseOperator__from_mapped", False):
                 self._warn_of_literals(field, written[field], value)
         self.__dict__["_secrets_aside"] = aside
@@ -126,10 +128,10 @@ class CloudElementsBaseOperator(BaseOperator):
 
 @contextmanager
 def final_failures(task: BaseOperator) -> Iterator[None]:
-    """Turn what no retry can help into an ``AirflowFailException`` from the original.
+    """Turn a failure that a retry cannot fix into an ``AirflowFailException`` from the original.
 
-    :param task: The operator or sensor. One with a ``retry_policy`` gets the original, to judge by itself;
-        unless it is a sensor with ``silent_fail``, which would log it and go on.
+    :param task: The operator or sensor. One with a ``retry_policy`` gets the original, to decide by itself,
+        unless it is a sensor with ``silent_fail``, which would log the original and go on.
     """
     try:
         yield
@@ -141,7 +143,7 @@ def final_failures(task: BaseOperator) -> Iterator[None]:
 
 
 def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:
-    """Return a field's value to show: secrets as asterisks, inside dictionaries and lists too."""
+    """Return a field's value with asterisks for secrets, inside dictionaries and lists too."""
     if isinstance(value, Mapping):
         return {
             key: _masked(each, everything=everything or _hides(str(key), each, top), top=False)
@@ -149,22 +151,22 @@ def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:
         }
     if isinstance(value, list | tuple) and not top:
         return [_masked(each, everything=everything, top=False) for each in value]
-    # A field that is no dictionary is not what was asked for, and may be anything.
+    # A field that is no dictionary is malformed, and may hold anything.
     return ASTERISKS if (everything or top) and value not in (None, "") else value
 
 
 def _hides(key: str, value: Any, top: bool) -> bool:
     if is_secret_key(key):
         return True
-    # Elements name their own keys: at the top only those are shown that are known to hold no secret.
+    # Elements have keys of their own: at the top this shows only keys that are known to hold no secret.
     return top and not is_shown_key(key) and not isinstance(value, bool | int | float)
 
 
 def mask_given(configuration: Mapping[str, Any], login: Mapping[str, Any] | None = None) -> None:
-    """Register the secrets that a task was given with Airflow's masker.
+    """Register the secrets among a task's arguments with Airflow's masker.
 
     :param configuration: Configuration keys and values.
-    :param login: What a vendor's login gave: secret as a whole.
+    :param login: Values of a vendor's login: secret as a whole.
     """
     for secret in secret_values({"providerData": login or {}, "configuration": configuration}):
         mask_secret(secret)
@@ -173,7 +175,7 @@ def mask_given(configuration: Mapping[str, Any], login: Mapping[str, Any] | None
 def require_bool(name: str, value: Any) -> bool:
     """Check a switch when the DAG is parsed.
 
-    :raises TypeError: It is no boolean. Switches are not templated, since any rendered text would be true.
+    :raises TypeError: It is not a boolean. Switches are not templated, since any rendered text would be true.
     """
     if not isinstance(value, bool):
         raise TypeError(
@@ -185,7 +187,7 @@ def require_bool(name: str, value: Any) -> bool:
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Check an argument that is one of a few words.
 
-    :raises ValueError: It is another.
+    :raises ValueError: It is another word.
     """
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; it is not templated.")
@@ -193,7 +195,7 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
 
 
 def require_seconds(name: str, value: Any) -> float | None:
-    """Check an argument that is a number of seconds, or not given.
+    """Check an argument that is a number of seconds or ``None``.
 
     :raises ValueError: It is something else.
     """

@@ -1,4 +1,4 @@
-"""What a person brings back from a consent: the code, or the whole address that they were sent to."""
+"""Read a person's answer after a consent: the code, or the whole address that the vendor redirected to."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def read_consent(answer: Any, state: str | None = None) -> str | None:
 
     :param answer: A code as it is, or the address that the vendor sent the person to, with ``code`` and
         ``state`` in its query (fact F127).
-    :param state: The state that the consent link was made with. An address is only taken when it brings the
-        same one: another's code would connect the instance to another's account.
-    :return: ``None`` when the answer is empty; Jinja writes a missing one as ``None``.
-    :raises CloudElementsValidationError: The consent was refused, is not the one that was asked for, or the
-        answer holds no code. Shows nothing of what was pasted.
+    :param state: The state that the consent link was made with. An address must hold the same state, since
+        another person's code would connect the instance to that person's account.
+    :return: ``None`` if the answer is empty; Jinja writes a missing one as ``None``.
+    :raises CloudElementsValidationError: The person refused the consent, the answer belongs to another
+        consent, or it holds no code. The error shows nothing of the answer.
     """
     if answer is None or (isinstance(answer, str) and answer.strip() in ("", "None")):
         return None
@@ -44,10 +44,10 @@ def _of_address(address: str, state: str | None) -> str:
     query: dict[str, list[str]] = {}
     try:
         parts = urlsplit(address)
-        # Some vendors put what they bring after the '#'; the callback may have a query of its own.
+        # Some vendors put their values after the '#'; the callback may have a query of its own.
         query = {**parse_qs(parts.fragment), **parse_qs(parts.query)}
     except ValueError:
-        pass  # told below: it holds no code
+        pass  # the check below raises: it holds no code
     if "error" in query:
         raise _final(f"The vendor sent the person back with an error instead of a code. {_ASK_AGAIN}")
     code = query.get("code", [""])[0].strip()
@@ -61,7 +61,7 @@ def _of_address(address: str, state: str | None) -> str:
             "that the link was made with as authorization_state, or the code alone."
         )
     brought = query.get("state", [""])[0]
-    # Half a character, as JSON can write it, is another state and no error of its own, which would show it.
+    # A lone surrogate, which JSON can write, counts as another state: an encoding error would show the state.
     if not hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state))):
         raise _final(f"The address answers another consent: its state differs. {_ASK_AGAIN}")
     return code

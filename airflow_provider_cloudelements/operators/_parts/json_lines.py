@@ -1,4 +1,4 @@
-"""A file of JSON lines in object storage that is whole, or not there."""
+"""A file of JSON lines in object storage that is complete, or not there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def storage_path(path: Any) -> ObjectStoragePath:
     """Read the address of a file in object storage.
 
     :param path: A text or an ``ObjectStoragePath``.
-    :raises CloudElementsValidationError: It is neither, is no file's, or nothing here can write there.
+    :raises CloudElementsValidationError: It is neither, is not the address of a file, or no installed library
+        can write there.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -30,7 +31,7 @@ def storage_path(path: Any) -> ObjectStoragePath:
             "path must be the address of a file, such as s3://bucket/events.jsonl."
         )
     if set("*?[") & set(str(path)):
-        # Where a file is moved, fsspec takes these for a pattern.
+        # When fsspec moves a file, it takes these characters for a pattern.
         raise CloudElementsValidationError("path must hold none of the characters *, ? and [.")
     try:
         target = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path.strip())
@@ -43,16 +44,17 @@ def storage_path(path: Any) -> ObjectStoragePath:
 
 
 class JsonLines(AbstractContextManager["JsonLines"]):
-    """Writes a file of JSON lines, in place of one that is there.
+    """Writes a file of JSON lines, and replaces an existing one.
 
-    The lines go to a file beside it, of another name each time, which is moved when all are written. So
-    neither a failure nor a kill leaves a part of it under its name, nor mixes what two tries write. The plain
-    way does not do: fsspec finishes a file also where writing to it failed, and a local one is in sight from
-    its first line on. A kill may leave the other file, ``NAME.XXXXXXXX.part``.
+    It writes the lines to a part file beside it, with a new name each time, and moves that file when all
+    lines are written. So neither a failure nor a kill leaves an incomplete file under the final name, and the
+    lines of two tries never mix. To write directly would not be enough: fsspec completes a file even if a
+    write to it failed, and a local file is visible from its first line on. A kill may leave the part file,
+    ``NAME.XXXXXXXX.part``.
 
-    Local folders are made where they are missing; object stores have none.
+    It makes missing local folders; object stores have none.
 
-    :param path: Where.
+    :param path: The address of the file.
     """
 
     def __init__(self, path: ObjectStoragePath) -> None:
@@ -65,7 +67,7 @@ class JsonLines(AbstractContextManager["JsonLines"]):
 
     def write(self, value: Any) -> None:
         """Write a line."""
-        # In ASCII: vendors' texts may hold halves of characters, which are no UTF-8.
+        # In ASCII: vendors' texts may hold lone surrogates, which are not valid UTF-8.
         self._file.write(json.dumps(value).encode("ascii") + b"\n")
 
     def __exit__(
@@ -82,7 +84,7 @@ class JsonLines(AbstractContextManager["JsonLines"]):
             self._discard()
 
     def _discard(self) -> None:
-        """Leave nothing, if that can be helped; what failed is told by its own error."""
+        """Remove the part file if possible, and raise nothing: the first error says what failed."""
         with suppress(Exception):
             self._file.close()
         try:

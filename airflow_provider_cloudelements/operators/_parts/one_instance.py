@@ -1,4 +1,4 @@
-"""What operators that act on one existing instance do alike."""
+"""The base of the operators that act on one existing instance."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: In its place: as given to the create operator, or its default ``element/name``. The
-        connection's namespace is put before it. Templated.
+    :param instance_key: Instead of ``instance_id``: as given to the create operator, or its default
+        ``element/name``. The operator puts the connection's namespace before it. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     """
 
@@ -48,9 +48,9 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
         self.instance_key = instance_key
 
     def perform(self, context: Context) -> dict[str, Any]:
-        """Find the instance, change it, and return how it is then.
+        """Find the instance, change it, and return its new state.
 
-        :return: What the create returns of an instance, and ``changed``: names of what was written.
+        :return: The fields that the create returns, and ``changed``: names of what the operator wrote.
         """
         target = Target.of(
             self.hook.settings,
@@ -73,17 +73,17 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
     def change(self, instance: Instance, context: Context) -> Changed:
         """Change the instance.
 
-        :param instance: As it is.
-        :param context: The task's.
+        :param instance: The instance as it is.
+        :param context: The task's context.
         """
         raise NotImplementedError(f"{type(self).__name__} has no change()")
 
 
 def connection_values(conn_id: str | None, instance: Instance) -> dict[str, Any]:
-    """Return what an element connection says, which must be for the instance's element.
+    """Return the values of an element connection, which must be for the instance's element.
 
     :param conn_id: The connection's id; without one there are no values.
-    :param instance: Whom they are for.
+    :param instance: The instance that gets the values.
     :raises CloudElementsConflictError: The connection names another element.
     """
     if not conn_id:

@@ -1,4 +1,4 @@
-"""What a task remembers over its tries, for the client's ``ensure``."""
+"""A task's memory over its tries, for ``ensure``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def memory_of(context: Any) -> Memory:
     """Return the memory of the running task.
 
     :param context: The context that ``execute`` received.
-    :return: On Airflow 3.3 and later one that lies in the task state store; before, one that knows no more
-        than which try this is.
+    :return: On Airflow 3.3 and later a memory in the task state store; before, one that knows only the number
+        of the try.
     """
     store = task_state_store(context)
     if store is not None:
@@ -31,7 +31,7 @@ def memory_of(context: Any) -> Memory:
 
 
 class StoredMemory:
-    """Remembers in the task state store. Ids and keyed fingerprints only: the store is shown in clear.
+    """A memory in the task state store: only ids and keyed fingerprints, since Airflow shows it in clear.
 
     :param store: The task's state store.
     """
@@ -45,24 +45,24 @@ class StoredMemory:
         self._store = store
 
     def instance_id(self, marker: str) -> int | None:
-        """Return the id kept for a marker. One kept for another key (the DAG was edited) does not count."""
+        """Return the id kept for a marker, but not one kept for another key (before an edit of the DAG)."""
         kept = self._store.get(self.ID)
         if isinstance(kept, Mapping) and kept.get("marker") == marker and isinstance(kept.get("id"), int):
             return int(kept["id"])
         return None
 
     def remember(self, marker: str, instance_id: int) -> None:
-        """Keep the id."""
+        """Keep the id for a marker."""
         kept = {"marker": marker, "id": instance_id}
         if self._store.get(self.ID) != kept:
             self._store.set(self.ID, kept)
 
     def create_begins(self, marker: str) -> None:
-        """Note the time of a create."""
+        """Note the time at which a create begins."""
         self._store.set(self.CREATE, {"marker": marker, "at": time.time()})
 
     def create_ended(self, marker: str) -> None:
-        """Forget it."""
+        """Forget the create."""
         self._store.set(self.CREATE, {"marker": marker, "at": None})
 
     def since_create(self, marker: str) -> float | None:
@@ -75,21 +75,21 @@ class StoredMemory:
         return max(0.0, time.time() - began) if isinstance(began, int | float) else None
 
     def enabling(self, instance_id: int) -> None:
-        """Note an instance."""
+        """Note that the task enables an instance."""
         self._store.set(self.ENABLED, {"id": instance_id})
 
     def enabling_ended(self, instance_id: int) -> None:
-        """Forget an instance."""
+        """Forget the note about an instance."""
         if self.enabled(instance_id):
             self._store.set(self.ENABLED, {"id": None})
 
     def enabled(self, instance_id: int) -> bool:
-        """Say whether the instance was noted by any try, and not forgotten."""
+        """Return whether any try noted the instance and none forgot it."""
         kept = self._store.get(self.ENABLED)
         return isinstance(kept, Mapping) and kept.get("id") == instance_id
 
     def code_sent(self, fingerprint: str) -> bool:
-        """Say whether the code was noted by any try."""
+        """Return whether any try noted the code."""
         return fingerprint in self._codes()
 
     def sending_code(self, fingerprint: str) -> None:
@@ -106,11 +106,11 @@ class StoredMemory:
 
 
 class TryMemory(CallMemory):
-    """Knows only which try this is (Airflow 3.1 and 3.2).
+    """A memory that knows only the number of the try (Airflow 3.1 and 3.2).
 
-    A killed first try leaves no trace of whether its create, or its code, went out. So a later one takes it
-    that a create may be under way, begun no later than the pause between the tries ago, and does not send
-    the code. An instance that it finds enabled it takes to have been so.
+    A killed first try leaves no trace of whether it sent its create or its code. So a later try assumes that
+    a create may be under way, which began at least one pause between tries ago, and it does not send the
+    code. It assumes that an instance which it finds enabled was enabled before.
 
     :param try_number: Number of the try, from 1.
     :param pause: Seconds that Airflow waits between two tries.
@@ -122,10 +122,10 @@ class TryMemory(CallMemory):
         self._pause = pause
 
     def since_create(self, marker: str) -> float | None:
-        """Return the seconds since this try's create began, or the least since an earlier one's did."""
+        """Return the seconds since this try's create began, or the least number since an earlier try's did."""
         own = super().since_create(marker)
         return own if own is not None or not self._later else self._pause
 
     def code_sent(self, fingerprint: str) -> bool:
-        """Say whether the code may have been sent by this try or an earlier one."""
+        """Return whether this try or an earlier one may have sent the code."""
         return self._later or super().code_sent(fingerprint)
