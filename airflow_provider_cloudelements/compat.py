@@ -1,6 +1,7 @@
-"""What differs between Airflow 3.1, 3.2 and 3.3, in one place.
+"""The differences between Airflow 3.1, 3.2 and 3.3, in one place.
 
-Everything here is a name or a small function. Besides, only :mod:`retry_policy` depends on the version.
+Everything here is a name or a small function. Outside this module, only :mod:`retry_policy` depends on the
+version.
 """
 
 from __future__ import annotations
@@ -51,12 +52,12 @@ _Done = TypeVar("_Done")
 async def aget_connection(hook: BaseHook, conn_id: str) -> Connection:
     """Read a connection from a coroutine.
 
-    Before Airflow 3.3.2 ``aget_connection`` tells the supervisor of the secrets by a blocking call on the
-    event loop. It is refused there, on 3.3.0 with an exception that no ``except Exception`` sees. A thread of
-    asgiref's may block. (From 3.3.2 on a connection has ``aextra_dejson``.)
+    Before Airflow 3.3.2, ``aget_connection`` sends the secrets to the supervisor with a blocking call on the
+    event loop. The call fails there, on 3.3.0 with an exception that ``except Exception`` does not catch. A
+    thread of asgiref's may block. (From 3.3.2 on, a connection has ``aextra_dejson``.)
 
-    :param hook: Whose connection it is.
-    :param conn_id: Its id.
+    :param hook: The hook that reads the connection.
+    :param conn_id: Id of the connection.
     """
     from airflow.sdk import Connection as AirflowConnection
 
@@ -66,7 +67,7 @@ async def aget_connection(hook: BaseHook, conn_id: str) -> Connection:
 
 
 def default_deferrable() -> bool:
-    """Return what ``[operators] default_deferrable`` of Airflow's configuration says."""
+    """Return the value of ``[operators] default_deferrable`` in Airflow's configuration."""
     try:
         from airflow.sdk.configuration import conf
     except ImportError:  # Airflow 3.1
@@ -76,13 +77,13 @@ def default_deferrable() -> bool:
 
 
 def mask_secret(value: str) -> None:
-    """Register a secret with Airflow's masker, as it is and as it stands in a URL.
+    """Register a secret with Airflow's masker, as it is and as a URL writes it.
 
-    The masker knows exact strings only, and the platform's secrets are base64: ``/ + =`` look otherwise in
-    a URL, and Python's own functions write them in three ways. Each form that differs makes the masker
-    recompile one expression over all of them, which is why lists hand out no tokens.
+    The masker finds exact strings only. The platform's secrets are base64, and a URL writes ``/ + =``
+    differently: Python's own functions write them in three ways. For each form that differs, the masker
+    recompiles one expression over all of them. This is why lists hand out no tokens.
 
-    :param value: The secret. Values under five characters are not masked by Airflow.
+    :param value: The secret. Airflow does not mask values under five characters.
     """
     from urllib.parse import quote, quote_plus
 
@@ -100,8 +101,9 @@ def mask_secret(value: str) -> None:
 async def amask_secrets(values: Iterable[str]) -> None:
     """Register secrets with Airflow's masker, from a coroutine.
 
-    In a thread of asgiref's, which alone can tell the supervisor on every line of Airflow: on the event loop
-    the call is refused, and on Airflow 3.1 it would disturb the pipe to the supervisor from any other thread.
+    The function uses a thread of asgiref's. Only such a thread can send secrets to the supervisor on every
+    line of Airflow. On the event loop the call fails, and on Airflow 3.1 a call from any other thread would
+    disturb the pipe to the supervisor.
 
     :param values: The secrets.
     """
@@ -126,8 +128,8 @@ async def aget_asset_state(trigger: Any, key: str) -> Any | None:
     """Read from the state store of the asset that a trigger watches (Airflow 3.3 and later).
 
     :param trigger: The trigger, as the triggerer made it.
-    :param key: What to read.
-    :return: The value; ``None`` where there is none, or no store.
+    :param key: Key to read.
+    :return: The value; ``None`` if there is no value, or no store.
     :raises ValueError: Several assets share the trigger, and none has its own state.
     """
     store = _asset_state_store(trigger)
@@ -139,11 +141,13 @@ async def aget_asset_state(trigger: Any, key: str) -> Any | None:
 
 
 async def aset_asset_state(trigger: Any, key: str, value: Any) -> None:
-    """Write to the state store of the asset that a trigger watches; where there is none, do nothing.
+    """Write to the state store of the asset that a trigger watches.
+
+    If there is no store, the function does nothing.
 
     :param trigger: The trigger, as the triggerer made it.
-    :param key: What to write.
-    :param value: JSON, and not ``None``.
+    :param key: Key to write to.
+    :param value: The value: JSON, and not ``None``.
     :raises ValueError: Several assets share the trigger.
     """
     store = _asset_state_store(trigger)
@@ -156,12 +160,12 @@ async def aset_asset_state(trigger: Any, key: str, value: Any) -> None:
 
 
 async def _blocking(work: Callable[..., _Done], *arguments: Any) -> _Done:
-    """Do in a thread of asgiref's what would block the event loop."""
+    """Run a function that would block the event loop in a thread of asgiref's."""
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(work)(*arguments)
 
 
 def _asset_state_store(trigger: Any) -> Any | None:
-    """Return the store: none on Airflow 3.1 and 3.2, and where no asset is watched yet."""
+    """Return the store; ``None`` on Airflow 3.1 and 3.2, and before the trigger watches an asset."""
     return getattr(trigger, "asset_state_store", None)

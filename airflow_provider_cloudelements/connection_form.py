@@ -1,6 +1,6 @@
-"""The fields of the two connection types, each written once, and the form that Airflow shows for them.
+"""The fields of the two connection types, each defined once, and the form that Airflow shows for them.
 
-Nothing heavy is imported here: Airflow asks for the form in every process that it starts.
+This module imports nothing heavy, because Airflow loads the form in every process that it starts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 CONN_TYPE = "cloudelements"
 ELEMENT_CONN_TYPE = "cloudelements_element"
 
-#: Seconds; the most for a time-out. Sockets refuse what does not fit into their clock.
+#: Longest time-out, in seconds. Sockets refuse a time that does not fit into their clock.
 DAY = 86_400
 
 
@@ -21,12 +21,12 @@ class FormField:
     """One field of a connection, for the form and for the parser.
 
     :param name: Its key in the connection's ``extra``, or the name of one of Airflow's standard fields.
-    :param label: What the form calls it.
-    :param description: What it is for, shown beside it. Also tells the default.
+    :param label: Its label in the form.
+    :param description: Its purpose and its default. The form shows this text beside the field.
     :param kind: ``string``, ``secret``, ``word`` (a secret that becomes one word of a header), ``number``,
         ``integer``, ``boolean``, ``url`` or ``object``.
     :param default: The value when the field is missing, empty or null.
-    :param choices: The values allowed; the form shows a drop-down list.
+    :param choices: Allowed values. The form shows a drop-down list.
     :param minimum: Least number allowed.
     :param maximum: Greatest number allowed.
     """
@@ -150,7 +150,7 @@ CONNECTION_FIELDS = (
     ),
 )
 
-#: The same of an element's connection.
+#: The same for an element's connection.
 ELEMENT_STANDARD_FIELDS = (
     FormField(
         "login",
@@ -212,7 +212,7 @@ ELEMENT_FIELDS = (
     ),
 )
 
-#: How Airflow's standard fields are used: hidden, renamed, and their placeholders.
+#: The use of Airflow's standard fields: which ones the form hides, their labels and their placeholders.
 CONNECTION_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "port", "login"],
     "relabeling": {each.name: each.label for each in CONNECTION_STANDARD_FIELDS},
@@ -236,8 +236,8 @@ def provider_form(fields: tuple[FormField, ...]) -> dict[str, Any]:
 
 
 def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
-    """Return the fields as WTForms widgets, which Airflow 3.1 asks of the hook."""
-    # Stand-ins of Airflow 3.1's own, or Flask AppBuilder where that is installed.
+    """Return the fields as WTForms widgets, which Airflow 3.1 reads from the hook."""
+    # These are stand-ins of Airflow 3.1's own, or Flask AppBuilder if it is installed.
     from flask_appbuilder.fieldwidgets import (  # type: ignore[import-not-found]
         BS3PasswordFieldWidget,
         BS3TextFieldWidget,
@@ -253,7 +253,7 @@ def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
     types = {
         "secret": PasswordField,
         "word": PasswordField,
-        "number": IntegerField,  # Airflow 3.1 knows no field for fractions
+        "number": IntegerField,  # Airflow 3.1 has no field for fractions
         "integer": IntegerField,
         "boolean": BooleanField,
     }
@@ -276,5 +276,5 @@ def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
 
 
 def form_behaviour(behaviour: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the use of the standard fields as Airflow 3.1 asks it of the hook."""
+    """Return the use of the standard fields in the form that Airflow 3.1 reads from the hook."""
     return {key.replace("-", "_"): value for key, value in behaviour.items()}

@@ -1,9 +1,9 @@
-"""The two connection types, read and validated, from the same list of fields that makes their form.
+"""Read and validate the two connection types, from the same list of fields that makes their form.
 
-``cloudelements`` holds what the platform asks of its users, ``cloudelements_element`` what one vendor needs
-to log in. A connection becomes one frozen, validated settings object; what is missing or malformed raises
-:class:`~airflow_provider_cloudelements.exceptions.CloudElementsConnectionError`, which names the connection
-and the field and never a value.
+``cloudelements`` holds what the platform asks of its users. ``cloudelements_element`` holds what one vendor
+needs for the login. A connection becomes one frozen, validated settings object. A missing or malformed field
+raises :class:`~airflow_provider_cloudelements.exceptions.CloudElementsConnectionError`. The error names the
+connection and the field, and never a value.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _HOST_SHAPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
 class _FieldReader:
-    """Reads the fields of one connection; every complaint names the connection and the field."""
+    """Reads the fields of one connection. Every error names the connection and the field."""
 
     def __init__(self, connection: Any, fields: tuple[FormField, ...]) -> None:
         self.conn_id = str(connection.conn_id)
@@ -65,7 +65,7 @@ class _FieldReader:
         try:
             extra = json.loads(raw)
         except (ValueError, RecursionError):
-            pass  # told below, outside the handler: the decoder's error carries the text that it read
+            pass  # raised below, outside the handler: the decoder's error carries the text that it read
         if not isinstance(extra, dict):
             self.fail("extra", "it is not a valid JSON object.")
         for name in extra:
@@ -115,7 +115,7 @@ class _FieldReader:
         try:
             number = float(value)
         except (ValueError, OverflowError):
-            pass  # stays not-a-number, which no bound admits
+            pass  # the number stays NaN, which is within no bounds
         least = form_field.minimum if form_field.minimum is not None else float("-inf")
         most = form_field.maximum if form_field.maximum is not None else sys.float_info.max
         if not least <= number <= most:
@@ -143,7 +143,7 @@ class _FieldReader:
         return text
 
     def _object(self, form_field: FormField, value: Any) -> dict[str, Any]:
-        if isinstance(value, str):  # the URI form knows strings only
+        if isinstance(value, str):  # the URI form holds strings only
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
@@ -157,7 +157,7 @@ def is_web_url(text: str) -> bool:
     """Say whether a text is an absolute http or https address."""
     try:
         parts = urlsplit(text)
-        # A port out of range shows only when it is asked for.
+        # urlsplit checks the port's range only on access to .port.
         well_formed = bool(parts.hostname) and (parts.port is None or parts.port > 0)
         return parts.scheme in ("http", "https") and well_formed and text.isprintable()
     except ValueError:
@@ -175,7 +175,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
-    """Return the origin that a connection names, in one form.
+    """Return the origin that a connection names, in a single form.
 
     Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2).
     """
@@ -214,7 +214,7 @@ def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """What a connection of type ``cloudelements`` says, validated.
+    """The validated settings of a connection of type ``cloudelements``.
 
     :param base_url: Origin of the API, with scheme and without a path.
     :param user_secret: The User secret; ``None`` with ``authorization``.
@@ -225,7 +225,7 @@ class ConnectionSettings:
     :param create_timeout: Seconds for a call that logs in at the vendor.
     :param max_retries: Repetitions of a call that may be repeated.
     :param proxy: Address of a proxy.
-    :param verify_tls: Whether certificates are checked.
+    :param verify_tls: Whether the client checks certificates.
     :param ca_bundle: File of certificates to trust.
     :param authorization: Raw header instead of the two secrets.
     :param console_url: Template of an instance's console page, with ``{id}``.
@@ -266,7 +266,7 @@ class ConnectionSettings:
             if not values["organization_secret"]:
                 reader.fail("organization_secret", "it is empty. It must be your Organization secret.")
         if "/" in values["namespace"]:
-            # It would make a/b with the key c the same as a with the key b/c.
+            # With a slash, namespace a/b with key c would equal namespace a with key b/c.
             reader.fail("namespace", "it must hold no slash.")
         if values["proxy"] and not is_web_url(values["proxy"]):
             reader.fail("proxy", "it must be an address that begins with http:// or https://.")
@@ -289,7 +289,7 @@ class ConnectionSettings:
         """Every secret in these settings, for the masker and for redaction."""
         values = (self.user_secret, self.organization_secret, self.authorization, self.proxy)
         found = [value or "" for value in values]
-        # "Bearer x" (fact F11), or the documented words (F3): what follows the word is as good as the header.
+        # "Bearer x" (fact F11), or the documented words (F3): the part after the word is as secret.
         for pair in (self.authorization or "").split(","):
             found.append(pair.strip().partition(" ")[2].strip())
         if self.proxy and (password := urlsplit(self.proxy).password):
@@ -299,11 +299,11 @@ class ConnectionSettings:
 
 @dataclass(frozen=True)
 class ElementSettings:
-    """What a connection of type ``cloudelements_element`` says: how one vendor's login works.
+    """The validated settings of a connection of type ``cloudelements_element``: the login at one vendor.
 
-    :param element: Key of the element, ``None`` when the connection does not say.
+    :param element: Key of the element, ``None`` if the connection names none.
     :param authentication: ``oauth2``, ``basic`` or ``custom``.
-    :param configuration: Configuration keys for ``POST /instances``, those of the named fields included.
+    :param configuration: Configuration keys for ``POST /instances``, including those of the named fields.
     :param conn_id: The connection's id, for messages.
     """
 
@@ -317,7 +317,7 @@ class ElementSettings:
         """Read an Airflow connection.
 
         :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
-        :raises CloudElementsConnectionError: A field is malformed, or does not go with the authentication.
+        :raises CloudElementsConnectionError: A field is malformed, or does not fit the authentication.
         """
         reader = _FieldReader(connection, ELEMENT_FIELDS)
         authentication = reader["authentication"]

@@ -1,10 +1,10 @@
-"""What can go wrong between a task and Cloud Elements, one class for each thing a reader would do about it.
+"""The errors between a task and Cloud Elements, one class for each action that a reader would take.
 
 All are :class:`airflow.exceptions.AirflowException`, so ``soft_fail``, retry policies and ``except
-AirflowException`` see them. None ever carries a secret: the client redacts what the server says before it
-gets here, and the path is kept without its query.
+AirflowException`` see them. None ever carries a secret: the client redacts the server's texts before it
+raises the error, and keeps the path without its query.
 
-Each with the HTTP status that becomes it, and whether a retry helps:
+The table shows the HTTP status that becomes each error, and whether a retry helps:
 
 .. code-block:: text
 
@@ -16,13 +16,13 @@ Each with the HTTP status that becomes it, and whether a retry helps:
     ├── CloudElementsNotFoundError              404        cannot help
     ├── CloudElementsConflictError              409        cannot help
     ├── CloudElementsRateLimitError             429        helps
-    ├── CloudElementsValidationError            400, 422   helps only where the vendor refused
+    ├── CloudElementsValidationError            400, 422   helps only if the vendor refused
     ├── CloudElementsSignatureError                        cannot help
     ├── CloudElementsServerError                3xx, 5xx   helps
     ├── CloudElementsTransportError                        helps
     │   └── CloudElementsTimeoutError                      helps
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
-    └── CloudElementsAmbiguousCreateError                  helps: it looks first, and sends no code again
+    └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ __all__ = [
 
 
 class CloudElementsError(AirflowException):
-    """Base of everything that this provider raises.
+    """Base class of all errors that this provider raises.
 
     :param message: What went wrong and what to do, in one or two sentences.
-    :param status: HTTP status of the answer, ``None`` when there was none.
+    :param status: HTTP status of the answer; ``None`` if there was none.
     :param request_id: The platform's id of the request (header ``Elements-Request-Id`` or field
         ``requestId``), which its support asks for.
-    :param provider_message: The vendor's own words, when the vendor's API refused (field
+    :param provider_message: The vendor's own text, if the vendor's API refused (field
         ``providerMessage``).
     :param method: HTTP verb of the request.
     :param path: Path of the request, without prefix and query.
     """
 
-    #: Set where this very failure is known to be one that no later try can help.
+    #: Set for a single failure if the provider knows that no later try can help.
     final = False
     _kind_may_pass = True
 
@@ -84,22 +84,22 @@ class CloudElementsError(AirflowException):
 
     @property
     def retryable(self) -> bool:
-        """Whether a later try of the same call can end otherwise.
+        """Whether a later try of the same call can end differently.
 
-        The operators' base class turns a failure that cannot into an ``AirflowFailException``, so that no
-        retry is spent on it.
+        If not, the operators' base class turns the failure into an ``AirflowFailException``, so that Airflow
+        spends no retry on it.
         """
         return self._kind_may_pass and not self.final
 
 
 class CloudElementsConnectionError(CloudElementsError):
-    """A connection's field is missing or malformed. Names the field, never its value."""
+    """A connection's field is missing or malformed. The message names the field, never its value."""
 
     _kind_may_pass = False
 
 
 class CloudElementsAuthError(CloudElementsError):
-    """The platform refuses a secret or the element token; with a provider message the vendor refuses."""
+    """The platform refuses a secret or the element token. With a provider message, the vendor refuses."""
 
     _kind_may_pass = False
 
@@ -121,7 +121,7 @@ class CloudElementsNotFoundError(CloudElementsError):
 
 
 class CloudElementsConflictError(CloudElementsError):
-    """What exists stands in the way, such as an instance that does not fit its key."""
+    """An existing object is in the way, such as an instance that does not fit its key."""
 
     _kind_may_pass = False
 
@@ -129,7 +129,7 @@ class CloudElementsConflictError(CloudElementsError):
 class CloudElementsRateLimitError(CloudElementsError):
     """Too many requests, or too large a one: the platform answers 429 to bodies over 8 MB as well.
 
-    :param retry_after: Seconds that the answer asked to wait, ``None`` when it named none.
+    :param retry_after: Seconds that the answer asked to wait; ``None`` if it named none.
     """
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, **details: object) -> None:
@@ -138,22 +138,22 @@ class CloudElementsRateLimitError(CloudElementsError):
 
 
 class CloudElementsValidationError(CloudElementsError):
-    """What was asked is not valid: by our own check of an argument, or by the platform's.
+    """A request is not valid, by our own check of an argument or by the platform's check.
 
-    A 400 with a provider message came from the vendor's API, which may accept the same later; any other
-    stays wrong however often it is sent.
+    A 400 with a provider message came from the vendor's API, which may accept the same request later. Any
+    other request stays invalid, however often the client sends it.
     """
 
     @property
     def retryable(self) -> bool:
-        """Only what the vendor refused can end otherwise."""
+        """Whether a later try can end differently: only if the vendor refused the request."""
         return self.provider_message is not None and not self.final
 
 
 class CloudElementsSignatureError(CloudElementsError):
     """A notification is not signed with the instance's signature key, or not signed at all.
 
-    Says why, with neither key nor signature.
+    The message says why, and shows neither key nor signature.
     """
 
     _kind_may_pass = False
@@ -162,7 +162,7 @@ class CloudElementsSignatureError(CloudElementsError):
 class CloudElementsServerError(CloudElementsError):
     """The platform failed, or answered something that its API does not describe.
 
-    :param retry_after: Seconds that the answer asked to wait, ``None`` when it named none.
+    :param retry_after: Seconds that the answer asked to wait; ``None`` if it named none.
     """
 
     def __init__(self, message: str = "", *, retry_after: float | None = None, **details: object) -> None:
@@ -171,10 +171,10 @@ class CloudElementsServerError(CloudElementsError):
 
 
 class CloudElementsTransportError(CloudElementsError):
-    """No complete answer came: refused, reset, cut.
+    """No complete answer came: the connection was refused, reset or cut.
 
-    :param sent: ``False`` only when it is proven that the request never left, so that the server cannot
-        have acted on it.
+    :param sent: ``False`` only if the request provably never left, so that the server cannot have
+        acted on it.
     """
 
     def __init__(self, message: str = "", *, sent: bool = True, **details: object) -> None:
@@ -183,20 +183,20 @@ class CloudElementsTransportError(CloudElementsError):
 
 
 class CloudElementsTimeoutError(CloudElementsTransportError):
-    """No answer within the time allowed."""
+    """No answer came within the time allowed."""
 
 
 class CloudElementsUnhealthyError(CloudElementsError):
-    """Instances were checked, and some are in a state that the task shall fail on."""
+    """A check found instances in a state on which the task must fail."""
 
 
 class CloudElementsAmbiguousCreateError(CloudElementsError):
-    """It is not known whether a create or a re-authentication took place; look-ups did not tell.
+    """A create or a re-authentication may have taken place, and look-ups could not show whether it did.
 
     The next try looks up first, so a retry is safe, unless a one-time code may be spent.
 
     :param code_spent: Whether a one-time authorization code went out with the request. A retry then only
-        looks, for what the server may have made late, and does not send the code again.
+        looks for what the server may have made late. It does not send the code again.
     """
 
     def __init__(self, message: str = "", *, code_spent: bool = False, **details: object) -> None:
