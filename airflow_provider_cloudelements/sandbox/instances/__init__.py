@@ -1,1 +1,1 @@
-"""Element instances: made, changed, and used for calls to their vendors."""
+"""Element instances: calls create them, change them and reach their vendors through them."""

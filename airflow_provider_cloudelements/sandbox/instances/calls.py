@@ -20,12 +20,12 @@ from airflow_provider_cloudelements.sandbox.instances.views import instance_view
 from airflow_provider_cloudelements.sandbox.settings import TRACE_DURATION_UNIT
 from airflow_provider_cloudelements.sandbox.state import Call
 
-#: A longer trace-logging duration has no end.
+#: A trace-logging duration from this number on has no end.
 _NO_END = 10**12
 
 
 def instance_of(call: Call) -> Instance:
-    """Return the instance that a call is about: the path's, or the Element token's for an id-less twin.
+    """Return the instance in the path, or for an id-less twin the instance of the Element token.
 
     :param call: the request.
     """
@@ -49,7 +49,7 @@ def shown(call: Call, instance: Instance) -> Response:
 
 
 def create_instance(call: Call) -> Response:
-    """POST /instances and POST /elements/{keyOrId}/instances: creates one, answers all of it (F161, F163)."""
+    """POST /instances and /elements/{keyOrId}/instances: creates one and returns all of it (F161, F163)."""
     body = call.json_object()
     # The path's element wins over the body's (choice C172).
     element = element_of(call) if "element" in call.params else read_element(body)
@@ -66,13 +66,13 @@ def create_instance(call: Call) -> Response:
         call.state.traces.note(call.trace_id, element)
     view = instance_view(instance, call.state.behaviour)
     if retrieve:
-        # The objects with their origin (fact F191); the field's name is choice C170.
+        # The objects with their origin (fact F191). The field's name is choice C170.
         view["objects"] = object_rows(instance.element)
     return json_reply(view)
 
 
 def get_trace(call: Call) -> Response:
-    """GET /elements/{key}/trace/{Elements-Trace-Id}: how a create authenticated (fact F136)."""
+    """GET /elements/{key}/trace/{Elements-Trace-Id}: returns how a create authenticated (fact F136)."""
     view = call.state.traces.view(call.params["trace"], element_of(call))
     if view is None:
         raise not_found("trace with this id")
@@ -80,12 +80,12 @@ def get_trace(call: Call) -> Response:
 
 
 def get_instance(call: Call) -> Response:
-    """GET /instances/{id} and its element-scoped twin: one instance (fact F192)."""
+    """GET /instances/{id} and its element-scoped twin: returns one instance (fact F192)."""
     return shown(call, instance_of(call))
 
 
 def put_instance(call: Call) -> Response:
-    """PUT /instances/{id} and its twins: replaces it; a new code authenticates it again."""
+    """PUT /instances/{id} and its twins: replaces the instance; a new code authenticates it again."""
     instance = instance_of(call)
     call.state.provisioning.update(
         instance, call.json_object(), authenticate=call.flag("reAuthenticate", True)
@@ -94,14 +94,14 @@ def put_instance(call: Call) -> Response:
 
 
 def patch_instance(call: Call) -> Response:
-    """PATCH /instances/{id} and its id-less twin: changes what the body names."""
+    """PATCH /instances/{id} and its id-less twin: changes the fields that the body names."""
     instance = instance_of(call)
     call.state.provisioning.update(instance, call.json_object())
     return shown(call, instance)
 
 
 def delete_instance(call: Call) -> Response:
-    """DELETE /instances/{id} and its twins: deletes it; 200 and no body (facts F58, F185)."""
+    """DELETE /instances/{id} and its twins: deletes the instance; 200 and no body (facts F58, F185)."""
     instance = instance_of(call)
     call.state.store.remove(instance)
     call.state.sessions.forget(instance)
@@ -122,7 +122,7 @@ def disable_instance(call: Call) -> Response:
 
 
 def start_trace_logging(call: Call) -> Response:
-    """PUT /instances/{id}/trace-logging and its twin: logs; ``duration`` ends it by itself (fact F190)."""
+    """PUT /instances/{id}/trace-logging and its twin: starts trace logging; ``duration`` ends it (F190)."""
     instance = instance_of(call)
     duration = call.json_object().get("duration") if call.body.strip() else None
     if duration is None:
@@ -130,23 +130,23 @@ def start_trace_logging(call: Call) -> Response:
         return empty_reply()
     if isinstance(duration, bool) or not isinstance(duration, (int, float)) or duration < 0:
         raise bad_request("Field duration must be a number, not below 0")
-    # Whoever sends a number too big for a float wants no end.
+    # A number too big for a float means no end.
     seconds = duration * TRACE_DURATION_UNIT if duration < _NO_END else math.inf
     instance.trace_until = time.monotonic() + seconds
     return empty_reply()
 
 
 def stop_trace_logging(call: Call) -> Response:
-    """DELETE /instances/{id}/trace-logging and its id-less twin: logs no longer."""
+    """DELETE /instances/{id}/trace-logging and its id-less twin: stops trace logging."""
     instance_of(call).trace_until = 0.0
     return empty_reply()
 
 
 def list_instances(call: Call) -> Response:
-    """GET /instances: the list, with ``tags[]``, ``searchText``, ``hydrate`` and pages (fact F175).
+    """GET /instances: lists instances, with ``tags[]``, ``searchText``, ``hydrate`` and pages (fact F175).
 
-    With a filter and no match it is 404 (fact F53); without a filter the settings decide (unknown U44).
-    searchText is a part of the name, in any case (fact F176, choice C165).
+    A filter without a match returns 404 (fact F53). For an empty list without a filter the settings decide
+    (unknown U44). searchText matches a part of the name and ignores case (fact F176, choice C165).
     """
     behaviour = call.state.behaviour
     tags = [tag for tag in call.values("tags[]") if tag]
@@ -164,9 +164,9 @@ def list_instances(call: Call) -> Response:
 
 
 def list_element_instances(call: Call) -> Response:
-    """GET /elements/{keyOrId}/instances: those of an element; 404 when there are none (fact F53).
+    """GET /elements/{keyOrId}/instances: lists an element's instances; 404 when it has none (fact F53).
 
-    It has no filters (fact F178), so tags[] and searchText do nothing here; pages are as elsewhere (C167).
+    It has no filters (fact F178), so tags[] and searchText do nothing here. Pages work as elsewhere (C167).
     """
     element = element_of(call)
     found = [instance for instance in call.state.store.all() if instance.element is element]
@@ -184,14 +184,14 @@ def _page(call: Call, found: list[Instance], *, descending: bool = False) -> Res
 
 
 def count_instances(call: Call) -> Response:
-    """GET /instances/count: how many, in all and of each element (fact F179; its rows are choice C168)."""
+    """GET /instances/count: counts the instances, in all and by element (fact F179; rows: choice C168)."""
     counts = Counter(instance.element.key for instance in call.state.store.all())
     rows = [{"elementKey": key, "count": count} for key, count in sorted(counts.items())]
     return json_reply({"totalInstances": sum(counts.values()), "elementInstances": rows})
 
 
 def list_account_instances(call: Call) -> Response:
-    """GET /accounts/instances and /accounts/{id}/instances: the same list (fact F180)."""
+    """GET /accounts/instances and /accounts/{id}/instances: returns the same list (fact F180)."""
     if "id" in call.params:
         check_account(call.number("id"))
     return list_instances(call)

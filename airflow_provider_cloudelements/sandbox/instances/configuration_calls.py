@@ -18,14 +18,14 @@ from airflow_provider_cloudelements.sandbox.state import Call
 
 
 def list_rows(call: Call) -> Response:
-    """GET /instances/{id}/configuration: all rows, secrets as asterisks."""
+    """GET /instances/{id}/configuration: returns all rows, with secrets as asterisks."""
     instance = instance_of(call)
     rows = [_view(call, instance, key) for key in instance.configuration]
     return json_reply(rows, {RETURNED_HEADER: str(len(rows)), TOTAL_HEADER: str(len(rows))})
 
 
 def get_row(call: Call) -> Response:
-    """GET /instances/{id}/configuration/{configId}: one row."""
+    """GET /instances/{id}/configuration/{configId}: returns one row."""
     instance = instance_of(call)
     return json_reply(_view(call, instance, _key_of(call, instance)))
 
@@ -52,7 +52,7 @@ def _view(call: Call, instance: Instance, key: str) -> dict[str, Any]:
 
 
 def _key_of(call: Call, instance: Instance) -> str:
-    """Return the key of the row in the path: its numeric id, not its key, names it."""
+    """Return the key of the row in the path. The path holds the row's numeric id, not its key."""
     wanted = call.number("row")
     for key in instance.configuration:
         if call.state.store.row_id(instance, key) == wanted:

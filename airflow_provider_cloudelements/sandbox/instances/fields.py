@@ -1,4 +1,4 @@
-"""The parts of a create or update body, checked and brought into the platform's form."""
+"""Check the parts of a create or update body and bring them into the platform's form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MARKUP = re.compile(r"<[^<>]*>")
 
 
 def plain(text: str) -> str:
-    """Return ``text`` without HTML markup, as names and tags are kept (fact F171).
+    """Return ``text`` without HTML markup, as the platform keeps names and tags (fact F171).
 
     :param text: what the caller sent.
     """
@@ -37,8 +37,8 @@ def read_name(body: dict[str, Any]) -> str | None:
 def read_tags(body: dict[str, Any]) -> list[str] | None:
     """Return the tags in a body without markup, or None when there are none.
 
-    An empty list is a list: ``tags: []`` reads back ``[]`` (fact F172, choice C162). Objects with a name, the
-    form of 2015, are taken as their name (fact F173).
+    An empty list is a list: ``tags: []`` reads back ``[]`` (fact F172, choice C162). An object with a name,
+    the form of 2015, counts as its name (fact F173).
 
     :param body: the request's body.
     """
@@ -66,7 +66,7 @@ def as_text(value: Any) -> str | None:
 def read_configuration(
     body: dict[str, Any], behaviour: Behaviour, masked: frozenset[str]
 ) -> dict[str, str | None]:
-    """Return the configuration in a body as strings, masks treated as the settings say (unknown U162).
+    """Return the configuration in a body as strings. The settings decide on masks (unknown U162).
 
     :param body: the request's body.
     :param behaviour: what a written mask does.
@@ -103,17 +103,17 @@ def read_code(body: dict[str, Any]) -> str | None:
 
 
 def read_debug(body: dict[str, Any]) -> bool:
-    """Return whether a body asks for a trace of its authentication: providerData.debug (fact F136).
+    """Return whether a body requests a trace of its authentication: providerData.debug (fact F136).
 
     :param body: the request's body.
     """
     provider_data = body.get("providerData")
-    # Text as well: every other value in there is text.
+    # Accept the text "true" as well: every other value of providerData is text.
     return isinstance(provider_data, dict) and provider_data.get("debug") in (True, "true")
 
 
 def read_flag(body: dict[str, Any], name: str) -> bool:
-    """Return a boolean field of a body; False when it is not there.
+    """Return a boolean field of a body, or False when the body does not have it.
 
     :param body: the request's body.
     :param name: the field's name.
@@ -128,7 +128,7 @@ def read_external(body: dict[str, Any], element: Element) -> str | None:
     """Return externalAuthentication in a body: none, initial or None (fact F131).
 
     :param body: the request's body.
-    :param element: only an OAuth2 element takes it (fact F131).
+    :param element: the element; only an OAuth2 element accepts initial (fact F131).
     """
     external = body.get("externalAuthentication")
     if external is None:
@@ -155,7 +155,7 @@ def read_element(body: dict[str, Any]) -> Element | None:
         return None
     if isinstance(name, bool) or not isinstance(name, (str, int)):
         raise bad_request("Field element.key must be a string")
-    # An id of thousands of digits is not worth turning into text.
+    # No element has an id of thousands of digits, so do not turn one into text.
     element = find(name) if isinstance(name, str) else find(str(name)) if abs(name) < 10**18 else None
     if element is None:
         raise not_found("element with this key")
@@ -163,7 +163,7 @@ def read_element(body: dict[str, Any]) -> Element | None:
 
 
 def refuse_proxy(body: dict[str, Any]) -> None:
-    """Refuse an OAuth proxy (fact F140), which the sandbox leaves out.
+    """Refuse an OAuth proxy (fact F140), which the sandbox does not emulate.
 
     :param body: the request's body.
     """

@@ -1,4 +1,4 @@
-"""Create, update and delete: what a call does to an instance, all of it or nothing."""
+"""Create and update instances: a call applies all of its changes, or none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def masked_keys(element: Element, behaviour: Behaviour) -> frozenset[str]:
     """Return the names of the configuration keys that read back as asterisks.
 
     :param element: the instance's element.
-    :param behaviour: may add some.
+    :param behaviour: the settings, which may name further keys.
     """
     return element.masked.union(behaviour.masked_keys) if behaviour.masked_keys else element.masked
 
@@ -36,8 +36,8 @@ def missing_keys(element: Element, configuration: dict[str, str | None], externa
     """Return the required configuration keys that have no value.
 
     :param element: the instance's element.
-    :param configuration: what it would have.
-    :param external: initial needs a refresh token instead of a callback URL (fact F131).
+    :param configuration: the configuration that the instance would have.
+    :param external: none or initial; initial needs a refresh token instead of a callback URL (fact F131).
     """
     required = {name for name, key in element.keys.items() if key.required}
     if external == "initial":
@@ -46,13 +46,13 @@ def missing_keys(element: Element, configuration: dict[str, str | None], externa
 
 
 class Provisioning:
-    """What calls do to instances.
+    """Create and update instances for the calls.
 
-    :param behaviour: the sandbox's settings as they are now.
-    :param vendor: takes what authenticates them.
-    :param store: keeps them.
-    :param sessions: know what they hold at their vendors.
-    :param follow: is called with an instance after anything about it changed.
+    :param behaviour: returns the sandbox's current settings.
+    :param vendor: checks the credentials and redeems the codes.
+    :param store: keeps the instances.
+    :param sessions: keep the instances' sessions at their vendors.
+    :param follow: called with an instance after any change to it.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Provisioning:
         self._follow = follow
 
     def create(self, element: Element, body: dict[str, Any]) -> Instance:
-        """Make an instance: check, authenticate with the vendor, keep (facts F164 to F166; C161, C169).
+        """Check a body, authenticate with the vendor and keep a new instance (F164 to F166; C161, C169).
 
         :param element: its element.
         :param body: the request's body.
@@ -99,7 +99,7 @@ class Provisioning:
         instance = self._store.add(
             element,
             name,
-            # Without tags the instance gets one equal to its name (fact F172).
+            # Without tags the instance gets one tag that equals its name (fact F172).
             [name] if tags is None else tags,
             configuration,
             external,
@@ -112,12 +112,12 @@ class Provisioning:
     def update(self, instance: Instance, body: dict[str, Any], *, authenticate: bool = True) -> None:
         """Change an instance as PUT and PATCH do.
 
-        What the body does not name stays, with PUT too (choice C163, fact F183). Tags are replaced (F181);
-        configuration is merged (F182).
+        Fields that the body does not name stay, with PUT too (choice C163, fact F183). Tags in the body
+        replace the tags (F181). Configuration in the body merges with the configuration (F182).
 
         :param instance: the instance.
         :param body: the request's body.
-        :param authenticate: whether a code is redeemed; ``reAuthenticate=false`` leaves it alone (fact F138).
+        :param authenticate: whether to redeem a code; False for ``reAuthenticate=false`` (fact F138).
         """
         element = read_element(body) or instance.element
         behaviour = self._behaviour()
@@ -127,7 +127,7 @@ class Provisioning:
         code = read_code(body)
         trace_logging = body.get("traceLoggingEnabled")
         grant = None
-        # A basic element takes providerData and does nothing with it (fact F135).
+        # A basic element accepts providerData and ignores it (fact F135).
         if code is not None and authenticate and element.authentication == "oauth2":
             grant = self._redeem(element, code, {**instance.configuration, **given})
 
@@ -140,7 +140,7 @@ class Provisioning:
             self._store.set_tags(instance, tags)
         if external is not None:
             instance.external = external
-        # The whole object sent back does not prolong what has an end.
+        # A client that sends the whole object back does not prolong trace logging that has an end.
         if isinstance(trace_logging, bool) and trace_logging is not instance.trace_logging:
             instance.trace_until = math.inf if trace_logging else 0.0
         self.configure(instance, given, grant)
@@ -150,20 +150,20 @@ class Provisioning:
     def configure(
         self, instance: Instance, changes: dict[str, str | None], grant: Grant | None = None
     ) -> None:
-        """Merge configuration values into an instance, and what the vendor gave for a code.
+        """Merge configuration values and the vendor's tokens into an instance.
 
-        A changed credential does not fail the call; it decides whether the instance is valid from now on
+        A changed credential does not fail the call. It decides whether the instance is valid from now on
         (choice C131).
 
         :param instance: the instance.
         :param changes: values by key.
-        :param grant: what a code brought.
+        :param grant: the tokens that the vendor gave for a code, or None.
         """
         before = instance.configuration.get(REFRESH_TOKEN)
         instance.configuration.update(changes)
         after = instance.configuration.get(REFRESH_TOKEN)
         if grant is None and after and after != before and self._sessions.problem(instance) is None:
-            # The access token of another grant is no use with a new refresh token (choice C125).
+            # The access token of another grant is useless with a new refresh token (choice C125).
             grant = Grant(new_secret(), after)
         if grant is None:
             self._sessions.judge(instance)
@@ -181,7 +181,7 @@ class Provisioning:
 
 
 def _keep_grant(configuration: dict[str, str | None], grant: Grant | None) -> None:
-    """Store the vendor's tokens where the platform keeps them."""
+    """Store the vendor's tokens in the configuration, as the platform does."""
     if grant is not None:
         configuration[USER_TOKEN] = grant.token
         configuration[REFRESH_TOKEN] = grant.refresh_token

@@ -1,6 +1,6 @@
 """Calls through an instance: ping, objects and small resources at the vendor (facts F321 to F327).
 
-The hub in the path is ignored: the Element token decides (fact F321).
+The platform ignores the hub in the path: the Element token decides (fact F321).
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Record = dict[str, Any]
 
 
 def through(call: Call) -> Instance:
-    """Return the instance that a call goes through, which must be able to log in at its vendor.
+    """Return the instance that a call goes through, or raise when its vendor refuses it.
 
-    An expired or revoked session shows as 401 here (fact F137).
+    An expired or revoked session returns 401 here (fact F137).
 
     :param call: the request.
     """
@@ -48,12 +48,12 @@ def through(call: Call) -> Instance:
 
 
 def ping(call: Call) -> Response:
-    """GET /ping: ``dateTime`` and ``endpoint``, after a round trip to the vendor (fact F327)."""
+    """GET /ping: returns ``dateTime`` and ``endpoint``, after a round trip to the vendor (fact F327)."""
     return json_reply({"dateTime": now_text(), "endpoint": through(call).element.key})
 
 
 def list_objects(call: Call) -> Response:
-    """GET /objects: the resources' names, or objects with ``Elements-Version: Helium`` (fact F326)."""
+    """GET /objects: lists the resources' names, or objects with ``Elements-Version: Helium`` (fact F326)."""
     if call.instance is None:
         raise RuntimeError("a resource call was routed without its token")
     element = call.instance.element
@@ -71,9 +71,9 @@ def object_rows(element: Element) -> list[dict[str, Any]]:
 
 
 def list_records(call: Call) -> Response:
-    """GET /{object}: records, with ``where``, ``fields``, ``orderBy`` and pages (fact F324).
+    """GET /{object}: lists records, with ``where``, ``fields``, ``orderBy`` and pages (fact F324).
 
-    A full page carries a page token even when nothing follows (C321), as vendors' pages may (fact F52).
+    A full page carries a page token even when no page follows (C321), as vendors' pages may (fact F52).
     """
     rows = list(_table(call).values())
     if where := call.value("where"):
@@ -103,7 +103,7 @@ def list_records(call: Call) -> Response:
 
 
 def create_record(call: Call) -> Response:
-    """POST /{object}: makes a record; 200 with it (facts F58, F323)."""
+    """POST /{object}: creates a record and returns it with 200 (facts F58, F323)."""
     table = _table(call)
     record = {**call.json_object(), "id": uuid.uuid4().hex}
     table[record["id"]] = record
@@ -112,12 +112,12 @@ def create_record(call: Call) -> Response:
 
 
 def get_record(call: Call) -> Response:
-    """GET /{object}/{id}: one record."""
+    """GET /{object}/{id}: returns one record."""
     return json_reply(_record(call))
 
 
 def patch_record(call: Call) -> Response:
-    """PATCH /{object}/{id}: changes fields of a record."""
+    """PATCH /{object}/{id}: changes the fields that the body names."""
     record = _record(call)
     record.update({**call.json_object(), "id": record["id"]})
     _changed(call, record, UPDATED)
@@ -144,7 +144,7 @@ def delete_record(call: Call) -> Response:
 
 
 def _changed(call: Call, record: Record, event_type: str) -> None:
-    """Let the change of a record become an event, now or at the next poll."""
+    """Report the change of a record to the poller, which makes an event of it now or at the next poll."""
     call.state.poller.record_changed(through(call), call.params["object"], record, event_type)
 
 
@@ -157,7 +157,7 @@ def _record(call: Call) -> Record:
 
 
 def _table(call: Call) -> dict[str, Record]:
-    """Return the records of the path's resource, made up when first asked for."""
+    """Return the records of the resource in the path. The first call for a resource makes them up."""
     instance = through(call)
     name = call.params["object"]
     if name not in instance.element.objects:
@@ -172,7 +172,7 @@ def sample_record(element: Element, name: str, number: int = 1) -> Record:
     """Return one of the records that a resource begins with (choice C322).
 
     :param element: the element.
-    :param name: of the resource.
+    :param name: the resource's name.
     :param number: 1, 2 or 3.
     """
     return _SEEDS.get((element.key, name), _anything)(number)

@@ -1,12 +1,12 @@
-"""What an instance holds at its vendor in the course of time: refreshed, revoked, given up by the platform.
+"""An instance's session at its vendor: refreshes, revocation, and the end by the platform.
 
 The platform refreshes an OAuth2 instance's access token by itself every ``oauth.user.refresh_interval``
-seconds (fact F132). When that fails five times, ten seconds apart, it disables the instance, which must
-then be enabled and authenticated again (fact F133). It tries as soon as the vendor refuses (unknown U122,
-choice C123), and sends no mail (choice C127). Basic and custom elements have no token to refresh: the
-vendor refuses them, and nothing disables them.
+seconds (fact F132). When the refresh fails five times, ten seconds apart, the platform disables the
+instance. A person must then enable and authenticate it again (fact F133). The sandbox tries the first
+refresh as soon as the vendor refuses (unknown U122, choice C123), and sends no mail (choice C127). Basic
+and custom elements have no token to refresh: the vendor refuses them, and nothing disables them.
 
-There is no timer: whoever looks has what is due done first (:meth:`Sessions.catch_up`).
+There is no timer: every call first does all work that is due (:meth:`Sessions.catch_up`).
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 from airflow_provider_cloudelements.sandbox.vendors.store import Vendor, new_secret
 
-#: What became of a credential that a vendor took once; also the keys of the vendors' texts.
+#: Why a vendor no longer accepts a credential that it once accepted; also keys of the vendors' texts.
 REVOKED, EXPIRED = "revoked", "expired"
 
-#: So many refreshes in a row fail before the platform disables the instance (fact F133).
+#: After this many failed refreshes in a row the platform disables the instance (fact F133).
 MOST_FAILED_REFRESHES = 5
 
 _DEFAULT_INTERVAL = 3600.0
@@ -38,17 +38,17 @@ _DEFAULT_INTERVAL = 3600.0
 class Sessions:
     """The sessions of all instances.
 
-    :param vendor: takes what they hold, or refuses it.
-    :param behaviour: the sandbox's settings as they are now.
+    :param vendor: accepts or refuses the instances' credentials.
+    :param behaviour: returns the sandbox's current settings.
     """
 
     def __init__(self, vendor: Vendor, behaviour: Callable[[], Behaviour]) -> None:
         self._vendor = vendor
         self._behaviour = behaviour
         self._numbers = itertools.count()
-        #: When which instance's token is to be refreshed. Entries that no longer hold stay until their time.
+        #: When to refresh the token of each instance. Outdated entries stay until their time.
         self._due: list[tuple[float, int, Instance]] = []
-        #: Instances by id whose refreshes fail, and that are not disabled yet.
+        #: Instances whose refreshes fail and that are not disabled yet, by id.
         self._failing: dict[int, Instance] = {}
 
     def clear(self) -> None:
@@ -57,7 +57,7 @@ class Sessions:
         self._failing.clear()
 
     def open(self, instance: Instance) -> None:
-        """Note that an instance has just been given something new by its vendor (choice C122).
+        """Note that the vendor has just given an instance a new credential (choice C122).
 
         :param instance: the instance.
         """
@@ -65,16 +65,16 @@ class Sessions:
         self.judge(instance)
 
     def problem(self, instance: Instance) -> str | None:
-        """Return why the vendor refuses what an instance holds, or None.
+        """Return why the vendor refuses an instance's credential, or None.
 
         :param instance: the instance.
         """
         return self._vendor.problem(instance.element, instance.configuration, instance.ended)
 
     def judge(self, instance: Instance) -> None:
-        """Have the vendor look again, after anything about an instance or its vendor changed.
+        """Let the vendor check an instance again, after a change to the instance or its vendor.
 
-        :param instance: the instance; ``valid`` says afterwards what the vendor thinks.
+        :param instance: the instance; afterwards ``valid`` holds the vendor's verdict.
         """
         instance.valid = self.problem(instance) is None
         if instance.valid:
@@ -89,23 +89,23 @@ class Sessions:
             self._fail(instance, time.monotonic())
 
     def revoke(self, instance: Instance) -> None:
-        """End what an instance holds at its vendor for good, as a person does there.
+        """Revoke an instance's credential for good, as a person does at the vendor.
 
-        :param instance: the instance; the vendor takes something else from it, but never this again.
+        :param instance: the instance; the vendor accepts another credential of it, but never this one again.
         """
         instance.ended[instance.credential] = REVOKED
         self.judge(instance)
 
     def expire(self, instance: Instance) -> None:
-        """End the session of an instance, until it is given something else.
+        """End the session of an instance until it gets another credential.
 
-        :param instance: the instance; after something else the vendor takes this again.
+        :param instance: the instance; once it had another credential, the vendor accepts this one again.
         """
         instance.ended[instance.credential] = EXPIRED
         self.judge(instance)
 
     def restore(self, instance: Instance) -> None:
-        """Take back every end of a session.
+        """Undo every revocation and expiry of an instance's credentials.
 
         :param instance: the instance.
         """
@@ -113,7 +113,7 @@ class Sessions:
         self.judge(instance)
 
     def enable(self, instance: Instance) -> None:
-        """Switch an instance on; failed refreshes are counted from the beginning.
+        """Enable an instance and count its failed refreshes from zero.
 
         :param instance: the instance.
         """
@@ -122,7 +122,7 @@ class Sessions:
         self.judge(instance)
 
     def disable(self, instance: Instance) -> None:
-        """Switch an instance off; nothing of it is refreshed meanwhile.
+        """Disable an instance. The platform does not refresh its token meanwhile.
 
         :param instance: the instance.
         """
@@ -138,10 +138,10 @@ class Sessions:
         instance.refresh_due = None
 
     def catch_up(self) -> None:
-        """Do what became due since somebody looked last."""
+        """Do all work that became due since the last call."""
         now = time.monotonic()
         due: list[Instance] = []
-        # All of it first: an interval of 0 makes an instance due again at once.
+        # Collect all due instances first: an interval of 0 makes an instance due again at once.
         while self._due and self._due[0][0] <= now:
             moment, _, instance = heapq.heappop(self._due)
             if instance.refresh_due == moment:
@@ -152,7 +152,7 @@ class Sessions:
             self._fail(instance, now)
 
     def _schedule(self, instance: Instance) -> None:
-        """Note when the token of an instance is to be refreshed next."""
+        """Note when to refresh the token of an instance next."""
         moment = None
         if instance.element.authentication == "oauth2" and not instance.disabled:
             moment = instance.refreshed + _interval(instance)
@@ -161,7 +161,7 @@ class Sessions:
         instance.refresh_due = moment
 
     def _refresh(self, instance: Instance, now: float) -> None:
-        """Refresh a token whose time has come (choice C124); without a refresh token it just runs out."""
+        """Refresh a token that is due (choice C124). Without a refresh token the session expires."""
         instance.refresh_due = None
         if not instance.valid:
             return
@@ -173,7 +173,7 @@ class Sessions:
             self.expire(instance)
 
     def _fail(self, instance: Instance, now: float) -> None:
-        """Let the refreshes of an instance fail that were due; the last one disables it."""
+        """Count the due refreshes of an instance as failed. The last one disables the instance."""
         pause = self._behaviour().failed_refresh_interval
         while instance.failed_refreshes < MOST_FAILED_REFRESHES:
             moment = instance.failed_at + pause if instance.failed_refreshes else now
@@ -186,7 +186,7 @@ class Sessions:
 
 
 def _interval(instance: Instance) -> float:
-    """Return the seconds between two refreshes (fact F132); what is no number is the default (C126)."""
+    """Return the seconds between two refreshes (fact F132), the default for an invalid value (C126)."""
     try:
         seconds = float(instance.configuration.get(REFRESH_INTERVAL) or _DEFAULT_INTERVAL)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Everything that the sandbox remembers of instances, in memory.
+"""Everything that the sandbox stores about instances, in memory.
 
 There is no lock: handlers run to their end one after the other on the event loop (see :class:`web.Call`).
 """
@@ -24,29 +24,29 @@ _FIRST_ROW_ID = 9_200_001
 class Instance:
     """One element instance.
 
-    :param id: integer, never used twice while the process lives.
+    :param id: integer; the process never uses it twice.
     :param name: display name, without HTML; not unique.
     :param element: its element.
-    :param token: what the word Element carries.
+    :param token: the value of the word Element in the Authorization header.
     :param tags: strings.
     :param configuration: strings or None by key, secrets in clear.
     :param external: none or initial.
-    :param provider_data: what to echo, if the settings say so.
+    :param provider_data: what the API echoes, if the settings say so.
     :param created: ISO-8601, seconds, Z.
-    :param valid: whether the vendor takes what it holds; kept up to date by :mod:`sessions`.
-    :param disabled: whether it is switched off, by a person or by the platform.
-    :param ended: credentials that the vendor took once and takes no more, and what became of each.
+    :param valid: whether the vendor accepts its credential; :mod:`sessions` keeps this up to date.
+    :param disabled: whether a person or the platform has disabled it.
+    :param ended: credentials that the vendor once accepted and now refuses, each with the reason.
     :param refreshed: when the vendor gave it its token, on the monotonic clock.
-    :param refresh_due: when the token is to be refreshed, or None for never.
+    :param refresh_due: when to refresh the token, or None for never.
     :param failed_refreshes: how many refreshes failed in a row.
-    :param failed_at: when the last one failed.
+    :param failed_at: when the last refresh failed.
     :param trace_until: when trace logging ends, on the monotonic clock.
-    :param row_ids: numeric id of each configuration row, given when first asked for.
-    :param records: the vendor's data by resource name, made when first asked for.
-    :param changes: of a polled instance with events: by resource and record when it was created and updated
-        through the API, in seconds since 1970.
+    :param row_ids: numeric id of each configuration row, given at the first use of the row.
+    :param records: the vendor's data by resource name, made at the first use of the resource.
+    :param changes: for a polled instance with events: when the API created and updated a record, by resource
+        and record, in seconds since 1970.
     :param polled: when the last poll was.
-    :param poll_due: when the next one is planned, on the monotonic clock, or None.
+    :param poll_due: when the next poll is due, on the monotonic clock, or None.
     """
 
     id: int
@@ -79,22 +79,22 @@ class Instance:
 
     @property
     def events_enabled(self) -> bool:
-        """Whether its events are switched on (fact F201)."""
+        """Whether its events are enabled (fact F201)."""
         return (self.configuration.get(EVENTS_ENABLED) or "").lower() == "true"
 
     @property
     def trace_logging(self) -> bool:
-        """Whether traces are asked for."""
+        """Whether trace logging is on."""
         return time.monotonic() < self.trace_until
 
 
 def now_text() -> str:
-    """Return the time as the API writes it: 2017-11-30T21:53:35Z."""
+    """Return the current time as the API writes it: 2017-11-30T21:53:35Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _digest(token: str) -> bytes:
-    """Return the key under which a token is kept, so that the look-up does not compare the token itself."""
+    """Return the key of a token in the store, so that a look-up does not compare the token itself."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
@@ -110,7 +110,7 @@ class Store:
         self._bearers: set[bytes] = set()
 
     def clear(self) -> None:
-        """Forget every instance and token. Ids go on, so that an old one never means a new one (C45)."""
+        """Forget every instance and token. Ids continue, so an old id never names a new instance (C45)."""
         self._instances.clear()
         self._by_token.clear()
         self._by_tag.clear()
@@ -132,7 +132,7 @@ class Store:
         :param tags: strings.
         :param configuration: complete, secrets in clear.
         :param external: none or initial.
-        :param provider_data: what to echo, or None.
+        :param provider_data: what the API echoes, or None.
         """
         instance = Instance(
             next(self._ids),
@@ -151,7 +151,7 @@ class Store:
         return instance
 
     def remove(self, instance: Instance) -> None:
-        """Forget an instance; its token is worth nothing from now on (fact F186).
+        """Forget an instance. Its token is invalid from now on (fact F186).
 
         :param instance: the instance.
         """
@@ -176,7 +176,7 @@ class Store:
     def get(self, instance_id: int | None) -> Instance | None:
         """Return the instance with this id.
 
-        :param instance_id: the id, or None for something that is no id.
+        :param instance_id: the id, or None for a text that is no id.
         """
         return None if instance_id is None else self._instances.get(instance_id)
 
@@ -188,13 +188,13 @@ class Store:
         return self._by_token.get(_digest(token))
 
     def all(self) -> list[Instance]:
-        """Return every instance by rising id."""
+        """Return all instances in ascending order of id."""
         return list(self._instances.values())
 
     def tagged(self, tags: Iterable[str], match_all: bool) -> list[Instance]:
-        """Return the instances with these tags, by rising id.
+        """Return the instances with these tags, in ascending order of id.
 
-        :param tags: what to look for.
+        :param tags: the tags to look for.
         :param match_all: whether an instance needs all of them.
         """
         groups = [set(self._by_tag.get(tag, ())) for tag in tags]
@@ -218,7 +218,7 @@ class Store:
         return token
 
     def has_bearer(self, token: str) -> bool:
-        """Tell whether this bearer token was given out (choice C2).
+        """Return whether the sandbox has given out this bearer token (choice C2).
 
         :param token: the word's value.
         """

@@ -1,6 +1,6 @@
 """Handlers of the documents of an element and of an instance: swagger 2 of its resources (fact F92).
 
-What one operation's document and its definitions contain, and how operations are called, is choice C85.
+The content of one operation's document and definitions, and the operations' names, are choice C85.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from airflow_provider_cloudelements.sandbox.state import Call
 
 _TYPES = {bool: "boolean", dict: "object", str: "string"}
 
-#: The operations of every resource: verb, whether it names a record, and how its id is made.
+#: The operations of every resource: verb, whether its path names a record, and how to make its id.
 _OPERATIONS: tuple[tuple[str, bool, Callable[[str], str]], ...] = (
     ("get", False, lambda name: f"get{name}"),
     ("post", False, lambda name: f"create{name}"),
@@ -33,27 +33,27 @@ _OPERATIONS: tuple[tuple[str, bool, Callable[[str], str]], ...] = (
 
 
 def element_docs(call: Call) -> Response:
-    """GET /elements/{id}/docs: the document of an element, by id or (choice C84) by key."""
+    """GET /elements/{id}/docs: returns the document of an element, by id or (choice C84) by key."""
     return json_reply(_document(element_of(call)))
 
 
 def instance_docs(call: Call) -> Response:
-    """GET /instances/{id}/docs and its twin: its document; the only version is ``-1``, the latest (F92)."""
+    """GET /instances/{id}/docs and its twin: returns its document; only version: ``-1``, the latest (F92)."""
     return json_reply(_document(instance_of(call).element))
 
 
 def operation_docs(call: Call) -> Response:
-    """GET /instances/{id}/docs/{operationId}: the document with this operation alone."""
+    """GET /instances/{id}/docs/{operationId}: returns the document with this operation alone."""
     return json_reply(_document(instance_of(call).element, call.params["operation"]))
 
 
 def operation_definitions(call: Call) -> Response:
-    """GET /instances/{id}/docs/{operationId}/definitions: the models of this operation."""
+    """GET /instances/{id}/docs/{operationId}/definitions: returns the models of this operation."""
     return json_reply(_document(instance_of(call).element, call.params["operation"])["definitions"])
 
 
 def _document(element: Element, operation: str | None = None) -> dict[str, Any]:
-    """Return the swagger of an element, or the part of it about one operation."""
+    """Return the swagger document of an element, or its part about one operation."""
     paths: dict[str, dict[str, Any]] = {}
     definitions: dict[str, Any] = {}
     for name in element.objects:
@@ -75,7 +75,7 @@ def _document(element: Element, operation: str | None = None) -> dict[str, Any]:
 
 
 def _operation(operation_id: str, name: str, verb: str, by_id: bool) -> dict[str, Any]:
-    """Return one operation: success is 200 for all of them (fact F58)."""
+    """Return one operation. Every operation returns 200 on success (fact F58)."""
     model: dict[str, Any] = {"$ref": f"#/definitions/{name}"}
     parameters: list[dict[str, Any]] = []
     if by_id:
@@ -89,7 +89,7 @@ def _operation(operation_id: str, name: str, verb: str, by_id: bool) -> dict[str
 
 
 def _definition(element: Element, name: str) -> dict[str, Any]:
-    """Return the model of a resource, read from a record of it."""
+    """Return the model of a resource, derived from one of its records."""
     record = sample_record(element, name)
     return {
         "type": "object",

@@ -1,7 +1,7 @@
 """Traces of how creates authenticated: GET /elements/{key}/trace/{Elements-Trace-Id}.
 
-A create with ``providerData.debug`` leaves one (fact F136). What it looks like is unknown (U124); its fields
-here are the sandbox's own (choice C129), and none of them is a secret.
+A create with ``providerData.debug`` leaves a trace (fact F136). The form of the platform's traces is unknown
+(U124). The fields here are the sandbox's own (choice C129), and none of them is a secret.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _KEPT = 1000
 class Trace:
     """How one create authenticated.
 
-    :param element: with which element.
-    :param created: when.
-    :param refusal: the vendor's text, or None when it agreed.
+    :param element: the element of the create.
+    :param created: the time, as the API writes it.
+    :param refusal: the vendor's text, or None when the vendor accepted the credentials.
     """
 
     element: Element
@@ -32,19 +32,19 @@ class Trace:
 
 
 class Traces:
-    """The last so many traces by their id."""
+    """The latest traces, up to a limit, by id."""
 
     def __init__(self) -> None:
         self._traces: OrderedDict[str, Trace] = OrderedDict()
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all traces."""
         self._traces.clear()
 
     def note(self, trace_id: str, element: Element, error: ApiError | None = None) -> None:
         """Keep the trace of a create.
 
-        :param trace_id: what the answer carries as Elements-Trace-Id.
+        :param trace_id: the value of the answer's header Elements-Trace-Id.
         :param element: the element.
         :param error: the vendor's refusal, if it refused.
         """
@@ -54,7 +54,7 @@ class Traces:
             self._traces.popitem(last=False)
 
     def view(self, trace_id: str, element: Element) -> dict[str, Any] | None:
-        """Return a trace as the API shows it, or None when there is none for this element.
+        """Return a trace as the API shows it, or None when the element has no such trace.
 
         :param trace_id: its id.
         :param element: the element.

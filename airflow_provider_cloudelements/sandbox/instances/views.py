@@ -15,8 +15,8 @@ def instance_view(instance: Instance, behaviour: Behaviour, *, hydrate: bool = T
     """Return the instance object (fact F167).
 
     :param instance: the instance.
-    :param behaviour: which further keys are masked.
-    :param hydrate: False leaves configuration and element details out (unknown U167, choice C166); the token
+    :param behaviour: the settings, which may name further keys to mask.
+    :param hydrate: False leaves configuration and element details out (unknown U167, choice C166). The token
         is there either way (fact F177).
     """
     configuration = instance.configuration
@@ -56,8 +56,8 @@ def row_view(instance: Instance, key: str, row_id: int, behaviour: Behaviour) ->
 
     :param instance: the instance.
     :param key: the row's key.
-    :param row_id: the row's number.
-    :param behaviour: which further keys are masked.
+    :param row_id: the row's numeric id.
+    :param behaviour: the settings, which may name further keys to mask.
     """
     about = instance.element.keys.get(key, Key(key, key))
     value = instance.configuration.get(key)

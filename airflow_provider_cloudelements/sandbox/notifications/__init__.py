@@ -1,1 +1,1 @@
-"""Notifications of events, and their deliveries."""
+"""Notifications of events and their deliveries."""

@@ -12,7 +12,7 @@ from airflow_provider_cloudelements.sandbox.settings import API_PREFIX
 
 _PORTS = {"http": 80, "https": 443}
 _INBOUND = f"{API_PREFIX}/events/"
-#: Answers about so many callbacks are remembered: each event asks again.
+#: The caches keep the results of this many callbacks, because each event needs them again.
 _KEPT = 1024
 
 
@@ -20,7 +20,7 @@ _KEPT = 1024
 class Destination:
     """A receiver on the loopback interface.
 
-    :param address: where to connect.
+    :param address: the loopback address to connect to.
     :param port: the TCP port.
     :param secure: whether it speaks TLS.
     :param host: value of the Host header, and the name in its certificate.
@@ -42,9 +42,9 @@ class Destination:
 
 @lru_cache(maxsize=_KEPT)
 def is_loop(url: str) -> bool:
-    """Tell whether a URL is the platform's own /events/{key}: there is no receiver (fact F216).
+    """Return whether a URL is the platform's own /events/{key}, which has no receiver (fact F216).
 
-    Whatever its host: the sandbox stands for every platform.
+    The host does not matter: the sandbox stands for every platform.
 
     :param url: the callback.
     """
@@ -58,9 +58,9 @@ def is_loop(url: str) -> bool:
 
 @lru_cache(maxsize=_KEPT)
 def destination(url: str) -> Destination | None:
-    """Return where a callback is delivered, or None when that is no address of the loopback interface.
+    """Return the receiver of a callback, or None when the callback is not on the loopback interface.
 
-    No name is looked up, so that nothing leaves the machine.
+    The sandbox looks up no name, so that nothing leaves the machine.
 
     :param url: the callback.
     """
@@ -80,7 +80,7 @@ def destination(url: str) -> Destination | None:
 
 
 def origin(url: str) -> str:
-    """Return scheme, host and port of a callback, for people: path and query may hold a secret.
+    """Return scheme, host and port of a callback for people to read. Path and query may hold a secret.
 
     :param url: the callback.
     """

@@ -23,7 +23,7 @@ _DEFAULT_SEVERITY = "medium"
 
 
 def _object(call: Call) -> dict[str, Any]:
-    """Return the body, an object that is not empty: an empty one is 400 (fact F259)."""
+    """Return the body, which must be an object. Raise 400 for an empty one (fact F259)."""
     body = call.json_object()
     if not body:
         raise bad_request("The body must not be empty")
@@ -31,7 +31,7 @@ def _object(call: Call) -> dict[str, Any]:
 
 
 def _word(body: dict[str, Any], name: str, allowed: tuple[str, ...], default: str) -> str:
-    """Return a field that is one of a few words; a missing one is choice C244, a wrong one 400."""
+    """Return a field that allows a few words: the default for a missing one (C244), 400 for a wrong one."""
     value = body.get(name)
     if value is None:
         return default
@@ -41,7 +41,7 @@ def _word(body: dict[str, Any], name: str, allowed: tuple[str, ...], default: st
 
 
 def create_notification(call: Call) -> Response:
-    """POST /notifications {severity, topic, message, from}: makes one; 400 without a topic (fact F259)."""
+    """POST /notifications {severity, topic, message, from}: creates one; 400 without a topic (fact F259)."""
     body = _object(call)
     topic, sender = body.get("topic"), body.get("from")
     if not isinstance(topic, str) or not topic:
@@ -59,7 +59,7 @@ def create_notification(call: Call) -> Response:
 
 
 def list_notifications(call: Call) -> Response:
-    """GET /notifications?topics[]=...: a list, empty for an unknown topic; 400 without one (fact F260)."""
+    """GET /notifications?topics[]=...: lists those of topics, none if unknown; 400 without one (F260)."""
     topics = [topic for topic in call.values("topics[]") if topic]
     if not topics:
         raise bad_request("Query parameter topics[] is required")
@@ -77,18 +77,18 @@ def _notification(call: Call) -> Notification:
 
 
 def get_notification(call: Call) -> Response:
-    """GET /notifications/{id}: one notification."""
+    """GET /notifications/{id}: returns one notification."""
     return json_reply(notification_view(_notification(call)))
 
 
 def delete_notification(call: Call) -> Response:
-    """DELETE /notifications/{id}: deletes it, and gives up what is under way of it (choice C252)."""
+    """DELETE /notifications/{id}: deletes the notification and stops its deliveries (choice C252)."""
     call.state.notifications.remove(_notification(call))
     return empty_reply()
 
 
 def acknowledge(call: Call) -> Response:
-    """PUT /notifications/{id}/acknowledge: marks it, and answers with it (choice C252)."""
+    """PUT /notifications/{id}/acknowledge: marks the notification and returns it (choice C252)."""
     notification = _notification(call)
     notification.acknowledged = True
     return json_reply(notification_view(notification))
@@ -111,7 +111,7 @@ def create_subscription(call: Call) -> Response:
 
 
 def list_subscriptions(call: Call) -> Response:
-    """GET /notifications/subscriptions: the list, with those of instances (fact F209)."""
+    """GET /notifications/subscriptions: lists the subscriptions, those of instances too (fact F209)."""
     found = call.state.notifications.subscriptions()
     page, headers = cut_page(call, call.state.behaviour, found, lambda subscription: subscription.id)
     return json_reply([subscription_view(subscription) for subscription in page], headers)
@@ -126,18 +126,18 @@ def _subscription(call: Call) -> Subscription:
 
 
 def get_subscription(call: Call) -> Response:
-    """GET /notifications/subscriptions/{id}: one subscription."""
+    """GET /notifications/subscriptions/{id}: returns one subscription."""
     return json_reply(subscription_view(_subscription(call)))
 
 
 def delete_subscription(call: Call) -> Response:
-    """DELETE /notifications/subscriptions/{id}: deletes it; 200 and no body (choice C252)."""
+    """DELETE /notifications/subscriptions/{id}: deletes the subscription; 200 and no body (choice C252)."""
     call.state.notifications.unsubscribe(_subscription(call))
     return empty_reply()
 
 
 def get_delivery(call: Call) -> Response:
-    """GET /notifications/{nid}/subscriptions/{sid}/deliveries: one delivery (fact F265)."""
+    """GET /notifications/{nid}/subscriptions/{sid}/deliveries: returns one delivery (fact F265)."""
     wanted = to_id(call.params["subscription"])
     for delivery in _notification(call).deliveries:
         if delivery.subscription.id == wanted:
@@ -146,19 +146,19 @@ def get_delivery(call: Call) -> Response:
 
 
 def list_notification_deliveries(call: Call) -> Response:
-    """GET /notifications/{nid}/subscriptions/deliveries: the deliveries of a notification."""
+    """GET /notifications/{nid}/subscriptions/deliveries: lists the deliveries of a notification."""
     return _page(call, list(_notification(call).deliveries))
 
 
 def list_deliveries(call: Call) -> Response:
-    """GET /notifications/subscriptions/deliveries?where=...: those that match, or all (fact F264, C249)."""
+    """GET /notifications/subscriptions/deliveries?where=...: lists the matching ones, or all (F264, C249)."""
     return _page(call, _matching(call))
 
 
 def release_deliveries(call: Call) -> Response:
-    """PUT /notifications/subscriptions/deliveries?where=...: send the queued ones again (fact F264).
+    """PUT /notifications/subscriptions/deliveries?where=...: sends the queued ones again (fact F264).
 
-    Answers with those that match; without a where it is 400 (choice C248).
+    It returns the deliveries that match. Without a where it returns 400 (choice C248).
     """
     if not call.value("where"):
         raise bad_request("Query parameter where is required")
@@ -168,7 +168,7 @@ def release_deliveries(call: Call) -> Response:
 
 
 def _matching(call: Call) -> list[Delivery]:
-    """Return the deliveries that ``where`` asks for: fields of delivery, subscription and notification."""
+    """Return the deliveries that match ``where``, over fields of delivery, subscription and notification."""
     found = call.state.notifications.deliveries()
     where = call.value("where")
     if not where:
@@ -178,7 +178,7 @@ def _matching(call: Call) -> list[Delivery]:
 
 
 def _record(delivery: Delivery) -> dict[str, Any]:
-    """Return what ``where`` may name of a delivery (choice C250)."""
+    """Return the fields of a delivery that ``where`` may name (choice C250)."""
     subscription, notification = delivery.subscription, delivery.notification
     return {
         "notificationId": notification.id,

@@ -1,7 +1,7 @@
-"""Brings notifications to their receivers: real HTTP, to loopback addresses only (facts F241, F242).
+"""Send notifications to their receivers over real HTTP, to loopback addresses only (facts F241, F242).
 
-It works on the server's event loop, a bounded number of deliveries at a time, and ends with it: there is no
-thread, so what it does to the sandbox's memory never meets a handler.
+The courier works on the server's event loop, with a bounded number of deliveries at a time, and ends with
+the loop. It uses no thread, so it never changes the sandbox's memory while a handler runs.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from airflow_provider_cloudelements.sandbox.notifications.callbacks import Desti
 from airflow_provider_cloudelements.sandbox.notifications.store import Notifications
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 
-#: So many deliveries are under way at most; the others wait in line (choice C243).
+#: Most deliveries under way at once. The others wait in line (choice C243).
 MOST_AT_ONCE = 16
 
-#: What is said of a callback that leads elsewhere.
+#: The outcome of a delivery whose callback leads elsewhere.
 OUTSIDE = "the callback is no loopback address: nothing is sent"
 
-#: A receiver's answer is read so far and no farther.
+#: The most bytes of a receiver's answer that the courier reads.
 _MOST_ANSWER_BYTES = 64 * 1024
 
 
 class Courier:
     """All deliveries that are under way.
 
-    :param behaviour: the sandbox's settings as they are now.
-    :param notifications: are told what came of a delivery.
-    :param store: knows what an instance signs with.
+    :param behaviour: returns the sandbox's current settings.
+    :param notifications: take the outcome of each delivery.
+    :param store: holds the instances' signature keys.
     """
 
     def __init__(
@@ -52,16 +52,16 @@ class Courier:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def clear(self) -> None:
-        """Give up everything that waits or is under way."""
+        """Stop every delivery that waits or is under way."""
         self._line.clear()
         for task in self._tasks:
             task.cancel()
         self._tasks = set()
 
     def send(self, delivery: Delivery) -> None:
-        """Bring a delivery as soon as there is room.
+        """Send a delivery as soon as there is room.
 
-        :param delivery: the delivery; what comes of it is told to the notifications.
+        :param delivery: the delivery; the notifications get its outcome.
         """
         notifications = self._notifications
         url = delivery.subscription.url
@@ -78,7 +78,7 @@ class Courier:
         self._fill()
 
     def _fill(self) -> None:
-        """Start what there is room for."""
+        """Start as many deliveries as there is room for."""
         while self._line and len(self._tasks) < MOST_AT_ONCE:
             delivery, plan = self._line.popleft()
             if delivery.gone or delivery.waiting != plan:
@@ -88,13 +88,13 @@ class Courier:
             task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        """Make room. A cancelled task means that the sandbox ends or was reset: nothing follows it."""
+        """Make room for the next delivery, except after a cancelled task: the sandbox ends or was reset."""
         self._tasks.discard(task)
         if not task.cancelled():
             self._fill()
 
     async def _bring(self, delivery: Delivery, plan: int) -> None:
-        """Make one try and note what came of it (fact F266)."""
+        """Make one attempt and note its outcome (fact F266)."""
         status, outcome = await self._try(delivery)
         if delivery.gone or delivery.waiting != plan:
             return
@@ -104,7 +104,7 @@ class Courier:
             self._notifications.failed(delivery, outcome)
 
     async def _try(self, delivery: Delivery) -> tuple[int, str]:
-        """Return the status of an answer, 0 for none, and what to say about it."""
+        """Return the status of the receiver's answer, 0 for none, and the outcome in words."""
         behaviour = self._behaviour()
         where = destination(delivery.subscription.url)
         if where is None:
@@ -132,7 +132,7 @@ class Courier:
         return status, f"answered {status}"
 
     def _signature_key(self, delivery: Delivery) -> str | None:
-        """Return the key that a delivery is signed with: its instance's, as it is now."""
+        """Return the key that signs a delivery: the current one of its instance."""
         recipient = delivery.notification.recipient
         instance = None if recipient is None else self._store.get(recipient.id)
         return None if instance is None else instance.configuration.get(SIGNATURE_KEY)
@@ -142,14 +142,14 @@ def sign(key: str, body: bytes) -> str:
     """Return the value of Elements-Webhook-Signature: HMAC-SHA256 in base64 (fact F243).
 
     :param key: the signature key.
-    :param body: the raw bytes.
+    :param body: the raw bytes of the body.
     """
     digest = hmac.new(key.encode("utf-8", "replace"), body, hashlib.sha256).digest()
     return f"sha256={base64.b64encode(digest).decode('ascii')}"
 
 
 async def _post(where: Destination, request: bytes) -> int:
-    """Send a request and return the status of its answer; redirects are not followed."""
+    """Send a request and return the status of the answer, without following redirects."""
     reader, writer = await asyncio.open_connection(
         where.address,
         where.port,
@@ -169,7 +169,7 @@ async def _post(where: Destination, request: bytes) -> int:
             if not version.startswith(b"HTTP/"):
                 raise ValueError("this is not HTTP")
             status = int(code)
-        # The rest is read as far as it is there, so that the receiver sees an orderly end.
+        # Read the rest as far as it has arrived, so that the receiver sees an orderly end.
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(0.05):
                 await reader.read(_MOST_ANSWER_BYTES)

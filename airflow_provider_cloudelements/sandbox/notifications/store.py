@@ -1,8 +1,8 @@
-"""Notifications, who subscribes to them, and how each is delivered (facts F251 to F263).
+"""Notifications, their subscriptions and their deliveries (facts F251 to F263).
 
-An event becomes a notification when somebody subscribes to its instance's topic; an instance with a callback
-has a subscription by itself (fact F209). Each notification has one delivery for each matching subscription,
-from the moment it exists (fact F262).
+An event becomes a notification when a subscription to its instance's topic exists. An instance with a
+callback gets a subscription by itself (fact F209). Each notification has one delivery for each matching
+subscription, from the moment it exists (fact F262).
 """
 
 from __future__ import annotations
@@ -37,22 +37,23 @@ SEVERITIES = ("low", "medium", "high")
 CREATED, DELIVERED, NOTIFIED, RETRYING, QUEUED = "created", "delivered", "notified", "retry", "queued"
 
 
-#: Notifications made through the API: more push the oldest out (C244). Those of events go with their event.
+#: Most notifications that the API has created: more push the oldest out (C244). Those of events go with
+#: their event.
 KEPT_OWN = 10_000
 
 _FIRST_NOTIFICATION_ID, _FIRST_SUBSCRIPTION_ID = 1_496_771, 8_301
-#: No pause is longer (about 31 years), whatever the settings multiply to.
+#: The longest pause in seconds (about 31 years), whatever the settings multiply to.
 _LONGEST_PAUSE = 1e9
 
 
 class Notifications:
     """All notifications, subscriptions and deliveries.
 
-    :param behaviour: the sandbox's settings as they are now.
-    :param agenda: when failed deliveries are tried again.
-    :param policy: the account's policy for failed deliveries, as it is now.
+    :param behaviour: returns the sandbox's current settings.
+    :param agenda: runs the retries of failed deliveries at their time.
+    :param policy: returns the account's current policy for failed deliveries.
     :param recipient: returns an instance as an event would name it.
-    :param send: brings a delivery, and tells what comes of it: succeeded, failed or skipped.
+    :param send: sends a delivery and reports its outcome: succeeded, failed or skipped.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Notifications:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything; ids go on."""
+        """Forget everything. Ids continue."""
         self._notifications: dict[int, Notification] = {}
         self._by_topic: dict[str, dict[int, Notification]] = {}
         self._own: deque[Notification] = deque()
@@ -92,7 +93,7 @@ class Notifications:
         :param channel: one of :data:`CHANNELS`.
         :param topics: exact names.
         :param config: the channel's own fields.
-        :param instance_id: of the instance that it belongs to.
+        :param instance_id: id of the instance that it belongs to, or None.
         """
         subscription = Subscription(
             next(self._subscription_ids), channel, topics, config, time.time(), instance_id
@@ -105,16 +106,16 @@ class Notifications:
     def subscription(self, number: int | None) -> Subscription | None:
         """Return a subscription.
 
-        :param number: its id, or None for something that is no id.
+        :param number: its id, or None for a text that is no id.
         """
         return None if number is None else self._subscriptions.get(number)
 
     def subscriptions(self) -> list[Subscription]:
-        """Return all subscriptions by rising id."""
+        """Return all subscriptions in ascending order of id."""
         return list(self._subscriptions.values())
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Remove a subscription; what is still on its way to it is given up (choice C252).
+        """Remove a subscription and stop its deliveries (choice C252).
 
         :param subscription: the subscription.
         """
@@ -132,7 +133,7 @@ class Notifications:
                 notification.deliveries = [row for row in notification.deliveries if not row.gone]
 
     def _stop(self, subscription: Subscription) -> None:
-        """Let nothing new come to a subscription."""
+        """Send no new notification to a subscription."""
         for topic in subscription.topics:
             subscribers = self._subscribers.get(topic, {})
             subscribers.pop(subscription.id, None)
@@ -140,12 +141,12 @@ class Notifications:
                 self._subscribers.pop(topic, None)
 
     def follow(self, instance: Instance) -> None:
-        """Give an instance the subscription that its callback asks for (fact F209).
+        """Give an instance the subscription that its callback requires (fact F209).
 
-        Another callback makes another subscription. The one before stays in the list, inactive, so that what
-        is queued for it can still be released (choice C246).
+        Another callback makes another subscription. The previous one stays in the list, inactive, so that a
+        client can still release its queued deliveries (choice C246).
 
-        :param instance: the instance, after anything about it changed.
+        :param instance: the instance, after any change to it.
         """
         url = instance.configuration.get(CALLBACK_URL)
         topic = self._recipient(instance).topic
@@ -172,9 +173,9 @@ class Notifications:
     # Notifications
 
     def tell(self, event: Event) -> None:
-        """Make the notifications of an event, for every instance that somebody subscribed to.
+        """Make the notifications of an event, for every instance whose topic has a subscription.
 
-        :param event: the event; each notification takes a batch of its objects.
+        :param event: the event; each notification holds a batch of its objects.
         """
         if event.gone:
             return
@@ -200,12 +201,12 @@ class Notifications:
             self._keep(notification)
 
     def publish(self, topic: str, severity: str, message: Any, sender: str) -> Notification:
-        """Make a notification that tells of no event.
+        """Make a notification without an event.
 
-        :param topic: what it is about.
+        :param topic: its topic.
         :param severity: one of :data:`SEVERITIES`.
-        :param message: what it says.
-        :param sender: who says it.
+        :param message: its content.
+        :param sender: the value of its field from.
         """
         notification = Notification(
             next(self._notification_ids),
@@ -222,7 +223,7 @@ class Notifications:
         return notification
 
     def _keep(self, notification: Notification) -> None:
-        """Keep a notification and send it to everybody who subscribed to its topic."""
+        """Keep a notification and send it to every subscription of its topic."""
         self._notifications[notification.id] = notification
         self._by_topic.setdefault(notification.topic, {})[notification.id] = notification
         for subscription in list(self._subscribers.get(notification.topic, {}).values()):
@@ -240,12 +241,12 @@ class Notifications:
     def get(self, number: int | None) -> Notification | None:
         """Return a notification.
 
-        :param number: its id, or None for something that is no id.
+        :param number: its id, or None for a text that is no id.
         """
         return None if number is None else self._notifications.get(number)
 
     def of_topics(self, topics: Iterable[str]) -> list[Notification]:
-        """Return the notifications of some topics by rising id.
+        """Return the notifications of some topics in ascending order of id.
 
         :param topics: exact names.
         """
@@ -255,7 +256,7 @@ class Notifications:
         return [found[number] for number in sorted(found)]
 
     def deliveries(self) -> list[Delivery]:
-        """Return all deliveries by rising number."""
+        """Return all deliveries in ascending order of number."""
         return [delivery for one in self._notifications.values() for delivery in one.deliveries]
 
     def remove(self, notification: Notification) -> None:
@@ -275,9 +276,9 @@ class Notifications:
             self._own.remove(notification)
 
     def forget_event(self, event: Event) -> None:
-        """Forget the notifications of an event that is forgotten.
+        """Forget the notifications of an event.
 
-        :param event: the event.
+        :param event: the event, which the sandbox forgets too.
         """
         for notification in event.notifications:
             self.remove(notification)
@@ -285,34 +286,35 @@ class Notifications:
     # Deliveries
 
     def _set(self, delivery: Delivery, status: str, outcome: str) -> None:
-        """Write down how far a delivery is."""
+        """Set the status and outcome of a delivery, with the time."""
         delivery.status, delivery.outcome, delivery.updated = status, outcome, time.time()
 
     def skipped(self, delivery: Delivery, outcome: str) -> None:
-        """Note that a delivery is not even tried.
+        """Note that the courier does not attempt a delivery.
 
-        :param delivery: the delivery; its status stays what it is.
-        :param outcome: why.
+        :param delivery: the delivery; its status stays the same.
+        :param outcome: the reason.
         """
         self._set(delivery, delivery.status, outcome)
 
     def succeeded(self, delivery: Delivery, outcome: str) -> None:
-        """Note that a receiver took a delivery.
+        """Note that a receiver accepted a delivery.
 
         :param delivery: the delivery.
-        :param outcome: what it answered.
+        :param outcome: the receiver's answer in words.
         """
         delivery.attempts += 1
         self._set(delivery, DELIVERED, outcome)
 
     def failed(self, delivery: Delivery, outcome: str) -> None:
-        """Do with a failed delivery as the account's policy says (facts F255 to F257).
+        """Apply the account's policy to a failed delivery (facts F255 to F257).
 
-        Under ``queue`` it waits until somebody releases it. Under ``retry`` it is tried again, later each
-        time; after the last failure its subscription is switched off, and it waits in the queue, too (C247).
+        Under ``queue`` the delivery waits until a client releases it. Under ``retry`` the sandbox tries it
+        again, after a longer pause each time. After the last failure the sandbox switches the subscription
+        off, and the delivery waits in the queue, too (C247).
 
         :param delivery: the delivery.
-        :param outcome: what went wrong.
+        :param outcome: the error in words.
         """
         behaviour = self._behaviour()
         delivery.attempts += 1
@@ -331,7 +333,7 @@ class Notifications:
             subscription.active = False
 
     def _try_again(self, delivery: Delivery, plan: int) -> None:
-        """Send a delivery again whose time has come."""
+        """Send a delivery again when its retry is due."""
         if delivery.gone or delivery.waiting != plan:
             return
         if delivery.subscription.active:
@@ -342,7 +344,7 @@ class Notifications:
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Send queued deliveries again and switch their subscriptions on (fact F264, choice C248).
 
-        :param deliveries: those that are meant; what is neither queued nor waiting for a retry stays alone.
+        :param deliveries: the deliveries; it sends only those that are queued or wait for a retry.
         """
         for delivery in deliveries:
             subscription = delivery.subscription

@@ -45,7 +45,7 @@ def delivery_view(delivery: Delivery, *, hydrate: bool) -> dict[str, Any]:
     """Return a delivery as the API shows it (fact F263).
 
     :param delivery: the delivery.
-    :param hydrate: whether notification and subscription are embedded.
+    :param hydrate: whether to embed notification and subscription.
     """
     view: dict[str, Any] = {
         "notificationId": delivery.notification.id,

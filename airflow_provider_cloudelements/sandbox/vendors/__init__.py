@@ -1,1 +1,1 @@
-"""The vendors behind the elements: consent, credentials, and what they send."""
+"""The vendors behind the elements: consent, credentials, and the bodies that vendors send."""

@@ -1,4 +1,4 @@
-"""The vendor's login page: a person or a script allows or denies, and goes back with a code (fact F127)."""
+"""The vendor's login page: a person or a script allows or denies, and returns with a code (fact F127)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ button[value=allow] {{ background: #1d4ed8; color: #fff; }}
 
 
 def authorize(call: Call) -> Response:
-    """GET, POST /sandbox/authorize/{element}: the login page; ``decision`` is ``allow`` or ``deny``."""
+    """GET, POST /sandbox/authorize/{element}: shows the login page; ``decision`` is ``allow`` or ``deny``."""
     fields = dict(call.query)
     if call.method == "POST":
         fields.update(call.form())
@@ -61,7 +61,7 @@ def authorize(call: Call) -> Response:
 
 
 def _problem(fields: dict[str, str]) -> str | None:
-    """Return what is wrong with a link, or None."""
+    """Return the error in a link, or None."""
     for name in ("client_id", "redirect_uri"):
         if not fields.get(name):
             return f"The parameter {name} is missing."
@@ -78,7 +78,7 @@ def _problem(fields: dict[str, str]) -> str | None:
 
 
 def _form(element: Element, fields: dict[str, str]) -> str:
-    """Return the page's content: who asks for what, and the two buttons."""
+    """Return the page's content: the application, what it asks for, and the two buttons."""
     inputs = "".join(
         f'<input type="hidden" name="{name}" value="{escape(fields[name])}">'
         for name in _PARAMETERS
@@ -99,7 +99,7 @@ def _form(element: Element, fields: dict[str, str]) -> str:
 def _allow(call: Call, element: Element, fields: dict[str, str]) -> Response:
     """Give out a code that is bound to this client and callback.
 
-    One for the platform's own app is bound to neither (unknown U123, choice C128).
+    A code for the platform's own app is bound to neither (unknown U123, choice C128).
     """
     own = fields["client_id"] == PLATFORM_CLIENT_ID
     value, _code = call.state.vendor.mint(
@@ -112,7 +112,7 @@ def _allow(call: Call, element: Element, fields: dict[str, str]) -> Response:
 
 
 def _redirect(target: str, answer: dict[str, str]) -> Response:
-    """Send the browser back, keeping what the callback's address already has."""
+    """Redirect the browser to the callback and keep the query and fragment of its address."""
     address, mark, fragment = target.partition("#")
     joint = "&" if "?" in address else "?"
     query = urlencode({name: value for name, value in answer.items() if value}, errors="replace")

@@ -18,20 +18,20 @@ _REQUIRED = ("apiKey", "apiSecret", "callbackUrl")
 
 
 def get_url(call: Call) -> Response:
-    """GET .../url: the consent link; everything stands in the query, the client secret too."""
+    """GET .../url: returns the consent link; the query holds all parameters, even the client secret."""
     return _answer(call, {name: value for name, value in call.query if value})
 
 
 def post_url(call: Call) -> Response:
-    """POST .../url: the same, by a JSON body, which keeps the secret out of URLs (fact F123)."""
+    """POST .../url: returns the consent link; a JSON body keeps the secret out of URLs (fact F123)."""
     return _answer(call, {name: value for name, value in call.json_object().items() if value is not None})
 
 
 def get_default_url(call: Call) -> Response:
-    """GET .../default: the consent link of the platform's own app (fact F126); it needs no key and no secret.
+    """GET .../default: returns the link of the platform's own app, without key and secret (fact F126).
 
-    It takes callbackUrl, scope and state, none of them required (unknown U123, choice C128). The platform's
-    landing page is outside; without a callback the sandbox's own page stands for it.
+    It accepts callbackUrl, scope and state and requires none of them (unknown U123, choice C128). The
+    platform's landing page is outside. Without a callback the sandbox's own page stands for it.
     """
     fields = {name: value for name, value in call.query if value}
     own = {"apiKey": PLATFORM_CLIENT_ID, "apiSecret": PLATFORM_CLIENT_ID}

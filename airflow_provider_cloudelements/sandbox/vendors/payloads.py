@@ -1,10 +1,10 @@
-"""What vendors send to /events, read and written: changes of objects in three forms.
+"""Read and write the bodies that vendors send to /events: changes of objects in three forms.
 
-Microsoft Graph's is its own change notification (fact F224). Of other vendors' bodies no source shows one, so
-the sandbox has a plain form for them (choice C205): ``{"objectType", "objectId", "eventType", "date"}`` or a
-list of such; the names of a vendor event hook's output, ``event_object_type`` and so on (fact F223), do as
-well. Pollers send the raw form of polling v1 (fact F254): ``{<objectType>: [records], "objectType",
-"pollDate"}``.
+Microsoft Graph sends its own change notification (fact F224). No source shows a body of another vendor, so
+the sandbox has a plain form for the others (choice C205): ``{"objectType", "objectId", "eventType",
+"date"}`` or a list of such objects. It also accepts the names of a vendor event hook's output,
+``event_object_type`` and so on (fact F223). Pollers send the raw form of polling v1 (fact F254):
+``{<objectType>: [records], "objectType", "pollDate"}``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 from airflow_provider_cloudelements.sandbox.core.jsontext import parse_body
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
 
-#: Every kind of change there is (fact F218).
+#: All kinds of changes (fact F218).
 CREATED, UPDATED, DELETED, UNKNOWN = "CREATED", "UPDATED", "DELETED", "UNKNOWN"
 EVENT_TYPES = (CREATED, UPDATED, DELETED, UNKNOWN)
 
@@ -34,12 +34,12 @@ _GRAPH_TENANT = "5a9db0c5-0000-4000-8000-000000c0ffee"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object that a vendor tells of.
+    """The change of one object, as a vendor reports it.
 
     :param object_type: name of its resource.
     :param object_id: its id at the vendor.
     :param event_type: one of :data:`EVENT_TYPES`.
-    :param date: when it changed, in seconds since 1970, or None when the vendor does not say.
+    :param date: when it changed, in seconds since 1970, or None when the vendor gives no date.
     """
 
     object_type: str
@@ -49,10 +49,10 @@ class Change:
 
 
 def read_content(method: str, kind: str, body: bytes, query: Sequence[tuple[str, str]]) -> tuple[Any, str]:
-    """Return what a vendor sent, and the text of it that is kept: JSON, form-encoded, or a query (fact F215).
+    """Parse what a vendor sent: JSON, form-encoded, or a query; return it and the text to keep (fact F215).
 
     :param method: the verb; a GET carries everything in its query.
-    :param kind: the Content-Type; what is no form is read as JSON (choice C207).
+    :param kind: the Content-Type; any other than a form counts as JSON (choice C207).
     :param body: the raw body.
     :param query: pairs of the query.
     """
@@ -69,9 +69,9 @@ def read_content(method: str, kind: str, body: bytes, query: Sequence[tuple[str,
 
 
 def read_changes(element: Element, payload: Any, *, polled: bool) -> list[Change]:
-    """Return the objects that a body tells of; one that says nothing known is one UNKNOWN change (C206).
+    """Return the changes in a body. A body of an unknown form is one UNKNOWN change (C206).
 
-    :param element: whose vendor sent it.
+    :param element: the element whose vendor sent it.
     :param payload: the parsed body.
     :param polled: whether a poller sent it.
     """
@@ -119,10 +119,10 @@ def _graph(row: Any) -> Change:
 
 
 def _polled(name: str, record: Any) -> Change:
-    """Classify a polled record (fact F211): equal dates CREATED, created before updated UPDATED.
+    """Classify a polled record (fact F211): equal dates mean CREATED, created before updated means UPDATED.
 
-    A record may name its ``eventType`` itself (choice C210): polling finds no deletions (fact F212), but
-    whoever makes up an event may want one.
+    A record may name its ``eventType`` itself (choice C210). Polling finds no deletions (fact F212), but a
+    person who makes up an event may want one.
     """
     fields = record if isinstance(record, dict) else {}
     created, updated = read_iso(fields.get(CREATED_FIELD)), read_iso(fields.get(UPDATED_FIELD))
@@ -136,20 +136,20 @@ def _polled(name: str, record: Any) -> Change:
 
 
 def _event_type(value: Any) -> str:
-    """Return the normalised kind of a change; what is none of them is UNKNOWN."""
+    """Return the normalised kind of a change, UNKNOWN for any other value."""
     name = _text(value).upper()
     return name if name in EVENT_TYPES else UNKNOWN
 
 
 def _text(value: Any) -> str:
-    """Return a value as the text that ids and types are."""
+    """Return a value as text, because ids and types are texts."""
     if value is None or isinstance(value, str):
         return value or ""
     return json.dumps(value, separators=(",", ":"))
 
 
 def default_object(element: Element) -> str:
-    """Return the resource that a made-up event is about when nobody says.
+    """Return the default resource of a made-up event.
 
     :param element: the element.
     """
@@ -167,12 +167,12 @@ def polled_body(name: str, records: list[dict[str, Any]], now: float) -> dict[st
 
 
 def vendor_body(element: Element, changes: Sequence[Change], now: float, *, polled: bool) -> Any:
-    """Return the body in which a vendor, or a poller, tells of changes.
+    """Return the body with which a vendor, or a poller, reports changes.
 
-    :param element: whose vendor it is.
-    :param changes: of one object type when polled.
+    :param element: the element whose vendor it is.
+    :param changes: the changes; all of one object type when polled.
     :param now: seconds since 1970.
-    :param polled: whether it is a poller's, of made-up little records.
+    :param polled: whether a poller sends it; its records are small and made up.
     """
     if polled:
         return polled_body(changes[0].object_type, [_record(change, now) for change in changes], now)
@@ -191,7 +191,7 @@ def vendor_body(element: Element, changes: Sequence[Change], now: float, *, poll
 
 
 def _record(change: Change, now: float) -> dict[str, Any]:
-    """Return a record that a poller classifies as the change says."""
+    """Return a record that a poller classifies as the kind of the change."""
     updated = now if change.date is None else change.date
     created = updated - 1 if change.event_type == UPDATED else updated
     record = {

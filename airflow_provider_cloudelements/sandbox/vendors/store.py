@@ -1,4 +1,4 @@
-"""The vendors behind the elements: they give out authorization codes, and take or refuse credentials."""
+"""The vendors behind the elements: they give out authorization codes, and accept or refuse credentials."""
 
 from __future__ import annotations
 
@@ -47,19 +47,19 @@ _OTHERS = {
 
 @dataclass(slots=True)
 class Code:
-    """An authorization code and what happened to it.
+    """An authorization code and its history.
 
     :param index: 1, 2, 3 ... in the order of minting.
-    :param fingerprint: the first 16 hex digits of its SHA-256, by which control calls name it.
+    :param fingerprint: the first 16 hex digits of its SHA-256; the control calls use it as the code's name.
     :param element: key of the element it was made for; None for a code that this vendor never gave out.
     :param client_id: the app it is bound to, or None for any.
     :param oauth_callback_url: the redirect address it is bound to, or None for any.
-    :param scope: what the person allowed.
-    :param expires: on the monotonic clock; None for one that lasts as long as the settings say.
-    :param minted: on the monotonic clock.
-    :param presented: how many requests carried it, whatever became of them.
+    :param scope: the scope that the person allowed.
+    :param expires: when it expires, on the monotonic clock; None for the lifetime of the settings.
+    :param minted: when the vendor gave it out, on the monotonic clock.
+    :param presented: how many requests carried it, whatever their outcome.
     :param exchanged: how many times the platform tried it at the vendor.
-    :param redeemed: whether it was taken.
+    :param redeemed: whether the vendor has accepted it.
     """
 
     index: int
@@ -77,10 +77,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a vendor gives for a good code or refresh token.
+    """The tokens that a vendor gives for a valid code or refresh token.
 
     :param token: the access token.
-    :param refresh_token: to get the next one with; None when the scope did not ask for it.
+    :param refresh_token: the token for the next access token; None when the scope does not include it.
     """
 
     token: str
@@ -93,7 +93,7 @@ def new_secret() -> str:
 
 
 def fingerprint(code: str) -> str:
-    """Return the name by which control calls speak of a code.
+    """Return the name of a code in the control calls.
 
     :param code: the code.
     """
@@ -101,22 +101,22 @@ def fingerprint(code: str) -> str:
 
 
 class Vendor:
-    """All vendors at once: the codes they gave out and what they think of credentials."""
+    """All vendors at once: the codes that they gave out and the credentials that they accept."""
 
     def __init__(self) -> None:
         self._codes: dict[str, Code] = {}
         self._accepted: dict[str, frozenset[str]] = {}
 
     def clear(self) -> None:
-        """Forget every code, and take any secret again."""
+        """Forget every code, and accept any secret again."""
         self._codes.clear()
         self._accepted.clear()
 
     def accept_only(self, element: Element, secrets: frozenset[str] | None) -> None:
-        """Say which secrets the vendor of an element takes from now on.
+        """Set which secrets the vendor of an element accepts from now on.
 
         :param element: the element.
-        :param secrets: values of :attr:`Element.rotated_key`; None for any that is not rejected.
+        :param secrets: values of :attr:`Element.rotated_key`; None for any without the rejected prefix.
         """
         if secrets is None:
             self._accepted.pop(element.key, None)
@@ -136,7 +136,7 @@ class Vendor:
         :param element: the element it is for.
         :param client_id: the app it is bound to; None binds it to none.
         :param oauth_callback_url: the address it is bound to; None binds it to none.
-        :param scope: what the person allowed.
+        :param scope: the scope that the person allowed.
         :param lifetime: seconds; None for the sandbox's setting.
         """
         value = base64.urlsafe_b64encode(os.urandom(30)).decode("ascii")
@@ -153,7 +153,7 @@ class Vendor:
         return code
 
     def codes(self) -> list[Code]:
-        """Return all codes ever given out or presented, oldest first."""
+        """Return all codes that the vendor gave out or a request presented, oldest first."""
         return list(self._codes.values())
 
     def note_presented(self, body: bytes) -> None:
@@ -175,7 +175,7 @@ class Vendor:
     ) -> Grant:
         """Exchange a code for tokens, as the platform does inside a create.
 
-        :param element: the element it is presented for.
+        :param element: the element of the instance that presents it.
         :param value: the code.
         :param configuration: the instance's configuration, with the client id and callback URL.
         :param lifetime: seconds that codes live.
@@ -188,7 +188,7 @@ class Vendor:
         problem = self._problem(code, element, value, configuration, lifetime)
         if problem is not None:
             raise refusal(element, problem, status)
-        # A refresh token from before does not matter: the code brings a new one.
+        # An earlier refresh token does not matter: the code brings a new one.
         self.check(element, {**configuration, REFRESH_TOKEN: None}, status)
         code.redeemed = True
         # Microsoft gives a refresh token only with the scope offline_access (fact F130).
@@ -199,7 +199,7 @@ class Vendor:
     def _problem(
         self, code: Code, element: Element, value: str, configuration: dict[str, str | None], lifetime: float
     ) -> str | None:
-        """Return what is wrong with a code, or None."""
+        """Return the reason to refuse a code, or None."""
         if code.element != element.key or value.startswith(REJECTED_PREFIX):
             return "unknown"
         if code.redeemed:
@@ -231,7 +231,7 @@ class Vendor:
 
         :param element: the element.
         :param configuration: the instance's configuration.
-        :param ended: credentials that were good once, and what became of each.
+        :param ended: credentials that the vendor once accepted and now refuses, each with the reason.
         """
         key = self._refused_key(element, configuration)
         if key is not None:
@@ -239,7 +239,7 @@ class Vendor:
         return ended.get(credential_of(element, configuration))
 
     def check(self, element: Element, configuration: dict[str, str | None], status: int) -> None:
-        """Raise the refusal when the vendor does not take the credentials.
+        """Raise the vendor's refusal when it does not accept the credentials.
 
         :param element: the element.
         :param configuration: the instance's configuration.
@@ -250,7 +250,7 @@ class Vendor:
             raise refusal(element, problem, status)
 
     def _refused_key(self, element: Element, configuration: dict[str, str | None]) -> str | None:
-        """Return a credential that is refused: not accepted, of the documented prefix, or a mask."""
+        """Return the key of a refused credential: not accepted, with the documented prefix, or a mask."""
         accepted = self._accepted.get(element.key)
         if accepted is not None and configuration.get(element.rotated_key) not in accepted:
             return element.rotated_key
@@ -262,22 +262,22 @@ class Vendor:
 
 
 def credential_of(element: Element, configuration: dict[str, str | None]) -> Credential:
-    """Return a person's login at the vendor: what a revocation is about.
+    """Return a person's login at the vendor, which a revocation ends.
 
     :param element: the element.
     :param configuration: the instance's configuration.
     """
     values = tuple(configuration.get(key) for key in element.login_keys)
-    # Without a refresh token the access token is all that there is.
+    # Without a refresh token there is only the access token.
     return values if any(values) else (configuration.get(USER_TOKEN),)
 
 
 def refusal(element: Element, problem: str, status: int) -> ApiError:
-    """Return the error of a vendor that said no.
+    """Return the error of a vendor that refuses.
 
-    :param element: whose vendor.
-    :param problem: which text.
-    :param status: the status.
+    :param element: the element whose vendor refuses.
+    :param problem: key of the vendor's text.
+    :param status: HTTP status of the error.
     """
     texts = _MICROSOFT if element.key == "microsoftgraph" else _OTHERS
     return ApiError(status, f"Failed to authenticate with {element.name}", texts[problem])
