@@ -1,4 +1,4 @@
-"""A retry policy that knows what each failure of this provider asks for (Airflow 3.3 and later)."""
+"""Provide a retry policy that knows how to treat each failure of this provider (Airflow 3.3 and later)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ else:
     try:
         from airflow.sdk import RetryDecision, RetryPolicy
     except ImportError:
-        # Raised anew, because "cannot import name" does not say what to do.
+        # Replace the error, because "cannot import name" does not say what to do.
         raise ImportError(
             "CloudElementsRetryPolicy needs Airflow 3.3 or later. Before that, the operators fail at once "
             "where no retry can help, and retry otherwise."
@@ -24,12 +24,12 @@ __all__ = ["CloudElementsRetryPolicy"]
 
 class CloudElementsRetryPolicy(RetryPolicy):
     """
-    Fails at once what no retry can help, and waits as long as the platform asks.
+    Fail at once if a retry cannot fix the failure, and wait as long as the platform asks.
 
-    For a task: ``retry_policy=CloudElementsRetryPolicy(), retries=5``. Everything else goes by the task's
-    own ``retries`` and ``retry_delay``.
+    For a task: ``retry_policy=CloudElementsRetryPolicy(), retries=5``. For all other failures the task's own
+    ``retries`` and ``retry_delay`` apply.
 
-    :param longest_wait: Longest time to wait because the platform asks for it. Default: one hour.
+    :param longest_wait: Longest time to wait when the platform asks for a wait. Default: one hour.
     """
 
     def __init__(self, longest_wait: timedelta = timedelta(hours=1)) -> None:
@@ -42,7 +42,7 @@ class CloudElementsRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Decide by what kind of failure it is."""
+        """Decide by the kind of the failure."""
         if not isinstance(exception, CloudElementsError):
             return RetryDecision.default()
         if not exception.retryable:
@@ -53,7 +53,7 @@ class CloudElementsRetryPolicy(RetryPolicy):
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
-        """Return what :meth:`deserialize` makes the same policy from."""
+        """Return the data from which :meth:`deserialize` makes the same policy."""
         return {"longest_wait": self.longest_wait.total_seconds()}
 
     @classmethod

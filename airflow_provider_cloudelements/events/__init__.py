@@ -1,1 +1,1 @@
-"""What vendors tell: switched on, signed, and read without loss."""
+"""Turn events of vendors on, sign their notifications, and read events without loss."""

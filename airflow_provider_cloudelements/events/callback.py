@@ -1,7 +1,7 @@
-"""A test of a callback URL: one notification such as the platform would send, from here.
+"""Test a callback URL: send one notification from here in the form that the platform would send.
 
-It tells whether the receiver answers and takes the signature key. Whether the platform itself reaches the
-receiver, it cannot tell.
+The test shows whether the receiver answers and accepts the signature key. It does not show whether the
+platform itself reaches the receiver.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How the ``eventId`` of a test begins, by which a receiver or a reader of its logs knows it.
+#: How the ``eventId`` of a test begins. A receiver or a reader of its logs recognises the test by it.
 TEST_EVENT_PREFIX = "airflow-test-"
 #: The ``objectType`` of a test's only event.
 TEST_OBJECT_TYPE = "airflow-test"
@@ -53,25 +53,26 @@ def notify_test(
     timeout: float,
     proxy: str | None = None,
 ) -> None:
-    """Send one test notification to a callback URL; return when it is answered with 2xx.
+    """Send one test notification to a callback URL; return when the receiver answers with 2xx.
 
-    The body has the shape of F247 to F250, with what only the platform knows (account, user, hub) zero or
-    empty. Nothing is sent twice, no redirect is followed, and no login goes along: neither one of ``.netrc``
-    nor user and password of the URL. Certificates are verified, with ``REQUESTS_CA_BUNDLE`` if that is set.
+    The body has the shape of F247 to F250. Fields that only the platform knows (account, user, hub) are zero
+    or empty. The test sends nothing twice and follows no redirect. It sends no login: neither one of
+    ``.netrc`` nor user and password of the URL. It verifies certificates, with ``REQUESTS_CA_BUNDLE`` if that
+    is set.
 
-    :param url: The callback URL, absolute, http or https. Of it only scheme, host and port ever show: a
-        receiver's token may stand anywhere else.
-    :param instance: Whose notification it shall look like.
-    :param signature_key: Key that the body is signed with, as the instance has it; ``None``: not signed.
+    :param url: The callback URL, absolute, http or https. Logs and errors show only its scheme, host and
+        port, because any other part may hold a receiver's token.
+    :param instance: The instance that the notification names.
+    :param signature_key: Key that signs the body, as the instance has it; ``None``: not signed.
     :param timeout: Seconds for the whole test, name look-up included; more than zero. The platform's own
         limit is not known (unknown U241).
-    :param proxy: Address of a proxy. Default: as the environment says.
-    :raises CloudElementsValidationError: An argument is malformed, or the receiver answered what no later try
-        of the same can change: 3xx, 4xx other than 429.
-    :raises CloudElementsRateLimitError: It answered 429.
-    :raises CloudElementsServerError: It answered 5xx.
-    :raises CloudElementsTimeoutError: It did not answer in time.
-    :raises CloudElementsTransportError: It could not be reached, or the connection broke.
+    :param proxy: Address of a proxy. Default: the proxy of the environment.
+    :raises CloudElementsValidationError: An argument is malformed, or a repetition cannot change the
+        receiver's answer: 3xx, 4xx other than 429.
+    :raises CloudElementsRateLimitError: The receiver answered 429.
+    :raises CloudElementsServerError: The receiver answered 5xx.
+    :raises CloudElementsTimeoutError: The receiver did not answer in time.
+    :raises CloudElementsTransportError: The receiver could not be reached, or the connection broke.
     :raises CloudElementsConnectionError: The file that ``REQUESTS_CA_BUNDLE`` names does not exist.
     """
     if not isinstance(url, str) or not is_web_url(url):
@@ -137,7 +138,7 @@ def _envelope(instance: Instance, event_id: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """One POST. Only the origin is in ``repr``, which a formatter of tracebacks may show."""
+    """Describe one POST. ``repr`` shows no part of the URL but its origin, as tracebacks may show it."""
 
     origin: str
     timeout: float
@@ -147,10 +148,10 @@ class _Delivery:
     proxy: str | None = field(repr=False)
 
     def send(self) -> CloudElementsError | None:
-        """Send it, and return what went wrong, if anything did."""
+        """Send the POST, and return the error, if there was one."""
         outcome: list[CloudElementsError | None] = []
-        # In a thread of its own, since the time-outs of requests bound each step and not the whole: an answer
-        # that comes a byte at a time, or a look-up of the name, could last for ever.
+        # In a thread of its own, because the time-outs of requests limit each step and not the whole. An
+        # answer that comes a byte at a time, or a look-up of the name, could last for ever.
         sender = threading.Thread(target=lambda: outcome.append(self._post()), daemon=True)
         sender.start()
         sender.join(self.timeout)
@@ -159,7 +160,7 @@ class _Delivery:
     def _post(self) -> CloudElementsError | None:
         _silence_this_thread()
         try:
-            # Of the answer's body nothing is read: it may have no end.
+            # Read nothing of the answer's body: it may have no end.
             with (
                 new_session(self.url, self.proxy) as session,
                 session.post(
@@ -173,11 +174,11 @@ class _Delivery:
             ):
                 return self._judge(answer)
         except Exception as error:
-            # Returned and raised elsewhere: the libraries' texts hold the URL, which a chained error shows.
+            # Return the error and raise it elsewhere: a chained error would show the URL in libraries' texts.
             return self._failure(error)
 
     def _judge(self, answer: requests.Response) -> CloudElementsError | None:
-        """Return the error that an answer other than 2xx stands for, its kind by whether a retry can help."""
+        """Return the error for an answer other than 2xx; its class says whether a retry can help."""
         status = answer.status_code
         if 200 <= status < 300:
             return None
@@ -251,7 +252,7 @@ _silent = threading.local()
 
 
 def _silence_this_thread() -> None:
-    """Keep out of the logs what urllib3 says in this thread: it holds path and query."""
+    """Keep urllib3's log lines of this thread out of the logs: they hold path and query."""
     _silent.now = True
     for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_may_speak)  # the same one again adds nothing

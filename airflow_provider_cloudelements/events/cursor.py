@@ -1,6 +1,6 @@
-"""How far a reader of events has come.
+"""Store the position of a reader of events.
 
-Plain data, small and without a secret, fit for XCom, a trigger and a state store.
+A cursor is plain data, small and without a secret, fit for XCom, a trigger and a state store.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from airflow_provider_cloudelements.exceptions import CloudElementsValidationErr
 
 __all__ = ["EventCursor"]
 
-#: Seconds for which an order that was seen is trusted. Then the whole list is read again: an order that is
-#: not documented (unknown U281) may change, or was chance.
+#: Seconds for which a reader trusts an observed order. Then it reads the whole list again: no document
+#: defines the order (unknown U281), so it may change, or was chance.
 TRUST_TIME = 900.0
 
-#: Before any event; what is told of an earlier date is told of this one.
+#: A date before any event. It replaces every earlier date.
 _EARLIEST = pendulum.datetime(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class EventCursor:
-    """How far a reader has come: small, JSON, and without a secret.
+    """Store how far a reader has come: small, JSON, and without a secret.
 
     :param since: Every event before this moment was read in a whole list, or is not wanted.
-    :param seen: Short hashes of the ids of those that were read and are no older than that.
-    :param newest_first: Whether the list was in that order when it was read whole, so that a reading may stop
-        where only older ones follow.
-    :param stop: Where such a reading may stop: what is older was listed before.
+    :param seen: Short hashes of the ids of events that were read and are not older than ``since``.
+    :param newest_first: Whether the last whole reading found the newest events first. If so, a reading may
+        stop where only older events follow.
+    :param stop: Where such a reading may stop: earlier readings listed all older events.
     :param whole: When the list was last read whole.
     """
 
@@ -45,12 +45,13 @@ class EventCursor:
 
     @classmethod
     def start(cls, when: Any = "now") -> EventCursor:
-        """Return where to begin.
+        """Return the cursor to begin with.
 
         :param when: ``now``; ``earliest``, everything that the platform still has; or a date: ISO 8601 or a
-            ``datetime``, in UTC where it names no zone. Of a moment its second counts: the platform's dates
-            may be cut to whole seconds (fact F57), and what happened just after it would seem older.
-        :raises CloudElementsValidationError: It is none of these.
+            ``datetime``, in UTC if it names no zone. The cursor begins at the start of the date's second. The
+            platform may cut its dates to whole seconds (fact F57), so an event just after the date would
+            seem older.
+        :raises CloudElementsValidationError: ``when`` is none of these.
         """
         if when == "now":
             when = pendulum.now("UTC")
@@ -67,11 +68,11 @@ class EventCursor:
 
     @classmethod
     def given(cls, since: Any) -> EventCursor:
-        """Read the argument ``since`` of a task, which begins there in each of its tries.
+        """Read the argument ``since`` of a task. The task begins there in each of its tries.
 
-        :param since: As :meth:`start` takes it, but for ``now``; a cursor; or what a task returned that has
-            one as ``cursor``. Each also as JSON, which is what a template gives.
-        :raises CloudElementsValidationError: It is none of these.
+        :param since: A value for :meth:`start` other than ``now``; a cursor; or the return value of a task
+            that holds one as ``cursor``. Each also as JSON, because a template returns JSON.
+        :raises CloudElementsValidationError: ``since`` is none of these.
         """
         if isinstance(since, str) and since.lstrip().startswith(("{", '"')):
             try:
@@ -82,7 +83,7 @@ class EventCursor:
                 ) from None
         if isinstance(since, Mapping):
             since = since.get("cursor", since)
-            # What it says of the list's order is about another list, perhaps.
+            # Drop what it knows of the list's order, because it may come from another list.
             return cls.parse(since).place
         if since == "now":
             raise CloudElementsValidationError(
@@ -95,7 +96,7 @@ class EventCursor:
     def parse(cls, value: Any) -> EventCursor:
         """Read what :meth:`as_json` wrote.
 
-        :raises CloudElementsValidationError: It is something else.
+        :raises CloudElementsValidationError: ``value`` is something else.
         """
         since = parse_date(value.get("since")) if isinstance(value, Mapping) else None
         seen = value.get("seen", []) if isinstance(value, Mapping) else None
@@ -110,7 +111,7 @@ class EventCursor:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the cursor fit for XCom or a state store."""
+        """Return the cursor as JSON for XCom or a state store."""
         return {
             "since": self.since.isoformat(),
             "seen": sorted(self.seen),
@@ -121,16 +122,16 @@ class EventCursor:
 
     @property
     def place(self) -> EventCursor:
-        """The cursor without what is known of the list's order, which is of no use after a restart."""
+        """The cursor without its knowledge of the list's order, which is useless after a restart."""
         return EventCursor(self.since, self.seen)
 
     @property
     def reach(self) -> pendulum.DateTime:
-        """Down to where a reading goes that may stop early."""
+        """The date down to which a reading goes that may stop early."""
         return self.since if self.stop is None else max(self.since, self.stop)
 
     def trusted(self, now: pendulum.DateTime) -> bool:
-        """Whether a reading may stop early: the order was seen, and lately."""
+        """Return whether a reading may stop early: a recent reading observed the order."""
         if not self.newest_first or self.whole is None:
             return False
         return 0 <= (now - self.whole).total_seconds() < TRUST_TIME

@@ -1,4 +1,4 @@
-"""Which instances have which tags."""
+"""Find the instances that have a tag."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import optional_id
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 
-#: Tags that are looked up one by one; for more of them all instances are listed.
+#: Most tags that are looked up one by one. For more tags, one call lists all instances.
 _FEW_TAGS = 3
 
 
 class Members:
-    """Which instances have which tags, asked for when the first new event is there.
+    """Find which instances have which tags. It asks the platform at the first new event.
 
     :param http: Sends the calls.
     :param tags: The tags that matter.

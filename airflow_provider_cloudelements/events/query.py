@@ -1,6 +1,6 @@
-"""What somebody wants of the events, and the small rows in which it is told.
+"""Select events with a query, and return them as small rows.
 
-A query is plain data, so that it can travel to a trigger. A row is one change of one object.
+A query is plain data, so that Airflow can store it with a trigger. A row is one change of one object.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from airflow_provider_cloudelements.exceptions import CloudElementsValidationErr
 
 __all__ = ["EventQuery", "EventRow"]
 
-#: Keys of a row that tell of the event, and those that tell of the object that changed.
+#: Keys of a row that describe the event, and keys that describe the changed object.
 EVENT_KEYS = ("id", "date", "instance_id", "element", "notification_id")
 OBJECT_KEYS = ("object_type", "object_id", "event_type", "object_date")
-#: Where a path into the vendor's own body begins.
+#: First part of a path into the vendor's own body.
 RAW = "raw"
-#: Most characters of a text in a row; vendors make ids as they like.
+#: Most characters of a text in a row, because vendors' ids can have any length.
 MAX_TEXT = 500
 #: Most bytes of one vendor's body in a row, as JSON.
 MAX_RAW = 16_384
@@ -34,11 +34,11 @@ MAX_RAW = 16_384
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """One change of one object, as it is told.
+    """Hold one change of one object.
 
     :param key: Short id of its event; an event of many objects has many rows.
-    :param date: When the event was taken in.
-    :param data: What is told: JSON, and small.
+    :param date: When the platform took the event in.
+    :param data: The row's values: JSON, and small.
     """
 
     key: str
@@ -53,13 +53,13 @@ class EventRow:
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """Which events are wanted. Make it with :meth:`of`.
+    """Select events. Make a query with :meth:`of`.
 
-    :param instance_id: Of this instance;
-    :param instance_key: or of the one with this key, the connection's namespace not yet before it;
+    :param instance_id: Events of this instance;
+    :param instance_key: or of the instance with this key, without the connection's namespace;
     :param tag: or of all instances that have this tag.
-    :param types: Of these kinds.
-    :param fields: Paths, each with the values of which one must be there.
+    :param types: Only events of these kinds.
+    :param fields: Paths, each with accepted values. One of these must be there.
     """
 
     instance_id: int | None = None
@@ -79,9 +79,9 @@ class EventQuery:
         event_types: Collection[str] | None = None,
         fields: Mapping[str, Any] | None = None,
     ) -> EventQuery:
-        """Make a query of arguments.
+        """Make a query from arguments.
 
-        :raises CloudElementsValidationError: Not exactly one of the first three is given, or something is
+        :raises CloudElementsValidationError: Not exactly one of the first three is given, or an argument is
             malformed.
         """
         given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
@@ -93,7 +93,7 @@ class EventQuery:
         )
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return the arguments to make it again, as JSON, the same for the same query."""
+        """Return the arguments that make the query again, as JSON, the same for the same query."""
         return {
             "instance_id": self.instance_id,
             "instance_key": self.instance_key,
@@ -104,23 +104,23 @@ class EventQuery:
         }
 
     def target(self, settings: ConnectionSettings) -> Target:
-        """Return whose events are meant, by a connection that knows its namespace."""
+        """Return the target whose events the query selects; the connection's settings know the namespace."""
         return Target.of(settings, instance_id=self.instance_id, instance_key=self.instance_key, tag=self.tag)
 
     @property
     def needs_objects(self) -> bool:
-        """Whether nothing can be said of an event before the platform has worked out its objects."""
+        """Whether the query can judge an event only after the platform has worked out its objects."""
         types = self.types.object_types is not None or self.types.event_types is not None
         return types or any(path in (*OBJECT_KEYS, "notification_id") for path, _ in self.fields)
 
     def rows(self, event: Event, instance_ids: Collection[int], *, raw: bool = False) -> Iterator[EventRow]:
-        """Yield what is wanted of an event.
+        """Yield the selected rows of an event.
 
-        Of an instance that was not notified of it, all that is told is that there is one.
+        If an instance has no notification of the event, its row says only that there is an event.
 
         :param event: The event.
-        :param instance_ids: The instances that are meant.
-        :param raw: Whether the vendor's body goes into the rows.
+        :param instance_ids: The selected instances.
+        :param raw: Whether the rows hold the vendor's body.
         """
         meant = frozenset(instance_ids).intersection(event.instance_ids)
         key = short_id(event.id)
@@ -171,18 +171,18 @@ def _fields(fields: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...
 
 
 def untold_instances(event: Event, meant: Collection[int]) -> list[int]:
-    """Return the instances of an event that have no notification of it (yet), of those that are meant.
+    """Return the selected instances of an event that have no notification of it (yet).
 
     :param event: The event.
-    :param meant: The instances that are meant.
+    :param meant: The selected instances.
     """
     told = {each.instance_id for each in event.notifications}
-    # One that names no instance may be anybody's.
+    # A notification that names no instance may belong to any of them.
     return [] if None in told else [each for each in event.instance_ids if each in meant and each not in told]
 
 
 def _parts(event: Event, meant: frozenset[int]) -> Iterator[tuple[int, Notification | None]]:
-    """Yield the notifications to those who are meant; and those who are meant and have none."""
+    """Yield each selected instance with its notifications, or with ``None`` if it has none."""
     for each in event.notifications:
         if each.instance_id in meant:
             yield each.instance_id, each
@@ -221,19 +221,19 @@ def _iso(date: pendulum.DateTime | None) -> str | None:
 
 
 def _body(event: Event, notification: Notification | None) -> Any:
-    """Return the vendor's body: as the notification repeats it, or as it came."""
+    """Return the vendor's body: as the notification repeats it, else as the vendor sent it."""
     if notification is not None and notification.raw is not None:
         return notification.raw
     try:
         return json.loads(event.provider_data or "null")
     except (ValueError, RecursionError):
-        return event.provider_data  # a form, or whatever else a vendor sends
+        return event.provider_data  # a form, or another format of a vendor
 
 
 def _raw_part(body: Any) -> dict[str, Any]:
     try:
         plain = plain_json(body)
-        if len(json.dumps(plain, allow_nan=False)) <= MAX_RAW:  # NaN is no JSON to anybody else
+        if len(json.dumps(plain, allow_nan=False)) <= MAX_RAW:  # other JSON parsers refuse NaN
             return {"raw": plain, "raw_left_out": False}
     except ValueError:
         pass  # left out as well
@@ -241,7 +241,7 @@ def _raw_part(body: Any) -> dict[str, Any]:
 
 
 def _found_at(body: Any, path: list[str]) -> list[Any]:
-    """Return what lies at a path; nothing, where that lies deeper than Python goes."""
+    """Return the values at a path; none if the path is deeper than Python's recursion limit."""
     try:
         return list(_at(body, path))
     except RecursionError:
@@ -249,7 +249,7 @@ def _found_at(body: Any, path: list[str]) -> list[Any]:
 
 
 def _at(body: Any, path: list[str]) -> Iterator[Any]:
-    """Yield what lies at a path; of a list the item of that number, or else all items are looked into."""
+    """Yield the values at a path. In a list, a number selects an item; any other part searches all items."""
     if not path:
         yield from body if isinstance(body, list) else [body]
         return
@@ -267,7 +267,7 @@ def _at(body: Any, path: list[str]) -> Iterator[Any]:
 
 
 def _same(found: Any, wanted: Any) -> bool:
-    """Say whether two values are alike; an id may be a number here and digits there."""
+    """Return whether two values are equal; a number equals its digits."""
     if isinstance(found, Mapping | list):
         return False
     if found is None or wanted is None or isinstance(found, bool) or isinstance(wanted, bool):

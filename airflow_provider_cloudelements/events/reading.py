@@ -1,7 +1,7 @@
-"""One reading of the list of events: for all who wait for some, or for one who wants very many.
+"""Read the list of events once: for all waiters together, or for one caller that wants very many events.
 
-Each has a cursor of its own. The list is read once, from the oldest of them; whoever is further on is told
-only what is new to it.
+Each waiter has a cursor of its own. A reading reads the list once, from the oldest cursor. A waiter with a
+later cursor gets only the events that are new to it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from airflow_provider_cloudelements.exceptions import (
 
 __all__ = ["EventBatch", "EventLimits"]
 
-#: Least bound of bytes: one row is always smaller.
+#: Smallest limit of bytes: one row is always smaller.
 LEAST_BYTES = 32_768
 
 
 @dataclass(frozen=True, slots=True)
 class EventLimits:
-    """How much is told at once, and read for it. Make it with :meth:`of`.
+    """Limit the size of one batch and of one reading. Make limits with :meth:`of`.
 
     :param rows: Most rows.
-    :param size: Most bytes of them as JSON; one row is told in any case, and is smaller than the least of it.
+    :param size: Most bytes of the rows as JSON. A batch has at least one row, which is smaller than the least
+        value of this limit.
     :param pages: Most pages (of 200 events) of one reading.
     """
 
@@ -46,9 +47,9 @@ class EventLimits:
 
     @classmethod
     def of(cls, *, max_events: int, max_bytes: int, max_pages: int) -> EventLimits:
-        """Make limits of arguments.
+        """Make limits from arguments.
 
-        :raises ValueError: One is no integer, or out of bounds.
+        :raises ValueError: An argument is not an integer, or out of bounds.
         """
         for name, value, least in (
             ("max_events", max_events, 1),
@@ -59,14 +60,14 @@ class EventLimits:
         return cls(max_events, max_bytes, max_pages)
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return the arguments to make them again."""
+        """Return the arguments that make the limits again."""
         return {"max_events": self.rows, "max_bytes": self.size, "max_pages": self.pages}
 
 
 def require_count(name: str, value: Any, least: int = 1) -> int:
     """Check an argument that is a whole number.
 
-    :raises ValueError: It is something else, or too small.
+    :raises ValueError: The value is not an integer, or too small.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be an integer of {least} or more; it is not templated.")
@@ -75,13 +76,13 @@ def require_count(name: str, value: Any, least: int = 1) -> int:
 
 @dataclass(frozen=True, slots=True)
 class EventLook:
-    """What somebody looks for, and from where on.
+    """Say what to look for, and where to begin.
 
-    :param query: What.
-    :param cursor: From where on.
-    :param max_pages: Most pages (of 200 events) that are read.
+    :param query: What to look for.
+    :param cursor: Where to begin.
+    :param max_pages: Most pages (of 200 events) to read.
     :param raw: Whether to keep the vendor's body.
-    :param caught_up: Whether the cursor comes from a reading, so that the next one is short.
+    :param caught_up: Whether the cursor comes from a reading, so that the next reading is short.
     """
 
     query: EventQuery
@@ -91,17 +92,17 @@ class EventLook:
     caught_up: bool = False
 
     def after(self, batch: EventBatch) -> EventLook:
-        """Return the look for what comes after a batch."""
+        """Return the look for the events after a batch."""
         return replace(self, cursor=batch.after, caught_up=True)
 
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """What a reading found for one look, oldest first.
+    """Hold the result of a reading for one look, oldest first.
 
-    :param rows: What was found.
+    :param rows: The rows found.
     :param before: Where the reading began.
-    :param after: Where the next one begins, once all rows are told.
+    :param after: Where the next reading begins, once all rows are handed on.
     """
 
     rows: tuple[EventRow, ...] = field(repr=False)
@@ -109,11 +110,11 @@ class EventBatch:
     after: EventCursor
 
     def joined(self, later: EventBatch) -> EventBatch:
-        """Return this batch and the one of the next reading as one."""
+        """Return one batch of this batch and that of the next reading."""
         return EventBatch(sorted_rows([*self.rows, *later.rows]), self.before, later.after)
 
     def take(self, limits: EventLimits) -> tuple[EventBatch, EventBatch]:
-        """Return a first part that keeps within bounds, though of one row at least, and the rest."""
+        """Return a first part within the limits, of at least one row if there is one, and the rest."""
         count, size = 0, 0
         for row in self.rows[: limits.rows]:
             size += row.size + 2  # the comma between two rows
@@ -129,7 +130,7 @@ class EventBatch:
         )
 
     def _cursor_after(self, count: int) -> EventCursor:
-        """Return a cursor behind the first rows alone: an event counts as told with its last row."""
+        """Return a cursor after the first rows alone: an event is done with its last row."""
         rest = self.rows[count:]
         untold = {row.key for row in rest}
         told = {row.key for row in self.rows[:count]}
@@ -140,14 +141,14 @@ class EventBatch:
         return EventCursor(since, (self.before.seen | told | self.after.seen) - untold)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is found and where to go on, fit for XCom."""
+        """Return the rows and the cursor to go on from, as JSON for XCom."""
         return {"events": [row.data for row in self.rows], "cursor": self.after.as_json()}
 
 
 class ListOrders:
-    """What is known of the order of lists from their last whole readings: the account's, and instances' own.
+    """Remember the order of lists from their last whole readings: the account's, and instances' own.
 
-    It is no business of a cursor's, which outlives it and may be used with another list.
+    A cursor does not hold this knowledge, because it lives longer and may be used with another list.
     """
 
     def __init__(self) -> None:
@@ -156,20 +157,20 @@ class ListOrders:
     def learn(self, instance_id: int | None, cursor: EventCursor) -> None:
         """Remember what a reading has shown.
 
-        :param instance_id: Whose list was read; ``None``: the account's.
+        :param instance_id: The instance whose list was read; ``None``: the account's list.
         :param cursor: Where the reading ended.
         """
         self._known[instance_id] = cursor
 
     def reached(self, instance_id: int | None) -> pendulum.DateTime | None:
-        """Return down to where the next reading of a list goes, where it may stop early."""
+        """Return the date down to which the next reading of a list goes, if it may stop early."""
         known = self._known.get(instance_id)
         return known.stop if known is not None and known.trusted(pendulum.now("UTC")) else None
 
     def merged(self, instance_id: int | None, looks: Sequence[EventLook]) -> EventCursor:
-        """Return the cursor from which all looks are served."""
+        """Return one cursor that serves all looks."""
         cursors = [look.cursor for look in looks]
-        # Those who have taken ticks together have one and the same set.
+        # Looks that took part in the same ticks have the same set.
         seen = frozenset.intersection(*{cursor.seen for cursor in cursors})
         since = min(cursor.since for cursor in cursors)
         stop = min(cursor.reach for cursor in cursors)
@@ -188,13 +189,13 @@ def only_instance(looks: Iterable[EventLook]) -> int | None:
 def read_events(
     http: HttpSession, looks: Sequence[EventLook], orders: ListOrders | None = None
 ) -> list[EventBatch]:
-    """Read the list once, and return for each look what is new to it.
+    """Read the list once, and return for each look the events that are new to it.
 
     :param http: Sends the calls.
-    :param looks: For what; one at least.
-    :param orders: What is known of lists, and what is learned. Default: nothing, so that the list is read
-        whole.
-    :raises CloudElementsValidationError: A look is malformed, or there are more pages than are to be read.
+    :param looks: The looks to serve; one at least.
+    :param orders: The known orders of lists; the reading adds what it learns. Default: none, so that it reads
+        the whole list.
+    :raises CloudElementsValidationError: A look is malformed, or the list has more pages than the limit.
     :raises CloudElementsError: A call failed. All cursors then stay where they were.
     """
     orders = ListOrders() if orders is None else orders
@@ -212,14 +213,14 @@ def read_events(
 
 
 class EventStream:
-    """What is new to one look, a row at a time, however much that is.
+    """Yield what is new to one look, a row at a time, however many rows there are.
 
-    Iterate it to its end, then take :attr:`cursor`. Rows come in the order of the list, which is not
-    known (unknown U281): to sort them, all would have to be kept. Memory is that of two pages, and of twelve
+    Iterate it to its end, then take :attr:`cursor`. Rows come in the order of the list, which is not known
+    (unknown U281). To sort them, the stream would have to keep all. It keeps two pages in memory, and twelve
     characters for each event of ``SETTLE_TIME``.
 
     :param http: Sends the calls.
-    :param look: For what, and from where on.
+    :param look: What to look for, and where to begin.
     """
 
     def __init__(self, http: HttpSession, look: EventLook) -> None:
@@ -240,8 +241,8 @@ class EventStream:
     def __iter__(self) -> Iterator[EventRow]:
         """Yield the rows. Each iteration is a reading of its own.
 
-        :raises CloudElementsValidationError: The look is malformed, or there are more pages than are to be
-            read.
+        :raises CloudElementsValidationError: The look is malformed, or the list has more pages than the
+            limit.
         :raises CloudElementsError: A call failed.
         """
         self._cursor = None
@@ -253,11 +254,11 @@ class EventStream:
 
 
 class _Reading:
-    """One reading of the list, from the oldest cursor on.
+    """Read the list once, from the oldest cursor on.
 
     :param http: Sends the calls.
-    :param looks: For what; one at least.
-    :param orders: What is known of lists.
+    :param looks: The looks to serve; one at least.
+    :param orders: The known orders of lists.
     """
 
     def __init__(self, http: HttpSession, looks: Sequence[EventLook], orders: ListOrders) -> None:
@@ -275,12 +276,12 @@ class _Reading:
         )
 
     def __iter__(self) -> Iterator[Event]:
-        """Yield what is new to anyone."""
+        """Yield the events that are new to any of the looks."""
         try:
             yield from self._reader
         except CloudElementsServerError as error:
             if self._reader.pages > self._max_pages:
-                # It stays so, however often it is read.
+                # Reading the list again cannot change this.
                 raise CloudElementsValidationError(str(error)) from error
             raise
 
@@ -291,11 +292,11 @@ class _Reading:
 
 
 class _LookReader:
-    """Tells of what is read for all what is new to one, and wanted.
+    """Select from the common reading the events that are new to one look and that it wants.
 
-    :param look: What is wanted.
-    :param tag: The tag of the instances that are meant, where they are not meant by id.
-    :param members: Who has which tag.
+    :param look: The look.
+    :param tag: The tag of the selected instances, if the look does not name an id.
+    :param members: Says which instances have which tag.
     """
 
     def __init__(self, look: EventLook, tag: str | None, members: Members) -> None:
@@ -306,11 +307,12 @@ class _LookReader:
         self._held: dict[str, pendulum.DateTime] = {}
 
     def wanted(self, event: Event, key: str) -> Iterable[EventRow]:
-        """Return what is wanted of an event, and remember one that is to be met again."""
+        """Return the wanted rows of an event, and remember an event that must be read again."""
         cursor, query = self._look.cursor, self._look.query
         if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
             return ()
-        # Whom it concerns, or what changed: that comes later, and nobody needs to be asked who has the tag.
+        # The platform adds later which instances the event concerns, or what changed. Until then there is no
+        # need to ask which instances have the tag.
         unfinished = not event.instance_ids or (query.needs_objects and not event.notifications)
         if unfinished and self._is_young(event):
             return self._hold(event, key)
@@ -318,36 +320,36 @@ class _LookReader:
             ids: Collection[int] = (query.instance_id,)
         else:
             ids = self._members.of(str(self._tag), event)
-        # A list of who has the tag that fails in passing is empty.
+        # The list of instances with the tag is empty when its call fails in passing.
         unfinished = not ids or (query.needs_objects and bool(untold_instances(event, ids)))
         if unfinished and self._is_young(event):
             return self._hold(event, key)
         return query.rows(event, ids, raw=self._look.raw)
 
     def _hold(self, event: Event, key: str) -> Iterable[EventRow]:
-        """Tell nothing of an event now, so that it is met again."""
+        """Return no rows of an event now, so that a later reading returns it again."""
         self._held[key] = event.date or self._now
         return ()
 
     def _is_young(self, event: Event) -> bool:
-        """Say whether it is so young that more of it may still come; a date far in the future is wrong."""
+        """Return whether parts of an event may still come; not for a wrong date, far in the future."""
         return event.date is not None and abs((self._now - event.date).total_seconds()) < SETTLE_TIME
 
     def after(self, reached: EventCursor) -> EventCursor:
-        """Return where this one goes on, once the whole list was met.
+        """Return the cursor from which this look goes on, after the end of the list.
 
         :param reached: Where the reading ended.
         """
         before = self._look.cursor
-        # Not past what is held back, so that it is met again.
+        # Not past an event that is held back, so that a later reading returns it again.
         since = max(before.since, min([reached.since, *self._held.values()]))
-        # Where the cursor does not move, what was read before counts as long as it stays.
+        # As long as the cursor does not move, keep what was read before.
         seen = reached.seen if since > before.since else before.seen | reached.seen
         seen = seen.difference(self._held)
         return EventCursor(since, seen, stop=reached.stop)
 
 
 def sorted_rows(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:
-    """Sort rows by date, oldest first, those of one event together; what has no date comes first."""
+    """Sort rows by date, oldest first, and keep the rows of one event together; rows without a date first."""
     first = parse_date("1970-01-01")
     return tuple(sorted(rows, key=lambda row: (row.date or first, row.key)))

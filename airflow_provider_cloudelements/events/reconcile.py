@@ -1,8 +1,8 @@
-"""What a receiver should have got, compared with what was delivered to it.
+"""Compare the events that a receiver should have got with the platform's deliveries to it.
 
-Neither list can be trusted to be whole: how long the platform keeps events and deliveries, and in which order
-it lists them, is not known (U281, U282, U244). So an event counts as delivered only where its delivery
-says so. Every doubt makes it missing, which costs a repetition, and loses nothing.
+Neither list is certain to be complete: it is not known how long the platform keeps events and deliveries, and
+in which order it lists them (U281, U282, U244). So an event counts as delivered only if its delivery says so.
+In every doubt the event counts as missing. That costs a repetition, and loses nothing.
 """
 
 from __future__ import annotations
@@ -32,26 +32,25 @@ __all__ = ["Reconciliation", "reconcile"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds until a list of events that broke off is read again.
+#: Seconds before the next reading of a list of events that broke off.
 _PAUSES = (2.0, 8.0)
 #: Most notifications that are looked up one by one, because the list of deliveries did not show them.
 MAX_CALLS = 1000
 
-#: Why an event is missing, where no delivery's status says it: nobody was notified of it (yet); the platform
-#: knows of no delivery of its notification to the receiver; or there were too many to look all of them up.
+#: Why an event is missing, if no delivery's status says it: the platform made no notification of it (yet);
+#: it has no delivery of the notification to the receiver; or there were too many to look all of them up.
 NOT_NOTIFIED, NO_DELIVERY, NOT_LOOKED_UP = "not notified", "no delivery", "not looked up"
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What a receiver should have got, and what of it was not delivered.
+    """Hold the number of events that a receiver should have got, and those that it did not get.
 
     :param listed: How many events the platform lists for the receiver.
-    :param missing: What was not delivered, oldest first: one row for each object that changed.
-    :param states: How many notifications were not delivered, by what is known of them: the status of their
-        delivery, such as ``queued`` or ``retry``, or :data:`NOT_NOTIFIED`, :data:`NO_DELIVERY`,
-        :data:`NOT_LOOKED_UP`.
-    :param unattributed: How many events name no instance, so that nobody knows whom they concern.
+    :param missing: The undelivered events, oldest first: one row for each object that changed.
+    :param states: How many notifications were not delivered, by state: the status of their delivery, such as
+        ``queued`` or ``retry``, or :data:`NOT_NOTIFIED`, :data:`NO_DELIVERY`, :data:`NOT_LOOKED_UP`.
+    :param unattributed: How many events name no instance, so that it is not known which one they concern.
     """
 
     listed: int
@@ -61,16 +60,16 @@ class Reconciliation:
 
     @property
     def undelivered(self) -> int:
-        """How many events were not delivered, or not wholly."""
+        """The number of events that were not delivered, or only in part."""
         return len({row.key for row in self.missing.rows})
 
     def as_json(self, limits: EventLimits) -> dict[str, Any]:
-        """Return what is fit for XCom.
+        """Return the result as JSON for XCom.
 
-        :param limits: How much of what is missing is told: the oldest.
+        :param limits: Limits on the missing rows to return; the oldest rows come first.
         :return: ``listed``, ``delivered`` and ``missing`` (numbers of events), ``states``, ``unattributed``,
             ``events`` (the rows) and ``rest``: the cursor to reconcile from once these rows are taken care
-            of, or ``None`` where they are all.
+            of, or ``None`` if there are no more rows.
         """
         told, rest = self.missing.take(limits)
         return {
@@ -95,25 +94,26 @@ def reconcile(
 ) -> Reconciliation:
     """Compare the events of a receiver's instances with the deliveries to it.
 
-    The receiver's subscriptions say which instances deliver to it; deliveries to others prove nothing. An
-    event of which several notifications were made is delivered when each of them is; a notification that
-    several subscriptions bring to the same address, when one of them brought it.
+    The receiver's subscriptions say which instances deliver to it. Deliveries to other receivers prove
+    nothing. If an event has several notifications, it is delivered when each of them is. If several
+    subscriptions bring a notification to the same address, it is delivered when one of them brought it.
 
-    It takes one reading of the list of events, or up to three where that breaks off (nothing follows a page
-    that said so), one of the list of deliveries, which ends as soon as
-    everything is found, and one call for each notification that this list did not show.
+    The comparison reads the list of events once, or up to three times if the list breaks off: nothing follows
+    a page that announced more. It reads the list of deliveries once, and stops as soon as it has found
+    everything. It makes one call for each notification that this list did not show.
 
     :param client: The account.
     :param callback_url: Address of the receiver, as the instances have it.
-    :param since: From where on.
-    :param until: To which moment, by the dates of the events. Default: now.
+    :param since: Where to begin.
+    :param until: The last moment, by the dates of the events. Default: now.
     :param max_pages: Most pages (of 200) of the list of events, and of that of deliveries. Default: 100. A
-        longer list of events is an error; of deliveries, what was not seen is looked up.
-    :param max_calls: Most notifications that are looked up one by one, oldest first. Default: 1,000. Those
-        beyond count as missing.
+        longer list of events is an error. If the list of deliveries is longer, the comparison looks up the
+        remaining notifications.
+    :param max_calls: Most notifications to look up one by one, oldest first. Default: 1,000. Those beyond
+        count as missing.
     :raises CloudElementsNotFoundError: No subscription brings an instance's events to this address.
-    :raises CloudElementsValidationError: The address holds what the platform's query language cannot.
-    :raises CloudElementsServerError: There are more events than are to be read.
+    :raises CloudElementsValidationError: The platform's query language cannot express the address.
+    :raises CloudElementsServerError: The list has more events than the limit.
     :raises CloudElementsError: Any other failure of a call.
     """
     subscriptions = client.deliveries.subscriptions(callback_url)
@@ -144,11 +144,11 @@ def _due(
     until: pendulum.DateTime,
     max_pages: int,
 ) -> _Due:
-    """Return what the receiver should have got, by the list of events; read again where that breaks off."""
+    """Return what the receiver should have got, by the list of events. Read it again if it breaks off."""
     only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
     for pause in (*_PAUSES, None):
         due = _Due(instance_ids)
-        # What the platform is still at work on is wanted, too: so no time is left to it.
+        # No settle time: the comparison also wants events that the platform is still at work on.
         reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
         for event in reader:
             if event.date is None or event.date <= until:
@@ -164,11 +164,11 @@ def _due(
 
 @dataclass(slots=True)
 class _Part:
-    """What of an event one notification tells, or would have told.
+    """Hold the part of an event that one notification reports, or would have reported.
 
-    :param date: When the event was taken in, in seconds since 1970; what has no date comes first.
-    :param rows: What is handed on if it was not delivered.
-    :param state: What is known of its delivery.
+    :param date: When the platform took the event in, in seconds since 1970; without a date, zero.
+    :param rows: The rows to return if the notification was not delivered.
+    :param state: The known state of its delivery.
     """
 
     date: float
@@ -177,7 +177,7 @@ class _Part:
 
 
 class _Due:
-    """What a receiver should have got; what is delivered is struck off.
+    """Collect what a receiver should have got, and strike off what was delivered.
 
     :param instance_ids: The instances that deliver to it.
     """
@@ -190,7 +190,7 @@ class _Due:
         self._untold: dict[tuple[Any, ...], _Part] = {}
 
     def add(self, event: Event) -> None:
-        """Note an event's notifications to the receiver, and those that are not made (yet)."""
+        """Note an event's notifications to the receiver, and those that do not exist (yet)."""
         if not event.instance_ids:
             self.unattributed += 1
             return
@@ -223,7 +223,7 @@ class _Due:
         max_pages: int,
         max_calls: int,
     ) -> None:
-        """Strike off what was delivered: by the list as far as it goes, then one by one."""
+        """Strike off what was delivered: first by the list of deliveries, then one by one."""
         if not self._told:
             return
         for page in islice(deliveries.pages(callback_url), max_pages):
@@ -247,7 +247,7 @@ class _Due:
                 part.state = each.status or NO_DELIVERY
 
     def _not_met(self) -> list[str]:
-        """Return the notifications of which the list showed nothing, oldest first; their ids are numbers."""
+        """Return the notifications that the list did not show, oldest first; their ids are numbers."""
         found = [
             (part.date, number)
             for number, part in self._told.items()
@@ -261,7 +261,7 @@ class _Due:
         yield from self._untold.values()
 
     def rows(self) -> Iterator[EventRow]:
-        """Yield what is to be handed on."""
+        """Yield the rows of what was not delivered."""
         for part in self.parts():
             yield from part.rows
 

@@ -1,8 +1,8 @@
-"""A reader of the list of events that loses none, though the platform promises little.
+"""Read the list of events without losing any, although the platform promises little.
 
-What is not known (U281, U282): the order of the list and how long it keeps an event. There is no known filter
-by date (U283), and an event becomes visible late. So a reader may not stop at the first event that it knows,
-and may not move its cursor past what may still appear, nor past a page that it left unread.
+The order of the list is not known, nor how long it keeps an event (U281, U282). There is no known filter by
+date (U283), and an event becomes visible late. So a reader must not stop at the first event that it knows. It
+must not move its cursor past events that may still appear, nor past a page that it did not read.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["MAX_PAGES", "SETTLE_TIME", "EventFilter", "EventReader"]
 
 log = logging.getLogger(__name__)
 #: Seconds after its date in which an event may still appear in the list. Ten seconds were seen (fact F284);
-#: nothing is promised (unknown U284).
+#: the platform promises nothing (unknown U284).
 SETTLE_TIME = 600.0
-#: Most seconds of it: a month.
+#: Largest settle time in seconds: 31 days.
 LONGEST_SETTLE_TIME = 31 * 86_400.0
 #: Most pages of one reading: 20,000 events.
 MAX_PAGES = 100
@@ -39,7 +39,7 @@ MAX_PAGES = 100
 
 @dataclass(frozen=True)
 class EventFilter:
-    """Which events are wanted.
+    """Select events by their types.
 
     :param object_types: Of these kinds of object, as the element names them; ``None``: of all.
     :param event_types: ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case; ``None``: all.
@@ -54,11 +54,11 @@ class EventFilter:
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
     ) -> EventFilter:
-        """Make a filter of arguments.
+        """Make a filter from arguments.
 
-        :param object_types: Of these kinds of object; ``None`` or none: of all.
-        :param event_types: These kinds of change, in any case; ``None`` or none: all.
-        :raises CloudElementsValidationError: Something is no list, or a type is no text.
+        :param object_types: Of these kinds of object; ``None`` or an empty list: of all.
+        :param event_types: These kinds of change, in any case; ``None`` or an empty list: all.
+        :raises CloudElementsValidationError: An argument is not a list, or a type is not text.
         """
         kinds = _texts("event_types", event_types)
         return cls(
@@ -67,11 +67,11 @@ class EventFilter:
         )
 
     def told(self, notifications: Iterable[Notification]) -> tuple[ObjectEvent, ...] | None:
-        """Return what of an event is wanted; ``None`` for nothing where types are asked for.
+        """Return the wanted objects of an event; ``None`` if the filter has types and none of them fits.
 
-        An event whose objects nobody told (yet) is wanted where nothing is asked about them.
+        If the filter has no types, it accepts an event whose objects are not known (yet).
 
-        :param notifications: Those of the event, or some of them.
+        :param notifications: The notifications of the event, or some of them.
         """
         found = tuple(dict.fromkeys(one for each in notifications for one in each.events if self._fits(one)))
         return found if found or (self.object_types is None and self.event_types is None) else None
@@ -92,31 +92,32 @@ def _texts(argument: str, value: Collection[str] | None) -> frozenset[str] | Non
 
 
 def _items(argument: str, value: Collection[Any]) -> list[Any]:
-    # A text is a collection of letters, a dictionary one of its keys.
+    # Refuse a text, which is a collection of letters, and a dictionary, which is one of its keys.
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise CloudElementsValidationError(f"{argument} must be a list.")
     return list(value)
 
 
 class EventReader:
-    """Reads once what is new since a cursor. Iterate it to its end, then take :attr:`cursor`.
+    """Read once what is new since a cursor. Iterate it to its end, then take :attr:`cursor`.
 
-    At least once, never zero: an event is passed over only if its id was read before, or if it is older than
-    the cursor. That moves only when the whole list was read, and stays ``settle_time`` behind the newest
-    event and the clock. Where the list was seen to be newest first, readings in between stop early; if that
-    order was chance, or changes, events come as late as the next whole reading, ``TRUST_TIME`` seconds at
-    most, and none is lost. An event that the platform is still at work on is told when that is done, or after
-    ``settle_time``. Memory is that of one page and of the ids of these times.
+    The reader returns each event at least once. It passes over an event only if it read its id before, or if
+    the event is older than the cursor. The cursor moves only after a reading of the whole list, and stays
+    ``settle_time`` behind the newest event and the clock. If a whole reading found the newest events first,
+    the readings after it stop early. If that order was chance, or changes, events come as late as the next
+    whole reading, ``TRUST_TIME`` seconds at most, and none is lost. If the platform is still at work on an
+    event, the reader returns it when that is done, or after ``settle_time``. It keeps one page in memory, and
+    the ids of these times.
 
-    What no reader can see: an event that was removed, or became visible later than ``settle_time``, before it
-    was listed; and one that is skipped because page tokens count events, and earlier ones are removed while
-    the list is read.
+    Two kinds of events no reader can see: an event that was removed, or became visible later than
+    ``settle_time``, before it was listed; and an event that a reading skips because page tokens count events,
+    and the platform removes earlier ones while the reader reads the list.
 
     :param events: The account's events.
     :param cursor: Where the last reading ended.
-    :param instance_id: Only this instance's list is read. One that does not exist has no events.
+    :param instance_id: Read only this instance's list. An instance that does not exist has no events.
     :param settle_time: Seconds after its date in which an event may still appear. Default: 600.
-    :param max_pages: Most pages (of 200 events) that are read. Default: 100.
+    :param max_pages: Most pages (of 200 events) to read. Default: 100.
     :raises CloudElementsValidationError: An argument is out of bounds.
     """
 
@@ -135,9 +136,9 @@ class EventReader:
             )
         if max_pages < 1:
             raise CloudElementsValidationError("max_pages must be 1 or more.")
-        #: Pages of the reading.
+        #: Number of pages read.
         self.pages = 0
-        #: Whether the list broke off: nothing followed where more was said to.
+        #: Whether the list broke off: nothing followed a page that announced more.
         self.in_doubt = False
         self._events = events
         self._before = cursor
@@ -159,7 +160,7 @@ class EventReader:
     def __iter__(self) -> Iterator[Event]:
         """Yield what is new, in the platform's order. Each iteration is a reading of its own.
 
-        :raises CloudElementsServerError: There are more pages than are to be read.
+        :raises CloudElementsServerError: The list has more pages than the limit.
         :raises CloudElementsError: A call failed. The cursor then stays where it was.
         """
         self.pages, self.in_doubt, self._cursor = 0, False, None
@@ -174,11 +175,11 @@ class EventReader:
                     f"The list of events has more than max_pages={self._max_pages} pages, and it must be "
                     "read whole. Read one instance's events, or raise max_pages."
                 )
-            # Nothing follows where more was said to: it was removed meanwhile, or is hidden in passing.
+            # Empty after a page that announced more: the events were removed, or are hidden in passing.
             self.in_doubt = not page
             window.turn_page()
             only_older, body = bool(page), None
-            # One by one: parsed, an event is many times as large as its text.
+            # Parse one by one: a parsed event is many times as large as its text.
             for body in page:
                 try:
                     event = read_event(body, self._instance_id)
@@ -204,7 +205,7 @@ class EventReader:
 
 
 class _Order:
-    """Whether a list is in the order of falling dates, as far as it was seen."""
+    """Observe whether the dates of a list fall, as far as it was read."""
 
     def __init__(self) -> None:
         self._last: pendulum.DateTime | None = None
@@ -221,42 +222,42 @@ class _Order:
 
     @property
     def falling(self) -> bool:
-        """Whether dates fell, and none rose. All alike tell nothing."""
+        """Whether dates fell, and none rose. Equal dates show no order."""
         return self._fell and not self._rose
 
 
 class _Window:
-    """The time in which events may still appear, and those in it that were read."""
+    """Track the time in which events may still appear, and the events in it that were read."""
 
     def __init__(self, before: EventCursor, settle_time: float) -> None:
         self._before = before
         self._settle = pendulum.duration(seconds=settle_time)
-        # Taken before the first call: what becomes visible while the list is read may stay unseen. And a date
-        # in the future must not move the cursor past what is to come.
+        # Take the time before the first call: a reading may miss events that become visible meanwhile. And a
+        # date in the future must not move the cursor past coming events.
         self._now = _now()
         self.trusting = before.trusted(self._now)
         self._stop = before.reach
         self._newest: pendulum.DateTime | None = None
-        #: Hashes of ids, with dates; without one, an event is known for as long as it is listed.
+        #: Hashes of ids, with dates. An event without a date stays known for as long as it is listed.
         self._known: dict[str, pendulum.DateTime | None] = {}
         self._prune_at = _FEW
         self._page: set[str] = set()
         self._page_before: set[str] = set()
 
     def turn_page(self) -> None:
-        # While a list is read, new events may push some of it to the next page once more.
+        # While a reading goes on, new events may push earlier ones to the next page once more.
         self._page_before, self._page = self._page, set()
-        # A reading that is cut short leaves the cursor where it is, and needs all that is newer.
+        # A reading that stops early leaves the cursor where it is, and needs the ids of all newer events.
         if not self.trusting and len(self._known) > self._prune_at:
             self._known = self._since(self._edge())
             self._prune_at = 2 * len(self._known) + _FEW
 
     def is_listed_before(self, event: Event) -> bool:
-        """Whether an earlier reading has met it, if the list is in order."""
+        """Return whether an earlier reading has met the event, if the list is in order."""
         return event.date is not None and event.date < self._stop
 
     def is_new(self, event: Event) -> bool:
-        """Say whether an event is to be told now, and remember it."""
+        """Return whether to yield an event now, and remember it."""
         if event.date is not None:
             if event.date < self._before.since:
                 return False
@@ -264,22 +265,22 @@ class _Window:
                 self._newest = event.date
         key = short_id(event.id)
         if key in self._known or key in self._page or key in self._page_before:
-            self._page.add(key)  # it may be pushed on once more
+            self._page.add(key)  # new events may push it to the next page once more
             return False
         known = key in self._before.seen
         if not known and not event.settled and self._may_settle(event):
-            # What it is about comes later. Its date is younger than where the cursor can come to.
+            # Its objects come later. The cursor cannot move past its date before that.
             return False
         self._page.add(key)
         self._known[key] = event.date
         return not known
 
     def _may_settle(self, event: Event) -> bool:
-        """Whether to wait for it; not for ever, because of a date far in the future."""
+        """Return whether to wait for the event's objects; not if its date is far in the future."""
         return event.date is not None and self._now - self._settle < event.date <= self._now + self._settle
 
     def _edge(self) -> pendulum.DateTime:
-        """Return the moment before which nothing appears any more."""
+        """Return the moment before which no more events appear."""
         since = self._before.since
         newest = since if self._newest is None else min(self._newest, self._now)
         return newest - self._settle if newest - since > self._settle else since
@@ -288,18 +289,18 @@ class _Window:
         return {key: date for key, date in self._known.items() if date is None or date >= edge}
 
     def whole(self, newest_first: bool) -> EventCursor:
-        """Return the cursor after all of the list."""
+        """Return the cursor after a reading of the whole list."""
         edge = self._edge()
         seen = frozenset(self._since(edge))
         if edge == self._before.since:
-            # They still count. The list may lack them for a while: a 404 in passing is an empty list.
+            # Keep these ids. The list may lack their events for a while: a 404 in passing is an empty list.
             seen |= self._before.seen
         return EventCursor(edge, seen, newest_first, edge, self._now)
 
     def broken_off(self) -> EventCursor | None:
-        """Return the cursor after a list that ended too early: it knows what was read, and does not move.
+        """Return the cursor after a list that ended too early: it adds what was read, and does not move.
 
-        :return: ``None`` where it would know too many: should all lists of a platform end so, it has to move.
+        :return: ``None`` if it would hold too many ids: if all lists of a platform end so, it has to move.
         """
         before = self._before
         seen = before.seen.union(self._known)
@@ -308,24 +309,24 @@ class _Window:
         return EventCursor(before.since, seen, before.newest_first, before.stop, before.whole)
 
     def cut_short(self) -> EventCursor:
-        """Return the cursor after the newest part of the list: whatever is unread stays to be read."""
+        """Return the cursor after the newest part of the list; a later reading reads the rest."""
         before = self._before
         stop = max(self._stop, self._edge())
         return EventCursor(before.since, before.seen.union(self._known), True, stop, before.whole)
 
 
-#: Ids that are kept without a thought.
+#: Number of ids to keep before the window prunes them.
 _FEW = 1000
 #: Most ids that a cursor keeps because lists broke off.
 _MOST_KEPT = 10_000
 
 
-@lru_cache(maxsize=16)  # of each event it is asked a few times
+@lru_cache(maxsize=16)  # a reading calls it a few times for each event
 def short_id(event_id: str) -> str:
-    """Return twelve characters in place of an id, of whatever length.
+    """Return twelve characters in place of an id of any length.
 
-    They hold 72 bits. Two ids that share them would be one event lost: with 100,000 remembered and a billion
-    more to come, the chance is one in fifty million.
+    They hold 72 bits. If two ids shared them, the reader would lose one event: with 100,000 remembered ids
+    and a billion more to come, the chance is one in fifty million.
     """
     digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).digest()
     return base64.urlsafe_b64encode(digest[:9]).decode("ascii")

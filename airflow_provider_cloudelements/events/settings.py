@@ -1,4 +1,4 @@
-"""What an instance's events shall be: typed, checked, written as configuration keys (facts F201 to F210)."""
+"""Check an instance's event settings, and write them as configuration keys (facts F201 to F210)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from airflow_provider_cloudelements.keys import (
     EVENTS_ENABLED,
 )
 
-#: Both spellings of the second are in use (fact F202); which one an element takes, its documentation says.
+#: Elements use both spellings of the webhook type (fact F202). The element's documentation says which one.
 VendorType = Literal["polling", "webhook", "webhooks"]
 
 _URLS_SEPARATOR = "|"
@@ -33,7 +33,7 @@ _PLACEHOLDER = "{objectName}"
 
 
 class PollerDates(TypedDict, total=False):
-    """Where a polled record's dates stand and how they are written (fact F210).
+    """Describe the place and format of a polled record's dates (fact F210).
 
     Formats are those of Java's SimpleDateFormat, or the word ``milliseconds``.
     """
@@ -47,7 +47,7 @@ class PollerDates(TypedDict, total=False):
 
 
 class PollerResource(TypedDict, total=False):
-    """How one resource is polled (fact F210).
+    """Describe how the platform polls one resource (fact F210).
 
     ``url`` is a path at the hub and may hold date macros; ``createdCheckTolerance`` and ``pollDelay`` are in
     seconds.
@@ -68,17 +68,17 @@ _LEAST = {"pageSize": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventSettings:
-    """What an instance's events shall be. What is not given is left as the instance or its element has it.
+    """Hold an instance's event settings. An omitted setting stays as the instance or its element has it.
 
     :param enabled: Whether events are on.
-    :param callback_url: Where notifications are sent, an absolute http or https address. Never in ``repr``:
-        it may hold a token.
-    :param signature_key: Key that notifications are signed with. Never in ``repr``.
+    :param callback_url: Where the platform sends notifications, an absolute http or https address. Never in
+        ``repr``: it may hold a token.
+    :param signature_key: Key that signs notifications. Never in ``repr``.
     :param vendor_type: How the platform learns of events: ``polling``, or ``webhook``, which some elements
         spell ``webhooks``.
     :param poller_interval: Time between two polls, whole minutes, as an integer or a ``timedelta``; at least
         one minute (fact F203). Kept as an integer. The platform's default is 15.
-    :param poller_configuration: Resource name to what :class:`PollerResource` describes. The platform
+    :param poller_configuration: Maps resource names to :class:`PollerResource` dictionaries. The platform
         recommends to change it only with its support's help (fact F205).
     :param poller_urls: Names of resources, for older pollers.
     :param objects: Names of resources, for newer pollers; they stand in the element's metadata.
@@ -98,15 +98,15 @@ class EventSettings:
         for name, check in _CHECKS.items():
             value = getattr(self, name)
             if value is not None:
-                # A checked copy, so that no later change to a caller's list or dictionary gets past.
+                # Keep a checked copy, so that later changes to a caller's list or dictionary have no effect.
                 object.__setattr__(self, name, check(name, value))
 
     def configuration(self) -> dict[str, Any]:
-        """Return the configuration keys and values; only what was given is among them.
+        """Return the configuration keys and values of the given settings.
 
-        The poller's configuration is an object. Both that and a JSON text are documented (fact F204); the
-        object is named first, the platform itself turns it into text (fact F168), and what reads back is
-        then compared by meaning, where two texts could differ by a space.
+        The poller's configuration is an object. The documentation allows an object or a JSON text (fact F204)
+        and names the object first. The platform itself turns the object into text (fact F168). On reading
+        back, the provider compares an object by meaning, while two texts could differ by a space.
         """
         values = {
             EVENTS_ENABLED: self.enabled,
@@ -122,14 +122,15 @@ class EventSettings:
 
 
 def unsupported(settings: EventSettings, metadata: ElementMetadata | None) -> str | None:
-    """Say why an element cannot have such events.
+    """Return why an element cannot have these event settings.
 
-    ``objects`` alone asks for no polling: it names resources, and the platform learns of them as it may.
+    ``objects`` alone does not require polling: it names resources, and the platform may learn of their events
+    in any way.
 
-    :param settings: What the events shall be.
+    :param settings: The event settings.
     :param metadata: What the element can do (fact F86); ``None`` when that is not known.
-    :return: One sentence; ``None`` when it can, when the metadata do not tell or name no method, or when
-        nothing is asked for but that events be off.
+    :return: One sentence; ``None`` when the element can have them, when the metadata do not say so or name no
+        method, or when the settings are empty or only turn events off.
     """
     if metadata is None or settings.configuration() in ({}, {EVENTS_ENABLED: False}):
         return None
@@ -157,7 +158,7 @@ def unsupported(settings: EventSettings, metadata: ElementMetadata | None) -> st
 
 
 def _method(name: str) -> str:
-    """Return one spelling of a method's name."""
+    """Return a method's name in one spelling: lower case, without the plural's s."""
     return name.lower().removesuffix("s")
 
 
@@ -245,7 +246,7 @@ def _resources(where: str, value: Any) -> dict[str, dict[str, Any]]:
 
 
 def _shaped(where: str, value: Any, shape: type) -> dict[str, Any]:
-    """Copy a mapping whose keys and types are those of a TypedDict."""
+    """Copy a mapping, and check that its keys and types are those of a TypedDict."""
     known = get_type_hints(shape)
     copied = {}
     for key, each in _mapping(where, value).items():
@@ -270,7 +271,7 @@ def _of_kind(where: str, value: Any, kind: type, least: int) -> Any:
 def _mapping(where: str, value: Any) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
         raise _fail(where, f"must be a dictionary; it is of type {type(value).__name__}.")
-    # Sent, it would take the place of what the element has by itself.
+    # An empty dictionary would replace the element's own values.
     if not value:
         raise _fail(where, "is empty. Leave it out instead.")
     return value

@@ -1,7 +1,7 @@
-"""Signing a notification, and telling a signed one from a forged one.
+"""Sign a notification, and verify its signature.
 
-The signature says who wrote the body, and nothing of when: it holds no time, so whoever saw a notification
-can send it again. Receivers drop what they had already by ``message.eventId`` (fact F245).
+The signature proves who wrote the body, but not when: it holds no time. So anybody who saw a notification
+can send it again. Receivers recognise repetitions by ``message.eventId`` and drop them (fact F245).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from airflow_provider_cloudelements.exceptions import (
 
 __all__ = ["SIGNATURE_HEADER", "WEBHOOK_ID_HEADER", "sign", "verify"]
 
-#: Header with the signature; there only when the instance has a signature key (fact F242).
+#: Header with the signature. Deliveries have it only when the instance has a signature key (fact F242).
 SIGNATURE_HEADER = "Elements-Webhook-Signature"
 #: Header that every delivery has, never empty (fact F241); what it means is not known (unknown U242).
 WEBHOOK_ID_HEADER = "Elements-Webhook-Id"
@@ -36,7 +36,7 @@ def sign(body: bytes, key: str) -> str:
     :param key: The instance's signature key (``event.notification.signature.key``), not empty.
     :return: ``sha256=`` and the standard base64, with padding, of the HMAC-SHA256 of the body under the
         key's UTF-8 bytes.
-    :raises CloudElementsValidationError: The body is not bytes, or the key is no text that can be a key.
+    :raises CloudElementsValidationError: The body is not bytes, or the key is not a valid text.
     """
     if not isinstance(body, bytes):
         raise CloudElementsValidationError(
@@ -49,14 +49,14 @@ def sign(body: bytes, key: str) -> str:
 def verify(body: bytes, signature: str | None, key: str) -> None:
     """Check that a notification was signed with the instance's signature key.
 
-    :param body: The raw body, byte for byte as it came: JSON that was parsed and written again has another
+    :param body: The raw body, byte for byte as received: JSON that was parsed and written again has another
         signature.
     :param signature: Value of the header ``Elements-Webhook-Signature``; ``None`` when there is none.
     :param key: The instance's signature key, not empty.
     :raises CloudElementsSignatureError: There is no signature, or it is not that of this body under this
-        key. Says why, without key or signature.
-    :raises CloudElementsValidationError: An argument is misused, so that nothing could be checked: the body
-        is not bytes, the signature not text, or the key no text that can be a key.
+        key. The message says why, and shows neither key nor signature.
+    :raises CloudElementsValidationError: An argument is wrong, so that nothing could be checked: the body is
+        not bytes, the signature is not text, or the key is not a valid text.
     """
     expected = sign(body, key)
     if signature is not None and not isinstance(signature, str):
@@ -68,8 +68,8 @@ def verify(body: bytes, signature: str | None, key: str) -> None:
 
 
 def _fault(signature: str | None, expected: str) -> str | None:
-    """Say what is wrong with a signature. Only the comparison depends on the key."""
-    # As text and not as bytes: base64 can spell the same bytes in several ways, and the platform uses one.
+    """Return what is wrong with a signature. Only the comparison depends on the key."""
+    # Compare text, not bytes: base64 can spell the same bytes in several ways, and the platform uses one.
     if signature and signature.isascii() and hmac.compare_digest(signature, expected):
         return None
     if not signature:
@@ -116,5 +116,5 @@ def _key_bytes(key: Any) -> bytes:
     try:
         return key.encode()
     except UnicodeEncodeError:
-        pass  # told below, outside the handler: the encoder's error holds the key
+        pass  # raise below, outside the handler: the encoder's error holds the key
     raise CloudElementsValidationError("The signature key holds a character that UTF-8 cannot write.")
