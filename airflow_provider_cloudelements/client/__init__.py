@@ -1,6 +1,8 @@
-"""The Cloud Elements API: requests in, frozen dataclasses out. Of Airflow it knows the exception base.
+"""The client of the Cloud Elements API: it sends requests and returns frozen dataclasses.
 
-Fact F1, unknown U1 and the like are numbers of ``docs/api-facts.md``.
+The only part of Airflow that it uses is the base class of exceptions.
+
+Fact F1, unknown U1 and the like are numbers in ``docs/api-facts.md``.
 """
 
 from __future__ import annotations
@@ -34,10 +36,10 @@ __all__ = [
 class CloudElementsClient:
     """A client of one Cloud Elements or SAP Open Connectors account.
 
-    Usable from several threads: each has its own pooled session.
+    Several threads can use it. Each has its own pooled session.
 
     :param settings: Host and secrets; from :meth:`ConnectionSettings.from_connection`, or made by hand.
-    :param on_token: Called with every element token at the moment it is handed out.
+    :param on_token: Function that gets every element token when the client hands it out.
     """
 
     def __init__(
@@ -48,17 +50,17 @@ class CloudElementsClient:
         self.instances = InstancesApi(self.http, on_token)
         self.elements = ElementsApi(self.http)
 
-    # Loaded when asked for: a DAG file that only makes instances does not pay for the models of events.
+    # Loaded on first use: a DAG file that only makes instances does not pay for the models of events.
     @cached_property
     def events(self) -> EventsApi:
-        """Events that the platform keeps to be read."""
+        """Events that the platform keeps for reading."""
         from airflow_provider_cloudelements.client.events import EventsApi
 
         return EventsApi(self.http)
 
     @cached_property
     def deliveries(self) -> DeliveriesApi:
-        """What became of notifications."""
+        """Deliveries of notifications, and the policy for those that fail."""
         from airflow_provider_cloudelements.client.deliveries import DeliveriesApi
 
         return DeliveriesApi(self.http)
@@ -85,13 +87,15 @@ class CloudElementsClient:
         Return a client bound to one instance.
 
         :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
-        :param token: Its token; without one it is fetched when first needed.
+        :param token: Its token. Without one, the client fetches it on first use.
         """
         return InstanceClient(self.instances, instance_id_of(instance_id), token)
 
     def organization(self) -> Mapping[str, Any]:
-        """Read the organization (``GET /organizations/me``): needs only the two secrets (fact F12).
+        """Read the organization (``GET /organizations/me``).
 
-        :raises CloudElementsAuthError: A secret is not accepted.
+        The call needs only the two secrets (fact F12).
+
+        :raises CloudElementsAuthError: The platform does not accept a secret.
         """
         return parse_object(self.http.send("GET", "/organizations/me").body, "organization")

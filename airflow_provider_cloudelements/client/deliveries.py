@@ -1,4 +1,4 @@
-"""What became of notifications: queued deliveries, and what the account does with those that fail."""
+"""The deliveries of notifications: the queued ones, and the account's policy for those that fail."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DeliveriesApi", "Delivery", "Subscription"]
 
-#: What the account does with a delivery that fails: send it again a few times, or keep it (fact F255).
+#: Policies for a delivery that fails: the platform sends it again a few times, or keeps it (fact F255).
 POLICIES = ("retry", "queue")
 #: Key of the account's setting (facts F255, F258).
 POLICY_SETTING = "notification.webhook.failure.policy"
 
-#: A delivery's status once its receiver took it, and while it waits to be released (fact F263).
+#: Status of a delivery that its receiver took, and of one that waits for its release (fact F263).
 DELIVERED, QUEUED = "delivered", "queued"
 #: Subscriptions on other channels (email, SMS, push: fact F261) are not ours.
 WEBHOOK = "webhook"
@@ -48,12 +48,12 @@ _SETTINGS = "/accounts/settings"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt to bring one notification to one subscriber (fact F263).
+    """One attempt to deliver one notification to one subscriber (fact F263).
 
     :param notification_id: Id of the notification.
     :param subscription_id: Id of the subscription.
-    :param status: ``created``, ``delivered``, ``notified``, ``retry``, ``queued``, or a word that is not
-        documented; in small letters.
+    :param status: ``created``, ``delivered``, ``notified``, ``retry``, ``queued``, or an undocumented
+        word; in lower case.
     :param created_date: When it was made, in UTC.
     :param updated_date: When its status last changed, in UTC.
     """
@@ -68,7 +68,7 @@ class Delivery:
     def parse(cls, body: Any) -> Delivery:
         """Read a delivery.
 
-        :raises CloudElementsServerError: It is none.
+        :raises CloudElementsServerError: The body is no delivery.
         """
         data = parse_object(body, "delivery")
         return cls(
@@ -82,13 +82,13 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who gets the notifications of some topics (fact F261).
+    """The subscription of one receiver to the notifications of some topics (fact F261).
 
     :param id: Its id.
-    :param channel: ``webhook``, or one over which nothing is posted; in small letters.
-    :param topics: Of what, such as ``instance-12-microsoftgraph-events``.
+    :param channel: ``webhook``, or a channel over which the platform posts nothing; in lower case.
+    :param topics: Topics of the notifications, such as ``instance-12-microsoftgraph-events``.
     :param url: Address of the receiver. Never in ``repr``: it may hold a secret.
-    :param active: Whether it is sent to; after the last failed retry it is not (fact F257).
+    :param active: Whether the platform sends to it. After the last failed retry it does not (fact F257).
     """
 
     id: str | None
@@ -101,7 +101,7 @@ class Subscription:
     def parse(cls, body: Any) -> Subscription:
         """Read a subscription.
 
-        :raises CloudElementsServerError: It is none.
+        :raises CloudElementsServerError: The body is no subscription.
         """
         data = parse_object(body, "subscription")
         topics, config = data.get("topics"), data.get("config")
@@ -117,7 +117,7 @@ class Subscription:
 
     @property
     def instance_ids(self) -> frozenset[int]:
-        """The instances whose events it is about, as its topics name them."""
+        """Ids of the instances that its topics name."""
         found = (_TOPIC.match(each) for each in self.topics)
         ids = (optional_id(each.group(1)) for each in found if each is not None)
         return frozenset(each for each in ids if each is not None)
@@ -140,24 +140,24 @@ class DeliveriesApi:
         """Yield the deliveries that wait in the queue of a callback URL.
 
         :param callback_url: The URL, as the instances have it.
-        :raises CloudElementsValidationError: It holds what the platform's query language cannot.
+        :raises CloudElementsValidationError: The platform's query language cannot express the URL.
         """
         query = {"where": _where(callback_url, QUEUED)}
         for body in self._http.list_items(_DELIVERIES, params=query):
             delivery = Delivery.parse(body)
-            # How well the platform heeds the condition is not known (unknown U244), so it is checked again.
+            # How well the platform heeds the condition is not known (unknown U244), so this checks it again.
             if delivery.status == QUEUED:
                 yield delivery
 
     def waiting(self, callback_url: str, newest: pendulum.DateTime | None) -> bool:
-        """Say whether something that was released still waits to be sent.
+        """Say whether a released delivery still waits for the platform to send it.
 
-        What fails again may be queued again (fact F257). That it was tried shows in its date alone.
+        The platform may queue a delivery again that fails again (fact F257). Only its date shows the attempt.
 
         :param callback_url: The URL, as the instances have it.
-        :param newest: When the newest of what was released had changed last: what is still queued with a
-            later date has failed again. ``None``: not known, so that everything queued counts as waiting.
-        :raises CloudElementsValidationError: The URL holds what the platform's query language cannot.
+        :param newest: Date of the last change of the newest released delivery. A queued delivery with a later
+            date has failed again. ``None``: not known, so that every queued delivery counts as waiting.
+        :raises CloudElementsValidationError: The platform's query language cannot express the URL.
         """
         return any(
             newest is None or each.updated_date is None or each.updated_date <= newest
@@ -165,13 +165,13 @@ class DeliveriesApi:
         )
 
     def pages(self, callback_url: str) -> Iterator[list[Delivery]]:
-        """Yield the deliveries to a callback URL, of whatever status, a page at a time.
+        """Yield the deliveries to a callback URL, of any status, a page at a time.
 
-        Their order, how long they are kept, and whether the platform heeds the condition are not known
+        Their order, how long the platform keeps them, and whether it heeds the condition are not known
         (unknown U244): compare with :meth:`subscriptions`.
 
         :param callback_url: The URL, as the instances have it.
-        :raises CloudElementsValidationError: It holds what the platform's query language cannot.
+        :raises CloudElementsValidationError: The platform's query language cannot express the URL.
         """
         for page in self._http.list_pages(_DELIVERIES, params={"where": _where(callback_url)}):
             yield [Delivery.parse(body) for body in page]
@@ -180,8 +180,8 @@ class DeliveriesApi:
         """Return the deliveries of one notification, one for each subscription (fact F265).
 
         :param notification_id: Its id, as a :class:`~.notifications.Notification` has it.
-        :return: None at all where there is no such notification, or no longer.
-        :raises CloudElementsValidationError: It is no id of a notification, which is a number (fact F262).
+        :return: The deliveries; an empty list if there is no such notification, or no longer.
+        :raises CloudElementsValidationError: The id is not a number, as a notification's id is (fact F262).
         """
         if not (notification_id.isascii() and notification_id.isdigit()):
             raise CloudElementsValidationError("notification_id must be digits.")
@@ -197,23 +197,23 @@ class DeliveriesApi:
         return [each for each in found if each.channel == WEBHOOK and each.url == callback_url]
 
     def release(self, callback_url: str) -> None:
-        """Send what is queued for a callback URL again; reactivate its subscription (fact F264).
+        """Make the platform send the queue of a callback URL and reactivate its subscription (fact F264).
 
         :param callback_url: The URL, as the instances have it.
-        :raises CloudElementsValidationError: It holds what the platform's query language cannot.
+        :raises CloudElementsValidationError: The platform's query language cannot express the URL.
         """
         self._http.send("PUT", _DELIVERIES, params={"where": _where(callback_url, QUEUED)})
 
     def policy(self) -> str | None:
-        """Return what the account does with deliveries that fail; ``None`` where it does not tell."""
+        """Return the account's policy for deliveries that fail; ``None`` if the settings hold none."""
         return _policy_in(self._http.send("GET", _SETTINGS).body)
 
     def set_policy(self, policy: str) -> None:
-        """Say what the account shall do with deliveries that fail.
+        """Set the account's policy for deliveries that fail.
 
         :param policy: ``retry`` or ``queue``.
-        :raises CloudElementsValidationError: It is another word.
-        :raises CloudElementsServerError: Reading back shows another.
+        :raises CloudElementsValidationError: The policy is another word.
+        :raises CloudElementsServerError: Reading back shows another policy.
         """
         if policy not in POLICIES:
             raise CloudElementsValidationError(f"policy must be one of {', '.join(map(repr, POLICIES))}.")
@@ -225,11 +225,11 @@ class DeliveriesApi:
 
 
 def callback_url_of(target: Target, instances: InstancesApi) -> str:
-    """Return where an instance's events are delivered.
+    """Return the URL to which the platform delivers an instance's events.
 
     :param target: The instance.
-    :param instances: Where to look it up.
-    :raises CloudElementsValidationError: It has no callback URL.
+    :param instances: The account's instances, for the look-up.
+    :raises CloudElementsValidationError: The instance has no callback URL.
     :raises CloudElementsError: The look-up failed, or there is no such instance.
     """
     instance = target.get(instances)
@@ -241,12 +241,12 @@ def callback_url_of(target: Target, instances: InstancesApi) -> str:
 
 
 def _where(callback_url: str, status: str | None = None) -> str:
-    # Values stand in single quotes (fact F325); how a quote in one is written here is not known (U243).
+    # Values stand in single quotes (fact F325). How to write a quote in a value here is not known (U243).
     if not callback_url or "'" in callback_url or not callback_url.isprintable():
         raise CloudElementsValidationError(
             "callback_url must be the address of a receiver, without single quotes and control characters."
         )
-    # In the order of the vendor's own tests (fact F264).
+    # The conditions have the order of the vendor's own tests (fact F264).
     only = "" if status is None else f"status='{status}' and "
     return f"channel='{WEBHOOK}' and {only}config.url='{callback_url}'"
 

@@ -27,18 +27,19 @@ class ElementsApi:
         """Read one element.
 
         :param key_or_id: Its key, or its id.
-        :raises CloudElementsNotFoundError: There is none.
+        :raises CloudElementsNotFoundError: There is no such element.
         """
         return Element.parse(self._http.send("GET", _path(key_or_id)).body)
 
     def list(self) -> Iterator[Element]:
-        """Yield the catalogue, a page at a time."""
+        """Yield the elements of the catalogue, a page at a time."""
         return map(Element.parse, self._http.list_items("/elements"))
 
     def metadata(self, key_or_id: str | int) -> ElementMetadata:
         """Read what an element can do with events.
 
-        :param key_or_id: Its key, or its id. A key costs a call more: the metadata go by id (fact F85).
+        :param key_or_id: Its key, or its id. A key costs one more call: the call for metadata takes an id only (fact
+            F85).
         :raises CloudElementsNotFoundError: There is no such element.
         """
         if isinstance(key_or_id, str):
@@ -62,19 +63,21 @@ class ElementsApi:
         post: bool = False,
         extra: Mapping[str, str] | None = None,
     ) -> str:
-        """Return the link at which a person consents, after which the vendor sends them to the callback.
+        """Return the link at which a person consents.
+
+        After that, the vendor sends the person to the callback.
 
         :param key_or_id: The element's key, or its id.
         :param api_key: Id of the vendor's app.
         :param api_secret: Its secret.
-        :param oauth_callback_url: Where the vendor sends the person back to, with ``code`` and ``state``;
+        :param oauth_callback_url: Where the vendor sends the person back to, with ``code`` and ``state``. It
             must equal ``oauth.callback.url`` of the instance made later.
         :param scope: Scopes, separated by spaces.
-        :param state: Comes back with the code. Without one the platform takes the element's key (fact F124),
-            which anybody can guess: give a random one and compare it.
-        :param post: Whether to send the parameters in a body instead of the query, where the secret would
-            stand in the platform's access logs. Only the generated client knows it (fact F123); ``GET`` is
-            the documented way.
+        :param state: Text that comes back with the code. Without one the platform uses the element's key
+            (fact F124), which anybody can guess. Give a random text and compare it.
+        :param post: Whether to send the parameters in a body instead of the query. From a query, the secret
+            would get into the platform's access logs. Only the generated client has this ``POST`` (fact
+            F123); ``GET`` is the documented way.
         :param extra: Further parameters, such as ``siteAddress``.
         :raises CloudElementsServerError: The answer holds no link, or one that shows the app's secret.
         """

@@ -25,32 +25,34 @@ class EventsApi:
         self._http = http
 
     def pages(self, instance_id: int | None = None) -> Iterator[list[Any]]:
-        """Yield the list of events a page at a time, as it comes.
+        """Yield the list of events a page at a time, unparsed.
 
-        :param instance_id: Only those of this instance; default: of all in the account.
+        :param instance_id: Only events of this instance; default: events of all in the account.
         """
         return self._http.list_pages(_path(instance_id))
 
     def list(self, instance_id: int | None = None) -> Iterator[Event]:
-        """Yield the events, a page at a time, in the platform's order, which is not known (unknown U281).
+        """Yield the events, a page at a time, in the platform's order.
 
-        :param instance_id: Only those of this instance; default: of all in the account.
+        This order is not known (unknown U281).
+
+        :param instance_id: Only events of this instance; default: events of all in the account.
         """
         for page in self.pages(instance_id):
             for body in page:
                 yield read_event(body, instance_id)
-            del page  # a page lives no longer than its last event is wanted
+            del page  # the page is free before the client reads the next one
 
     def get(self, event_id: str, instance_id: int | None = None) -> Event:
         """Read one event.
 
-        :param event_id: Its id, which a delivered notification has as ``event_id``.
-        :param instance_id: The instance that it concerns, where that is known.
-        :raises CloudElementsNotFoundError: There is none, or no longer.
+        :param event_id: Its id, which is ``event_id`` of a delivered notification.
+        :param instance_id: The instance that it concerns, if that is known.
+        :raises CloudElementsNotFoundError: There is no such event, or no longer.
         :raises CloudElementsValidationError: The id is no text, or names something else.
         """
         if not isinstance(event_id, str) or event_id.strip() in ("", ".", ".."):
-            # With these the path would be that of a list.
+            # With such an id, the path would be that of a list.
             raise CloudElementsValidationError("event_id must be an event's id, a text.")
         path = f"{_path(instance_id)}/{quote(event_id.strip(), safe='', errors='surrogatepass')}"
         return read_event(self._http.send("GET", path).body, instance_id)
@@ -59,10 +61,10 @@ class EventsApi:
 def read_event(body: Any, instance_id: int | None = None) -> Event:
     """Read an event of an account's list, or of an instance's.
 
-    :param body: What came.
-    :param instance_id: Whose list it is. The event then concerns this instance, even where nothing in it says
-        so: before it is notified, some of it is missing.
-    :raises CloudElementsServerError: It is no event, or has no id.
+    :param body: The event's JSON.
+    :param instance_id: The instance whose list it is. The event then concerns this instance, even if nothing
+        in it says so: before the platform notifies an event, some of it is missing.
+    :raises CloudElementsServerError: The body is no event, or has no id.
     """
     event = Event.parse(body)
     if instance_id is None or event.instance_ids:

@@ -22,7 +22,7 @@ class InstancesApi:
     """Element instances of one account.
 
     :param http: Sends the calls.
-    :param on_token: Told each element token at the moment it is handed out, so that it can be masked.
+    :param on_token: Function that gets each element token when this class hands it out, in order to mask it.
     """
 
     def __init__(self, http: HttpSession, on_token: Callable[[str], None] | None = None) -> None:
@@ -31,7 +31,7 @@ class InstancesApi:
 
     @property
     def http(self) -> HttpSession:
-        """What sends the calls."""
+        """The session that sends the calls."""
         return self._http
 
     def create(
@@ -45,20 +45,21 @@ class InstancesApi:
         external_authentication: str | None = None,
         with_token: bool = True,
     ) -> Instance:
-        """Make an instance: one ``POST /instances``, sent again only when it is proven that it never left.
+        """Make an instance with one ``POST /instances``.
 
-        Two calls make two instances, and an answer can be lost after the instance exists: see ``ensure``.
+        The client repeats the call only if it provably never left. Two calls make two instances, and an answer can
+        be lost after the instance exists: see ``ensure``.
 
         :param element: Key of the element.
         :param name: Name of the instance. The platform strips HTML from it (fact F171).
         :param configuration: Configuration keys and values; booleans and numbers come back as text.
-        :param provider_data: What the vendor's login gave, such as ``{"code": ...}`` (fact F128).
-        :param tags: Tags; without any the platform makes one of the name (fact F172).
+        :param provider_data: Result of the vendor's login, such as ``{"code": ...}`` (fact F128).
+        :param tags: Tags. Without any, the platform makes one from the name (fact F172).
         :param external_authentication: ``initial`` with a refresh token in the configuration (fact F131).
         :param with_token: Whether to keep the token and hand it out.
         :return: The instance.
-        :raises CloudElementsError: Of the kind that fits. After anything but a 4xx or an unsent request the
-            instance may exist.
+        :raises CloudElementsError: The class that fits the failure. After any failure but a 4xx or an unsent
+            request, the instance may exist.
         """
         body: dict[str, Any] = {"element": {"key": element}, "name": name}
         if provider_data:
@@ -80,21 +81,21 @@ class InstancesApi:
 
         :param instance_id: Its id.
         :param with_token: Whether to keep the token and hand it out.
-        :raises CloudElementsNotFoundError: There is none.
-        :raises CloudElementsServerError: The token was asked for and is not in the answer.
+        :raises CloudElementsNotFoundError: There is no such instance.
+        :raises CloudElementsServerError: ``with_token`` is set, and the answer holds no token.
         """
         instance = self._read(instance_id, keep_token=with_token)
         return self._hand_out(_having_token(instance)) if with_token else instance
 
     def peek(self, instance_id: int) -> Instance:
-        """Read one instance with its token, for calls made here and now.
+        """Read one instance with its token, for calls that the caller makes at once.
 
-        The token is handed out to nobody and so not masked, which would cost more than all the calls: never
-        show it or pass it on.
+        ``on_token`` does not get this token, so nothing masks it: masking would cost more than all the calls.
+        Never show the token or pass it on.
 
         :param instance_id: Its id.
-        :return: The instance; without a token where the answer held none.
-        :raises CloudElementsNotFoundError: There is none.
+        :return: The instance; without a token if the answer held none.
+        :raises CloudElementsNotFoundError: There is no such instance.
         """
         return self._read(instance_id, keep_token=True)
 
@@ -120,9 +121,9 @@ class InstancesApi:
     ) -> Iterator[Instance]:
         """Yield instances, a page at a time.
 
-        :param tags: Only those with all of these tags. How the platform combines several is not known
-            (unknown U161), so they are checked again here.
-        :param element: Only those of this element's key.
+        :param tags: Only instances with all of these tags. How the platform combines several is not known
+            (unknown U161), so the client checks them again.
+        :param element: Only instances of the element with this key.
         :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
         """
         wanted = tuple(tags)
@@ -145,17 +146,17 @@ class InstancesApi:
         provider_data: Mapping[str, Any] | None = None,
         tags: Iterable[str] | None = None,
     ) -> Instance:
-        """Change what is given and leave the rest (``PATCH /instances/{id}``).
+        """Change the given parts of an instance and leave the rest (``PATCH /instances/{id}``).
 
         :param instance_id: Its id.
         :param name: New name.
         :param configuration: Keys to change; others stay (fact F182).
-        :param provider_data: Re-authenticates with what a new login gave; id and token stay (F134). Such
-            a call is never repeated, because a code works once.
-        :param tags: All tags that it shall have, this provider's own included: the platform replaces the
-            whole list (fact F181). ``provisioning.update`` keeps what it has.
-        :raises CloudElementsValidationError: A value is asterisks: a masked value read earlier, which would
-            overwrite the secret.
+        :param provider_data: Result of a new login, to re-authenticate; id and token stay (F134). The client
+            never repeats such a call, because a code works once.
+        :param tags: All tags that it must have, including this provider's own: the platform replaces the
+            whole list (fact F181). ``provisioning.update`` keeps this provider's own tags.
+        :raises CloudElementsValidationError: A value is asterisks. This is a masked value from an earlier
+            read, and would overwrite the secret.
         """
         body: dict[str, Any] = {}
         if name is not None:
@@ -179,7 +180,7 @@ class InstancesApi:
         """Delete an instance.
 
         :param instance_id: Its id.
-        :return: ``True`` when it was there, ``False`` when there was none: a success as well, since an
+        :return: ``True`` if it was there, ``False`` if there was none. That is a success as well, since an
             earlier answer may have been lost.
         """
         try:
@@ -189,13 +190,15 @@ class InstancesApi:
         return True
 
     def ping(self, instance_id: int, token: str | None = None) -> Mapping[str, Any]:
-        """Ask an instance's vendor for a sign of life (``GET /ping``); the token is handed out to nobody.
+        """Ask an instance's vendor for a sign of life (``GET /ping``).
+
+        ``on_token`` does not get the token.
 
         :param instance_id: Its id.
-        :param token: Its token, where the caller has it; without one it costs a call more.
+        :param token: Its token, if the caller has it. Without one, the method makes one more call.
         :return: ``dateTime`` and ``endpoint`` (fact F327), as far as the answer holds them.
         :raises CloudElementsAuthError: The vendor does not accept the instance's credentials, or the platform
-            ours (401).
+            does not accept ours (401).
         :raises CloudElementsForbiddenError: The instance is disabled, or the vendor forbids it (403).
         """
         token = token or _having_token(self.peek(instance_id)).token
@@ -203,11 +206,11 @@ class InstancesApi:
         return answer if isinstance(answer, Mapping) else {}
 
     def enable(self, instance_id: int) -> None:
-        """Let calls through the instance again."""
+        """Enable the instance, so that the platform accepts calls through it again."""
         self._http.send("PUT", f"{_path(instance_id)}/enabled")
 
     def disable(self, instance_id: int) -> None:
-        """Refuse calls through the instance, with 403, until it is enabled."""
+        """Disable the instance: the platform answers calls through it with 403 until it is enabled."""
         self._http.send("DELETE", f"{_path(instance_id)}/enabled")
 
     def _hand_out(self, instance: Instance) -> Instance:

@@ -1,7 +1,7 @@
-"""What the platform holds, as frozen dataclasses.
+"""The platform's objects, as frozen dataclasses.
 
-Of an instance only id, name, token, element key and ``valid`` may be assumed (fact F167); the rest is
-missing in some samples, null in others, or text where one expects a boolean.
+Code may rely only on id, name, token, element key and ``valid`` of an instance (fact F167). The rest is
+missing in some samples, null in others, or text instead of a boolean.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABL
 
 __all__ = ["Element", "ElementMetadata", "Instance"]
 
-#: What the platform shows in place of a secret (fact F169).
+#: Text that the platform shows in place of a secret (fact F169).
 MASK = "********"
 
 
@@ -38,13 +38,13 @@ class Instance:
     :param name: Its name. Names are not unique.
     :param element_key: Key of its element, such as ``microsoftgraph``.
     :param element_id: Id of its element, which differs from environment to environment.
-    :param token: The element token; ``None`` unless it was asked for. Never in ``repr``.
+    :param token: The element token; ``None`` unless the caller asked for it. Never in ``repr``.
     :param tags: Its tags.
     :param valid: ``False`` when its stored authentication no longer works.
-    :param disabled: Whether calls through it are refused.
+    :param disabled: Whether the platform refuses calls through it.
     :param created_date: When it was made, in UTC.
     :param events_enabled: Whether events are switched on.
-    :param event_callback_url: Where they are delivered.
+    :param event_callback_url: Where the platform delivers them.
     :param external_authentication: ``none`` or ``initial``.
     :param configuration: Configuration, values as text or ``None``, secrets as asterisks. Never in ``repr``:
         the platform may show a vendor's token in it (fact F170).
@@ -68,9 +68,9 @@ class Instance:
     def parse(cls, body: Any, *, keep_token: bool = False) -> Instance:
         """Read an instance object.
 
-        :param body: What the API sent.
-        :param keep_token: Whether to keep the token. Lists drop it: what is not held cannot leak.
-        :raises CloudElementsServerError: It is no instance.
+        :param body: The API's JSON.
+        :param keep_token: Whether to keep the token. Lists drop it, so that it cannot leak.
+        :raises CloudElementsServerError: The body is no instance.
         """
         data = parse_object(body, "instance")
         element = data.get("element")
@@ -101,13 +101,13 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """An element of the catalogue: what an instance is an instance of.
+    """An element of the catalogue. Each instance belongs to one element.
 
     :param id: Its id, which differs from environment to environment.
     :param key: Its key.
-    :param name: What a person calls it.
+    :param name: Its name for people.
     :param hub: Key of its hub.
-    :param authentication: Kind of authentication, such as ``oauth2``; ``None`` when not said.
+    :param authentication: Kind of authentication, such as ``oauth2``; ``None`` if the platform does not say.
     :param active: Whether it can be used.
     :param deleted: Whether it was removed.
     """
@@ -124,7 +124,7 @@ class Element:
     def parse(cls, body: Any) -> Element:
         """Read an element.
 
-        :raises CloudElementsServerError: It is none.
+        :raises CloudElementsServerError: The body is no element.
         """
         data = parse_object(body, "element")
         authentication = data.get("authentication")
@@ -146,8 +146,8 @@ class ElementMetadata:
 
     :param id: Id of the element.
     :param key: Its key.
-    :param name: What a person calls it.
-    :param events_supported: Whether it has events at all; ``None`` when the platform does not tell.
+    :param name: Its name for people.
+    :param events_supported: Whether it has events at all; ``None`` if the platform does not say.
     :param event_methods: ``polling``, ``webhook`` or both.
     """
 
@@ -159,9 +159,11 @@ class ElementMetadata:
 
     @classmethod
     def parse(cls, body: Any) -> ElementMetadata:
-        """Read an element's metadata; ``events`` is an object, or an array of methods in the list's shape.
+        """Read an element's metadata.
 
-        :raises CloudElementsServerError: It is no metadata.
+        ``events`` is an object, or an array of methods in the list's shape.
+
+        :raises CloudElementsServerError: The body is no metadata.
         """
         data = parse_object(body, "element's metadata")
         events = data.get("events")
@@ -180,7 +182,10 @@ class ElementMetadata:
 
 
 def parse_tags(value: Any) -> tuple[str, ...]:
-    """Read a list of texts; an old sample has objects with a name in place of tags (fact F173)."""
+    """Read a list of texts.
+
+    An old sample has objects with a name in place of tags (fact F173).
+    """
     if not isinstance(value, list):
         return ()
     if all(isinstance(each, str) for each in value):
@@ -190,7 +195,7 @@ def parse_tags(value: Any) -> tuple[str, ...]:
 
 
 def parse_configuration(value: Any) -> dict[str, str | None]:
-    """Read a configuration: every value as text, whatever it was."""
+    """Read a configuration, with every value as text."""
     if not isinstance(value, Mapping):
         return {}
     return {str(key): configuration_text(each) for key, each in value.items()}
@@ -207,7 +212,7 @@ def configuration_text(value: Any) -> str | None:
 
 
 def _token(value: Any) -> str | None:
-    # What no header can carry is no token, and masking it would fail.
+    # A text that no header can carry is no token, and masking it would fail.
     text = parse_text(value)
     return text if text and text.isascii() and text.isprintable() and text == text.strip() else None
 

@@ -1,7 +1,7 @@
-"""What the platform tells of events: the notification that it delivers, and the event that it lists.
+"""The models of events: the notification that the platform delivers, and the event that it lists.
 
-One model for both, whichever way they came. A notification has two shapes: the one of real payloads, with
-``message`` (fact F247), and an older one that is still documented, with ``response`` (fact F252).
+The same models serve both. A notification has two shapes. Real payloads have ``message`` (fact F247).
+An older shape, which is still documented, has ``response`` (fact F252).
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 
 __all__ = ["EVENT_TYPES", "Event", "Notification", "ObjectEvent"]
 
-#: What the platform calls a change of which it does not know the kind; it is legal (fact F218).
+#: The platform's word for a change whose kind it does not know. It is legal (fact F218).
 UNKNOWN = "UNKNOWN"
-#: The kinds of change that are documented (fact F218).
+#: The documented kinds of change (fact F218).
 EVENT_TYPES = frozenset({"CREATED", "UPDATED", "DELETED", UNKNOWN})
 
-#: Longer ones are no ids: a Java long has 19 digits.
+#: Longer numbers are no ids: a Java long has 19 digits.
 _NO_ID = 10**20
-#: How deep lists and texts of JSON may lie in each other: two of each are the most that makes sense.
+#: How deep lists and JSON texts may nest: more than two of each make no sense.
 _MOST_WRAPPINGS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectEvent:
-    """One change of one object at the vendor: all that the platform makes alike for every vendor.
+    """One change of one object at the vendor: the fields that are alike for every vendor.
 
     :param object_id: Id of the object at the vendor. It may be composite, such as ``2|0``.
     :param object_type: Kind of object, such as ``events``, as the element names it.
-    :param event_type: ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN`` or a word that is not documented, in
-        capitals.
-    :param date: When it happened, in UTC, as far as it is told.
-    :param poll_date: When the platform found it; of polled elements only.
+    :param event_type: ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN`` or an undocumented word; in
+        upper case.
+    :param date: When it happened, in UTC; ``None`` if the platform does not say.
+    :param poll_date: When the platform found it. Only polled elements have it.
     :param element_key: Key of the element.
     :param hub_key: Key of the element's hub.
     """
@@ -59,16 +59,16 @@ class ObjectEvent:
     hub_key: str | None = None
 
     def __hash__(self) -> int:
-        """Of what tells most apart: hashing a date costs more than all the rest."""
+        """Hash the most distinctive fields: hashing a date costs more than all the rest."""
         return hash((self.object_id, self.object_type, self.event_type))
 
     @classmethod
     def parse(cls, body: Any, element_key: str | None = None) -> ObjectEvent | None:
-        """Read one of a notification's events.
+        """Read one event of a notification.
 
-        :param body: What came.
-        :param element_key: The element of the notification, where the event names none.
-        :return: ``None`` for what is no event: one wrong among many is no reason to lose the rest.
+        :param body: The event's JSON.
+        :param element_key: The element of the notification, used if the event names none.
+        :return: The event; ``None`` if the body is no event. One bad event is no reason to lose the rest.
         """
         if not isinstance(body, JSON_OBJECT):
             return None
@@ -102,22 +102,22 @@ class ObjectEvent:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One delivery, or what one would have held.
+    """One notification that the platform delivered, or would have delivered.
 
-    :param event_id: Id of the event. A repeated delivery has the same, and the same body; those of one event
-        for several instances have the same and other bodies. The signature does not protect from replay
-        (fact F245).
+    :param event_id: Id of the event. A repeated delivery has the same id and the same body. The deliveries of
+        one event for several instances have the same id and different bodies. The signature does not protect
+        from replay (fact F245).
     :param instance_id: The instance.
     :param element_key: Key of its element.
-    :param events: What changed, at most 20 of a webhook and 10 of a poll (fact F251).
+    :param events: The changes, at most 20 of a webhook and 10 of a poll (fact F251).
     :param id: Id of the notification.
-    :param topic: Such as ``instance-12-microsoftgraph-events``.
+    :param topic: Its topic, such as ``instance-12-microsoftgraph-events``.
     :param instance_name: Name of the instance.
     :param instance_tags: Its tags.
     :param created_date: When it was made, in UTC.
-    :param raw: The vendor's own body, which each part of a larger one repeats in full: not the list of this
-        notification's events. Never in ``repr``: what it holds is not known (U321). Two notifications are
-        equal whatever it is, since it may be of any type, and as deep as one likes.
+    :param raw: The vendor's own body. If the platform splits a large body into several notifications, each of
+        them has all of it: it is not the list of this notification's events. Never in ``repr``: its content
+        is not known (U321). Comparison ignores it, since it may be of any type and any depth.
     """
 
     event_id: str
@@ -132,7 +132,7 @@ class Notification:
     raw: Any = field(default=None, repr=False, compare=False)
 
     def __hash__(self) -> int:
-        """Of what tells most apart."""
+        """Hash the most distinctive fields."""
         return hash((self.event_id, self.instance_id, self.id))
 
     @classmethod
@@ -140,7 +140,7 @@ class Notification:
         """Read a notification of either shape.
 
         :param body: The parsed JSON of a delivery; or its ``message`` alone.
-        :raises CloudElementsServerError: It is no notification.
+        :raises CloudElementsServerError: The body is no notification.
         """
         data = parse_object(body, "notification")
         message = _from_json(data.get("message"))
@@ -184,11 +184,11 @@ class Event:
     """An event as the platform lists it (facts F281 to F283).
 
     :param id: Its id; a delivered notification has it as ``event_id``.
-    :param date: When it was taken in, in UTC.
-    :param status: ``NEW``, ``RECEIVED``, ``DISPATCHED``, ``CONSUMED``, ``NOTIFIED`` or a word that is not
-        documented, in capitals.
-    :param notifications: What was, or would have been, delivered.
-    :param instance_ids: Instances that it concerns.
+    :param date: When the platform took it in, in UTC.
+    :param status: ``NEW``, ``RECEIVED``, ``DISPATCHED``, ``CONSUMED``, ``NOTIFIED`` or an undocumented
+        word; in upper case.
+    :param notifications: The notifications that the platform delivered, or would have delivered.
+    :param instance_ids: Ids of the instances that it concerns.
     :param provider_data: The vendor's body, as text. Never in ``repr``.
     """
 
@@ -203,7 +203,7 @@ class Event:
     def parse(cls, body: Any) -> Event:
         """Read an item of ``GET /instances/events``.
 
-        :raises CloudElementsServerError: It is no event, or has no id.
+        :raises CloudElementsServerError: The body is no event, or has no id.
         """
         data = parse_object(body, "event")
         event_id = id_text(data.get("id"))
@@ -227,12 +227,12 @@ class Event:
 
     @property
     def objects(self) -> tuple[ObjectEvent, ...]:
-        """What changed, each once; empty as long as the platform has not worked it out."""
+        """The changes, each once; empty until the platform has worked them out."""
         return tuple(dict.fromkeys(event for each in self.notifications for event in each.events))
 
     @property
     def settled(self) -> bool:
-        """Whether the platform has worked it out: in no earlier state, or with its objects told."""
+        """Whether the platform has worked it out: it is past the early states, or has notifications."""
         return self.status not in ("NEW", "RECEIVED") or bool(self.notifications)
 
 
@@ -246,7 +246,7 @@ def id_text(value: Any) -> str | None:
 
 
 def _notifications(told: Any, wrappings: int = _MOST_WRAPPINGS) -> Iterator[Notification]:
-    """Yield what can be read of notifications that are objects, texts of JSON, or lists of either."""
+    """Yield the readable notifications of an object, of a JSON text, or of a list of either."""
     told = _from_json(told)
     if isinstance(told, list):
         if wrappings:
@@ -256,22 +256,22 @@ def _notifications(told: Any, wrappings: int = _MOST_WRAPPINGS) -> Iterator[Noti
     try:
         notification = Notification.parse(told)
     except CloudElementsServerError:
-        return  # one that cannot be read is no reason to lose the event
+        return  # an unreadable notification is no reason to lose the event
     yield notification
 
 
 def _from_json(value: Any) -> Any:
-    """Return what a text of JSON stands for, anything else as it is."""
+    """Return the value of a JSON text, and anything else as it is."""
     if isinstance(value, str):
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            pass  # a text that is only a text
+            pass  # a text that is not JSON
     return value
 
 
 def _as_text(value: Any) -> str | None:
-    """Return a vendor's body as text, which it is by the platform's schema."""
+    """Return a vendor's body as text. In the platform's schema it is a text."""
     if value is None or isinstance(value, str):
         return value
     try:
