@@ -145,14 +145,15 @@ class DeliveriesApi:
         query = {"where": _where(callback_url, QUEUED)}
         for body in self._http.list_items(_DELIVERIES, params=query):
             delivery = Delivery.parse(body)
-            # How well the platform heeds the condition is not known (unknown U244), so this checks it again.
+            # How well the platform heeds the condition is not known (unknown U244), so the client checks
+            # it again.
             if delivery.status == QUEUED:
                 yield delivery
 
     def waiting(self, callback_url: str, newest: pendulum.DateTime | None) -> bool:
         """Say whether a released delivery still waits for the platform to send it.
 
-        The platform may queue a delivery again that fails again (fact F257). Only its date shows the attempt.
+        A delivery that fails again may return to the queue (fact F257). Only its date shows the attempt.
 
         :param callback_url: The URL, as the instances have it.
         :param newest: Date of the last change of the newest released delivery. A queued delivery with a later
@@ -197,7 +198,7 @@ class DeliveriesApi:
         return [each for each in found if each.channel == WEBHOOK and each.url == callback_url]
 
     def release(self, callback_url: str) -> None:
-        """Make the platform send the queue of a callback URL and reactivate its subscription (fact F264).
+        """Make the platform send a callback URL's queue again, and reactivate its subscription (fact F264).
 
         :param callback_url: The URL, as the instances have it.
         :raises CloudElementsValidationError: The platform's query language cannot express the URL.

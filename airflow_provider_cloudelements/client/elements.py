@@ -38,8 +38,8 @@ class ElementsApi:
     def metadata(self, key_or_id: str | int) -> ElementMetadata:
         """Read what an element can do with events.
 
-        :param key_or_id: Its key, or its id. A key costs one more call: the call for metadata takes an id only (fact
-            F85).
+        :param key_or_id: Its key, or its id. A key costs one more call: the call for metadata takes only an
+            id (fact F85).
         :raises CloudElementsNotFoundError: There is no such element.
         """
         if isinstance(key_or_id, str):

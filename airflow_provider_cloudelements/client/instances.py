@@ -47,8 +47,8 @@ class InstancesApi:
     ) -> Instance:
         """Make an instance with one ``POST /instances``.
 
-        The client repeats the call only if it provably never left. Two calls make two instances, and an answer can
-        be lost after the instance exists: see ``ensure``.
+        The client repeats the call only if it provably never left. Two calls make two instances, and an
+        answer can be lost after the instance exists: see ``ensure``.
 
         :param element: Key of the element.
         :param name: Name of the instance. The platform strips HTML from it (fact F171).

@@ -1,4 +1,4 @@
-"""Reading what the API sends: dates in three forms, booleans that may be strings, ids that may be text."""
+"""Parse the API's values: dates in three forms, booleans that may be strings, ids that may be text."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from airflow_provider_cloudelements.exceptions import (
 # Java's Date.toString, e.g. "Mon Aug 20 15:30:07 UTC 2018" (fact F57).
 _JAVA_DATE = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{1,2}) (\d{2}):(\d{2}):(\d{2}) (\S+) (\d{4})")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-#: As many as the largest 64-bit integer has; more are no id, and costly to read.
+#: Digits of the largest 64-bit integer. A text with more is no id, and costly to read.
 _MOST_DIGITS = 19
 _NO_ID = 10**_MOST_DIGITS
-#: What JSON objects are read as. Most are plain dictionaries, which the first finds out much faster.
+#: Types of a parsed JSON object. Most are plain dictionaries, and the check for ``dict`` is much faster.
 JSON_OBJECT = (dict, Mapping)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")
-#: Of an ISO date and of one of Java's, in UTC and to the second.
+#: Lengths of an ISO date and of a Java date, in UTC and to the second.
 _USUAL_LENGTHS = (20, 28)
 _MONTH_NUMBERS = {name: f"{number:02}" for number, name in enumerate(_MONTHS, start=1)}
 
@@ -34,7 +34,7 @@ def parse_date(value: Any) -> pendulum.DateTime | None:
 
     :param value: ISO 8601 text, the text of Java's ``Date.toString``, or milliseconds since 1970 as a number
         or as digits.
-    :return: The moment, in UTC; ``None`` for what is missing or no date. A wrong date in one field is no
+    :return: The moment, in UTC; ``None`` if the value is missing or no date. A wrong date in one field is no
         reason to lose the rest.
     """
     if isinstance(value, str) and len(value) in _USUAL_LENGTHS and (usual := _usual_date(value)) is not None:
@@ -56,16 +56,16 @@ def parse_date(value: Any) -> pendulum.DateTime | None:
         if _ISO_DATE.fullmatch(value):
             parsed = pendulum.parse(value)
             return parsed.in_timezone("UTC") if isinstance(parsed, pendulum.DateTime) else None
-    except Exception:  # noqa: S110  each library layer has its own errors for a date that is none
+    except Exception:  # noqa: S110  each library layer has its own errors for a bad date
         pass
     return None
 
 
-@lru_cache(maxsize=256)  # one date stands in an event several times, and in all of its second
+@lru_cache(maxsize=256)  # an event repeats one date, and so do all events of the same second
 def _usual_date(value: str) -> pendulum.DateTime | None:
-    """Read a date in a form in which the platform writes most: in UTC, to the second.
+    """Read a date in one of the platform's usual forms: in UTC, to the second.
 
-    Events are read by the thousand, with five dates each, and pendulum takes many times as long.
+    Tasks read events by the thousand, with five dates each, and pendulum takes many times as long.
     """
     if len(value) == 20 and value[19] == "Z":
         iso = value[:19]
@@ -73,7 +73,7 @@ def _usual_date(value: str) -> pendulum.DateTime | None:
         iso = f"{value[24:]}-{_MONTH_NUMBERS.get(value[4:7])}-{value[8:10]}T{value[11:19]}"
     else:
         return None
-    # ISO 8601 has others of that length: weeks, and times without colons.
+    # ISO 8601 has other forms of that length: weeks, and times without colons.
     if not (iso[4:5] == iso[7:8] == "-" and iso[13:14] == iso[16:17] == ":"):
         return None
     try:
@@ -86,8 +86,8 @@ def _usual_date(value: str) -> pendulum.DateTime | None:
 def parse_bool(value: Any, default: bool = False) -> bool:
     """Read a boolean that may come as text: configuration values always do (fact F168).
 
-    :param value: What came.
-    :param default: The answer for what is missing or neither true nor false.
+    :param value: The API's value.
+    :param default: The result if the value is missing, or neither true nor false.
     """
     if isinstance(value, bool):
         return value
@@ -100,8 +100,8 @@ def parse_id(value: Any, what: str) -> int:
     """Read an id that must be there.
 
     :param value: An integer, or its digits (ids are text in some places: fact F56).
-    :param what: What it is the id of, for the error.
-    :raises CloudElementsServerError: It is no id.
+    :param what: What the id belongs to, for the error.
+    :raises CloudElementsServerError: The value is no id.
     """
     number = optional_id(value)
     if number is None:
@@ -124,9 +124,9 @@ def parse_text(value: Any) -> str | None:
 
 
 def parse_object(value: Any, what: str) -> Mapping[str, Any]:
-    """Read a JSON object that must be one.
+    """Return a value that must be a JSON object.
 
-    :raises CloudElementsServerError: It is something else.
+    :raises CloudElementsServerError: The value is something else.
     """
     if isinstance(value, JSON_OBJECT):
         return value
@@ -137,8 +137,8 @@ def instance_id_of(value: Any) -> int:
     """Return the instance id that an argument stands for.
 
     :param value: An integer, its digits, or what the create operator returned: Airflow cannot map over a
-        custom XCom key, but over the returned value it can.
-    :raises CloudElementsValidationError: It is none of these.
+        custom XCom key, but it can map over the returned value.
+    :raises CloudElementsValidationError: The value is none of these.
     """
     if isinstance(value, Mapping):
         value = value.get("id")

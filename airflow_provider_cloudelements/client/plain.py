@@ -1,9 +1,10 @@
-"""What Airflow can carry: in XComs, trigger events and asset events.
+"""Make values plain, so that Airflow can carry them in XComs, trigger events and asset events.
 
-Its processes tell each other everything in MessagePack and UTF-8, and PostgreSQL keeps XComs as JSONB. Not
-all that is JSON passes there: half a surrogate pair (of a text that was cut within an emoji), an integer of
-more than 64 bits, NUL. In a trigger's event one of the first two ends the whole triggerer, and the next one
-as well (tried with Airflow 3.3.2), so what a vendor wrote is made plain before it is told.
+Airflow's processes exchange everything in MessagePack and UTF-8, and PostgreSQL keeps XComs as JSONB. Some
+valid JSON does not pass there: half a surrogate pair (of a text that was cut within an emoji), an integer of
+more than 64 bits, NUL. In a trigger's event, one of the first two ends the whole triggerer, and the next
+triggerer as well (tried with Airflow 3.3.2). So the provider makes a vendor's values plain before it passes
+them on.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-#: Levels of lists and objects within each other. Airflow's own bounds lie higher, and are many.
+#: Most levels of nested lists and objects. Airflow's own bounds are higher, and there are many.
 MOST_LEVELS = 64
 
 _UNFIT = re.compile("[\ud800-\udfff\x00]")
@@ -20,18 +21,18 @@ _LEAST_INTEGER, _MOST_INTEGER = -(2**63), 2**63 - 1
 
 
 def plain_text(text: str) -> str:
-    """Return a text with U+FFFD, the replacement character, for each character that cannot be carried."""
+    """Return a text with U+FFFD, the replacement character, for each character that Airflow cannot carry."""
     if text.isascii() and "\x00" not in text:
         return text
     return _UNFIT.sub("\ufffd", text)
 
 
 def plain_json(value: Any, levels: int = MOST_LEVELS) -> Any:
-    """Return what was read from JSON, with texts made plain.
+    """Return parsed JSON with its texts made plain.
 
-    :param value: What was read.
-    :param levels: How many may lie within each other.
-    :raises ValueError: It is too deep, or holds an integer of more than 64 bits.
+    :param value: The parsed JSON.
+    :param levels: Most levels of nested lists and objects.
+    :raises ValueError: The value is too deep, or holds an integer of more than 64 bits.
     """
     if isinstance(value, str):
         return plain_text(value)

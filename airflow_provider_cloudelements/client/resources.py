@@ -18,11 +18,11 @@ __all__ = ["InstanceClient"]
 class InstanceClient:
     """A client bound to one instance.
 
-    The token is fetched when the first call needs it, and told to whoever masks.
+    The client fetches the token when the first call needs it. ``on_token`` gets it then, for masking.
 
     :param instances: The account's instances.
     :param instance_id: The instance's id.
-    :param token: Its token, where the caller holds it already.
+    :param token: Its token, if the caller holds it already.
     """
 
     def __init__(self, instances: InstancesApi, instance_id: int, token: str | None = None) -> None:
@@ -49,12 +49,12 @@ class InstanceClient:
         """Call one of the vendor's resources.
 
         :param method: HTTP verb.
-        :param path: Path such as ``/calendars``; a hub before it is allowed and ignored (fact F321).
+        :param path: Path such as ``/calendars``; the platform ignores a hub before it (fact F321).
         :param params: Query, such as ``where`` or ``pageSize``.
         :param body: Sent as JSON.
-        :return: The answer's JSON, ``None`` when it is empty.
+        :return: The answer's JSON; ``None`` if it is empty.
         :raises CloudElementsInstanceDisabledError: The instance is disabled.
-        :raises CloudElementsError: Of the kind that fits.
+        :raises CloudElementsError: The class that fits the failure.
         """
         try:
             return self._instances.http.send(method, path, params=params, body=body, token=self.token).body
@@ -63,16 +63,16 @@ class InstanceClient:
             raise
 
     def get(self, path: str, **params: Any) -> Any:
-        """Read a resource; keywords become the query."""
+        """Read a resource, with the keywords as the query."""
         return self.request("GET", path, params=params)
 
     def list(self, path: str, **params: Any) -> Iterator[Any]:
-        """Yield the items of a resource's list, a page at a time; keywords become the query.
+        """Yield the items of a resource's list, a page at a time, with the keywords as the query.
 
-        A list without items may be answered with 404, so a path that does not exist is an empty list, too.
+        The answer to a list without items may be 404. So a path that does not exist gives an empty list, too.
         """
         try:
-            # No page size of ours: what a vendor takes at most differs.
+            # The client sets no page size: the largest one differs between vendors.
             yield from self._instances.http.list_items(path, params=params, token=self.token, page_size=None)
         except CloudElementsForbiddenError as error:
             self._explain(error)
@@ -87,11 +87,11 @@ class InstanceClient:
         return answer if isinstance(answer, Mapping) else {}
 
     def _explain(self, error: CloudElementsForbiddenError) -> None:
-        """Raise the better error if the 403 is a disabled instance's and not the vendor's (fact F45)."""
+        """Raise a better error if the 403 comes from a disabled instance, not from the vendor (fact F45)."""
         try:
             instance = self._instances.get(self.instance_id)
         except CloudElementsError:
-            return  # the 403 is what the caller has to know
+            return  # the caller gets the 403
         if instance.disabled:
             raise CloudElementsInstanceDisabledError(
                 f"Instance {instance.id} ({instance.name!r}) is disabled: enable it and re-authenticate it. "

@@ -1,4 +1,4 @@
-"""Which instance is meant: the one of an id, of an instance key, or of a tag."""
+"""Name one instance, by its id, its instance key or a tag, and find it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["Target"]
 class Target:
     """One instance, named in one way.
 
-    :param name: What to call it in messages, such as ``instance key 'microsoftgraph/My calendar'``.
-    :param instance_id: Its id, where that is how it is named.
-    :param tag: The tag that it has: a person's, or the marker tag of an instance key.
-    :param of_key: Whether the tag is a marker. Of several instances with a marker the oldest is meant, as by
-        the create; several with a person's tag are an error.
-    :param element: Only an instance of this element's key is meant.
+    :param name: Its name in messages, such as ``instance key 'microsoftgraph/My calendar'``.
+    :param instance_id: Its id, if the id names it.
+    :param tag: Its tag, if a tag names it: a person's, or the marker tag of an instance key.
+    :param of_key: Whether the tag is a marker. If several instances have the marker, the target is the
+        oldest, as for the create. Several instances with a person's tag are an error.
+    :param element: Key of the element that the instance must have.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Target:
     element: str | None = None
 
     def as_arguments(self) -> dict[str, Any]:
-        """Return the arguments to make it again, as JSON."""
+        """Return the arguments that make the target again, as JSON."""
         return asdict(self)
 
     @classmethod
@@ -55,7 +55,7 @@ class Target:
         element: str | None = None,
         ways: tuple[str, ...] = ("instance_id", "instance_key", "tag"),
     ) -> Target:
-        """Read an operator's rendered arguments.
+        """Make a target from an operator's rendered arguments.
 
         :param settings: The connection, whose namespace goes before the key.
         :param instance_id: An integer, its digits, or what the create operator returned.
@@ -69,7 +69,7 @@ class Target:
         way = way_of(given, ways)
         if element is not None and not isinstance(element, str):
             raise CloudElementsValidationError("element must be an element's key, or None.")
-        element = element or None  # as for the others, an empty text is none: it may be what was rendered
+        element = element or None  # as for the others, an empty text is none: a template may render to it
         value = checked_name(way, given[way])
         if way == "instance_id":
             return cls(f"instance {value}", instance_id=value, element=element)
@@ -79,15 +79,15 @@ class Target:
         return cls(f"tag {value!r}", tag=value, element=element)
 
     def matches(self, instance: Instance) -> bool:
-        """Say whether an instance is one of those meant."""
+        """Say whether an instance fits the target."""
         if self.element is not None and instance.element_key != self.element:
             return False
         return instance.id == self.instance_id if self.tag is None else self.tag in instance.tags
 
     def choose(self, found: Iterable[Instance]) -> Instance | None:
-        """Return the one that is meant of all that match; ``None`` when there is none.
+        """Return the target out of all matching instances; ``None`` if there are none.
 
-        :raises CloudElementsConflictError: Several have the tag.
+        :raises CloudElementsConflictError: Several instances have the tag.
         """
         matching = oldest_first(found)
         if len(matching) > 1 and not self.of_key:
@@ -99,11 +99,11 @@ class Target:
         return matching[0] if matching else None
 
     def look_up(self, instances: InstancesApi) -> Instance | None:
-        """Ask the platform for it.
+        """Look up the instance on the platform.
 
-        :return: The instance, without its token; ``None`` when there is none with the key or tag.
-        :raises CloudElementsNotFoundError: There is none with the id: it never comes back.
-        :raises CloudElementsConflictError: Several have the tag, or the id's element is another.
+        :return: The instance, without its token; ``None`` if no instance has the key or tag.
+        :raises CloudElementsNotFoundError: No instance has the id. Such an id never comes back.
+        :raises CloudElementsConflictError: Several have the tag, or the id's instance has another element.
         """
         if self.tag is not None:
             return self.choose(instances.list(tags=[self.tag], element=self.element))
@@ -119,21 +119,23 @@ class Target:
     def get(self, instances: InstancesApi) -> Instance:
         """Return the instance as it is now, with its configuration.
 
-        :raises CloudElementsNotFoundError: There is none.
-        :raises CloudElementsConflictError: Several have the tag, or the id's element is another.
+        :raises CloudElementsNotFoundError: There is no such instance.
+        :raises CloudElementsConflictError: Several have the tag, or the id's instance has another element.
         """
         instance = self.look_up(instances)
         if instance is None:
             raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
-        # A list may tell less of an instance than a read of it does (unknown U167).
+        # A list may hold less of an instance than a read of it (unknown U167).
         return instance if self.tag is None else instances.get(instance.id)
 
 
 def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:
-    """Return the name of the one argument that is given; ``None`` and an empty text are not.
+    """Return the name of the one given argument.
+
+    ``None`` and an empty text count as not given.
 
     :param given: Arguments of which exactly one names something.
-    :param ways: Which of them are told in the error. Default: all.
+    :param ways: Which of them the error lists. Default: all.
     :raises CloudElementsValidationError: None is given, or several are.
     """
     named = [way for way, value in given.items() if value not in (None, "")]
@@ -147,11 +149,11 @@ def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:
 
 
 def checked_name(way: str, value: Any) -> Any:
-    """Return what names an instance: its id as a number, a key or a tag as it is.
+    """Check and return the name of an instance: an id as a number, a key or a tag as it is.
 
     :param way: ``instance_id``, ``instance_key`` or ``tag``.
-    :param value: What was given as that.
-    :raises CloudElementsValidationError: It is malformed.
+    :param value: The value of this argument.
+    :raises CloudElementsValidationError: The value is malformed.
     """
     if way == "instance_id":
         return instance_id_of(value)
@@ -161,7 +163,10 @@ def checked_name(way: str, value: Any) -> Any:
 
 
 def oldest_first(instances: Iterable[Instance]) -> list[Instance]:
-    """Sort instances by age: by date, and by id where one has no date, since later ones have larger ids."""
+    """Sort instances by date, the oldest first.
+
+    If one has no date, sort them all by id, since later ones have larger ids.
+    """
     by_id = sorted(instances, key=lambda each: each.id)
     dates = {each.id: each.created_date for each in by_id}
     if None in dates.values():

@@ -1,4 +1,4 @@
-"""What operators, sensors and trigger events tell of an instance."""
+"""The form in which operators, sensors and trigger events return an instance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def returned(instance: Instance) -> dict[str, Any]:
     """Return an instance fit for XCom: without token and configuration.
 
     :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
-        ``events_enabled`` and ``created_date`` (ISO 8601, UTC; ``None`` where the platform tells none).
+        ``events_enabled`` and ``created_date`` (ISO 8601, UTC; ``None`` if the platform gives none).
     """
     return {
         "id": instance.id,

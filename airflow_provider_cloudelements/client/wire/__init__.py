@@ -1,1 +1,1 @@
-"""How a call goes out and comes back: sent again where that is safe, its errors ours, its secrets hidden."""
+"""Send a call, repeat it if that is safe, turn its failure into our error, and hide its secrets."""

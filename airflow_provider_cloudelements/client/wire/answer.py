@@ -1,4 +1,4 @@
-"""An answer, and its body read: whole, but neither for ever nor without end."""
+"""An answer, and the reading of its whole body, with a limit on time and size."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import requests
 
-#: Most bytes of a body, unpacked. A page of 200 events has some hundred thousand; no limit of the platform's
-#: is documented, and what is larger would only fill the worker's memory.
+#: Most bytes of a body, unpacked. A page of 200 events has some hundred thousand. The platform documents no
+#: limit, and a larger body would only fill the worker's memory.
 LARGEST_ANSWER = 256 * 1024 * 1024
-#: Seconds for a body at least: a large page over a slow line comes steadily, and does not come at once.
+#: Shortest limit for a body, in seconds: over a slow line a large page comes steadily, but not at once.
 SHORTEST_TIME = 60.0
-#: Most bytes that are taken at once.
+#: Most bytes of one read.
 _PART = 64 * 1024
 
 
@@ -24,7 +24,7 @@ class Reply:
     """A successful answer.
 
     :param status: HTTP status, 2xx.
-    :param headers: Its headers, looked up without regard to case.
+    :param headers: Its headers. Look-ups ignore the case.
     :param body: The parsed JSON; ``None`` for an empty body.
     """
 
@@ -38,20 +38,20 @@ class TooLargeError(Exception):
 
 
 def read_body(answer: requests.Response, seconds: float) -> bytes:
-    """Return an answer's body. Its connection goes back to the pool, or is closed.
+    """Return an answer's body, and give the connection back to the pool or close it.
 
-    :param answer: Of a call with ``stream=True``, so that nothing of the body is read yet.
-    :param seconds: Longest time until all of it is here, though :data:`SHORTEST_TIME` at least. A time-out of
-        requests bounds the wait for the next byte only, so that a body which comes byte by byte would last
-        for ever. (One whose headers or trailers do, still does.)
-    :raises TooLargeError: It is larger than :data:`LARGEST_ANSWER`.
-    :raises requests.exceptions.ReadTimeout: It did not come in time.
-    :raises Exception: The connection broke, or said nothing for too long; of urllib3's kinds.
+    :param answer: Answer to a call with ``stream=True``, so that nobody has read its body yet.
+    :param seconds: Longest time for the whole body, but at least :data:`SHORTEST_TIME`. A time-out of
+        requests bounds only the wait for the next byte. With it alone, a body that comes byte by byte would
+        last for ever. (An answer whose headers or trailers come byte by byte still does.)
+    :raises TooLargeError: The body is larger than :data:`LARGEST_ANSWER`.
+    :raises requests.exceptions.ReadTimeout: The body did not come in time.
+    :raises Exception: The connection broke, or was silent for too long. The error is one of urllib3's.
     """
     from requests.exceptions import ReadTimeout
 
     deadline = time.monotonic() + max(seconds, SHORTEST_TIME)
-    # Before urllib3 2 there is only the one that waits until it has as much as it was asked for.
+    # Before urllib3 2 there is only ``read``, which waits until it has all the bytes requested.
     read = getattr(answer.raw, "read1", answer.raw.read)
     body = bytearray()
     try:

@@ -1,4 +1,4 @@
-"""How a failed call becomes one of our errors. Nothing of what the server says passes unredacted."""
+"""Turn a failed call into one of our errors, and redact all texts of the server."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _HINTS = {
 
 
 class Request(Protocol):
-    """What an error needs to know of the call that failed."""
+    """The parts of a failed call that its error needs."""
 
     @property
     def method(self) -> str: ...  # noqa: D102
@@ -71,12 +71,12 @@ class Request(Protocol):
 def failure_of_answer(
     answer: requests.Response, content: bytes, request: Request, settings: ConnectionSettings
 ) -> CloudElementsError:
-    """Return the error that an answer other than 2xx stands for.
+    """Return the error for an answer other than 2xx.
 
-    :param answer: What came.
+    :param answer: The answer.
     :param content: Its body.
-    :param request: What was sent.
-    :param settings: Whose secrets must not show.
+    :param request: The call.
+    :param settings: The settings whose secrets must not show.
     """
     status = answer.status_code
     body = _error_body(content)
@@ -94,7 +94,7 @@ def failure_of_answer(
         parts.append(f"The platform says: {_sentence(message)}")
     if provider_message:
         parts.append(f"The vendor says: {_sentence(provider_message)}")
-    if status in _HINTS and not provider_message:  # what the vendor refused, the hint would get wrong
+    if status in _HINTS and not provider_message:  # if the vendor refused, the hint would be wrong
         parts.append(_HINTS[status])
     if request_id:
         parts.append(f"(request id {request_id})")
@@ -122,7 +122,7 @@ class Fault(enum.Enum):
     BROKEN = enum.auto()
 
 
-#: What each is, where it is not merely an answer that did not come.
+#: Error class of a fault that is not merely a missing answer.
 _FAULTS: dict[Fault, type[CloudElementsError]] = {
     Fault.NO_CERTIFICATES: CloudElementsConnectionError,
     Fault.LATE: CloudElementsTimeoutError,
@@ -131,15 +131,15 @@ _FAULTS: dict[Fault, type[CloudElementsError]] = {
 
 
 def _fault_of(error: Exception) -> Fault:
-    """Say why a call got no complete answer, by what ``requests`` raised, or urllib3 while a body was read.
+    """Return why a call got no complete answer, from the error of ``requests``, or of urllib3 for a body.
 
-    The text of it is not used: it holds the URL with the query.
+    The function does not use the error's text, because it holds the URL with the query.
     """
     from requests import exceptions
     from urllib3.exceptions import ReadTimeoutError
 
     if isinstance(error, OSError) and not isinstance(error, exceptions.RequestException):
-        # Sockets' own errors come wrapped; this one comes from looking for the certificates.
+        # requests wraps the errors of sockets. This one comes from the search for the certificates.
         return Fault.NO_CERTIFICATES
     if isinstance(error, exceptions.SSLError):
         return Fault.NO_TLS
@@ -161,9 +161,9 @@ def failure_of_fault(
 ) -> CloudElementsError:
     """Return the error for a call that got no complete answer.
 
-    :param error: What ``requests`` raised.
-    :param say: Returns the message for a fault, and for whether the server may have got the request.
-    :param details: What the error carries besides.
+    :param error: The error of ``requests``.
+    :param say: Function of the fault and of whether the server may have got the request; returns the message.
+    :param details: Further attributes of the error.
     """
     fault, sent = _fault_of(error), not never_left(error)
     kind = _FAULTS.get(fault, CloudElementsTransportError)
@@ -175,11 +175,11 @@ def failure_of_fault(
 def failure_of_transport(
     error: Exception, request: Request, settings: ConnectionSettings
 ) -> CloudElementsError:
-    """Return the error for a call of ours that got no complete answer.
+    """Return the error for a call to the platform that got no complete answer.
 
-    :param error: What ``requests`` raised.
-    :param request: What was sent.
-    :param settings: Whose host it was.
+    :param error: The error of ``requests``.
+    :param request: The call.
+    :param settings: The settings that name the host.
     """
     host = settings.base_url
 
@@ -208,7 +208,7 @@ def failure_of_transport(
 
 
 def never_left(error: BaseException) -> bool:
-    """Say whether the request is proven not to have reached the server: no connection came about."""
+    """Say whether the request provably never reached the server, because no connection came about."""
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, SSLError
 
     seen: set[int] = set()
@@ -222,7 +222,7 @@ def never_left(error: BaseException) -> bool:
             return True
         if isinstance(each, ProxyError | SSLError) and "certificate" in str(each).lower():
             return True
-        # http.client's words for a proxy that refuses to connect; there is no class for it.
+        # http.client's words for a proxy that refuses to connect. It has no class for this error.
         if isinstance(each, OSError) and str(each).startswith("Tunnel connection failed"):
             return True
         waiting += [arg for arg in each.args if isinstance(arg, BaseException)]
@@ -241,10 +241,10 @@ def _error_body(content: bytes) -> dict[str, Any]:
 
 
 def _clean(text: Any, secrets: list[str]) -> str | None:
-    """Make a text of the server's fit to show: no secret, one line, of bounded length."""
+    """Make a text of the server fit to show: without secrets, on one line, of bounded length."""
     if not isinstance(text, str) or not text.strip():
         return None
-    # Redacted before it is cut, or the cut could leave a part of a secret that no longer matches.
+    # Redact before the cut: a cut could leave a part of a secret, which no longer matches.
     printable = one_line(redact(text, secrets))
     return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
 
@@ -269,5 +269,5 @@ def retry_after_of(answer: requests.Response) -> float | None:
         return None
     try:
         return float(Retry().parse_retry_after(text))
-    except Exception:  # email.utils has errors of many kinds for a date that is none
+    except Exception:  # email.utils has many kinds of errors for a bad date
         return None

@@ -1,10 +1,10 @@
-"""One requests session a thread, and every rule of a call in one place.
+"""One ``requests`` session for each thread, and every rule of a call in one place.
 
-Authorization, time-outs, what is sent again and when, paging, and how an answer becomes an error. The rest
-of the client says only which call it wants.
+The rules are authorization, time-outs, which calls to repeat and when, paging, and how an answer becomes an
+error. The rest of the client names only the call.
 
-``requests`` is imported inside functions: importing it costs a tenth of ``airflow.sdk``, and every DAG file
-that names an operator would pay it.
+Functions import ``requests`` themselves. Its import costs a tenth of that of ``airflow.sdk``, and every DAG
+file that names an operator would pay for it.
 """
 
 from __future__ import annotations
@@ -38,19 +38,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds to wait for a connection. Short, because a refusal before sending may be tried again at once.
+#: Seconds to wait for a connection. Short, because the client may repeat at once a call that it could
+#: not send.
 CONNECT_TIMEOUT = 10.0
-#: Longest pause before a call is sent again. An answer that asks for more is given to the caller, whose
-#: task can wait without holding a worker.
+#: Longest pause before the client repeats a call, in seconds. If an answer asks for more, the caller gets the
+#: error: its task can wait without holding a worker.
 LONGEST_PAUSE = 60.0
-#: Answers after which a call that may be repeated is sent again (502: fact F47; 429 a few times only, since
-#: it may also mean "too big": fact F49).
+#: Answers after which the client repeats a repeatable call (502: fact F47; 429 a few times only, since it may
+#: also mean "too big": fact F49).
 PASSING_STATUSES = frozenset({429, 502, 503, 504})
-#: Calls that may be sent twice with the same effect (fact F59).
+#: Methods of calls that have the same effect if the client sends them twice (fact F59).
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-#: Bytes of a body. Larger ones are answered with 429 (fact F49), as if they came too fast.
+#: Most bytes of a body. The platform answers larger ones with 429 (fact F49), as if they came too fast.
 LARGEST_BODY = 8 * 1024 * 1024
-#: Page size of the platform's lists: the default and the most where known (fact F55, unknown U42).
+#: Page size of the platform's lists: its default and its most, if known (fact F55, unknown U42).
 PAGE_SIZE = 200
 
 USER_AGENT = f"airflow-provider-cloudelements/{__version__} python/{platform.python_version()}"
@@ -59,7 +60,7 @@ USER_AGENT = f"airflow-provider-cloudelements/{__version__} python/{platform.pyt
 class HttpSession:
     """Sends calls to one Cloud Elements account.
 
-    :param settings: Where and with what.
+    :param settings: The connection: host, secrets, time-outs and retries.
     :param sleep: Replaces ``time.sleep`` in tests of pauses.
     """
 
@@ -89,19 +90,19 @@ class HttpSession:
         repeatable: bool | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send one call, again where that is safe, and return its answer.
+        """Send one call, repeat it if that is safe, and return its answer.
 
         :param method: HTTP verb.
         :param path: Path below ``/elements/api-v2``, beginning with a slash.
         :param params: Query; a list value repeats its key.
         :param body: Sent as JSON, unless ``None``.
-        :param token: Element token. It is added to this call only and never kept in the session: a stray one
-            changes what other calls mean (facts F9, F10).
+        :param token: Element token. The session sends it with this call only and never keeps it: a stray
+            token changes the meaning of other calls (facts F9, F10).
         :param timeout: Seconds to wait for an answer; default: the connection's ``request_timeout``.
-        :param repeatable: Whether the call may be sent twice; default: by its verb. One that may not is sent
-            again only when it is proven that it never left.
+        :param repeatable: Whether the client may send the call twice; default: by its verb. It repeats any
+            other call only if the call provably never left.
         :param headers: Further headers of this call.
-        :raises CloudElementsError: Of the kind that fits; nothing else leaves this method.
+        :raises CloudElementsError: The class that fits the failure. The method raises nothing else.
         """
         if repeatable is None:
             repeatable = method in REPEATABLE_METHODS
@@ -120,10 +121,10 @@ class HttpSession:
         token: str | None = None,
         page_size: int | None = PAGE_SIZE,
     ) -> Iterator[Any]:
-        """Yield the items of a list, as they are asked for. See :meth:`list_pages`."""
+        """Yield a list's items, and read each page only when needed. See :meth:`list_pages`."""
         for page in self.list_pages(path, params=params, token=token, page_size=page_size):
             yield from page
-            del page  # a page lives no longer than its last item is wanted
+            del page  # the page is free before the client reads the next one
 
     def list_pages(
         self,
@@ -133,12 +134,14 @@ class HttpSession:
         token: str | None = None,
         page_size: int | None = PAGE_SIZE,
     ) -> Iterator[list[Any]]:
-        """Yield a list's pages, as they are asked for: :func:`~.listing.pages` says which there are.
+        """Yield a list's pages, and read each only when needed.
+
+        :func:`~.listing.pages` decides when a list ends.
 
         :param path: Path of the list.
         :param params: Query of every page.
         :param token: Element token, for an element's own resources.
-        :param page_size: Items a page; ``None`` leaves it to the other side.
+        :param page_size: Items a page; ``None`` leaves the size to the server.
         """
         query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
 
@@ -170,7 +173,7 @@ class HttpSession:
         headers: Mapping[str, str] | None,
     ) -> _Request:
         if not path.startswith("/"):
-            # Appended as it is, it would name something else, and a list's 404 would pass for an empty list.
+            # Without it the URL would name something else, and a list's 404 would pass for an empty list.
             raise CloudElementsValidationError(f"{method} {_without_query(path)}: a path starts with '/'.")
         target, path = path, _without_query(path)
         sent_headers = {"Authorization": self._authorization(token), **(headers or {})}
@@ -247,7 +250,7 @@ class HttpSession:
         try:
             return json.loads(content)
         except (ValueError, RecursionError):
-            pass  # told below, outside the handler: the decoder's error holds the text
+            pass  # raised below, outside the handler: the decoder's error holds the text
         raise CloudElementsServerError(
             f"{request.method} {request.path}: the answer ({answer.status_code}) is not JSON. Is "
             f"{self.settings.base_url} the API's host (api...), and not the console's (my...)?",
@@ -272,14 +275,14 @@ class HttpSession:
             session.verify = False
         session.headers["Accept"] = "application/json"
         for name in ("urllib3.connection", "urllib3.connectionpool"):
-            logging.getLogger(name).addFilter(_no_query)  # the same one again adds nothing
+            logging.getLogger(name).addFilter(_no_query)  # the logger ignores a filter that it has
         return session
 
 
 def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> requests.Session:
-    """Return a session that asks the environment once, and only for the way to a server.
+    """Return a session that reads the environment once, and only for proxies and certificates.
 
-    :param url: Where it will send to.
+    :param url: Address of the server.
     :param proxy: Address of a proxy; ``None``: as the environment says.
     :param ca_bundle: File of certificates to trust; ``None``: as the environment says.
     """
@@ -289,11 +292,11 @@ def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> re
     session = requests.Session()
     session.proxies = {"http": proxy, "https": proxy} if proxy else get_environ_proxies(url)
     session.verify = ca_bundle or session.merge_environment_settings(url, {}, None, None, None)["verify"]
-    # Left on, requests would read the environment again for each call, and put a .netrc's login in place of
-    # an Authorization, or where none belongs.
+    # If this is on, requests reads the environment again for each call. It also puts a .netrc's login in
+    # place of an Authorization header, or where none belongs.
     session.trust_env = False
-    # Even a redirect that is not followed is parsed, and its body read to the end; a malformed one would hide
-    # the answer's status.
+    # requests parses even a redirect that it does not follow, and reads its body to the end. A malformed one
+    # would hide the answer's status.
     session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
     session.headers["User-Agent"] = USER_AGENT
     return session
@@ -301,9 +304,10 @@ def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> re
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A call, ready to send; ``body`` is kept beside ``data`` to know what must not show in an error.
+    """A call, ready to send.
 
-    Only verb and path are in ``repr``, which a formatter of tracebacks may show.
+    It keeps ``body`` beside ``data``, so that an error can find the secrets that must not show. Only verb and
+    path are in ``repr``, because a formatter of tracebacks may show it.
     """
 
     method: str
@@ -321,7 +325,7 @@ def _without_query(path: str) -> str:
 
 
 def _no_query(record: logging.LogRecord) -> bool:
-    """Cut the query off our addresses in what urllib3 logs: an app's secret can stand in it (fact F122)."""
+    """Cut the query off our addresses in urllib3's log records: it may hold an app's secret (fact F122)."""
     args = record.args
     if isinstance(args, tuple) and any(isinstance(arg, str) and API_PREFIX in arg for arg in args):
         record.args = tuple(
@@ -345,7 +349,7 @@ def _may_repeat(error: BaseException, repeatable: bool) -> bool:
 
 
 class _Pause:
-    """Full-jitter back-off, never less than what the answer asked for."""
+    """Full-jitter back-off, never shorter than the pause that the answer asks for."""
 
     def __call__(self, state: tenacity.RetryCallState) -> float:
         from tenacity import wait_random_exponential

@@ -1,8 +1,9 @@
-"""A list's pages, and what a list or a 404 proves.
+"""A list's pages, and the meaning of an empty page or a 404.
 
-A 404 is an empty page (fact F53, unknown U44), and an empty page ends the list: a next-page token may come
-with the last page of an element's resource (fact F52). An empty page that comes after others is yielded as
-well: with the platform's own lists a token means that there is more (fact F51), so such a list broke off.
+A 404 is an empty page (fact F53, unknown U44). An empty page ends the list, because a next-page token may
+come even with the last page of an element's resource (fact F52). The client also yields an empty page that
+comes after others. In the platform's own lists a token means that there is more (fact F51), so such a list
+broke off.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 
 
 def pages(send: Callable[[str | None], Reply], path: str) -> Iterator[list[Any]]:
-    """Yield a list's pages, as they are asked for.
+    """Yield a list's pages, and read each only when needed.
 
-    :param send: Asks for the page of a next-page token; ``None``: for the first one.
-    :param path: Path of the list, to name it.
+    :param send: Function that reads the page of a next-page token; ``None``: the first page.
+    :param path: Path of the list, for errors.
     """
     next_page: str | None = None
     seen: set[str] = set()

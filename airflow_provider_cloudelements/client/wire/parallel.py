@@ -1,4 +1,4 @@
-"""What is done for many in a few threads: in the order asked for, or as it is done."""
+"""Work on many items in a few threads, and yield the results in the items' order or as they finish."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _Found = TypeVar("_Found")
 def in_order(
     work: Callable[[_Item], _Found], items: Iterable[_Item], concurrency: int
 ) -> Generator[_Found, None, None]:
-    """Yield what the work gives for each item, in the order of the items, from a bounded number of threads.
+    """Yield the result of each item, in the order of the items, from a bounded number of threads.
 
-    A slow one holds back what comes after it, but not the work on it: a vendor that takes minutes to time
-    out costs one thread. After the first error nothing more is begun.
+    A slow item holds back the results after it, but not the work on them: a vendor that takes minutes to time
+    out costs one thread. After the first error, no more work begins.
 
-    :param work: What to do.
-    :param items: With what; they are asked for as they are needed.
-    :param concurrency: Most of them at once.
+    :param work: Function that works on one item.
+    :param items: The items. The generator reads them only when it needs them.
+    :param concurrency: Most items at once.
     """
     ahead: deque[Future[_Found]] = deque()
     errors: list[Exception] = []
-    # More than are at work, so that they have something to do while the next page is read.
+    # More items than threads, so that the threads have work while the caller reads the next page.
     room = Semaphore(4 * concurrency)
 
     def attempt(item: _Item) -> _Found:
@@ -58,12 +58,12 @@ def in_order(
 def as_done(
     pool: ThreadPoolExecutor, work: Callable[[_Item], _Found], items: Iterable[_Item]
 ) -> Generator[tuple[_Item, _Found | Exception]]:
-    """Do the same for each item in a pool's threads.
+    """Run one function for each item in a pool's threads.
 
-    :param pool: Its threads are how many are done at once.
-    :param work: What to do.
-    :param items: With what.
-    :return: Each item with what came of it, be it an error, in the order in which they are done.
+    :param pool: The pool. Its number of threads is the most items at once.
+    :param work: Function that works on one item.
+    :param items: The items.
+    :return: Each item with its result or its error, in the order in which they finish.
     """
     futures: dict[Future[_Found], _Item] = {pool.submit(work, item): item for item in items}
     try:
