@@ -1,7 +1,8 @@
 """A local Cloud Elements (SAP Open Connectors): the platform's API on the loopback interface, for tests.
 
-``python -m airflow_provider_cloudelements.sandbox`` starts one by hand; :class:`Sandbox` inside a test.
-It reads the API's documents by itself and shares no code with the client, so that each checks the other.
+``python -m airflow_provider_cloudelements.sandbox`` starts one by hand; :class:`Sandbox` starts one inside a
+test. The sandbox follows the API's documents by itself and shares no code with the client, so that each
+checks the other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_cloudelements.sandbox``: the sandbox by hand."""
+"""Start a sandbox by hand: ``python -m airflow_provider_cloudelements.sandbox``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.sandbox.settings import (
     Settings,
 )
 
-#: Exit code for a wrong option or a taken port, as argparse has it.
+#: Exit code for a wrong option or a taken port, the same as argparse's.
 USAGE_ERROR = 2
 
 #: Settings about events and deliveries that are numbers.
@@ -113,7 +113,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a sandbox until it is told to end; return the exit code.
+    """Run a sandbox until a signal or closed standard input ends it; return the exit code.
 
     :param arguments: the command line; None for the process's own.
     """
@@ -151,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _stop_with_stdin(server: Any) -> None:
-    """End the server when whoever started it is gone."""
+    """End the server when the process that started it has ended."""
     # The raw descriptor: a thread that waits in the buffered reader would hold its lock at exit.
     while os.read(0, 4096):
         pass
@@ -159,7 +159,7 @@ def _stop_with_stdin(server: Any) -> None:
 
 
 def _fail(message: str) -> int:
-    """Say what is wrong on stderr."""
+    """Print what is wrong to stderr, and return the exit code."""
     print(f"cloudelements sandbox: {message}", file=sys.stderr)
     return USAGE_ERROR
 

@@ -1,4 +1,4 @@
-"""The table of calls. A new area adds its module and its lines here."""
+"""The table of calls. If you add an area, add its module and its routes here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors import calls as vendors
 from airflow_provider_cloudelements.sandbox.vendors import consent_calls as consent
 
-#: How the tables of docs/sandbox.md call the routes that a module answers, in their order.
+#: Titles of the tables of docs/sandbox.md by the module that answers the routes, in the tables' order.
 AREAS: dict[ModuleType, str] = {
     elements: "Elements and hubs",
     consent: "Consent",
@@ -44,7 +44,7 @@ AREAS: dict[ModuleType, str] = {
     event_control: "Events and deliveries",
     vendors: "Login page",
 }
-#: Words that begin a platform call, never a vendor's resource; what they have no route for is not emulated.
+#: Words that begin a platform call, never a vendor's resource; the sandbox refuses those without a route.
 PLATFORM_AREAS = (
     "accounts",
     "authentication",
@@ -57,21 +57,21 @@ PLATFORM_AREAS = (
     "usage",
     "users",
 )
-#: Words after /instances that are no instance id (fact F179), for which there is no route yet.
+#: Words after /instances that are no instance id (fact F179) and have no route yet.
 RESERVED_WORDS = ("event-poller-records", "objects", "transformations")
 
 
-#: What answers a body that is over the limit, where it is not the usual error.
+#: Handlers for a body over the limit, where the answer is not the usual error.
 OVERSIZE: dict[Access, Handler] = {Access.VENDOR: inbound.drop_oversize}
 
 
 def _not_emulated(_call: Call) -> Response:
-    """Whatever has no route above: 404, with a message that the sandbox does not emulate it."""
+    """Answer a platform call without a route: 404, with a message that the sandbox does not emulate it."""
     raise not_emulated("this call")
 
 
 def _nothing(_call: Call) -> Response:
-    """Whatever else there is: 404, no resource with this name."""
+    """Answer any other path: 404, no resource with this name."""
     raise not_found("resource with this name")
 
 
@@ -92,7 +92,7 @@ def api_router() -> Router:
     router.add("POST", "/instances", instances.create_instance, platform)
     router.add("GET", "/instances", instances.list_instances, platform)
     router.add("GET", "/instances/count", instances.count_instances, platform)
-    # Each of these exists twice: by id, and without one for the instance of the Element token.
+    # Each of these exists twice: with an id, and without one for the instance of the Element token.
     twins: tuple[tuple[str, str, Handler], ...] = (
         ("PUT", "", instances.put_instance),
         ("PATCH", "", instances.patch_instance),
@@ -176,7 +176,7 @@ def api_router() -> Router:
     router.add("GET", f"{of_one}/deliveries", notifications.list_notification_deliveries, platform)
     router.add("GET", f"{of_one}/{{subscription}}/deliveries", notifications.get_delivery, platform)
 
-    # The bare resource that is called events meets the vendors' route: there an element's key goes first.
+    # The resource named events has the same path as the vendors' route, where an element's key has priority.
     for verb, handler in (
         ("PATCH", resources.patch_record),
         ("PUT", resources.put_record),

@@ -1,6 +1,6 @@
-"""The sandbox inside a test or a script: :class:`Sandbox`.
+"""Run the sandbox inside a test or a script: :class:`Sandbox`.
 
-Nothing heavy is imported until one is started.
+The module imports nothing heavy until you start one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ READY = "Cloud Elements sandbox ready: "
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
-#: An emit of many events takes its time on a busy machine.
+#: An emit of many events takes long on a busy machine.
 _CALL_SECONDS = 120.0
 
 
@@ -44,7 +44,7 @@ class SandboxError(RuntimeError):
 class Sandbox:
     """A running sandbox, from ``with Sandbox() as sandbox:`` to the end of the block.
 
-    :param process: run in a process of its own instead of a thread of this one.
+    :param process: whether to run in a process of its own instead of a thread of this one.
     :param host: a loopback address.
     :param port: 0 picks a free one.
     :param user_secret: what the word User must carry.
@@ -115,7 +115,7 @@ class Sandbox:
             self._start_thread()
 
     def stop(self) -> None:
-        """Stop it and wait for its end. In a forked child it does nothing: the server is the parent's."""
+        """Stop it and wait for its end. In a forked child do nothing, since the server is the parent's."""
         if not self._url or os.getpid() != self._owner:
             return
         self._url = ""
@@ -192,7 +192,7 @@ class Sandbox:
         :param method: the verb.
         :param path: what follows /sandbox.
         :param body: sent as JSON unless None.
-        :raises SandboxError: when it is not answered with 200.
+        :raises SandboxError: if the status of the answer is not 200.
         """
         content = None if body is None else json.dumps(body).encode()
         headers = {} if content is None else {"Content-Type": "application/json"}
@@ -255,9 +255,9 @@ class Sandbox:
         return row
 
     def revoke(self, instance_id: int) -> dict[str, Any]:
-        """Revoke what an instance holds at its vendor, as a person does there; return the instance.
+        """Revoke an instance's access at its vendor, as a person does there; return the instance.
 
-        The vendor refuses it from now on, until it is given a new code, refresh token or password. The
+        From now on the vendor refuses the instance, until it gets a new code, refresh token or password. The
         refreshes of an OAuth2 instance fail, and the fifth disables it (setting ``failed_refresh_interval``).
 
         :param instance_id: its id.
@@ -266,14 +266,14 @@ class Sandbox:
         return row
 
     def vendor_secrets(self, element: str, accepted: Collection[str] | None) -> dict[str, Any]:
-        """Say which secrets the vendor of an element takes from now on: rotate them.
+        """Set which secrets the vendor of an element accepts from now on: rotate them.
 
-        It is ``oauth.api.secret`` of an OAuth2 element, ``password`` of a basic one, the last secret of a
-        custom one. Instances that hold another are refused as after :meth:`revoke`, until they get one that
-        is taken.
+        The secret is ``oauth.api.secret`` of an OAuth2 element, ``password`` of a basic one, the last secret
+        of a custom one. The vendor refuses instances with another secret as after :meth:`revoke`, until they
+        get an accepted one.
 
         :param element: its key.
-        :param accepted: all values that are taken; None for any that does not begin with ``rejected``.
+        :param accepted: all accepted values; None for any that does not begin with ``rejected``.
         """
         body = {"accepted": None if accepted is None else sorted(accepted)}
         answer: dict[str, Any] = self.control("PUT", f"/vendors/{element}", body)
@@ -286,11 +286,11 @@ class Sandbox:
         element: str | None = None,
         **fields: Any,
     ) -> list[str]:
-        """Let a vendor tell of something; return the ids of the events that came of it.
+        """Let a vendor report a change; return the ids of the resulting events.
 
-        No id comes back for an instance whose events are off, or that is disabled.
+        An instance that is disabled or whose events are off yields no id.
 
-        :param instance_id: the instance it is for,
+        :param instance_id: the instance that the change concerns,
         :param element: or all instances of this element with events on.
         :param fields: of :class:`emission.Emission`: ``object_type``, ``event_type`` (CREATED),
             ``object_id``, ``count`` of calls, ``objects`` in each, ``date``, or a ``body`` of your own.
@@ -305,7 +305,7 @@ class Sandbox:
         return counters
 
     def poll(self, instance_id: int) -> list[str]:
-        """Let the platform poll an instance now; return the ids of the events that came of it.
+        """Let the platform poll an instance now; return the ids of the resulting events.
 
         :param instance_id: its id.
         """
@@ -313,7 +313,7 @@ class Sandbox:
         return ids
 
     def deliveries(self) -> list[dict[str, Any]]:
-        """Return every delivery of a notification: status, attempts and outcome, no bodies and no secrets."""
+        """Return every delivery of a notification: status, attempts, outcome, without bodies and secrets."""
         rows: list[dict[str, Any]] = self.control("GET", "/deliveries")
         return rows
 
@@ -327,7 +327,7 @@ class Sandbox:
         return rule
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return all rules and how often each was applied."""
+        """Return all rules and how often the sandbox applied each."""
         rules: list[dict[str, Any]] = self.control("GET", "/faults")
         return rules
 
@@ -347,9 +347,9 @@ class Sandbox:
         """Return a fresh authorization code, as if a person had allowed the access.
 
         :param element: the element it is for.
-        :param client_id: bind it to this app.
-        :param oauth_callback_url: bind it to this address.
-        :param scope: what was allowed.
+        :param client_id: the app that the code is bound to; None: any.
+        :param oauth_callback_url: the address that the code is bound to; None: any.
+        :param scope: the allowed scopes.
         :param lifetime: seconds; None for the setting ``code_lifetime``.
         """
         body = {
@@ -363,7 +363,7 @@ class Sandbox:
         return code
 
     def codes(self) -> list[dict[str, Any]]:
-        """Return every code by index and fingerprint, with how often it was presented."""
+        """Return every code by index and fingerprint, with how often an instance presented it."""
         rows: list[dict[str, Any]] = self.control("GET", "/codes")
         return rows
 

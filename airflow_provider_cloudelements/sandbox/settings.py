@@ -1,8 +1,8 @@
-"""What can be chosen about a sandbox, and the constants that every module shares.
+"""The settings of a sandbox, and the constants that every module shares.
 
-Fact F1, choice C1 and unknown U1, here and in all modules, are numbers of ``docs/api-facts.md``. Where the
-sandbox has to do something although it is unknown what the platform does, that is a field of
-:class:`Behaviour` (so that a test can try the other way) or a choice.
+Fact F1, choice C1 and unknown U1, here and in all modules, are numbers of ``docs/api-facts.md``. If it is
+unknown what the platform does and the sandbox must do something, there is a field of :class:`Behaviour` (so
+that a test can try the other way) or a choice.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
 
-#: Every path of the platform starts with it, in every environment and in both brands (fact F1).
+#: The prefix of every path of the platform, in every environment and in both brands (fact F1).
 API_PREFIX = "/elements/api-v2"
-#: The sandbox's own calls live here, away from the API.
+#: The prefix of the sandbox's own calls, away from the API.
 CONTROL_PREFIX = "/sandbox"
 
 #: What a secret value reads back as (fact F169).
@@ -27,16 +27,16 @@ DEFAULT_PORT = 8095
 #: The app that the platform itself has at every vendor; its name is the sandbox's own.
 PLATFORM_CLIENT_ID = "cloud-elements-own-app"
 
-#: The platform's own pollers add it to the key in /events/{key} (fact F219).
+#: Suffix that the platform's own pollers add to the key in /events/{key} (fact F219).
 POLLING_SUFFIX = "Polling"
 
-#: A larger request body is answered with 429 (fact F49).
+#: The sandbox answers a larger request body with 429 (fact F49).
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 #: Seconds of one unit of trace-logging's ``duration``, of which only fact F190 is known (choice C171).
 TRACE_DURATION_UNIT = 1
 
-#: A credential (code, refresh token, password, key, secret ...) that starts so is refused by the vendor.
+#: The vendor refuses a credential (code, refresh token, password, key, secret ...) with this prefix.
 REJECTED_PREFIX = "rejected"
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -63,40 +63,40 @@ _AT_LEAST: dict[str, float] = {
 class Behaviour:
     """How the sandbox acts where the real platform is unknown, and how fast it answers.
 
-    All of it can be changed while the sandbox runs (``PATCH /sandbox/settings``) until the next reset.
+    You can change all of it while the sandbox runs (``PATCH /sandbox/settings``), until the next reset.
 
     :param code_lifetime: seconds until an authorization code expires (fact F129).
     :param delay: seconds that every API call takes.
     :param create_delay: further seconds that a create takes, as if it talked to a vendor.
-    :param masked_values: what a written value of eight asterisks does: ``ignore`` keeps the stored secret,
-        ``store`` stores the asterisks (the vendor then refuses them), ``reject`` answers 400.
+    :param masked_values: what the sandbox does with a written value of eight asterisks: ``ignore`` keeps the
+        stored secret, ``store`` stores the asterisks (the vendor then refuses them), ``reject`` answers 400.
     :param masked_keys: further configuration keys that read back as asterisks (unknown U164).
-    :param empty_list: an unfiltered ``GET /instances`` without any instance: ``empty`` is 200 and ``[]``,
-        ``missing`` is 404.
+    :param empty_list: the answer to an unfiltered ``GET /instances`` if there is no instance: ``empty`` is
+        200 and ``[]``, ``missing`` is 404.
     :param tags_match: whether an instance needs ``any`` or ``all`` of several ``tags[]`` (unknown U161).
     :param order: the order of ``GET /instances`` by id (unknown U163).
     :param page_size: rows of a page when the caller does not say.
-    :param max_page_size: the most rows of a page; more is cut down to it.
+    :param max_page_size: the most rows of a page; the sandbox reduces a larger size to it.
     :param vendor_refusal_status: status of a create that the vendor refused (unknown U121).
     :param failed_refresh_interval: seconds between two failed refreshes of a vendor's token; the fifth
         disables the instance (10 seconds, fact F133), with 0 at once.
     :param echo_provider_data: whether a create's answer repeats ``providerData`` (fact F174).
     :param event_order: the order of event lists: by arrival, ``newest`` or ``oldest`` first, or by
-        ``visibility``: what became visible last comes first, so that dates are mixed.
-    :param event_visible_after: seconds from an event's arrival until it is listed (fact F284).
-    :param event_visible_spread: up to so many further seconds, another number for each event.
+        ``visibility``: the event that became visible last comes first, so that dates are mixed.
+    :param event_visible_after: seconds from an event's arrival until lists show it (fact F284).
+    :param event_visible_spread: the most further seconds until then, a random number for each event.
     :param event_notified_after: seconds from an event's arrival until it is NOTIFIED.
-    :param unnotified_status: the last status of an event that nobody is notified of.
-    :param split_events: of a vendor's body that fills several notifications each is an event with an id of
+    :param unnotified_status: the last status of an event without a notification.
+    :param split_events: if a vendor's body fills several notifications, either each is an event with an id of
         its ``own``, or all are one event with a ``shared`` id (unknown U245).
-    :param events_kept: more events push the oldest out.
-    :param event_retention: seconds until an event is forgotten, 0 for never.
+    :param events_kept: the most events that the sandbox keeps; it forgets the oldest first.
+    :param event_retention: seconds until the sandbox forgets an event, 0 for never.
     :param notification_form: the body of a delivery: ``message`` (fact F247) or ``response`` (fact F252).
     :param delivery_timeout: seconds that a receiver may take.
-    :param outside_callback: a callback that is no loopback address is never called; its delivery is left
-        alone (``skip``) or counts as failed (``fail``).
-    :param retry_count: how often a failed delivery is tried again (fact F256; older: 9).
-    :param retry_base: try x comes base ^ (exponent * x) seconds after the one before.
+    :param outside_callback: the sandbox never calls a callback that is no loopback address; it leaves such a
+        delivery alone (``skip``) or counts it as failed (``fail``).
+    :param retry_count: how often the sandbox retries a failed delivery (fact F256; older: 9).
+    :param retry_base: retry x comes base ^ (exponent * x) seconds after the try before it.
     :param retry_exponent: see ``retry_base`` (older: 2).
     :param time_factor: multiplies the pauses before retries and between polls.
     """
@@ -131,7 +131,7 @@ class Behaviour:
     time_factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a value of the wrong type or range, naming the field."""
+        """Refuse a value of the wrong type or range; the error names the field."""
         hints = get_type_hints(type(self))
         for entry in fields(self):
             _check(entry.name, getattr(self, entry.name), hints[entry.name])
@@ -140,7 +140,7 @@ class Behaviour:
         """Return a copy with these fields changed.
 
         :param changes: new values by field name.
-        :raises ValueError: for an unknown field or an unfit value.
+        :raises ValueError: for an unknown field or an invalid value.
         """
         known = {entry.name for entry in fields(self)}
         for name in changes:
@@ -154,7 +154,7 @@ class Behaviour:
 
 
 def _check(name: str, value: Any, hint: Any) -> None:
-    """Raise ValueError when ``value`` does not fit the field ``name`` of type ``hint``."""
+    """Raise ValueError if ``value`` does not fit the field ``name`` of type ``hint``."""
     if name in CHOICES:
         if value not in CHOICES[name]:
             raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}")
@@ -172,11 +172,11 @@ def _check(name: str, value: Any, hint: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is fixed when a sandbox starts.
+    """The settings that are fixed when a sandbox starts.
 
     :param user_secret: the value that the word User must have.
     :param organization_secret: the value that the word Organization must have.
-    :param behaviour: what a reset goes back to.
+    :param behaviour: the behaviour that a reset restores.
     """
 
     user_secret: str = field(default=DEFAULT_USER_SECRET, repr=False)

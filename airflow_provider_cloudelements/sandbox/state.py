@@ -1,7 +1,7 @@
-"""The one object that holds everything a running sandbox knows, and where the areas meet.
+"""The one object that holds everything a running sandbox knows, and connects the areas.
 
-What one area needs of another it is given here. The memory of an area does not know the state; the modules
-that answer HTTP (``calls.py`` and ``..._calls.py``) do, and get it with each :data:`Call`.
+Here the state hands each area what it needs of the others. The stores of an area do not know the state. The
+modules that answer HTTP (``calls.py`` and ``..._calls.py``) know it, and get it with each :data:`Call`.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from airflow_provider_cloudelements.sandbox.vendors.store import Vendor
 class State:
     """Settings and memory of one sandbox.
 
-    :param settings: what was fixed at the start.
+    :param settings: the settings fixed at the start.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.behaviour: Behaviour = settings.behaviour
-        #: Where the server listens; set when it does.
+        #: The origin at which the server listens; empty until it listens.
         self.origin = ""
         #: The account's settings; retry is the default (fact F255).
         self.account_settings: dict[str, object] = {POLICY: RETRY}
-        #: Rises with each reset: a call that began before one has no effect after it.
+        #: Rises with each reset: a call that began before a reset has no effect after it.
         self.epoch = 0
         self.faults = Faults()
         self.journal = _journal()
@@ -72,11 +72,11 @@ class State:
         self.sessions.clear()
         self.traces.clear()
         self.faults.clear()
-        # A new one, so that calls still running end in the old one.
+        # A new journal, so that calls that still run end in the old one.
         self.journal = _journal()
         self.epoch += 1
 
-    # What is tied late, because it changes while the sandbox runs, or is made later than who needs it.
+    # Areas get these methods because the values change while the sandbox runs, or exist only later.
 
     def _behaviour(self) -> Behaviour:
         return self.behaviour
@@ -92,7 +92,7 @@ class State:
 
 
 def _journal() -> Journal:
-    """Return a new log of calls, which may show the names of elements and resources."""
+    """Return a new log of calls that may show the names of elements and resources."""
     return Journal(lambda part: part in OBJECT_NAMES or find(part) is not None)
 
 

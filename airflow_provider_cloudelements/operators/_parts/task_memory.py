@@ -122,7 +122,7 @@ class TryMemory(CallMemory):
         self._pause = pause
 
     def since_create(self, marker: str) -> float | None:
-        """Return the seconds since this try's create began, or the least number since an earlier try's did."""
+        """Return the seconds since this try's create began, or the least time since an earlier try's did."""
         own = super().since_create(marker)
         return own if own is not None or not self._later else self._pause
 

@@ -24,13 +24,13 @@ from airflow_provider_cloudelements.sandbox.state import Call
 _MOST_SETTINGS = 200
 
 
-#: For the bearer flow (fact F11): public, like everything about the sandbox's person.
+#: The login of the bearer flow (fact F11): public, like everything about the sandbox's user.
 USERNAME = "sandbox@example.com"
 PASSWORD = "sandbox"  # noqa: S105 - a fake, public on purpose
 
 
 def organization_me(_call: Call) -> Response:
-    """GET /organizations/me: the organization, for User and Organization alone (fact F12)."""
+    """GET /organizations/me: the organization, by User and Organization alone (fact F12)."""
     return json_reply(ORGANIZATION)
 
 
@@ -50,9 +50,9 @@ def get_settings(call: Call) -> Response:
 
 
 def change_settings(call: Call) -> Response:
-    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: change some, answer all (fact F258).
+    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: change some, return all (fact F258).
 
-    Settings without a meaning here are kept as they come (choice C251).
+    The sandbox keeps settings that it does not know as they come (choice C251).
     """
     if "id" in call.params:
         check_account(call.number("id"))
@@ -70,12 +70,12 @@ def change_settings(call: Call) -> Response:
 def or_resource(platform: Handler, resource: Handler) -> Handler:
     """Return a handler for /accounts, which is the element's resource with an Element token (fact F9).
 
-    :param platform: answers without an Element token.
-    :param resource: answers with one.
+    :param platform: the handler without an Element token.
+    :param resource: the handler with one.
     """
 
     def choose(call: Call) -> Response:
-        """Answer GET as the platform, with an Element token each as the vendor's resource ``accounts``."""
+        """Answer GET as the platform; with an Element token, all as the vendor's resource ``accounts``."""
         if call.instance is None:
             return platform(call)
         call.params["object"] = "accounts"

@@ -1,4 +1,4 @@
-"""Events on demand: what a vendor is to tell, read from a control call or the command line."""
+"""Events on demand: what a vendor shall report, read from a control call or the command line."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ MOST_BODIES, MOST_OBJECTS_EACH = 100_000, 10_000
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """What a vendor is to tell.
+    """What a vendor shall report.
 
     :param object_type: name of the resource; None for one of the element's.
     :param event_type: CREATED, UPDATED, DELETED or UNKNOWN, in any case.
-    :param object_id: id of the object; numbered when there are several; None makes them up.
+    :param object_id: id of the object, with a number appended if there are several; None makes ids up.
     :param count: how many calls the vendor makes.
-    :param objects: how many objects each call tells of.
-    :param date: when they changed, ISO; None for now. Microsoft Graph does not tell it.
-    :param body: a body of one's own, any JSON, instead of all but ``count``.
+    :param objects: how many objects each call reports.
+    :param date: when they changed, ISO; None for now. Microsoft Graph does not send it.
+    :param body: a body of your own, any JSON, which replaces all fields but ``count``.
     """
 
     object_type: str | None = None
@@ -43,7 +43,7 @@ class Emission:
     body: Any = None
 
     def __post_init__(self) -> None:
-        """Refuse what does not fit, naming the field."""
+        """Refuse a value that does not fit; the error names the field."""
         for name in ("object_type", "object_id", "date"):
             if not isinstance(getattr(self, name), (str, type(None))):
                 raise ValueError(f"{name} must be a string")
@@ -57,11 +57,11 @@ class Emission:
             raise ValueError("date must be an ISO date")
 
     def bodies(self, element: Element, now: float, *, polled: bool) -> Iterator[tuple[Any, str]]:
-        """Yield what the vendor of an element sends, parsed and as text, one body for each call.
+        """Yield the bodies that the vendor of an element sends, parsed and as text, one for each call.
 
         :param element: the element.
         :param now: seconds since 1970.
-        :param polled: whether a poller brings it.
+        :param polled: whether a poller fetches it.
         """
         date = read_iso(self.date)
         kind = self.object_type or default_object(element)

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_cloudelements.sandbox emit``: a vendor that calls a running sandbox."""
+"""Play a vendor that calls a running sandbox: ``python -m airflow_provider_cloudelements.sandbox emit``."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from airflow_provider_cloudelements.sandbox.settings import (
 )
 from airflow_provider_cloudelements.sandbox.vendors.payloads import CREATED, EVENT_TYPES
 
-#: Exit codes: nothing came of it; a wrong option (as argparse has it).
+#: Exit codes: no event resulted; a wrong option (the same as argparse's).
 DROPPED, USAGE_ERROR = 1, 2
 
 _SECONDS = 30.0
 
 
 class EmitError(RuntimeError):
-    """The sandbox could not be asked."""
+    """The sandbox did not answer, or cannot do what the command needs."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Send and say what came of it; return the exit code.
+    """Send the vendor's calls, print the result and return the exit code.
 
     :param arguments: the command line after ``emit``.
     """
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _emit(sandbox: _Sandbox, emission: Emission, instance_id: int | None, element_key: str | None) -> int:
-    """Send to every instance that is meant."""
+    """Send to every selected instance."""
     rows = [
         row
         for row in sandbox.get("/instances")
@@ -120,7 +120,7 @@ def _emit(sandbox: _Sandbox, emission: Emission, instance_id: int | None, elemen
 
 
 def _fail(message: str, code: int) -> int:
-    """Say on stderr what is wrong."""
+    """Print what is wrong to stderr, and return the exit code."""
     sys.stderr.write(f"cloudelements sandbox: {message}\n")
     return code
 

@@ -21,9 +21,9 @@ from airflow_provider_cloudelements.sandbox.vendors.payloads import read_content
 
 
 def emit_events(call: Call) -> Response:
-    """POST /sandbox/events: a vendor reports an event, by the fields of ``emit``; answers the events' ids.
+    """POST /sandbox/events: a vendor reports an event, by the fields of ``emit``; returns the events' ids.
 
-    It takes the way of a real vendor's call, from the body's text on.
+    From the body's text on, the sandbox handles it like a real vendor's call.
     """
     body = call.json_object()
     targets = _targets(call, body)
@@ -77,7 +77,7 @@ def count_events(call: Call) -> Response:
 
 
 def poll_now(call: Call) -> Response:
-    """POST /sandbox/instances/{id}/poll: poll it now; answers the events' ids."""
+    """POST /sandbox/instances/{id}/poll: poll it now; returns the events' ids."""
     return json_reply({"events": [event.id for event in call.state.poller.poll(instance_of(call))]})
 
 

@@ -1,1 +1,1 @@
-"""What any area of an API has: calls and answers, routes, words of Authorization, pages, errors."""
+"""What every area of the API needs: calls and answers, routes, words of Authorization, pages, errors."""

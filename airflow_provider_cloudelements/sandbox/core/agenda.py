@@ -1,7 +1,7 @@
-"""What is to happen later: one heap and one timer of the event loop.
+"""Later actions: one heap and one timer of the event loop.
 
-Whoever looks has done first what became due (:meth:`Agenda.catch_up`), so that no reader is ahead of the
-timer; and the timer sees to it when nobody looks. All of it runs on the event loop, like the handlers.
+A reader first runs the due actions (:meth:`Agenda.catch_up`), so that no reader sees a state before them. If
+nobody reads, the timer runs them. Everything runs on the event loop, like the handlers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Action = Callable[[], None]
 
 
 class Agenda:
-    """Actions by the moment that they are due. An action that no longer applies does nothing by itself."""
+    """Actions by the moment when they are due. An action checks by itself whether it still applies."""
 
     def __init__(self) -> None:
         self._due: list[tuple[float, int, Action]] = []
@@ -31,7 +31,7 @@ class Agenda:
             self._timer = None
 
     def at(self, moment: float, action: Action) -> None:
-        """Do something later, or with the next :meth:`catch_up`.
+        """Run an action later, or with the next :meth:`catch_up`.
 
         :param moment: on the monotonic clock.
         :param action: what to do.
@@ -41,13 +41,13 @@ class Agenda:
             self._set_timer()
 
     def catch_up(self) -> None:
-        """Do what is due."""
+        """Run the due actions."""
         now = time.monotonic()
         while self._due and self._due[0][0] <= now:
             heapq.heappop(self._due)[2]()
 
     def _set_timer(self) -> None:
-        """Wake up for the first entry."""
+        """Set the timer for the first entry."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -56,7 +56,7 @@ class Agenda:
             self._timer = loop.call_later(max(self._due[0][0] - time.monotonic(), 0), self._wake)
 
     def _wake(self) -> None:
-        """Do what is due and set the timer anew."""
+        """Run the due actions and set the timer again."""
         self._timer = None
         try:
             self.catch_up()

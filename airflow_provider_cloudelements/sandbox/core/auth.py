@@ -15,7 +15,7 @@ USER, ORGANIZATION, ELEMENT, BEARER = "User", "Organization", "Element", "Bearer
 class Access(Enum):
     """Which words of Authorization a call takes."""
 
-    #: User and Organization; an Element token beside them is not looked at (facts F6, F9).
+    #: User and Organization; the sandbox ignores an Element token beside them (facts F6, F9).
     PLATFORM = "platform"
     #: All three: the id-less twins, which act on the token's instance (fact F8).
     TOKEN = "token"  # noqa: S105 - a name
@@ -27,17 +27,17 @@ class Access(Enum):
     EITHER = "either"
     #: None needed (fact F125); words that are there must be right (choice C121): oauth/url.
     OPTIONAL = "optional"
-    #: None looked at.
+    #: The sandbox checks none.
     PUBLIC = "public"
-    #: None looked at, neither these words nor what the caller accepts: vendors' events (fact F213).
+    #: The sandbox checks neither these words nor the Accept header: vendors' events (fact F213).
     VENDOR = "vendor"
 
 
 def parse_words(header: str) -> dict[str, str]:
     """Return the words of an Authorization header, in any order (fact F4), and their values.
 
-    Pairs are cut at commas and then at the first space only, since secrets contain ``/ + =``. Words are
-    case-sensitive, and of one given twice the last counts (choice C1; unknown U1).
+    It splits pairs at commas, and each pair at its first space only, since secrets contain ``/ + =``. Words
+    are case-sensitive. If a word occurs twice, the last one counts (choice C1; unknown U1).
 
     :param header: the header's value.
     """
@@ -59,7 +59,7 @@ def same(given: str | None, expected: str) -> bool:
 
 
 class Switched(Protocol):
-    """What an Element token stands for."""
+    """The thing that an Element token stands for: an instance."""
 
     disabled: bool
 
@@ -68,25 +68,25 @@ InstanceT_co = TypeVar("InstanceT_co", bound=Switched, covariant=True)
 
 
 class Tokens(Protocol[InstanceT_co]):
-    """What knows the tokens that were given out."""
+    """A store that knows the issued tokens."""
 
     def by_token(self, token: str) -> InstanceT_co | None:
-        """Return what an Element token stands for."""
+        """Return the instance of an Element token."""
 
     def has_bearer(self, token: str) -> bool:
-        """Tell whether a bearer token was given out."""
+        """Return whether the platform issued a bearer token."""
 
 
 def authorize(
     access: Access, words: dict[str, str], settings: Settings, store: Tokens[InstanceT_co]
 ) -> InstanceT_co | None:
-    """Let a call in, or raise the 401 or 403 it gets.
+    """Check a call's words, and raise 401 or 403 if they do not let it in.
 
     :param access: what the call takes.
     :param words: the header's words.
     :param settings: the right secrets.
-    :param store: knows the tokens.
-    :returns: the instance of the Element token, where the call uses it.
+    :param store: the store of the tokens.
+    :returns: the instance of the Element token, if the call uses it.
     """
     if access in (Access.PUBLIC, Access.VENDOR):
         return None

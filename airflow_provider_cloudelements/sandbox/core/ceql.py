@@ -30,11 +30,11 @@ _MAX_DEPTH = 40
 def parse_where(text: str) -> Predicate:
     """Return a predicate over records for a ``where`` expression.
 
-    AND, OR, parentheses, = != < > <= >=, LIKE with %, IN (...), IS [NOT] NULL. Values in single quotes are
-    compared as text, bare ones as numbers where both sides are numbers (choice C88).
+    It knows AND, OR, parentheses, = != < > <= >=, LIKE with %, IN (...), IS [NOT] NULL. It compares values in
+    single quotes as text, and bare ones as numbers if both sides are numbers (choice C88).
 
     :param text: the expression.
-    :raises ApiError: 400 when it cannot be read.
+    :raises ApiError: 400 if it is malformed.
     """
     return _Parser(text).parse()
 

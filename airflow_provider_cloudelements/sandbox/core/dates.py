@@ -17,7 +17,7 @@ def iso(moment: float) -> str:
 
 
 def iso_milliseconds(moment: float) -> str:
-    """Return a date as a vendor's record has it, with milliseconds.
+    """Return a date in the form of a vendor's record, with milliseconds.
 
     :param moment: seconds since 1970.
     """
@@ -27,7 +27,7 @@ def iso_milliseconds(moment: float) -> str:
 def java(moment: float) -> str:
     """Return a date in the form of Java's Date.toString: Mon Aug 20 15:30:07 UTC 2018.
 
-    The names are spelled out here because strftime's follow the process's locale.
+    This function has its own names, because those of strftime follow the process's locale.
 
     :param moment: seconds since 1970.
     """
@@ -36,14 +36,14 @@ def java(moment: float) -> str:
 
 
 def read_iso(text: object) -> datetime | None:
-    """Return an ISO date in UTC, or None for anything else; one without a zone is taken as UTC.
+    """Return an ISO date in UTC, or None for anything else; a date without a zone counts as UTC.
 
-    :param text: what a body or a query held.
+    :param text: a value from a body or a query.
     """
     if not isinstance(text, str):
         return None
     try:
-        # A "+" that came through a query unquoted is a space there.
+        # An unquoted "+" in a query arrives as a space.
         date = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):

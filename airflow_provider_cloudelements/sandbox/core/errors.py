@@ -11,8 +11,8 @@ class ApiError(Exception):
     """An answer that is not 2xx; handlers raise it and the application renders it.
 
     :param status: the HTTP status.
-    :param message: text for a person; it never repeats a value that the caller sent in a secret place.
-    :param provider_message: the vendor's own text, when the vendor refused.
+    :param message: text for a person; it never repeats a value that may be a secret.
+    :param provider_message: the vendor's own text, if the vendor refused.
     :param headers: further response headers.
     """
 
@@ -54,7 +54,7 @@ def not_found(what: str) -> ApiError:
 
 
 def not_emulated(what: str) -> ApiError:
-    """Return a 404 for a call that the platform has and this sandbox has not (choice C46).
+    """Return a 404 for a call that the platform has and the sandbox does not emulate (choice C46).
 
     :param what: the area.
     """

@@ -1,4 +1,4 @@
-"""Faults on demand: which call gets one, and what it is (what they do is in :mod:`server.app`)."""
+"""Faults on demand: their rules, and which call gets one (:mod:`server.app` carries them out)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Fault:
 
     :param action: ``delay`` only waits; ``status`` answers ``status``; ``drop`` closes the connection without
         an answer; ``cut`` answers with half of the body and closes; ``html`` answers a web page.
-    :param when: ``before``: the call has no effect; ``after``: the effect has taken place. ``delay`` and
-        ``cut`` always have their effect: after waiting (``before``) or at once (``after``).
+    :param when: ``before``: the call has no effect; ``after``: the call has taken effect. With ``delay`` and
+        ``cut`` the call always takes effect: after waiting (``before``) or at once (``after``).
     :param method: only calls with this verb; None for all.
     :param path: only calls whose path, without the prefix, matches this pattern (``*``, ``?``); None for all.
     :param count: how many calls get it; None for all from now on.
     :param skip: how many matching calls pass first.
-    :param chance: how likely a matching call gets it.
-    :param seed: of the random numbers behind ``chance``.
+    :param chance: probability that a matching call gets it.
+    :param seed: seed of the random numbers for ``chance``.
     :param seconds: how long to wait first; with any action.
     :param status: for ``status`` and ``html``.
     :param retry_after: value of a Retry-After header, or None.
     :param body: kind of body for ``status``: error, html, text or empty.
-    :param abandon: whether a call whose client leaves while it waits has no effect; otherwise the server goes
-        on working, as the real one may.
+    :param abandon: whether a call has no effect if its client leaves while it waits; otherwise the server
+        completes the call, as the real one may.
     """
 
     action: str
@@ -64,7 +64,7 @@ class Fault:
         return self.count is not None and self.applied >= self.count
 
     def takes(self, method: str, path: str) -> bool:
-        """Tell whether a call gets this fault, and count it.
+        """Return whether a call gets this fault, and count the call.
 
         :param method: the verb.
         :param path: the path without the prefix.
@@ -91,7 +91,7 @@ def read_fault(body: dict[str, Any]) -> Fault:
     """Return the rule in a control call's body.
 
     :param body: fields of :class:`Fault`.
-    :raises ApiError: 400 naming the field that does not fit.
+    :raises ApiError: 400; it names the field that does not fit.
     """
     for name in body:
         if name not in _SETTABLE:
@@ -133,7 +133,7 @@ def _require(fits: bool, message: str) -> None:
 
 
 class Faults:
-    """The rules, oldest first. A call gets at most one: the first that takes it."""
+    """The rules, oldest first. A call gets at most one fault: the first that matches."""
 
     def __init__(self) -> None:
         self._rules: list[Fault] = []

@@ -1,8 +1,8 @@
-"""What was called: for tests that count calls, and free of secrets whatever arrives.
+"""The log of calls, for tests that count calls. It holds no secret, whatever arrives.
 
-Nothing of a request is written down as it came. A part of the path is kept when the route spells it out, when
-it is a number of at most nine digits (an id) or the name of an element or resource; a query parameter's name
-when it is a known one; a word of Authorization likewise. Everything else becomes an asterisk.
+The log keeps nothing of a request as it came. It keeps a part of the path if the route spells it out, or if
+it is a number of at most nine digits (an id) or the name of an element or resource. It keeps names of query
+parameters and words of Authorization if they are known. Everything else becomes an asterisk.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-#: The last so many calls are kept; the counters go on.
+#: The number of the latest calls that the log keeps; the counters include all calls.
 KEPT_ENTRIES = 10_000
 
 UNKNOWN = "*"
@@ -60,9 +60,9 @@ class Entry:
     :param method: the verb.
     :param path: without prefix, unknown parts as asterisks.
     :param query: names of the query parameters.
-    :param words: which words of Authorization were there.
-    :param status: what was answered; None while the call runs, and for a dropped connection.
-    :param fault: the fault that was applied, or None.
+    :param words: which words of Authorization the call had.
+    :param status: the answer's status; None while the call runs, and for a dropped connection.
+    :param fault: the fault that the call got, or None.
     :param done: whether the call has ended.
     """
 
@@ -80,7 +80,7 @@ class Entry:
 class Journal:
     """The log of API calls and its counters.
 
-    :param is_name: tells whether a part of a path is the name of an element or resource, which is no secret.
+    :param is_name: returns whether a part of a path is the name of an element or resource, so no secret.
     """
 
     def __init__(self, is_name: Callable[[str], bool] = lambda _: False) -> None:
@@ -94,7 +94,7 @@ class Journal:
     def open(
         self, method: str, segments: list[str], literal: list[bool], names: list[str], words: list[str]
     ) -> Entry:
-        """Write down the arrival of a call.
+        """Log the arrival of a call.
 
         :param method: the verb as it came.
         :param segments: the path's parts.
@@ -125,11 +125,11 @@ class Journal:
         return part if short_number or self._is_name(part) else UNKNOWN
 
     def close(self, entry: Entry, call: str, status: int | None) -> None:
-        """Write down the end of a call.
+        """Log the end of a call.
 
         :param entry: what :meth:`open` returned.
         :param call: verb and route, for the counters.
-        :param status: what was answered, or None.
+        :param status: the answer's status, or None.
         """
         entry.status, entry.done = status, True
         self._running -= 1

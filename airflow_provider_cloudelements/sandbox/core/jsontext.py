@@ -1,4 +1,4 @@
-"""JSON as it comes in: what only Python takes for JSON is refused, and what could not be written again."""
+"""Parse incoming JSON; refuse texts that only Python accepts, and values that cannot be written again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-#: A value may nest so deep. Deeper ones would exhaust the writer's stack (choice C43).
+#: The most levels that a value may nest. Deeper ones would exhaust the writer's stack (choice C43).
 MOST_DEPTH = 100
 
 
@@ -14,7 +14,7 @@ def parse(text: str) -> Any:
     """Return the value of a JSON text.
 
     :param text: the text.
-    :raises ValueError: when it is none, or cannot be written as JSON again (NaN, 1e999).
+    :raises ValueError: if it is not JSON, or cannot be written as JSON again (NaN, 1e999).
     """
     return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
 
@@ -23,7 +23,7 @@ def parse_body(body: bytes) -> tuple[Any, str]:
     """Return the value of a request's body, and its text.
 
     :param body: UTF-8.
-    :raises ValueError: when it is no JSON, or nests too deep.
+    :raises ValueError: if it is not JSON, or nests too deep.
     """
     try:
         text = body.decode("utf-8")

@@ -1,4 +1,4 @@
-"""Which addresses belong to this machine alone: the sandbox listens there, and delivers nowhere else."""
+"""Loopback addresses: the sandbox listens only on these, and delivers only to these."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import ipaddress
 
 
 def loopback_address(host: str) -> str:
-    """Return the loopback address that a host names. No name but ``localhost`` is known, and none looked up.
+    """Return the loopback address of a host. It knows only the name ``localhost``, and looks up none.
 
     :param host: an address or ``localhost``.
-    :raises ValueError: for anything else: the sandbox has public secrets and takes control calls without any.
+    :raises ValueError: for anything else, since the sandbox has public secrets and takes control calls
+        without any.
     """
     if host.lower() == "localhost":
         return "127.0.0.1"

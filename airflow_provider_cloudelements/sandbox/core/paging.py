@@ -35,7 +35,7 @@ def page_size(call: Call[Any, Any], behaviour: Behaviour) -> int:
 def encode_token(position: int) -> str:
     """Return an opaque page token: base64 of JSON (fact F50).
 
-    :param position: what the next page starts after.
+    :param position: the position after which the next page begins.
     """
     return base64.urlsafe_b64encode(json.dumps({"after": position}).encode("ascii")).decode("ascii")
 
@@ -65,14 +65,14 @@ def cut_page(
 ) -> tuple[list[T], dict[str, str]]:
     """Return one page of ``rows`` and its headers.
 
-    The token names the last row seen, not an offset, so rows that go away while somebody pages make
-    nobody miss another. It is sent only while rows remain (fact F51).
+    The token names the last row seen, not an offset. So if rows disappear while a client pages, the client
+    misses no other row. The answer has a token only while rows remain (fact F51).
 
     :param call: the request.
     :param behaviour: page sizes.
     :param rows: all rows, in the order of listing.
     :param position: the number of a row that the order follows.
-    :param descending: whether the order falls.
+    :param descending: whether the order is descending.
     """
     size = page_size(call, behaviour)
     token = call.value("nextPage")

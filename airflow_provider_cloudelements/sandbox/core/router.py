@@ -1,9 +1,9 @@
-"""From a path to a handler.
+"""Find the handler of a path.
 
-A table of its own, and not Starlette's, because here a literal part must win over a variable (reserved
-words after /instances), an unknown word is a vendor's resource, the Authorization header is looked at before
-404 and 405, the request log must know which parts of a path the route spells out, and a look-up costs
-microseconds.
+The sandbox has its own table, not Starlette's, for these reasons: a literal part must win over a variable
+(reserved words after /instances); an unknown word is a vendor's resource; the sandbox checks the
+Authorization header before it answers 404 or 405; the request log must know which parts of a path the route
+spells out; and a look-up costs microseconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_cloudelements.sandbox.core.web import Call
 
 Handler = Callable[[Call[Any, Any]], Response]
 
-#: The usual ones.
+#: The usual verbs.
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 #: A last part that matches any number of parts.
 REST = "{rest}"
@@ -27,7 +27,7 @@ REST = "{rest}"
 
 @dataclass(slots=True)
 class Route:
-    """One path and what its verbs do.
+    """One path and the handlers of its verbs.
 
     :param template: the path with variables in braces.
     :param handlers: handler by verb.
@@ -41,7 +41,7 @@ class Route:
     names: list[str | None] = field(default_factory=list)
 
     def access_of(self, method: str) -> Access:
-        """Return what a call takes; a verb that the path has not takes what another one would.
+        """Return the access of a verb; a verb without a handler has that of another verb of the path.
 
         :param method: the verb.
         """
@@ -61,15 +61,15 @@ class Router:
 
     def __init__(self) -> None:
         self._root = _Node()
-        #: In the order in which they were added.
+        #: All routes, in the order in which they were added.
         self.routes: list[Route] = []
 
     def add(self, verbs: str, template: str, handler: Handler, access: Access) -> None:
         """Add a route.
 
         :param verbs: one or more verbs, separated by spaces; ``*`` stands for all usual ones.
-        :param template: the path; ``{name}`` is a variable, a last ``{rest}`` everything.
-        :param handler: what answers.
+        :param template: the path; ``{name}`` is a variable, a last ``{rest}`` matches everything.
+        :param handler: the handler of the call.
         :param access: which words of Authorization it takes.
         """
         node = self._root

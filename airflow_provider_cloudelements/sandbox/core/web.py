@@ -1,4 +1,4 @@
-"""What a handler gets (:class:`Call`) and how it answers."""
+"""The request that a handler gets (:class:`Call`), and the answers that it gives."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Call(Generic[StateT, InstanceT]):
     """One request to the API or to the control calls, read completely.
 
     Handlers are plain functions from a Call to a Response. They run one after the other on the event loop
-    and never await, so each of them is a transaction: that is what makes the store safe under concurrent
-    requests without a lock.
+    and never await, so each of them is a transaction. This makes the store safe under concurrent requests
+    without a lock.
 
-    Of what is emulated nothing is known here: ``state.py`` binds the types of state and instance.
+    This module knows nothing of the emulated things: ``state.py`` binds the types of state and instance.
 
     :param state: everything the sandbox knows.
     :param method: the HTTP verb.
@@ -36,10 +36,10 @@ class Call(Generic[StateT, InstanceT]):
     :param headers: request headers by lower-case name; the last one wins.
     :param body: the raw body.
     :param request_id: 24 hex characters.
-    :param trace_id: what the answer carries as Elements-Trace-Id.
+    :param trace_id: the value of the answer's Elements-Trace-Id.
     :param params: values of the path's variables.
     :param words: the words of the Authorization header and their values.
-    :param instance: the instance of the Element token, where the call takes one.
+    :param instance: the instance of the Element token, if the call takes one.
     """
 
     state: StateT
@@ -76,7 +76,7 @@ class Call(Generic[StateT, InstanceT]):
         """Return a boolean query parameter.
 
         :param name: the parameter's name.
-        :param default: what its absence means.
+        :param default: the value if it is absent.
         """
         value = self.value(name)
         if value is None or value == "":
@@ -90,7 +90,7 @@ class Call(Generic[StateT, InstanceT]):
     def json(self) -> Any:
         """Return the parsed JSON body.
 
-        A body without Content-Type is taken as JSON (choice C41); another type is 415 (fact F46).
+        A body without Content-Type counts as JSON (choice C41); another type gets 415 (fact F46).
         """
         kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind and kind != "application/json" and not kind.endswith("+json"):
@@ -115,7 +115,7 @@ class Call(Generic[StateT, InstanceT]):
         return dict(parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True))
 
     def number(self, name: str) -> int | None:
-        """Return a path variable as a positive integer, or None when it is not one (choice C42).
+        """Return a path variable as a positive integer, or None if it is not one (choice C42).
 
         :param name: the variable's name.
         """
@@ -123,9 +123,9 @@ class Call(Generic[StateT, InstanceT]):
 
 
 def to_id(text: str) -> int | None:
-    """Return ``text`` as an id, or None when it cannot be one.
+    """Return ``text`` as an id, or None if it cannot be one.
 
-    :param text: what stood in the path.
+    :param text: text of the path.
     """
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 
@@ -147,7 +147,7 @@ def empty_reply() -> Response:
 
 
 def error_reply(error: ApiError, request_id: str) -> Response:
-    """Return the rendered error.
+    """Return the answer for an error.
 
     The header Elements-Error exists (fact F48); its value is unknown (U43), so the sandbox sends the status's
     own phrase.

@@ -40,7 +40,7 @@ def list_elements(call: Call) -> Response:
 
 
 def list_hub_elements(call: Call) -> Response:
-    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged alike (choice C82)."""
+    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged like it (choice C82)."""
     hub = call.params["hub"]
     if hub not in HUBS:
         raise not_found("hub with this key")
@@ -65,12 +65,12 @@ def list_hubs(_call: Call) -> Response:
 
 
 def list_hub_keys(_call: Call) -> Response:
-    """GET /hubs/keys: plain strings, as /elements/keys has them here."""
+    """GET /hubs/keys: the keys as plain strings, like /elements/keys."""
     return _all(list(HUBS))
 
 
 def list_metadata(_call: Call) -> Response:
-    """GET /elements/metadata: here ``events`` is an array of strings (fact F87)."""
+    """GET /elements/metadata: the metadata, in which ``events`` is an array of strings (fact F87)."""
     return _all([{**element.metadata, "events": list(element.event_methods)} for element in ELEMENTS])
 
 
@@ -92,7 +92,7 @@ def get_configuration(call: Call) -> Response:
 def get_metadata(call: Call) -> Response:
     """GET /elements/{id}/metadata: by the numeric id only, with ``expand`` (fact F85).
 
-    A key is 404 like an unknown id. ``expand=true`` adds detail (fact F88).
+    A key gets 404 like an unknown id. ``expand=true`` adds detail (fact F88).
     """
     element: Element | None = find_by_id(call.params["element"])
     if element is None:

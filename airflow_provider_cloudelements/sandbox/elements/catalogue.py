@@ -1,4 +1,4 @@
-"""The elements that the sandbox knows, how each authenticates and what it must be told.
+"""The elements that the sandbox knows, how each authenticates and which configuration it needs.
 
 Keys, hubs and authentication kinds follow the public documents. Only ``microsoftgraph`` is documented to the
 last configuration key (fact F90); the site keys of the others (``zendesk.subdomain`` and the like) are made
@@ -15,7 +15,7 @@ from typing import Any
 #: Configuration keys that read back as eight asterisks (fact F169).
 MASKED_KEYS = frozenset({"password", "oauth.api.key", "oauth.api.secret"})
 
-#: Where the platform keeps what the vendor gave it, and how often it renews it (facts F170, F132).
+#: Keys for the tokens that the vendor gave the platform, and for how often it renews them (facts F170, F132).
 USER_TOKEN = "oauth.user.token"  # noqa: S105 - a name
 REFRESH_TOKEN = "oauth.user.refresh_token"  # noqa: S105 - a name
 REFRESH_INTERVAL = "oauth.user.refresh_interval"
@@ -38,7 +38,7 @@ class Key:
     :param name: its label.
     :param type: the kind of field; PASSWORD also means that it reads back masked.
     :param required: whether a create must send it.
-    :param default: what it is when nobody says, a string or None.
+    :param default: its value if the caller gives none, a string or None.
     """
 
     key: str
@@ -73,7 +73,7 @@ class Element:
 
     @cached_property
     def keys(self) -> dict[str, Key]:
-        """All configuration keys by name: the authentication kind's, the element's own, the events'."""
+        """All configuration keys by name: those of the authentication kind, the element and the events."""
         return {
             key.key: key for key in (*AUTHENTICATION_KEYS[self.authentication], *self.own_keys, *COMMON_KEYS)
         }
@@ -97,7 +97,7 @@ class Element:
 
     @property
     def rotated_key(self) -> str:
-        """Name of the key whose value a vendor has replaced now and then: the app's secret or the login's."""
+        """Name of the key whose value gets rotated: the app's secret or the login's."""
         return "oauth.api.secret" if self.authentication == "oauth2" else self.login_keys[-1]
 
     @cached_property
@@ -107,7 +107,7 @@ class Element:
 
     @cached_property
     def abridged(self) -> dict[str, Any]:
-        """The element as GET /elements?abridged=true lists it; its fields are choice C81."""
+        """The element as GET /elements?abridged=true lists it (its fields are choice C81)."""
         return {
             "id": self.id,
             "key": self.key,
@@ -169,7 +169,7 @@ class Element:
 
     @cached_property
     def expanded_metadata(self) -> dict[str, Any]:
-        """The metadata with ``expand=true``: it adds detail (fact F88); which detail, is choice C86."""
+        """The metadata with ``expand=true``, which adds detail (fact F88); which detail is choice C86."""
         return {
             **self.metadata,
             "hub": self.hub,
@@ -323,7 +323,7 @@ OBJECT_NAMES = frozenset(name for element in ELEMENTS for name in element.object
 def find(key_or_id: str) -> Element | None:
     """Return the element with this key or numeric id.
 
-    :param key_or_id: what stood in a path or body.
+    :param key_or_id: text of a path or body.
     """
     return _BY_KEY.get(key_or_id) or _BY_ID.get(key_or_id)
 
@@ -331,6 +331,6 @@ def find(key_or_id: str) -> Element | None:
 def find_by_id(text: str) -> Element | None:
     """Return the element with this numeric id.
 
-    :param text: what stood in the path.
+    :param text: text of the path.
     """
     return _BY_ID.get(text)

@@ -1,7 +1,7 @@
 """Handlers of /instances/events/analytics and /dispositions (facts F285, F286).
 
-Of analytics the platform has other rows (fact F288). What dispositions look like, and that a call
-without from and to is about the last day, is choice C287.
+The platform's rows of analytics differ (fact F288). The form of dispositions is choice C287, and so is that a
+call without from and to covers the last day.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _STEPS = {
 }
 INTERVALS = (*_MONTHS, *_STEPS)
 
-#: More rows are refused (choice C287): ten thousand are a week by the minute.
+#: The sandbox refuses more rows (choice C287): ten thousand are a week by the minute.
 _MOST_ROWS = 10_100
 
 
 def count_all(call: Call) -> Response:
-    """GET /instances/events/analytics: how many events came, by interval."""
+    """GET /instances/events/analytics: how many events arrived, by interval."""
     starts = _starts(call)
     return _reply([{"date": start.isoformat(), "count": count} for start, count in _count(call, starts)])
 
@@ -52,7 +52,7 @@ def count_by_account(call: Call) -> Response:
 
 
 def count_by_instance(call: Call) -> Response:
-    """GET /instances/events/analytics/instances: the same by instance, without intervals that had none."""
+    """GET /instances/events/analytics/instances: the same by instance, without empty intervals."""
     starts = _starts(call)
     return _reply(
         [
@@ -65,7 +65,7 @@ def count_by_instance(call: Call) -> Response:
 
 
 def list_dispositions(call: Call) -> Response:
-    """GET /instances/events/dispositions: what became of each event, with ``from``, ``to`` and pages."""
+    """GET /instances/events/dispositions: the outcome of each event, with ``from``, ``to`` and pages."""
     begin, end = _span(call)
     found = call.state.events.visible()
     first = bisect_left(found, begin.timestamp(), key=_arrived)
@@ -76,7 +76,7 @@ def list_dispositions(call: Call) -> Response:
 
 
 def _disposition(call: Call, event: Event, recipient: Recipient) -> dict[str, Any]:
-    """Return what became of an event for one instance."""
+    """Return the outcome of an event for one instance."""
     own = [one for one in event.notifications if one.recipient is recipient]
     return {
         "eventId": event.id,
@@ -89,7 +89,7 @@ def _disposition(call: Call, event: Event, recipient: Recipient) -> dict[str, An
 
 
 def _reply(rows: list[dict[str, Any]]) -> Response:
-    """Return rows, all at once."""
+    """Return all rows, without pages."""
     return json_reply(rows, {RETURNED_HEADER: str(len(rows))})
 
 
@@ -98,7 +98,7 @@ def _arrived(event: Event) -> float:
 
 
 def _span(call: Call) -> tuple[datetime, datetime]:
-    """Return from and to; an end before the beginning is 400 (fact F286)."""
+    """Return from and to; an end before the beginning gets 400 (fact F286)."""
     dates: dict[str, datetime] = {}
     for name in ("from", "to"):
         text = call.value(name)
@@ -118,7 +118,7 @@ def _span(call: Call) -> tuple[datetime, datetime]:
 
 
 def _starts(call: Call) -> list[datetime]:
-    """Return the beginnings of all intervals, the one at the end included: an hour has 61 (fact F287)."""
+    """Return the beginnings of all intervals, with the one at the end: 61 minutes in an hour (fact F287)."""
     for text in call.values("accountIds[]"):
         check_account(to_id(text))
     begin, end = _span(call)
@@ -142,7 +142,7 @@ def _starts(call: Call) -> list[datetime]:
 
 
 def _month(begin: datetime, months: int) -> datetime:
-    """Return the same moment so many months later, on the first of a month where a month is too short."""
+    """Return the same moment so many months later, on the 28th at the latest, as every month has that day."""
     index = begin.year * 12 + begin.month - 1 + months
     return begin.replace(year=index // 12, month=index % 12 + 1, day=min(begin.day, 28))
 

@@ -22,7 +22,7 @@ from airflow_provider_cloudelements.sandbox.state import Call
 def list_events(call: Call) -> Response:
     """GET /instances/events: all events, or those of ``instanceId``, in pages (fact F281).
 
-    An instance that is gone or never was has the events that are kept of it, perhaps none (choice C284).
+    An instance that is deleted or never existed has the events that the sandbox keeps, perhaps none (C284).
     """
     text = call.value("instanceId")
     if not text:
@@ -39,7 +39,7 @@ def list_instance_events(call: Call) -> Response:
 
 
 def _page(call: Call, instance_id: int | None) -> Response:
-    """Return one page of events (choice C286); none at all is ``[]`` (choice C284)."""
+    """Return one page of events (choice C286); without events it is ``[]`` (choice C284)."""
     state = call.state
     token = call.value("nextPage")
     page, total, after = state.events.page(

@@ -1,7 +1,7 @@
-"""/events/{elementKey}[/{base64 of an instance id}]: where vendors bring their news (fact F213).
+"""Handlers of /events/{elementKey}[/{base64 of an instance id}], which vendors call (fact F213).
 
-No Authorization is looked at. What no instance takes is answered with 200 all the same, and dropped (choice
-C201): nothing says otherwise, and a vendor could do nothing with another answer.
+They check no Authorization. If no instance takes a body, they drop it and answer 200 nevertheless (choice
+C201): no document says otherwise, and another answer would not help a vendor.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from airflow_provider_cloudelements.sandbox.settings import POLLING_SUFFIX
 from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors.payloads import read_content
 
-#: Where in a body or query the instance's id is looked for. The platform looks where each element's
-#: event.notification.instance.finder says (fact F214); here it is the same for all elements (choice C204).
+#: Fields of a body or query that may hold the instance's id. On the platform each element names its own in
+#: event.notification.instance.finder (fact F214); here they are the same for all elements (choice C204).
 _FINDERS = ("instance_id", "instanceId")
 
 
 def receive_event(call: Call) -> Response:
-    """POST, GET /events/{elementKey}[/{base64 of the id}]: 200, whatever becomes of it (fact F222; C202)."""
+    """POST, GET /events/{elementKey}[/{base64 of the id}]: 200, even if it is dropped (fact F222; C202)."""
     key = call.params["element"]
     element, polled = find(key), False
     if element is None and key.endswith(POLLING_SUFFIX):
@@ -38,7 +38,7 @@ def receive_event(call: Call) -> Response:
         return _resource(call, key)
     handshake = call.value("validationToken")
     if element.key == "microsoftgraph" and call.method == "POST" and handshake is not None:
-        # Microsoft tries an address out so, and wants the text back (fact F224).
+        # Microsoft tests an address with this, and expects the text back (fact F224).
         return Response(handshake.encode("utf-8", "replace"), 200, None, "text/plain")
     payload, text = read_content(call.method, call.headers.get("content-type", ""), call.body, call.query)
     targets = _targets(call, element, payload)
@@ -48,7 +48,7 @@ def receive_event(call: Call) -> Response:
 
 
 def _resource(call: Call, record: str) -> Response:
-    """Answer what is no element's key: a record of the resource that is called events, too (choice C211)."""
+    """Answer a key that is no element's: it may be a record of the resource named events (choice C211)."""
     if call.method != "GET" or ELEMENT not in call.words or "instance" in call.params:
         raise not_found("element with this key")
     call.instance = authorize(Access.RESOURCE, call.words, call.state.settings, call.state.store)
@@ -57,13 +57,13 @@ def _resource(call: Call, record: str) -> Response:
 
 
 def as_record(handler: Handler) -> Handler:
-    """Return a handler for /events/{id} that speaks of a record of the resource events.
+    """Return a handler for /events/{id} that acts on a record of the resource events.
 
     :param handler: of any resource's records.
     """
 
     def answer(call: Call) -> Response:
-        """Answer as the vendor's resource ``events``: a record's id stands where the element's key does."""
+        """Answer as the vendor's resource ``events``: a record's id stands in place of the element's key."""
         call.params = {"object": "events", "record": call.params["element"]}
         return handler(call)
 
@@ -71,7 +71,7 @@ def as_record(handler: Handler) -> Handler:
 
 
 def drop_oversize(call: Call) -> Response:
-    """Answer a body over 8 MB: it is not kept, and there is no error (fact F217).
+    """Drop a body over 8 MB and answer without an error (fact F217).
 
     :param call: the request, without its body.
     """
@@ -80,7 +80,7 @@ def drop_oversize(call: Call) -> Response:
 
 
 def _targets(call: Call, element: Element, payload: Any) -> list[Instance]:
-    """Return the instances that a call is for, and count those that take nothing."""
+    """Return the instances that a call is for, and count those that take no events."""
     state = call.state
     ids = _ids(call, payload)
     if not ids:
@@ -96,9 +96,9 @@ def _targets(call: Call, element: Element, payload: Any) -> list[Instance]:
 
 
 def _ids(call: Call, payload: Any) -> list[int | None]:
-    """Return the ids in a call, None for what is none. The first way that is used counts (choice C203).
+    """Return the ids in a call, with None for a malformed one; the first place with a value counts (C203).
 
-    Path, header Element-Instances, header Id, and a field of query or body (fact F214).
+    The places: path, header Element-Instances, header Id, and a field of query or body (fact F214).
     """
     if "instance" in call.params:
         return [_decoded(call.params["instance"])]

@@ -1,4 +1,4 @@
-"""From what a vendor sent, or a poller found, to events (facts F213, F248)."""
+"""Make events of what a vendor sent or a poller found (facts F213, F248)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 from airflow_provider_cloudelements.sandbox.vendors.payloads import read_changes
 
-#: A body of more objects is dropped like one that is too big: each twenty of them repeat all of it.
+#: The sandbox drops a body with more objects like one that is too big: each twenty of them repeat it whole.
 MOST_OBJECTS = 10_000
 
 
 class Intake:
-    """Takes in what vendors send and pollers find.
+    """Makes events of what vendors send and pollers find.
 
-    :param behaviour: the sandbox's settings as they are now.
-    :param agenda: when an event is notified.
-    :param events: keeps them.
+    :param behaviour: returns the sandbox's current settings.
+    :param agenda: runs the notifications of an event when they are due.
+    :param events: keeps the events.
     :param tell: makes the notifications of an event.
     """
 
@@ -40,12 +40,12 @@ class Intake:
         self._tell = tell
 
     def receive(self, instances: Sequence[Instance], payload: Any, text: str, *, polled: bool) -> list[Event]:
-        """Make events of what a vendor sent.
+        """Make events of a vendor's body.
 
-        :param instances: whose events they are, of one element, at least one.
+        :param instances: the instances of the events, at least one, all of one element.
         :param payload: the parsed body.
         :param text: the body.
-        :param polled: whether a poller brought it.
+        :param polled: whether a poller fetched it.
         """
         count = len(read_changes(instances[0].element, payload, polled=polled))
         if count > MOST_OBJECTS:
@@ -65,7 +65,7 @@ class Intake:
         return made
 
     def listening(self, instance: Instance) -> bool:
-        """Tell whether an instance takes events now, and count it when not (choice C201).
+        """Return whether an instance takes events now, and count a dropped event if not (choice C201).
 
         :param instance: the instance.
         """

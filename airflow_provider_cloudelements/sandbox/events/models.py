@@ -1,7 +1,7 @@
-"""Events, their notifications and deliveries: what is remembered of each.
+"""The records of events, their notifications and their deliveries.
 
-In one module, since they name each other: an event its notifications, a notification its event and its
-deliveries, a delivery what is brought to whom.
+They share a module because they refer to each other: an event to its notifications, a notification to its
+event and its deliveries, a delivery to its notification and its subscription.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Any
 
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
 
-#: Who makes the notifications of events.
+#: The sender of the notifications of events.
 SENDER = "notifications@cloud-elements.com"
-#: So many objects at most in one notification (fact F251).
+#: The most objects in one notification (fact F251).
 POLLED_BATCH, WEBHOOK_BATCH = 10, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """An instance as it was when an event came.
+    """An instance as it was when an event arrived.
 
     :param id: the instance's id.
     :param element: its element.
@@ -44,17 +44,17 @@ class Event:
 
     :param number: rises with each event.
     :param id: 20 characters, url-safe (fact F249).
-    :param recipients: whose event it is.
-    :param polled: whether a poller brought it.
+    :param recipients: the instances that it belongs to.
+    :param polled: whether a poller fetched it.
     :param text: the vendor's body.
-    :param first: which of the body's objects are its own: from this one
-    :param last: to the one before this.
-    :param arrived: when it came, in seconds since 1970.
+    :param first: index of the first of the body's objects that are its own,
+    :param last: index after the last.
+    :param arrived: when it arrived, in seconds since 1970.
     :param begun: the same on the monotonic clock.
     :param settled: when it has its last status, on the monotonic clock.
-    :param place: rises with each event that becomes visible; 0 until it is.
-    :param notifications: what was made of it.
-    :param gone: whether it was forgotten.
+    :param place: rises with each event that becomes visible; 0 before that.
+    :param notifications: its notifications.
+    :param gone: whether the sandbox forgot it.
     """
 
     number: int
@@ -73,22 +73,22 @@ class Event:
 
     @property
     def element(self) -> Element:
-        """The element whose vendor brought it."""
+        """The element whose vendor sent it."""
         return self.recipients[0].element
 
 
 @dataclass(slots=True, eq=False)
 class Subscription:
-    """Who wants the notifications of some topics, and where.
+    """A receiver of the notifications of some topics.
 
     :param id: a number.
     :param channel: webhook, email, sms or push.
     :param topics: exact names.
     :param config: ``{"url": ...}`` for a webhook.
     :param created: seconds since 1970.
-    :param instance_id: of the instance that it belongs to, or None.
-    :param active: False after the last failure: what comes meanwhile is queued.
-    :param replaced: whether its instance has another callback now: nothing new comes to it.
+    :param instance_id: id of the instance that it belongs to, or None.
+    :param active: False after the last failure: the platform then queues further notifications.
+    :param replaced: whether its instance has another callback now: it gets no new notifications.
     """
 
     id: int
@@ -102,7 +102,7 @@ class Subscription:
 
     @property
     def url(self) -> str:
-        """Where it is called."""
+        """The address of its receiver."""
         return str(self.config.get("url") or "")
 
 
@@ -111,16 +111,16 @@ class Notification:
     """One notification.
 
     :param id: a number; text in the envelope (facts F247, F262).
-    :param topic: what it is about.
+    :param topic: its topic.
     :param created: seconds since 1970.
-    :param event: the event that it tells of, or None.
-    :param recipient: whose event it is.
-    :param first: which of the body's objects it lists: from this one
-    :param last: to the one before this.
-    :param message: what its maker said, without an event.
-    :param sender: who made it.
+    :param event: the event that it reports, or None.
+    :param recipient: the instance of the event.
+    :param first: index of the first of the body's objects that it lists,
+    :param last: index after the last.
+    :param message: its message, if it has no event.
+    :param sender: its sender.
     :param severity: low, medium or high.
-    :param acknowledged: whether somebody said so.
+    :param acknowledged: whether a caller acknowledged it.
     :param deliveries: one for each matching subscription.
     """
 
@@ -140,17 +140,17 @@ class Notification:
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One notification on its way to one subscriber.
+    """One notification on its way to one subscription.
 
     :param number: rises with each delivery.
-    :param notification: what is brought.
-    :param subscription: to whom.
-    :param status: how far it is.
-    :param updated: when that changed last, in seconds since 1970.
-    :param attempts: how often it was tried since it was made or released.
-    :param outcome: what came of the last try, in words without secrets.
-    :param waiting: rises with everything that makes an earlier plan void.
-    :param gone: whether notification or subscription were removed.
+    :param notification: the notification.
+    :param subscription: the subscription.
+    :param status: its status.
+    :param updated: when its status changed last, in seconds since 1970.
+    :param attempts: number of tries since it was made or released.
+    :param outcome: result of the last try, in words without secrets.
+    :param waiting: rises with every change that makes an earlier plan void.
+    :param gone: whether its notification or subscription was removed.
     """
 
     number: int

@@ -1,8 +1,8 @@
-"""What the platform finds out about instances whose vendors do not call: by polling (F203, F210 to F212).
+"""The platform's poller, for instances whose vendors send no events (F203, F210 to F212).
 
-Only what changed through the API can be found, since there is no vendor behind the sandbox. A poll is planned
-when there is something to find, so an idle sandbox has no timers. An instance whose vendor calls gets its
-event at once: any change at the vendor fires, one's own writes too (fact F220).
+It finds only changes made through the API, since there is no vendor behind the sandbox. It plans a poll only
+if there is a change to find, so an idle sandbox has no timers. An instance whose vendor calls gets its event
+at once: any change at the vendor makes one, also a write through the API (fact F220).
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from airflow_provider_cloudelements.sandbox.vendors.payloads import (
 
 #: Minutes between polls when the configuration holds no number (fact F203).
 _DEFAULT_MINUTES = 15.0
-#: However small the settings make it, a poll does not follow another at once.
+#: Least pause between two polls (seconds), however short the settings make it.
 _SHORTEST_PAUSE = 0.01
-#: A record that was there before is a day old (seconds).
+#: Assumed age of a record that was there before (seconds): a day.
 _AGE = 86_400.0
 
 
 def is_polled(instance: Instance) -> bool:
-    """Tell whether an instance is polled: by event.vendor.type, else by its element's first way (C212).
+    """Return whether an instance is polled: by event.vendor.type, else by its element's first method (C212).
 
     :param instance: the instance; ``webhook`` and ``webhooks`` both occur (fact F202).
     """
@@ -57,10 +57,10 @@ def is_polled(instance: Instance) -> bool:
 
 
 def is_watched(instance: Instance, name: str) -> bool:
-    """Tell whether a resource is polled, as event.objects or event.poller.configuration say (choice C213).
+    """Return whether event.objects or event.poller.configuration select a resource for polls (choice C213).
 
     :param instance: the instance.
-    :param name: of the resource.
+    :param name: name of the resource.
     """
     listed = [part.strip() for part in (instance.configuration.get(POLLED_OBJECTS) or "").split(",")]
     if any(listed):
@@ -75,11 +75,11 @@ def is_watched(instance: Instance, name: str) -> bool:
 class Poller:
     """All polls.
 
-    :param behaviour: the sandbox's settings as they are now.
-    :param agenda: when the next poll is due.
-    :param store: knows whether an instance is still there.
-    :param sessions: know whether its vendor lets it in.
-    :param intake: takes what is found.
+    :param behaviour: returns the sandbox's current settings.
+    :param agenda: runs the polls when they are due.
+    :param store: knows whether an instance still exists.
+    :param sessions: know whether its vendor accepts it.
+    :param intake: makes events of the found records.
     """
 
     def __init__(
@@ -99,8 +99,8 @@ class Poller:
     def record_changed(self, instance: Instance, name: str, record: dict[str, Any], event_type: str) -> None:
         """Note that a record was changed through the API.
 
-        :param instance: through which instance.
-        :param name: of the resource.
+        :param instance: the instance that made the change.
+        :param name: name of the resource.
         :param record: the record, with its id.
         :param event_type: CREATED, UPDATED or DELETED.
         """
@@ -114,7 +114,7 @@ class Poller:
             return
         key = (name, record["id"])
         if event_type == DELETED:
-            # A poller reads what is there: it finds no deletions (fact F212).
+            # A poller reads existing records, so it finds no deletions (fact F212).
             instance.changes.pop(key, None)
             return
         created = now if event_type == CREATED else instance.changes.get(key, (now - _AGE, 0.0))[0]
@@ -122,11 +122,11 @@ class Poller:
         self._plan(instance)
 
     def _receive(self, instance: Instance, body: Any) -> list[Event]:
-        """Take a body in as the platform's own poller or the vendor would bring it."""
+        """Make events of a body as if the platform's own poller or the vendor had sent it."""
         return self._intake.receive([instance], body, json.dumps(body), polled=is_polled(instance))
 
     def _plan(self, instance: Instance) -> None:
-        """Plan the next poll: all polls of an interval fall on its multiples."""
+        """Plan the next poll, at the next multiple of the interval."""
         if instance.poll_due is not None:
             return
         pause = max(_minutes(instance) * 60 * self._behaviour().time_factor, _SHORTEST_PAUSE)
@@ -142,8 +142,8 @@ class Poller:
     def poll(self, instance: Instance) -> list[Event]:
         """Poll an instance now: one event for each resource with records updated since the last poll.
 
-        What cannot be polled now (events off, disabled, refused by its vendor) is found by a later poll
-        (choice C214).
+        If the instance cannot be polled now (events off, disabled, refused by its vendor), a later poll finds
+        its changes (choice C214).
 
         :param instance: the instance.
         """

@@ -1,8 +1,8 @@
 """The events of all instances: kept, shown late, listed in several orders, forgotten (unknown U281 to U284).
 
-An event is what one call of a vendor brought. It belongs to every instance that the call named (C215). Of its
-objects and its notifications only the vendor's text is kept; everything else is made of it when somebody
-looks, so that a hundred thousand events fit into memory.
+An event holds the content of one call of a vendor. It belongs to every instance that the call named (C215).
+Of its objects and its notifications the store keeps only the vendor's text. It builds everything else from
+the text when a caller reads it, so that a hundred thousand events fit into memory.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from airflow_provider_cloudelements.sandbox.events.models import Event, Recipien
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 
-#: What an event is on its way (fact F283); NOTIFIED, or the setting unnotified_status (U285), ends it.
+#: Statuses before the last one (fact F283), which is NOTIFIED or the setting unnotified_status (U285).
 PASSING_STATUSES = ("NEW", "RECEIVED", "DISPATCHED")
 NOTIFIED = "NOTIFIED"
 
-#: The texts of all kept events together; more push the oldest out.
+#: The most bytes of all kept events' texts together; the store forgets the oldest events first.
 MOST_TEXT_BYTES = 256 * 1024 * 1024
 
 _SEED = 42
@@ -50,9 +50,9 @@ def _insert(rows: list[Event], event: Event) -> None:
 class EventLog:
     """All events.
 
-    :param behaviour: the sandbox's settings as they are now.
-    :param agenda: when late events become visible.
-    :param forgotten: is called with every event that is forgotten.
+    :param behaviour: returns the sandbox's current settings.
+    :param agenda: shows late events when they are due.
+    :param forgotten: called with every event that the log forgets.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class EventLog:
         self.clear()
 
     def clear(self) -> None:
-        """Forget every event and count from the beginning."""
+        """Forget every event and restart the counters."""
         self._all: deque[Event] = deque()
         self._by_id: dict[str, Event] = {}
         #: The visible ones by rising number, by rising place, and by number for each instance.
@@ -80,14 +80,14 @@ class EventLog:
         self._random = random.Random(_SEED)  # noqa: S311 - delays, not secrets
 
     def drop(self, reason: str) -> None:
-        """Count something that a vendor sent and that is no event.
+        """Count a vendor's body that makes no event.
 
-        :param reason: why.
+        :param reason: why it makes none.
         """
         self.dropped[reason] += 1
 
     def counters(self) -> dict[str, object]:
-        """Return how many events came and went."""
+        """Return how many events were accepted and dropped, and how many are kept and visible."""
         self._trim()
         return {
             "accepted": self._accepted,
@@ -97,7 +97,7 @@ class EventLog:
         }
 
     def recipient(self, instance: Instance) -> Recipient:
-        """Return an instance as it is now; equal ones are one object.
+        """Return an instance as it is now; unchanged, it is the same object as before.
 
         :param instance: the instance.
         """
@@ -115,11 +115,11 @@ class EventLog:
     def add(self, instances: Sequence[Instance], text: str, first: int, last: int, *, polled: bool) -> Event:
         """Keep a new event.
 
-        :param instances: whose it is; at least one.
+        :param instances: the instances that it belongs to; at least one.
         :param text: the vendor's body.
-        :param first: which of the body's objects are its own: from this one
-        :param last: to the one before this.
-        :param polled: whether a poller brought it.
+        :param first: index of the first of the body's objects that are its own,
+        :param last: index after the last.
+        :param polled: whether a poller fetched it.
         """
         behaviour = self._behaviour()
         begun = time.monotonic()
@@ -160,7 +160,7 @@ class EventLog:
             _insert(self._of_instance.setdefault(recipient.id, []), event)
 
     def _trim(self) -> None:
-        """Forget the oldest events as the settings say."""
+        """Forget the oldest events beyond the limits of the settings."""
         behaviour = self._behaviour()
         before = time.monotonic() - behaviour.event_retention if behaviour.event_retention else 0.0
         while self._all and (
@@ -192,7 +192,7 @@ class EventLog:
         return event if event is not None and event.place else None
 
     def visible(self, instance_id: int | None = None) -> list[Event]:
-        """Return the visible events by rising number; not to be changed.
+        """Return the visible events by rising number, in a list that the caller must not change.
 
         :param instance_id: only this instance's; None for all.
         """
@@ -206,13 +206,13 @@ class EventLog:
     def page(
         self, instance_id: int | None, after: int | None, size: int
     ) -> tuple[list[Event], int, int | None]:
-        """Return a page in the set order, how many events there are, and what the next page begins after.
+        """Return a page in the set order, the number of events, and the position after which the next begins.
 
-        The page token names an event and not an offset, so it stays good while new events arrive.
+        The page token names an event and not an offset, so it stays valid while new events arrive.
 
         :param instance_id: only this instance's; None for all.
-        :param after: what an earlier call gave; None begins.
-        :param size: of the page.
+        :param after: the position that an earlier call returned; None for the first page.
+        :param size: size of the page.
         """
         rows = self.visible(instance_id)
         order = self._behaviour().event_order

@@ -1,4 +1,4 @@
-"""Events as the API shows them, and what receivers get of them (facts F247, F282)."""
+"""Events in the form of the API, and in the form that receivers get (facts F247, F282)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def event_view(event: Event, status: str) -> dict[str, Any]:
     """Return an event as the API shows it (fact F282; choice C282).
 
     :param event: the event.
-    :param status: how far it is.
+    :param status: its status.
     """
     payload = parse(event.text) if event.notifications else None
     envelopes = [(one, envelope(one, "message", payload)) for one in event.notifications]
@@ -43,7 +43,7 @@ def event_view(event: Event, status: str) -> dict[str, Any]:
 def _row(
     event: Event, recipient: Recipient, notification_id: int | None, notified: str | None, updated: str
 ) -> dict[str, Any]:
-    """Return what an event is for one instance; before it is notified two fields are null (choice C281)."""
+    """Return an event's row for one instance; before its notification two fields are null (choice C281)."""
     return {
         "eventId": event.id,
         "elementInstanceId": recipient.id,
@@ -55,11 +55,11 @@ def _row(
 
 
 def envelope(notification: Notification, form: str, payload: Any = None) -> dict[str, Any]:
-    """Return what a receiver gets.
+    """Return the body that a receiver gets.
 
     :param notification: the notification.
     :param form: ``message`` (fact F247) or, for an event, ``response`` (fact F252).
-    :param payload: the event's parsed body, if it is at hand.
+    :param payload: the event's parsed body, if the caller has it.
     """
     event, recipient = notification.event, notification.recipient
     if form == "response" and event is not None and recipient is not None:
@@ -81,7 +81,7 @@ def envelope(notification: Notification, form: str, payload: Any = None) -> dict
 
 
 def _path(change: Change) -> dict[str, Any]:
-    """Return a change in the older form, which speaks of files."""
+    """Return a change in the older form, whose fields describe files."""
     path = f"/{change.object_type}/{change.object_id}"
     return {
         "path": path,
@@ -99,10 +99,10 @@ def _changes(notification: Notification, payload: Any) -> list[Change]:
 
 
 def message_of(notification: Notification, payload: Any = None) -> Any:
-    """Return what a notification says: of an event the whole raw body and its own objects (fact F248).
+    """Return a notification's message: for an event the whole raw body and its own objects (fact F248).
 
     :param notification: the notification.
-    :param payload: the event's parsed body, if it is at hand.
+    :param payload: the event's parsed body, if the caller has it.
     """
     event, recipient = notification.event, notification.recipient
     if event is None or recipient is None:
@@ -124,7 +124,7 @@ def message_of(notification: Notification, payload: Any = None) -> Any:
 
 
 def _object(change: Change, event: Event, recipient: Recipient) -> dict[str, Any]:
-    """Return one object of an event; ``pollDate`` when it was polled (fact F250)."""
+    """Return one object of an event, with ``pollDate`` if a poller fetched it (fact F250)."""
     element: Element = recipient.element
     view = {
         "date": iso(event.arrived if change.date is None else change.date),
