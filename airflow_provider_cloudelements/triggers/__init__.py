@@ -1,1 +1,1 @@
-"""Triggers of the Cloud Elements provider: what waits in the triggerer, all through one poll hub."""
+"""Triggers of the Cloud Elements provider. They wait in the triggerer, all through one poll hub."""

@@ -1,4 +1,4 @@
-"""What a tick of the poll hub asks with: one connection's client, from several threads."""
+"""Give a tick of the poll hub one connection's client, for use from several threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.parallel import as_done
 from airflow_provider_cloudelements.exceptions import CloudElementsTransportError
 
-#: Most calls at once for one connection and kind of wait, beside the tick's own.
+#: Most calls at once for one connection and kind of wait, besides the tick's own call.
 CONCURRENCY = 8
 
 _Item = TypeVar("_Item")
@@ -21,10 +21,10 @@ _Found = TypeVar("_Found")
 
 
 class Account:
-    """What a tick asks with: the client of one connection, and threads for calls that are many.
+    """Give a tick the client of one connection, and threads for many calls.
 
     :param client: The client.
-    :param callers: Where :meth:`each` runs.
+    :param callers: The threads of :meth:`each`.
     """
 
     def __init__(self, client: CloudElementsClient, callers: ThreadPoolExecutor) -> None:
@@ -34,20 +34,20 @@ class Account:
         self._closed = threading.Event()
 
     def session(self) -> Session:
-        """Return something to send calls with, for :class:`InstancesApi` and its like.
+        """Return a session that sends calls, for :class:`InstancesApi` and similar classes.
 
-        The pooled connections behind it are the same each time.
+        All sessions of an account share the same pooled connections.
         """
         return Session(self._client.http, self._closed)
 
     def each(
         self, work: Callable[[_Item], _Found], items: Iterable[_Item]
     ) -> Generator[tuple[_Item, _Found | Exception]]:
-        """Do the same for each item, :data:`CONCURRENCY` at once. For the tick's thread only.
+        """Call a function for each item, :data:`CONCURRENCY` at once. For the tick's thread only.
 
-        :param work: What to do.
-        :param items: With what.
-        :return: Each item with what came of it, be it an error, in the order in which they are done.
+        :param work: The function.
+        :param items: Its arguments.
+        :return: Each item with its result or error, in the order in which the calls end.
         """
         return as_done(self._callers, work, items)
 
@@ -58,22 +58,22 @@ class Account:
 
 
 class Session(HttpSession):
-    """Sends with another session, counts what it sent, and sends nothing once nobody waits any more.
+    """Send calls through another session, count them, and send nothing after the account was closed.
 
     :param http: The session that sends.
-    :param closed: Set when nothing is to be sent.
+    :param closed: Set when the session must send nothing more.
     """
 
     def __init__(self, http: HttpSession, closed: threading.Event) -> None:
-        # Not the parent's: this one has no connections of its own.
+        # Do not call the parent's __init__: this session has no connections of its own.
         self.settings = http.settings
-        #: Calls that were sent.
+        #: Number of calls sent.
         self.sent = 0
         self._http = http
         self._closed = closed
 
     def send(self, method: str, path: str, **options: Any) -> Reply:
-        """Send one call, as the session behind does."""
+        """Send one call through the other session."""
         if self._closed.is_set():
             raise CloudElementsTransportError("Nobody waits for it any more.", sent=False)
         self.sent += 1

@@ -1,4 +1,4 @@
-"""How a trigger becomes its arguments again, when Airflow stores it."""
+"""Serialize a trigger to its arguments when Airflow stores it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 
 class SerializedTrigger:
-    """Serializes a trigger from what it declares. Goes before Airflow's base among a trigger's bases."""
+    """Serialize a trigger from its list of attributes. Name this base before Airflow's base class."""
 
-    #: Attributes that hold the arguments, in their order. One that has ``as_arguments()`` holds several, and
-    #: one that has ``as_json()`` is stored as that.
+    #: Attributes that hold the arguments, in their order. An attribute with ``as_arguments()`` holds several
+    #: arguments. An attribute with ``as_json()`` is stored as that JSON.
     stored: ClassVar[tuple[str, ...]]
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return where the class is, and the arguments to make it again."""
+        """Return the path of the class, and the arguments that make the trigger again."""
         arguments: dict[str, Any] = {}
         for name in self.stored:
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""What the poll hub asks for on behalf of those who wait for events: one list, however many they are."""
+"""Read events in the poll hub for all waiters: one list, however many waiters there are."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudE
 from airflow_provider_cloudelements.triggers.account import Account
 from airflow_provider_cloudelements.triggers.hub import FLOOR, Answer, Kind, Waiter
 
-#: What is new, if anything; ``None`` for one that is far behind and is to catch up by itself.
+#: The new events, possibly none; ``None`` for a waiter that is far behind and must catch up by itself.
 EventNews = EventBatch | None
 EventWaiter = Waiter[EventLook, EventNews]
 
 
 class EventWait(Kind[EventLook, EventNews]):
-    """Reads the account's list once a tick, or an instance's own where all wait for that one.
+    """Read the account's list once a tick, or an instance's own list if all waiters wait for that instance.
 
-    A look is answered once, also when nothing is new: whoever wants more looks again, from the cursor in the
-    answer. So nothing piles up for one who is busy with what it got.
+    Each look gets one answer, also when nothing is new. A waiter that wants more looks again, from the cursor
+    in the answer. So no answers pile up for a waiter that is still busy with the last one.
     """
 
     name: ClassVar[str] = "events"
@@ -37,7 +37,7 @@ class EventWait(Kind[EventLook, EventNews]):
     def ask(
         self, account: Account, waiters: Sequence[EventWaiter]
     ) -> Iterator[Sequence[Answer[EventLook, EventNews]]]:
-        """Read for all who look and are not answered yet."""
+        """Read for all waiters whose look has no answer yet."""
         asking = [(waiter, waiter.look) for waiter in waiters if waiter.note is not waiter.look]
         reached = self._orders.reached(only_instance(look for _, look in asking))
         together: list[tuple[EventWaiter, EventLook]] = []
@@ -49,7 +49,7 @@ class EventWait(Kind[EventLook, EventNews]):
                 yield [Answer(waiter, error)]
                 continue
             if reached is not None and not look.caught_up and look.cursor.reach < reached:
-                # It would make everybody's reading as long as its own.
+                # This look would make the reading of all other waiters as long as its own.
                 waiter.note = look
                 yield [Answer(waiter, None)]
             else:
@@ -65,12 +65,12 @@ class EventWait(Kind[EventLook, EventNews]):
 
 
 async def next_events(waiter: EventWaiter, look: EventLook, *, patience: float | None = None) -> EventBatch:
-    """Return what the next tick has for a look, or what is found by catching up.
+    """Return the batch of the next tick for a look, or of a reading that catches up.
 
-    :param waiter: One that waits in the hub.
-    :param look: For what, and from where on.
-    :param patience: Seconds until a catch-up that failed in passing is tried again; ``None``: it is not.
-    :raises CloudElementsError: The wait has failed; or the reading of one that catches up.
+    :param waiter: A waiter in the hub.
+    :param look: What to look for, and where to begin.
+    :param patience: Seconds until it repeats a catch-up that failed in passing; ``None``: no repetition.
+    :raises CloudElementsError: The wait failed, or the reading of a waiter that catches up.
     """
     waiter.look = look
     batch = await waiter.news()

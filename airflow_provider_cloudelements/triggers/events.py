@@ -1,4 +1,4 @@
-"""Triggers that wait for events: of a sensor until there are enough, of an asset for ever."""
+"""Wait for events: the trigger of a sensor until there are enough, the trigger of an asset for ever."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ MAX_EVENTS = 100
 MAX_BYTES = 65_536
 #: Seconds between two looks.
 POLL_INTERVAL = 10.0
-#: Least seconds from the moment that an event is yielded to that when the cursor behind it is saved: until
-#: then it may lie in the triggerer's memory alone.
+#: Least seconds between yielding an event and saving the cursor after it. Until then the event may lie in the
+#: triggerer's memory alone.
 SAVE_AFTER = 10.0
-#: Seconds after which a cursor is saved though nothing was told: it only spares reading.
+#: Seconds after which a cursor is saved although no events came: saving it only spares reading.
 SAVE_IDLE = 60.0
 #: Most characters of a watcher's name, which is part of a key in the state store.
 LONGEST_NAME = 200
@@ -41,7 +41,7 @@ FAILURES = 5
 
 
 class _EventTrigger(SerializedTrigger):
-    """What both triggers do alike: their query, and their place in the poll hub."""
+    """Share what both triggers do alike: enter and leave the poll hub."""
 
     _waiter: EventWaiter | None = None
 
@@ -50,29 +50,29 @@ class _EventTrigger(SerializedTrigger):
         return self._waiter
 
     async def cleanup(self) -> None:
-        """Leave the poll hub, should ``run()`` have been dropped without being ended."""
+        """Leave the poll hub if Airflow dropped ``run()`` without ending it."""
         if self._waiter is not None:
             self._waiter.leave()
 
 
 class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
-    """Waits until there are enough events, and tells them in one trigger event.
+    """Wait until there are enough events, and return them in one trigger event.
 
     The event is ``{"status": "success", "found": {"events": [...], "cursor": {...}}}`` with what the sensor
-    returns, or an error as of ``CloudElementsInstanceTrigger``. Started anew, it begins where it began: what
-    it has found lies in memory only.
+    returns, or an error in the form of ``CloudElementsInstanceTrigger``. After a restart it begins at its
+    first cursor again, because it keeps found events in memory only.
 
     It needs no ``on_kill``: it makes nothing outside of Airflow.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param cursor: Where to begin: what :meth:`EventCursor.as_json` wrote.
-    :param min_events: How many there must be.
-    :param max_events: Most that are told.
+    :param cursor: Where to begin: the JSON of :meth:`EventCursor.as_json`.
+    :param min_events: How many events there must be.
+    :param max_events: Most events to return.
     :param max_bytes: Most bytes of them.
     :param max_pages: Most pages of a reading.
-    :param include_raw: Whether to tell the vendor's body as well.
+    :param include_raw: Whether to return the vendor's body as well.
     :param poll_interval: Seconds between two looks, at least 1.
-    :param query: What :meth:`EventQuery.of` takes.
+    :param query: Arguments of :meth:`EventQuery.of`.
     """
 
     stored = (
@@ -132,35 +132,36 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
 
 
 class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
-    """Watches for events on behalf of an asset.
+    """Watch for events on behalf of an asset.
 
     :func:`~airflow_provider_cloudelements.assets.cloudelements_event_asset` makes both.
 
-    At most one trigger event an interval, ``{"watcher": name, "events": [...]}``, oldest first, with rows as
-    of the sensor; what does not fit comes with the next. (Airflow may leave the second of two events that
-    come within a moment without a run of its own.) All watchers and sensors of one connection in a triggerer
-    share one reading of the list.
+    The trigger yields at most one trigger event an interval: ``{"watcher": name, "events": [...]}``, oldest
+    first, with the same rows as the sensor. Rows that do not fit come with the next one. (If two trigger
+    events come within a moment, Airflow may start no separate run for the second.) All watchers and sensors
+    of one connection in a triggerer share one reading of the list.
 
-    Every event reaches the DAG at least once; one that is repeated has the same ``id``, ``instance_id``,
+    Every event reaches the DAG at least once. A repeated event has the same ``id``, ``instance_id``,
     ``object_type`` and ``object_id``.
 
-    *Airflow 3.3 and later* keeps the cursor in the state store of the asset, under the watcher's name. What
-    was told is saved with the next look, ten seconds later at least, because until then it may lie in the
-    triggerer's memory alone. A triggerer that restarts therefore repeats what it told in its last seconds,
-    and misses nothing. A DAG that is paused is not watched; unpaused, it goes on where it was, and finds what
-    came meanwhile, as far as the platform still has it, in one asset event an interval. ``start`` counts only
-    for a watcher whose name is new.
+    *Airflow 3.3 and later* keeps the cursor in the state store of the asset, under the watcher's name. The
+    watcher saves the cursor with the next look, at least ten seconds after it yielded the events, because
+    until then these may lie in the triggerer's memory alone. So a triggerer that restarts repeats the events
+    of its last seconds, and misses nothing. While a DAG is paused, nothing watches for its events. Unpaused,
+    the watcher goes on from its cursor. It finds the events that came meanwhile, if the platform still has
+    them, and yields one asset event an interval. ``start`` counts only for a watcher with a new name.
 
-    *Before Airflow 3.3*, or where several assets share the trigger, there is no such store: each restart of
-    the triggerer, and each pause, begins at ``start`` again. With ``now``, what came meanwhile is lost; where
-    none may be lost, choose a date, after which everything that the platform still has comes again each time.
+    *Before Airflow 3.3*, or if several assets share the trigger, there is no such store: after each restart
+    of the triggerer, and each pause, the watcher begins at ``start`` again. With ``now``, the events that
+    came meanwhile are lost. To lose none, choose a date: then everything after it that the platform still has
+    comes again each time.
 
-    What the platform only fails at in passing is waited through. After five failures in a row that are more,
-    an interval apart, it gives up with an error in the triggerer's log; Airflow then starts it anew.
+    The watcher waits through failures that pass by themselves. After five other failures in a row, an
+    interval apart, it gives up with an error in the triggerer's log; Airflow then starts it anew.
 
-    :param name: Name of the watcher, which no other has: two of one name and connection that look for
-        different things would keep their places in one another's stead, and lose events; two that are alike
-        in all would be one trigger.
+    :param name: Name of the watcher, which must be unique. Two watchers with the same name and connection
+        that look for different things would overwrite each other's cursor, and lose events. Two that are
+        equal in everything would be one trigger.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
     :param start: Where it begins: ``now``, ``earliest`` (all that the platform still has), or a date.
     :param poll_interval: Seconds between two looks, and two asset events, at least 1. Default: 10.
@@ -168,9 +169,9 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
     :param max_bytes: Most bytes of its rows, as JSON, 32,768 at least. Default: 65,536.
     :param max_pages: Most pages of a reading. Default: 100, that is 20,000 events.
     :param include_raw: Whether each row holds the vendor's body as well: ``raw``, up to 16,384 bytes, and
-        ``raw_left_out``, whether it has more. It is stored in clear in Airflow's database then. Default:
+        ``raw_left_out``, whether it has more. Airflow then stores it in clear in its database. Default:
         ``False``.
-    :param query: What :meth:`EventQuery.of` takes.
+    :param query: Arguments of :meth:`EventQuery.of`.
     """
 
     stored = ("name", "cloudelements_conn_id", "start", "poll_interval", "limits", "include_raw", "query")
@@ -199,13 +200,13 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
         self.include_raw = include_raw
         self.cloudelements_conn_id = cloudelements_conn_id
         self.start = start.isoformat() if hasattr(start, "isoformat") else start
-        EventCursor.start(self.start)  # a wrong one is told when the DAG file is read
+        EventCursor.start(self.start)  # a wrong start raises when Airflow parses the DAG file
         self.poll_interval = poll_interval
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
         self.query = EventQuery.of(**query)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Watch for ever: yield what comes, or raise in the end."""
+        """Watch for ever: yield events as they come; raise after too many failures in a row."""
         loop = asyncio.get_running_loop()
         place = _Place(self)
         begin = EventCursor.start(self.start)
@@ -235,7 +236,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
                                 {"watcher": self.name, "events": [row.data for row in told.rows]}
                             )
             except Exception as error:
-                # Whatever it is: Airflow starts one that ends anew at once, and the next may fail as fast.
+                # Catch every error: Airflow at once restarts a trigger that ends, and that may fail as fast.
                 failures += 1
                 await asyncio.sleep(self.poll_interval)
                 if failures >= FAILURES:
@@ -244,7 +245,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
 
 
 class _Place:
-    """Where a watcher is, and what of it is saved: one look late.
+    """Track a watcher's cursor, and save it one look late.
 
     :param trigger: The watcher.
     """
@@ -252,14 +253,14 @@ class _Place:
     def __init__(self, trigger: CloudElementsEventTrigger) -> None:
         self._trigger = trigger
         self._key = f"cloudelements:{trigger.cloudelements_conn_id}:{trigger.name}"
-        #: Since when, how far, and whether anything was told on the way.
+        #: Time when the watcher reached a cursor, the cursor, and whether it yielded events on the way.
         self._unsaved: deque[tuple[float, EventCursor, bool]] = deque()
         self._saved: EventCursor | None = None
         self._saved_at = 0.0
         self._usable = True
 
     async def load(self, begin: EventCursor) -> EventCursor:
-        """Return where to go on; else save and return the beginning, which is this moment only once."""
+        """Return the stored cursor; else save and return ``begin``, so that ``now`` counts only once."""
         try:
             stored = await aget_asset_state(self._trigger, self._key)
         except ValueError:
@@ -282,15 +283,15 @@ class _Place:
         return begin
 
     def reached(self, cursor: EventCursor, told: bool) -> None:
-        """Note how far a look has come, the moment before it is told.
+        """Note how far a look has come, just before the watcher yields its events.
 
-        :param cursor: How far.
-        :param told: Whether anything is told.
+        :param cursor: How far the look has come.
+        :param told: Whether the watcher yields any events.
         """
         self._unsaved.append((asyncio.get_running_loop().time(), cursor.place, told))
 
     async def save(self) -> None:
-        """Save what was reached long enough ago. A failure costs repetitions at most."""
+        """Save the cursor that was reached long enough ago. A failure costs repetitions at most."""
         now = asyncio.get_running_loop().time()
         due: EventCursor | None = None
         told = False

@@ -1,20 +1,22 @@
-"""The poll hub: one poll for all that wait in this process for the same kind of thing on one connection.
+"""Poll once for all waiters in this process that want the same kind of thing on one connection.
 
 A thousand deferred tasks that wait for an instance cost one list call a tick, not a thousand. There is one
-hub for each running event loop and one asyncio task for each connection and kind of wait; both go when the
-last waiter leaves. What a kind asks for, and who gets which answer, is the business of its :class:`Kind`; the
-hub does the rest, alike for all:
+hub for each running event loop and one asyncio task for each connection and kind of wait. Both go when the
+last waiter leaves. A :class:`Kind` decides what to ask, and which answer goes to which waiter. The hub does
+the rest, in the same way for all kinds:
 
-- the pace: the shortest interval of those who wait, at least :data:`FLOOR`. A newcomer has its first look
-  within :data:`GATHER`, together with all who came meanwhile. A tick begins after the last one has ended.
-- passing faults fail nobody. They are told once in the triggerer's own log, and once more when they are over.
-- secrets that are refused (401) are the one reason to read the connection again, at that moment and not from
-  time to time: a change that breaks nothing is not looked for.
-- HTTP runs in threads of the hub's own, never in asyncio's default ones, which belong to everybody.
+- Pace: the hub looks at the shortest interval that a waiter asks for, but at least :data:`FLOOR` apart. A new
+  waiter has its first look within :data:`GATHER`, together with all others that came meanwhile. A tick begins
+  after the last one has ended.
+- Passing faults: they fail no waiter. The hub logs them once in the triggerer's own log, and once more when
+  they are over.
+- Refused secrets (401): only these make the hub read the connection again, at that moment. It does not read
+  the connection from time to time, so it does not notice a change that breaks nothing.
+- Threads: HTTP runs in the hub's own threads, never in asyncio's default threads, which all code shares.
 
-What must hold of a task that serves others: it starts in an empty context, so that its log lines do not go
-to the log of whoever came first (the triggerer routes lines by a context variable), and its threads end soon
-after it, because they are joined when the process ends.
+A task that serves many waiters must meet two conditions. It starts in an empty context, so that its log lines
+do not go to the log of the first waiter: the triggerer routes lines by a context variable. Its threads end
+soon after it, because the process joins them when it ends.
 """
 
 from __future__ import annotations
@@ -46,14 +48,14 @@ log = logging.getLogger(__name__)
 
 #: Shortest time between two ticks, in seconds.
 FLOOR = 1.0
-#: Seconds in which newcomers gather for their first look.
+#: Seconds in which new waiters gather for their first look.
 GATHER = 1.0
-#: Longest wait for one answer, in seconds, also where the connection allows more: the next tick asks again,
-#: and a thread that waits holds up the end of the process.
+#: Longest wait for one answer, in seconds, even if the connection allows more: the next tick asks again, and
+#: a thread that waits delays the end of the process.
 PATIENCE = 10.0
-#: Longest pause that an answer's Retry-After can bring about, in seconds.
+#: Longest pause that an answer's Retry-After can cause, in seconds.
 LONGEST_PAUSE = 300.0
-#: Ticks in a row whose secrets are refused, before those who wait are told.
+#: Ticks in a row with refused secrets before the hub hands the error to its waiters.
 REFUSALS = 10
 #: Waiters woken between two turns of the event loop.
 CHUNK = 50
@@ -65,10 +67,10 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[_Look, _News]):
-    """What a tick has for one waiter.
+    """Hold the answer of a tick to one waiter.
 
-    :param waiter: Whose it is.
-    :param news: What :meth:`Waiter.news` returns; an exception is raised there instead.
+    :param waiter: The waiter.
+    :param news: What :meth:`Waiter.news` returns; if it is an exception, that method raises it.
     """
 
     waiter: Waiter[_Look, _News]
@@ -76,37 +78,39 @@ class Answer(Generic[_Look, _News]):
 
 
 class Kind(ABC, Generic[_Look, _News]):
-    """A kind of wait: what is asked in a tick, and which answer is whose.
+    """Define a kind of wait: what a tick asks, and which answer goes to which waiter.
 
-    One object serves one poll, from its first waiter to its last, and may keep what it learns from tick to
-    tick; it is only ever used by one thread at a time.
+    One object serves one poll, from its first waiter to its last. It may keep what it learns from tick to
+    tick. Only one thread at a time uses it.
     """
 
-    #: What is waited for, in messages.
+    #: Name of what the waiters wait for, in messages.
     name: ClassVar[str]
 
     @abstractmethod
     def ask(
         self, account: Account, waiters: Sequence[Waiter[_Look, _News]]
     ) -> Iterator[Sequence[Answer[_Look, _News]]]:
-        """Ask for all who wait. Runs in a thread, and is where all parsing, matching and sorting is done.
+        """Ask for all waiters. This runs in a thread, and does all parsing, matching and sorting there.
 
-        :param account: What to ask with.
-        :param waiters: Who waits. Their ``look`` says for what, their ``note`` is for the kind to use.
-        :return: Answers, as soon as there are some: they are handed out between the steps. Whoever gets none
-            waits on.
+        :param account: The account to ask.
+        :param waiters: The waiters. Their ``look`` says what they want; the kind may use their ``note``.
+        :return: Answers, as soon as there are some: the hub hands them out between the steps. A waiter
+            without an answer waits on.
         :raises CloudElementsError: The whole tick failed. A failure that concerns one waiter alone is an
-            answer to it; or, where it may pass, is raised when all others have been asked.
+            answer to it. If such a failure may pass, the method raises it after it has asked for all others.
         """
 
 
 class Waiter(Generic[_Look, _News]):
-    """Somebody who waits: registered from the beginning of a ``with`` block to its end, however it ends.
+    """Wait in the hub. A waiter is registered from the beginning of a ``with`` block to its end.
 
-    :param hub: Where it waits.
-    :param conn_id: On which connection.
-    :param kind: For which kind of thing.
-    :param look: For what, as the kind understands it.
+    The block's end removes it also after an exception.
+
+    :param hub: The hub.
+    :param conn_id: The connection's id.
+    :param kind: The kind of wait.
+    :param look: What to look for, in the form of the kind.
     :param interval: Seconds between two looks.
     """
 
@@ -117,7 +121,7 @@ class Waiter(Generic[_Look, _News]):
     ) -> None:
         self.look = look
         self.interval = interval
-        #: What the kind remembers of it from tick to tick.
+        #: What the kind remembers about this waiter from tick to tick.
         self.note: Any = None
         self._hub = hub
         self._conn_id = conn_id
@@ -135,13 +139,13 @@ class Waiter(Generic[_Look, _News]):
         self.leave()
 
     def leave(self) -> None:
-        """Wait no more. Whoever leaves last ends the poll."""
+        """Stop waiting. The last waiter to leave ends the poll."""
         poll, self._poll = self._poll, None
         if poll is not None:
             poll.remove(self)
 
     async def news(self) -> _News:
-        """Return what the next answer holds, of those that were not taken yet.
+        """Return the news of the next answer that was not taken yet.
 
         :raises CloudElementsError: The wait has failed.
         :raises AirflowNotFoundException: There is no such connection.
@@ -158,10 +162,10 @@ class Waiter(Generic[_Look, _News]):
         return news
 
     async def call(self, work: Callable[[Account], _Found]) -> _Found:
-        """Do something in the hub's threads, with the hub's connection: for those who catch up by themselves.
+        """Run a function in the hub's threads, with its connection: for a waiter that catches up by itself.
 
-        :param work: What to do. It must not use :meth:`Account.each`, whose threads it is in.
-        :return: What came of it.
+        :param work: The function. It must not use :meth:`Account.each`, because it runs in the same threads.
+        :return: Its result.
         :raises CloudElementsError: A call failed. After a 401 the next tick reads the connection again.
         """
         if self._poll is None:
@@ -175,13 +179,13 @@ class Waiter(Generic[_Look, _News]):
 
 
 class Hub:
-    """All polls of one event loop."""
+    """Hold all polls of one event loop."""
 
     def __init__(self) -> None:
         self._polls: dict[tuple[str, type[Kind[Any, Any]]], _Poll] = {}
 
     def __len__(self) -> int:
-        """Return how many polls run."""
+        """Return the number of running polls."""
         return len(self._polls)
 
     def waiter(
@@ -192,7 +196,7 @@ class Hub:
         :param conn_id: Connection of type ``cloudelements``.
         :param kind: The kind of wait.
         :param look: What to look for.
-        :param interval: Seconds between two looks; others who wait may make them more frequent.
+        :param interval: Seconds between two looks; other waiters may make them more frequent.
         """
         return Waiter(self, conn_id, kind, look, interval)
 
@@ -212,11 +216,11 @@ def current_hub() -> Hub:
 
 
 class _Poll:
-    """The poll of one connection and kind, from its first waiter to its last.
+    """Poll for one connection and kind, from the first waiter to the last.
 
     :param conn_id: Connection of type ``cloudelements``.
-    :param kind: What it asks for.
-    :param forget: Takes it out of the hub, so that who comes next starts anew.
+    :param kind: The kind of wait.
+    :param forget: Removes the poll from the hub, so that the next waiter starts a new one.
     """
 
     def __init__(self, conn_id: str, kind: Kind[Any, Any], forget: Callable[[], object]) -> None:
@@ -229,11 +233,11 @@ class _Poll:
         self._changed = asyncio.Event()
         self._connected = asyncio.Event()
         self._account: Account | None = None
-        #: When the last tick began and ended, by the loop's clock; at first, since when it is waited for.
+        #: When the last tick began and ended, by the loop's clock; at first, when the poll began.
         self._began = self._ended = self._loop.time()
-        #: When newcomers have gathered; ``None`` when there are none.
+        #: When the time for new waiters to gather ends; ``None`` when there are none.
         self._newcomers_due: float | None = None
-        #: What an answer's Retry-After asked for.
+        #: Earliest time of the next tick, by an answer's Retry-After.
         self._not_before = 0.0
         self._refused = 0
         self._troubled = False
@@ -244,7 +248,7 @@ class _Poll:
             self._run(), name=f"cloudelements-hub {conn_id} {kind.name}", context=contextvars.Context()
         )
 
-    # -- who waits ------------------------------------------------------------------------------------------
+    # -- the waiters ----------------------------------------------------------------------------------------
 
     def add(self, waiter: Waiter[Any, Any]) -> None:
         hurries = not self._paces or waiter.interval < min(self._paces)
@@ -270,7 +274,7 @@ class _Poll:
     async def call(self, work: Callable[[Account], _Found]) -> _Found:
         await self._connected.wait()
         if self._account is None or self._over:
-            # It has failed, and so has the wait of whoever asks: the news says why.
+            # The poll has failed, and so has the caller's wait: its news holds the reason.
             raise CloudElementsTransportError("The poll is over.", sent=False)
         return await self._loop.run_in_executor(self._callers, work, self._account)
 
@@ -286,14 +290,14 @@ class _Poll:
                 await self._pause()
                 await self._tick()
         except Exception as error:
-            # A mistake of ours: whoever waits must not wait forever.
+            # A bug of ours: the waiters must not wait forever.
             log.exception("The poll for %s of connection %r failed.", self._kind.name, self._conn_id)
             failure = RuntimeError(f"the poll for {self._kind.name} failed ({type(error).__name__})")
             failure.__cause__ = error
             await self._fail(failure)
         finally:
             if not self._over:
-                # Ended from outside. Whoever is not, too, must not wait forever.
+                # Something else cancelled the poll. Waiters that were not cancelled must not wait forever.
                 self._end()
                 for waiter in self._waiters:
                     waiter._tell(RuntimeError(f"the poll for {self._kind.name} was ended"))
@@ -301,8 +305,9 @@ class _Poll:
             if self._account is not None:
                 self._account.close()
             for pool in (self._ticker, self._callers):
-                # What is queued runs into the closed account, at no cost. Cancelled here, no thread would
-                # take it up, as_completed() would not hear of it, and the tick's thread would wait forever.
+                # Queued calls fail at the closed account, at no cost. If they were cancelled here, no thread
+                # would take them up. Then as_completed() would not notice, and the tick's thread would wait
+                # forever.
                 pool.shutdown(wait=False)
 
     def _end(self) -> None:
@@ -312,8 +317,8 @@ class _Poll:
 
     async def _settings(self) -> ConnectionSettings:
         """Read the connection, now."""
-        # Shielded: on Airflow 3.1 an answer that nobody takes off the pipe to the triggerer's supervisor is
-        # taken for that of the next question, and the triggerer ends.
+        # Shielded: if nothing takes an answer off the pipe to the triggerer's supervisor, Airflow 3.1
+        # reads it as the answer to the next question, and the triggerer ends.
         reading = asyncio.ensure_future(CloudElementsHook(self._conn_id).aget_settings())
         settings = await asyncio.shield(reading)
         patience = min(settings.request_timeout, PATIENCE)
@@ -322,16 +327,16 @@ class _Poll:
     async def _connect(self, settings: ConnectionSettings) -> None:
         if self._account is not None:
             self._account.close()
-        # Tokens are handed out to nobody, so there is nothing to mask.
+        # The hub hands out no tokens, so there is nothing to mask.
         self._account = Account(CloudElementsClient(settings), self._callers)
         self._connected.set()
 
     async def _reconnect(self) -> bool:
-        """Read the connection again; return whether it says something else now."""
+        """Read the connection again; return whether it has changed."""
         try:
             settings = await self._settings()
         except Exception as error:
-            # Whatever it is, it may be over by the next tick, which is refused again if not.
+            # Any error may be over by the next tick. If not, the platform refuses that tick again.
             self._warn(f"its secrets are refused, and it could not be read again ({type(error).__name__}).")
             return False
         if self._account is not None and settings == self._account.settings:
@@ -347,13 +352,13 @@ class _Poll:
                 async with asyncio.timeout(left):
                     await self._changed.wait()
             except TimeoutError:
-                pass  # it is due, unless something has changed just now
+                pass  # the tick is due, unless something has changed just now
 
     def _due(self) -> float:
         newcomers = self._newcomers_due
         earliest = max(self._ended + FLOOR, self._not_before)
         due = self._began + max(FLOOR, min(self._paces, default=FLOOR))
-        # While secrets are refused newcomers do not hurry it: each tick is one of the refusals that are left.
+        # While secrets are refused, new waiters do not hurry the tick: each tick uses up one of the REFUSALS.
         if newcomers is not None and not self._refused:
             due = min(due, newcomers)
         return max(due, earliest)
@@ -380,12 +385,12 @@ class _Poll:
         self._warn(str(fault))
 
     async def _ask(self) -> CloudElementsError | None:
-        """Ask for all who wait and hand out the answers; return what went wrong, if anything did."""
+        """Ask for all waiters and hand out the answers; return the error, if there was one."""
         if self._account is None:
             raise AssertionError("a tick comes after the connection")  # pragma: no cover
         try:
             answers = self._kind.ask(self._account, tuple(self._waiters))
-            # Step by step in the thread, so that nobody waits for another's slow instance.
+            # Step by step in the thread, so that no waiter waits for another's slow instance.
             while (some := await self._loop.run_in_executor(self._ticker, next, answers, None)) is not None:
                 await self._hand_out((each.waiter, each.news) for each in some)
         except CloudElementsError as error:
@@ -393,12 +398,12 @@ class _Poll:
         return None
 
     async def _fail(self, error: Exception) -> None:
-        """Tell all who wait that it is over."""
+        """End the poll, and hand the error to all waiters."""
         self._end()
         await self._hand_out([(waiter, error) for waiter in self._waiters])
 
     async def _hand_out(self, answers: Iterable[tuple[Waiter[Any, Any], Any]]) -> None:
-        """Tell waiters, a few between two turns of the loop: whoever is told has something to do."""
+        """Hand out answers, a few between two turns of the loop, because each one makes its waiter run."""
         for count, (waiter, news) in enumerate(answers, 1):
             if waiter in self._waiters:
                 waiter._tell(_own(news) if isinstance(news, Exception) else news)
@@ -406,7 +411,7 @@ class _Poll:
                 await asyncio.sleep(0)
 
     def _warn(self, problem: str) -> None:
-        """Tell of trouble when it begins, and not at each tick."""
+        """Log trouble when it begins, and not at each tick."""
         if not self._troubled:
             self._troubled = True
             log.warning(
@@ -421,7 +426,7 @@ class _Poll:
 def _own(error: Exception) -> Exception:
     """Return a waiter's own copy of an error, without the frames in which a token may lie.
 
-    Raised in a thousand tasks, one and the same would grow a traceback of all of them.
+    If a thousand tasks raised the same object, its traceback would grow by the frames of all of them.
     """
     if not isinstance(error, CloudElementsError | AirflowNotFoundException):
         return error

@@ -1,4 +1,4 @@
-"""The trigger that waits for an element instance, and what the poll hub asks for on its behalf."""
+"""Wait for an element instance: the trigger, and the calls that the poll hub makes for it."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class InstanceLook:
-    """What somebody waits for.
+    """Say which instance a waiter waits for.
 
-    :param target: Which instance.
+    :param target: The instance.
     :param ready: Whether it must work, and not only exist.
     """
 
@@ -44,17 +44,17 @@ class InstanceLook:
     ready: bool
 
 
-#: The instance that was waited for, or what is still wrong with it.
+#: The instance of the wait, or the check that says what is still wrong with it.
 InstanceNews = Instance | Checkup
 _InstanceWaiter = Waiter[InstanceLook, InstanceNews]
 _InstanceAnswer = Answer[InstanceLook, InstanceNews]
 
 
 class InstanceWait(Kind[InstanceLook, InstanceNews]):
-    """Waits for instances by one list of the account a tick, or singly where that takes no more calls.
+    """Wait for instances by one list of the account a tick, or singly if that takes no more calls.
 
-    An instance that is there and shall be ready is pinged, once a tick however many wait for it. Tokens are
-    kept from the list to the ping, inside one tick.
+    If an instance exists and must be ready, the hub pings it once a tick, however many waiters it has. It
+    keeps tokens from the list to the ping, inside one tick.
     """
 
     name: ClassVar[str] = "instances"
@@ -69,7 +69,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
     def ask(
         self, account: Account, waiters: Sequence[_InstanceWaiter]
     ) -> Iterator[Sequence[_InstanceAnswer]]:
-        """Look all targets up, then ping those that are there."""
+        """Look all targets up, then ping those that exist and must be ready."""
         waiting: dict[Target, list[_InstanceWaiter]] = defaultdict(list)
         for waiter in waiters:
             waiting[waiter.look.target].append(waiter)
@@ -89,7 +89,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
                 pinged_for[found.id] += [waiter for waiter in waiting[target] if waiter.look.ready]
                 yield [Answer(waiter, shown) for waiter in waiting[target] if not waiter.look.ready]
         pings = [there[each] for each, those in pinged_for.items() if those]
-        # Those that did not answer last time come last: they may take all their time again.
+        # Ping instances that did not work last time at the end: they may use their whole time-out again.
         pings.sort(key=lambda instance: instance.id in self._unwell)
         instances = InstancesApi(account.session())
         for instance, checkup in account.each(lambda each: check(instances, each), pings):
@@ -120,12 +120,12 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
                     missing.append(target)
                 except Exception as error:
                     yield target, error
-            # A list may be late. What is asked for by its id is gone only when that id says so.
+            # A list may be late. Only a look-up of the id itself shows that an instance is gone.
             targets = missing
         yield from account.each(lambda target: target.look_up(singly), targets)
 
     def _judged(self, checkup: Checkup, waiters: list[_InstanceWaiter]) -> Sequence[_InstanceAnswer]:
-        """Return the answers that a check gives: what is wrong is told a waiter when it changes."""
+        """Return the answers of a check. A waiter gets a fault only when it changes."""
         instance = checkup.instance
         if checkup.healthy:
             self._unwell.discard(instance.id)
@@ -143,17 +143,17 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
 
 
 def _passing(error: Exception) -> CloudElementsError | None:
-    """Return a failure that is no answer to whoever waits; one that concerns all is raised at once."""
+    """Return a passing failure, which is no answer to a waiter. Raise a failure that concerns all at once."""
     if isinstance(error, CloudElementsAuthError | CloudElementsRateLimitError):
         raise error
     return error if isinstance(error, CloudElementsError) and error.retryable else None
 
 
 class _Singly(InstancesApi):
-    """Asks for each instance by itself, and keeps its token for the ping.
+    """Look each instance up by itself, and keep its token for the ping.
 
-    :param http: What sends the calls.
-    :param with_tokens: Whether anybody is to be pinged.
+    :param http: Sends the calls.
+    :param with_tokens: Whether the tick pings any instance.
     """
 
     def __init__(self, http: Session, with_tokens: bool) -> None:
@@ -174,10 +174,10 @@ class _Singly(InstancesApi):
 
 
 class _Listed(InstancesApi):
-    """Answers like the platform from one list of the whole account, of which it keeps what is looked for.
+    """Answer like the platform, from one list of the whole account. Keep only the targets of the list.
 
-    :param http: What sends the calls.
-    :param targets: What is looked for.
+    :param http: Sends the calls.
+    :param targets: The instances to look for.
     :param with_tokens: Whether to keep tokens.
     """
 
@@ -193,7 +193,7 @@ class _Listed(InstancesApi):
             try:
                 instance = Instance.parse(row, keep_token=with_tokens)
             except CloudElementsServerError:
-                self.unreadable += 1  # somebody else's, most likely: no reason to lose the rest
+                self.unreadable += 1  # most likely not one of the targets: no reason to lose the rest
                 continue
             if instance.id in ids:
                 self._by_id[instance.id] = instance
@@ -220,22 +220,22 @@ class _Listed(InstancesApi):
 
 
 class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
-    """Waits until an element instance is there, or works, and tells it in one event.
+    """Wait until an element instance exists, or works, and report it in one event.
 
     The event is ``{"status": "success", "instance": {...}}`` with what the sensor returns: no token and no
     configuration; or ``{"status": "error", "kind": ..., "message": ..., "final": ...}`` with the exception's
     class name, and whether no retry can help.
 
-    It needs no ``on_kill``: it makes nothing outside of Airflow, and leaving the poll hub, which each way out
-    of :meth:`run` does, is all there is to end.
+    It needs no ``on_kill``: it makes nothing outside of Airflow. It only has to leave the poll hub, and each
+    way out of :meth:`run` does so.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param name: What to call the instance in messages.
-    :param instance_id: Its id, where that is how it is named.
+    :param name: Name of the instance in messages.
+    :param instance_id: Its id, if the task names it by id.
     :param tag: The tag that it has: a person's, or the marker tag of an instance key.
     :param of_key: Whether the tag is a marker.
-    :param element: Only an instance of this element's key is meant.
-    :param until: ``ready``: it is valid and enabled, and its vendor answers a ping. ``exists``: it is there.
+    :param element: Accept only an instance of this element's key.
+    :param until: ``ready``: it is valid and enabled, and its vendor answers a ping. ``exists``: it exists.
     :param poll_interval: Seconds between two looks, at least 1. Default: 10.
     """
 
@@ -274,7 +274,7 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def cleanup(self) -> None:
-        """Leave the poll hub, should :meth:`run` have been dropped without being ended."""
+        """Leave the poll hub if Airflow dropped :meth:`run` without ending it."""
         if self._waiter is not None:
             self._waiter.leave()
 
@@ -292,7 +292,7 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
 
 
 def error_event(error: Exception, *, final: bool) -> dict[str, Any]:
-    """Return what a trigger tells of a failure, for its sensor to raise.
+    """Return a trigger's event for a failure. Its sensor raises the failure.
 
     :param error: The failure.
     :param final: Whether no later try can help.
