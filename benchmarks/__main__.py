@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run benchmarks and print their figures.
 
     :param arguments: Command line; default: this process's.
-    :return: Exit code: 1 when a bound is missed, or could not be measured.
+    :return: Exit code: 1 when a ratio misses its bound, or could not be measured.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(NAMES)}; default: all")

@@ -1,4 +1,4 @@
-"""How many calls a second one caller gets: ours, a bare session, and Airflow's HttpHook."""
+"""Calls a second of one caller: our client, a bare session, and Airflow's HttpHook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.setting import CONFIGURATION, ELEMENT, api_url, authorization, i
 
 SUMMARY = "client.instances.get in a loop"
 
-#: Calls of one turn: short, so that whatever else the machine does falls on every contestant.
+#: Calls of one turn. Turns are short, so that other load of the machine meets every contestant.
 CALLS = 40
 AGAINST_BARE = Bound(0.9)
 AGAINST_HTTP_HOOK = Bound(1.2)
@@ -62,8 +62,8 @@ def run(quick: bool) -> list[Figure]:
 def rates_of(rounds: int, *, with_http_hook: bool = True) -> dict[str, list[float]]:
     """Return each contestant's calls a second, round by round.
 
-    :param rounds: How many.
-    :param with_http_hook: Whether Airflow's hook takes part, where it is installed.
+    :param rounds: Number of rounds.
+    :param with_http_hook: Whether Airflow's hook takes part, if it is installed.
     """
     with served() as (sandbox, client), requests.Session() as session, requests.Session() as apart:
         instance = client.instances.create(element=ELEMENT, name="one", configuration=CONFIGURATION)
@@ -101,7 +101,7 @@ def rates_of(rounds: int, *, with_http_hook: bool = True) -> dict[str, list[floa
 
 
 def _rate(call: Callable[[], None]) -> Callable[[], float]:
-    """Return what makes one turn's calls and tells how many a second they were."""
+    """Return a function that makes one turn's calls and returns the calls a second."""
 
     def turn() -> float:
         begin = time.perf_counter()

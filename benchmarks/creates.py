@@ -1,4 +1,4 @@
-"""Creates from 32 threads of one process, at a server that takes 100 ms for each."""
+"""Creates from 32 threads of one process, against a server that takes 100 ms for each."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SUMMARY = "500 creates, 32 at once, server delay 100 ms"
 CREATES = 500
 AT_ONCE = 32
 DELAY = 0.1
-#: What the delay alone allows: 320 a second.
+#: Creates a second that the delay alone allows: 320.
 ALLOWED = AT_ONCE / DELAY
 AGAINST_DELAY = Bound(0.9)
-#: The same bound, said of bare threads: on a quiet machine they reach 0.96 of what the delay allows.
+#: The same bound relative to bare threads: on a quiet machine they reach 0.96 of what the delay allows.
 AGAINST_BARE = Bound(0.94)
 
 
 def run(quick: bool) -> list[Figure]:
-    """Measure both in turns; a busy machine slows both, and shows in the second and third figure."""
+    """Measure both in turns. A busy machine slows both, and the second and third figure show it."""
     with contestants() as runners:
         rates = in_turns(runners, 3 if quick else 11)
     ours, bare = rates["ours"], rates["bare"]
@@ -60,7 +60,7 @@ def run(quick: bool) -> list[Figure]:
 
 @contextlib.contextmanager
 def contestants() -> Iterator[dict[str, Callable[[], float]]]:
-    """Start the sandbox; give what makes all creates once and tells how many a second they were."""
+    """Start the sandbox; yield functions that make all creates once and return the creates a second."""
     numbers = itertools.count()
     with served(create_delay=DELAY) as (sandbox, client):
         url = api_url(sandbox, "/instances")
@@ -94,7 +94,7 @@ def contestants() -> Iterator[dict[str, Callable[[], float]]]:
         def turn(create: Callable[[], None]) -> float:
             sandbox.reset()
             begin = time.perf_counter()
-            # Fresh threads, hence fresh sessions and connections: their making is part of the figure.
+            # Fresh threads need fresh sessions and connections. The figure includes the time to make them.
             with ThreadPoolExecutor(AT_ONCE) as pool:
                 for done in [pool.submit(create) for _ in range(CREATES)]:
                     done.result()

@@ -1,4 +1,4 @@
-"""What an event costs: from the bytes of a list's page to an asset event's payload, and from a delivery's."""
+"""The cost of an event: from the bytes of a list's page, or of a delivery, to an asset event's payload."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ PAGES = 2
 #: Deliveries of one turn.
 DELIVERIES = 200
 MANY, MORE = 10_000, 100_000
-#: The peak at so many more events against that at many.
+#: The peak at MORE events against the peak at MANY.
 FLAT = Bound(1.1, most=True)
-#: Against json.loads of the page and of the texts of JSON in it.
+#: Against json.loads of the page and of the JSON texts in it.
 AGAINST_JSON = Bound(0.25)
 #: Against a bare hmac and json.loads.
 AGAINST_HMAC = Bound(0.5)
@@ -55,7 +55,7 @@ _GRAPH = {
 
 
 class Template:
-    """An event of Microsoft Graph's as the sandbox lists it, and others like it.
+    """An event of Microsoft Graph as the sandbox lists it, and others like it.
 
     :param text: The item of the list, as JSON.
     """
@@ -70,7 +70,7 @@ class Template:
 
     @classmethod
     def listed(cls) -> Template:
-        """Let a sandbox list one."""
+        """Return a template from an event that a sandbox lists."""
         with served() as (sandbox, client):
             instance = client.instances.create(
                 element="microsoftgraph",
@@ -88,12 +88,12 @@ class Template:
         return cls(json.dumps(event))
 
     def page(self, number: int) -> bytes:
-        """Return a page, its events a second apart, the newest first."""
+        """Return a page with the newest event first and one second between events."""
         first = number * PAGE
         return f"[{','.join(self._event(first + each) for each in range(PAGE))}]".encode()
 
     def deliveries(self, count: int) -> list[bytes]:
-        """Return deliveries, ten of each second."""
+        """Return deliveries, ten for each second."""
         made = []
         for number in range(count):
             at = _BEGIN.add(seconds=number // 10)
@@ -108,7 +108,7 @@ class Template:
 
 
 class Listed:
-    """Stands in for the session: pages come as bytes, and no network is measured.
+    """A stand-in for the session. It takes pages as bytes, so that the figures contain no network.
 
     :param pages: The bytes of each page.
     """
@@ -155,7 +155,7 @@ def _figure(what: str, rates: dict[str, list[float]], rival: str, bound: Bound) 
 
 
 def page_contestants(template: Template) -> dict[str, Callable[[], float]]:
-    """Return who makes payloads of pages, each telling events a second."""
+    """Return the contestants that make payloads from pages. Each returns events a second."""
     pages = [template.page(number) for number in range(PAGES)]
 
     def ours() -> None:
@@ -168,7 +168,7 @@ def page_contestants(template: Template) -> dict[str, Callable[[], float]]:
 
 
 def payloads(template: Template, pages: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of an asset event's payload: parsed, each once, and those that are asked for."""
+    """Yield the rows of an asset event's payload: parsed, each once, filtered by the query."""
     query = EventQuery.of(
         instance_id=template.instance_id,
         object_types=["events", "contacts"],
@@ -180,7 +180,7 @@ def payloads(template: Template, pages: Iterator[bytes]) -> Iterator[dict[str, A
 
 
 def bare_payloads(pages: Sequence[bytes]) -> Iterator[Any]:
-    """Yield as much as one gets without the client: whatever is JSON read, each event once."""
+    """Yield what a caller gets without the client: all JSON parsed, each event once."""
     seen: set[str] = set()
     for page in pages:
         for event in json.loads(page):
@@ -191,7 +191,7 @@ def bare_payloads(pages: Sequence[bytes]) -> Iterator[Any]:
 
 
 def delivery_contestants(template: Template) -> dict[str, Callable[[], float]]:
-    """Return who checks and reads a delivery, each telling deliveries a second."""
+    """Return the contestants that verify and parse deliveries. Each returns deliveries a second."""
     signed = [(body, sign(body, _KEY)) for body in template.deliveries(DELIVERIES)]
 
     def ours() -> None:
@@ -210,7 +210,7 @@ def delivery_contestants(template: Template) -> dict[str, Callable[[], float]]:
 
 def _rate(turn: Callable[[], None], count: int) -> Callable[[], float]:
     def timed() -> float:
-        begin = time.process_time()  # the clock varies with whatever else the machine does
+        begin = time.process_time()  # the clock's time varies with the machine's other load
         turn()
         return count / (time.process_time() - begin)
 
@@ -218,13 +218,13 @@ def _rate(turn: Callable[[], None], count: int) -> Callable[[], float]:
 
 
 def peak(template: Template, count: int) -> int:
-    """Return the most memory while so many events become payload and none is kept."""
+    """Return the peak of memory, in bytes, while events become payload and nothing keeps them."""
 
     def read(number: int) -> None:
         pages = map(template.page, range(number // PAGE))
         assert sum(1 for _ in payloads(template, pages)) == number
 
-    read(PAGE)  # loads and caches whatever the first time does
+    read(PAGE)  # so that the measurement leaves out what the first run loads and caches
     tracemalloc.start()
     try:
         read(count)

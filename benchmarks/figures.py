@@ -1,4 +1,4 @@
-"""A figure, its rival and its bound; contestants that take turns, so that noise meets all of them alike."""
+"""Figures with their rivals and bounds, and contestants that take turns, so that noise meets all alike."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bound:
-    """What a ratio must keep to.
+    """The limit of a ratio.
 
-    :param limit: The limit itself still holds.
-    :param most: Whether it is the most that is allowed, rather than the least.
+    :param limit: The limit. A ratio equal to it is still within the bound.
+    :param most: Whether the limit is the most that is allowed, rather than the least.
     """
 
     limit: float
@@ -22,7 +22,7 @@ class Bound:
         return f"{'at most' if self.most else 'at least'} {self.limit:g}"
 
     def holds(self, ratio: float | None) -> bool:
-        """Say whether a ratio keeps to it. One that was not measured does not."""
+        """Return whether a ratio is within the bound. A ratio that was not measured is not."""
         if ratio is None:
             return False
         return ratio <= self.limit if self.most else ratio >= self.limit
@@ -30,10 +30,10 @@ class Bound:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Ours against the rival's, compared round by round.
+    """Our figure against the rival's, compared round by round.
 
-    The median of the rounds' ratios, not the ratio of two medians: what slows the machine for a while slows
-    both sides of a round.
+    It holds the median of the rounds' ratios, not the ratio of two medians: load that slows the machine for a
+    while slows both sides of a round.
 
     :param median: Of all rounds.
     :param low: Lower quartile.
@@ -63,9 +63,9 @@ class Figure:
 
     :param what: What was measured.
     :param ours: Our figure, with its unit.
-    :param rival: The rival's name and figure; empty where there is none.
-    :param ratio: Ours against the rival's; ``None`` where nothing is compared, or nothing was measured.
-    :param bound: What the ratio must keep to; ``None`` for a figure that is only told.
+    :param rival: The rival's name and figure; empty if there is none.
+    :param ratio: Ours against the rival's; ``None`` if there is no comparison or no measurement.
+    :param bound: The bound of the ratio; ``None`` for a figure without one.
     """
 
     what: str
@@ -76,7 +76,7 @@ class Figure:
 
     @property
     def missed(self) -> bool:
-        """Whether there is a bound that does not hold."""
+        """Whether the figure has a bound that does not hold."""
         return self.bound is not None and not self.bound.holds(self.ratio.median if self.ratio else None)
 
     @property
@@ -88,9 +88,9 @@ class Figure:
 
 
 def in_turns(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Let every contestant run once uncounted, then once a round, and another one begin each time.
+    """Let every contestant run once uncounted, then once a round. Each round begins with another one.
 
-    :param contestants: By name, what runs once and returns its figure.
+    :param contestants: Functions by name. Each runs once and returns its figure.
     :param rounds: How often each runs.
     :return: The figures of each, in the order of the rounds.
     """

@@ -1,7 +1,7 @@
-"""What handing tokens out costs: for each new mask, Airflow's masker compiles one expression over all masks.
+"""The cost of handing out tokens: for each new mask, Airflow's masker compiles one expression over all masks.
 
-Counted is processor time. The rival masks each token as it is, where this provider's ``compat.mask_secret``
-also masks it as it stands in a URL.
+The benchmark counts processor time. The rival masks each token only as it is. This provider's
+``compat.mask_secret`` also masks it as it stands in a URL.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run(quick: bool) -> list[Figure]:
 
 
 def _handed_out_by_lists(count: int) -> Figure:
-    """Count the masks that creating, reading and listing instances ask for."""
+    """Count the tokens that creates and a list of instances hand to the masker."""
     masked: list[str] = []
     with served() as (sandbox, _), client_of(sandbox.connection(), masked.append) as client:
         for number in range(count):
@@ -61,7 +61,7 @@ def _handed_out_by_lists(count: int) -> Figure:
 
 
 def _main(forms: str, steps: list[int]) -> None:
-    """Mask, in this process, and print the processor time that it took up to each step."""
+    """Mask tokens in this process and print the processor time up to each step."""
     from airflow.sdk.log import _secrets_masker, redact  # type: ignore[attr-defined]
     from airflow.sdk.log import mask_secret as mask_raw
 

@@ -1,4 +1,4 @@
-"""What a long list of instances holds: while one iterates over it, and for each instance that is kept."""
+"""The memory of a long list of instances: during an iteration, and for each kept instance."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ INSTANCES = 10_000
 AT_ONCE = 8
 #: The peak of the last part of the list against that of the first.
 FLAT = Bound(1.1, most=True)
-#: Instances of such a part: three pages, because a page is still held while the next one is read.
+#: Instances of such a part: three pages, because a page stays in memory while the client reads the next one.
 PART = 600
-#: An ``Instance`` kept, against the row that it was parsed from.
+#: The bytes of an ``Instance`` against those of the row from which it was parsed.
 SMALLER_THAN_ROW = Bound(1.0, most=True)
 _TAGS = ("production", "calendar")
 
@@ -77,12 +77,12 @@ def fill(client: CloudElementsClient, count: int) -> None:
 
 
 def peaks(items: Callable[[], Iterator[Any]], part: int = PART) -> dict[str, int]:
-    """Iterate without keeping anything; return the peak of memory in the first and in the last part.
+    """Iterate and keep nothing; return the peak of memory in the first and in the last part, in bytes.
 
     :param items: Starts the iteration.
     :param part: Instances of a part.
     """
-    count = sum(1 for _ in items())  # loads and caches whatever the first time does
+    count = sum(1 for _ in items())  # so that the figures leave out what the first run loads and caches
     tracemalloc.start()
     try:
         found = {"count": count}
@@ -98,7 +98,7 @@ def peaks(items: Callable[[], Iterator[Any]], part: int = PART) -> dict[str, int
 
 
 def held(items: Callable[[], Iterator[Any]]) -> dict[str, int]:
-    """Keep everything; return how much that is.
+    """Keep everything; return the number of items and their bytes.
 
     :param items: Starts the iteration.
     """
@@ -113,7 +113,7 @@ def held(items: Callable[[], Iterator[Any]]) -> dict[str, int]:
 
 
 def _rows(connection: dict[str, Any]) -> Iterator[Any]:
-    """Yield the rows of all pages by bare requests."""
+    """Yield the rows of all pages, read with bare requests."""
     with requests.Session() as session:
         session.headers.update(authorization(connection))
         query = {"pageSize": "200"}

@@ -1,4 +1,4 @@
-"""What the benchmarks run in: a private Airflow, a sandbox in a process of its own, fresh children."""
+"""The setting of the benchmarks: a private Airflow, a sandbox in its own process, fresh child processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: An element that logs in with what the configuration holds, so that a create needs no consent.
+#: An element that logs in with the credentials in its configuration, so that a create needs no consent.
 ELEMENT = "closeio"
 CONFIGURATION = {"username": "benchmark", "password": "not-a-real-password"}
 
@@ -39,7 +39,7 @@ DISTRIBUTIONS = (
 def private_airflow() -> Iterator[None]:
     """Give this process and its children an empty Airflow folder, and a place for bytecode.
 
-    Where PYTHONDONTWRITEBYTECODE is set, each child would compile this project anew, and not the rivals that
+    If PYTHONDONTWRITEBYTECODE is set, each child would compile this project again, but not the rivals, which
     an installer has compiled. So all bytecode goes to one new folder, which the warm-up fills.
     """
     before = dict(os.environ)
@@ -63,9 +63,9 @@ def private_airflow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def served(**behaviour: Any) -> Iterator[tuple[Sandbox, CloudElementsClient]]:
-    """Start a sandbox in a process of its own, and make a client of it.
+    """Start a sandbox in its own process, and yield it with a client.
 
-    :param behaviour: How the sandbox shall act.
+    :param behaviour: Settings of the sandbox's behaviour.
     """
     from airflow_provider_cloudelements.sandbox import Sandbox
 
@@ -76,10 +76,10 @@ def served(**behaviour: Any) -> Iterator[tuple[Sandbox, CloudElementsClient]]:
 def client_of(
     connection: dict[str, Any], on_token: Callable[[str], None] | None = None
 ) -> CloudElementsClient:
-    """Make a client of a sandbox.
+    """Return a client for a sandbox.
 
-    :param connection: What :meth:`Sandbox.connection` returned, or a copy of it in another process.
-    :param on_token: Told each token that is handed out.
+    :param connection: The result of :meth:`Sandbox.connection`, or a copy of it in another process.
+    :param on_token: Called with each token that the client hands out.
     """
     from airflow_provider_cloudelements.client import CloudElementsClient
     from airflow_provider_cloudelements.connections import ConnectionSettings
@@ -95,12 +95,12 @@ def client_of(
 
 
 def api_url(sandbox: Sandbox, path: str) -> str:
-    """Return the address of a call, for who makes it by hand."""
+    """Return the address of a call, for callers without the client."""
     return f"{sandbox.url}/elements/api-v2{path}"
 
 
 def authorization(connection: dict[str, Any]) -> dict[str, str]:
-    """Return the header that each call needs, for who makes it by hand."""
+    """Return the header that each call needs, for callers without the client."""
     organization = connection["extra"]["organization_secret"]
     return {"Authorization": f"User {connection['password']}, Organization {organization}"}
 
@@ -125,7 +125,7 @@ def resident() -> int:
 
 
 def installed(module: str) -> bool:
-    """Say whether a rival can be imported, without importing it."""
+    """Return whether this process can import a rival, without importing it."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:
@@ -133,7 +133,7 @@ def installed(module: str) -> bool:
 
 
 def machine() -> str:
-    """Say on what the figures were taken."""
+    """Return a description of the machine: cores, load and versions."""
     versions = []
     for name in DISTRIBUTIONS:
         with contextlib.suppress(PackageNotFoundError):

@@ -1,4 +1,4 @@
-"""What a create task costs when there is nothing to do: the usual case of a schedule."""
+"""The cost of a create task that has nothing to do, which is the usual case of a schedule."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def run(quick: bool) -> list[Figure]:
 
 
 def calls_of_ensure(sandbox: Sandbox, client: CloudElementsClient) -> tuple[int, int]:
-    """Return how many calls ``ensure`` makes for a new instance, and once there is nothing to do."""
+    """Return how many calls ``ensure`` makes for a new instance, and when it has nothing to do."""
     assert ensure(client.instances, SPEC).created
     first = sandbox.counters()["total"]
     again = ensure(client.instances, SPEC)
@@ -69,7 +69,7 @@ def calls_of_ensure(sandbox: Sandbox, client: CloudElementsClient) -> tuple[int,
 
 
 def _milliseconds(call: Callable[[], None]) -> Callable[[], float]:
-    """Return what makes one turn's calls and tells how long each took."""
+    """Return a function that makes one turn's calls and returns the milliseconds of each."""
 
     def turn() -> float:
         begin = time.perf_counter()

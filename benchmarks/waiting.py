@@ -1,20 +1,20 @@
 """A thousand tasks that wait in one triggerer, beside a thousand of the dbt-cloud provider.
 
-Each side has a process with one event loop, where its triggers are started as Airflow's triggerer starts
-them, and a server in another process: the sandbox for ours, and for dbt-cloud a stub that answers "still
-running". Both servers write down what they were asked, and when.
+Each side has a process with one event loop, which starts the triggers as Airflow's triggerer does, and a
+server in another process. The server is the sandbox for ours, and for dbt-cloud a stub that answers "still
+running". Both servers record their calls with the time.
 
 dbt-cloud's ``DbtCloudRunJobTrigger`` is as installed, and needs no patch to reach a local port: its hook puts
 the connection's tenant into ``https://{tenant}/api/v2/...``, where ``127.0.0.1:PORT`` is a tenant like any
-other. The stub's certificate is made at run time, for that address alone, and ``SSL_CERT_FILE`` makes aiohttp
-trust it. In its favour: no name is looked up, and the stub answers at once.
+other. The benchmark makes the stub's certificate at run time, for that address alone, and ``SSL_CERT_FILE``
+makes aiohttp trust it. Two points favour dbt-cloud: it looks up no name, and the stub answers at once.
 
-A figure of calls a minute is taken between the first and the last look inside the window that is measured, so
-that it does not matter how the window cuts the looks.
+A figure of calls a minute counts from the first to the last look inside the measured window, so that it does
+not matter how the window cuts the looks.
 
-A full run of Python's garbage collector stops the process for as long as it takes to go through all that
-Airflow has loaded, whoever brings it about. Thousands of pings do, so their gap is judged without it, and
-told with it.
+A full run of Python's garbage collector stops the process while it goes through everything that Airflow has
+loaded, whatever causes it. Thousands of pings cause it, so the bound judges their gap without the collector's
+pauses. Another figure shows the gap with them.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ SUMMARY = "triggers that wait on one event loop and one connection"
 OURS = "ours"
 DBT = "dbt-cloud"
 
-#: Gap of the loop, in seconds: what ``[triggerer] blocked_main_thread_warning_threshold`` is by default.
+#: Gap of the loop, in seconds: the default of ``[triggerer] blocked_main_thread_warning_threshold``.
 THRESHOLD = 0.2
-#: Pings at once, as the hub's CONCURRENCY has it; written again, so that a change there is seen here.
+#: Pings at once, equal to the hub's CONCURRENCY. It is a copy, so that a change there shows here.
 PINGS_AT_ONCE = 8
-#: Seconds that each ping takes, so that those at once can be counted.
+#: Seconds that each ping takes, so that the benchmark can count simultaneous pings.
 PING_SECONDS = 0.05
 
 AGAINST_DBT_CALLS = Bound(0.02, most=True)
@@ -67,7 +67,7 @@ ONCE_A_LOOK = Bound(1.0, most=True)
 AT_ONCE = Bound(1.0, most=True)
 
 _CONNECTIONS = {OURS: "AIRFLOW_CONN_WAITING_OURS", DBT: "AIRFLOW_CONN_WAITING_DBT"}
-#: Longer than any run: such a trigger looks once, and then only weighs.
+#: An interval in seconds that is longer than any run. Such a trigger looks once and then only holds memory.
 _NEVER = 3600.0
 #: Threads that make the instances.
 _MAKERS = 8
@@ -80,10 +80,10 @@ class Scale:
     """How large the benchmark is.
 
     :param count: Triggers of each side.
-    :param others: Instances that the account holds besides: a look lists all of them.
+    :param others: Further instances of the account. A look lists all of them.
     :param interval: Seconds between two looks, for both sides.
-    :param looks: How many intervals the window that is measured has.
-    :param warm: Seconds for which a first trigger runs before.
+    :param looks: Length of the measured window, in intervals.
+    :param warm: Seconds for which a first trigger runs before the measurement.
     """
 
     count: int
@@ -93,28 +93,29 @@ class Scale:
     warm: float = 4.0
 
 
-#: With the interval that ours has by default.
+#: With our default interval.
 FULL = Scale(count=1_000, others=1_000, interval=10.0)
 QUICK = Scale(count=200, others=200, interval=2.0)
 
 
 @dataclass(frozen=True)
 class Waited:
-    """What came of one side's wait.
+    """The outcome of one side's wait.
 
     :param calls: Calls a minute.
-    :param gap: Longest gap of the event loop while all waited, in seconds.
-    :param pause: Longest pause of Python's garbage collector in that time, which stops the whole process.
+    :param gap: Longest gap of the event loop while all triggers waited, in seconds.
+    :param pause: Longest pause of Python's garbage collector in that time, in seconds. It stops the process.
     :param warnings: How often Airflow's own watchdog would have warned in that time.
-    :param answered_gap: Longest gap from when what they waited for was there, until all had told their event.
+    :param answered_gap: Longest gap, in seconds, from when the awaited state was there until all triggers had
+        yielded their event.
     :param answered_warnings: The same watchdog's warnings in that time.
-    :param net_gap: Longest gap of both times, without the collector's pauses.
+    :param net_gap: Longest gap of both times, without the collector's pauses, in seconds.
     :param grown: Bytes by which the process grew, for each trigger.
     :param busy: Processor time of the waiting process, in seconds a minute.
-    :param idle_gap: Longest gap of a loop with nothing to do, in another process while all waited: how much
-        of a gap is the machine's.
-    :param at_once: Most calls at once that the server saw.
-    :param a_look: Pings a look, for each instance that is there.
+    :param idle_gap: Longest gap of an idle loop in another process while all triggers waited, in seconds: the
+        machine's share of a gap.
+    :param at_once: Most simultaneous calls that the server saw.
+    :param a_look: Pings a look, for each existing instance.
     """
 
     calls: float
@@ -233,12 +234,12 @@ def _memory(weights: dict[str, float]) -> Figure:
 
 
 def wait_for_missing(scale: Scale) -> Waited:
-    """Let triggers wait for instances that are not there; then all are there at once."""
+    """Let triggers wait for missing instances, then make all of them appear at once."""
     with served() as (sandbox, client):
         _make(client, scale.others, "other")
 
         def appear(go: Callable[[], None]) -> None:
-            # Not one by one: until the last one is made, a list cannot be had.
+            # Let the instances appear together: lists fail until the last one exists.
             sandbox.add_fault("status", method="GET", path="/instances", count=None)
             _make(client, scale.count, "waited")
             go()
@@ -248,11 +249,11 @@ def wait_for_missing(scale: Scale) -> Waited:
 
 
 class TooBusyError(RuntimeError):
-    """Nothing can be said of what was measured."""
+    """The machine was too busy for a meaningful measurement."""
 
 
 def wait_for_ready(scale: Scale) -> Waited:
-    """Let triggers wait for instances that are there and whose vendor does not answer; then it does."""
+    """Let triggers wait for existing instances whose vendor does not answer, then let the vendor answer."""
     with served() as (sandbox, client):
         _make(client, scale.others, "other")
         _make(client, scale.count, "waited")
@@ -268,7 +269,7 @@ def wait_for_ready(scale: Scale) -> Waited:
 
 
 def weight_of_ours(scale: Scale) -> float:
-    """Return the bytes of a trigger that waits."""
+    """Return the bytes of memory of a trigger that waits."""
     with served() as (sandbox, client):
         _make(client, scale.others, "other")
         return _weight(OURS, scale, _environment(sandbox))
@@ -321,7 +322,7 @@ def _wait_with_ours(
 
 @contextlib.contextmanager
 def _peak_of(now: Callable[[], int]) -> Iterator[list[int]]:
-    """Ask again and again for a number, in a thread; keep the highest in the list that is given."""
+    """Poll a number in a thread; yield a list that holds the highest so far."""
     peak = [0]
     over = threading.Event()
 
@@ -356,7 +357,7 @@ def _wait_with_dbt(scale: Scale) -> Waited:
     for times in seen["calls"].values():
         times = [when for when in times if window["begin"] <= when <= window["end"]]
         rates.append(60 * (len(times) - 1) / (times[-1] - times[0]))
-    # Counted are all, and not those of the median trigger: some may have waited longer than others.
+    # Take the mean of all triggers, not the median one: some may have waited longer than others.
     calls = statistics.fmean(rates) * scale.count
     return _waited(scale, window, answered, calls=calls, at_once=seen["at_once"])
 
@@ -365,8 +366,8 @@ def _wait_with_dbt(scale: Scale) -> Waited:
 class Stub:
     """The server for dbt-cloud's trigger.
 
-    :param child: Its process. The first ``go`` ends all runs; what it was asked is told after the second.
-    :param environment: Of who calls it.
+    :param child: Its process. The first ``go`` ends all runs. After the second it reports its calls.
+    :param environment: Environment variables for the process that calls it.
     """
 
     child: _Child
@@ -375,7 +376,7 @@ class Stub:
 
 @contextlib.contextmanager
 def stub() -> Iterator[Stub]:
-    """Start a server for dbt-cloud's trigger; give it, and the environment of who calls it."""
+    """Start a server for dbt-cloud's trigger; yield it with the environment for its caller."""
     with tempfile.TemporaryDirectory(prefix="cloudelements-bench-") as folder:
         certificate, key = _certificate(Path(folder))
         with _child("stub", certificate=str(certificate), key=str(key)) as child:
@@ -416,7 +417,7 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         .add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
         )
-        # What Python from 3.13 on asks of a root.
+        # Python requires these of a root from 3.13 on.
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, **usage), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -444,10 +445,10 @@ def _wait(
     until: str,
     appear: Callable[[Callable[[], None]], None],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Let all wait, and then have what they wait for.
+    """Let all triggers wait, then make the awaited state appear.
 
-    :param appear: Makes it be there; calls what it is given at the moment from which on that counts.
-    :return: What the waiting process tells of the window, and of the end.
+    :param appear: Makes the state appear. It calls its argument at the moment from which the state counts.
+    :return: The waiting process's reports of the window and of the end.
     """
     with (
         _child("idle") as beside,
@@ -495,10 +496,10 @@ def _weight(side: str, scale: Scale, environment: dict[str, str]) -> float:
 
 
 class _Child:
-    """A fresh process of this module, with which lines are exchanged.
+    """A fresh process of this module, which exchanges lines with this one.
 
     :param process: The process.
-    :param log: Where its errors go, and what is logged: a triggerer writes that to files as well.
+    :param log: File for its errors and its log: a triggerer writes its log to files as well.
     """
 
     def __init__(self, process: subprocess.Popen[str], log: IO[str]) -> None:
@@ -506,7 +507,7 @@ class _Child:
         self._log = log
 
     def told(self) -> dict[str, Any]:
-        """Wait for what it tells next."""
+        """Wait for its next report and return it."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -517,7 +518,7 @@ class _Child:
         return told
 
     def go(self) -> None:
-        """Let it go on."""
+        """Let the process continue."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -547,7 +548,7 @@ def _child(mode: str, environment: dict[str, str] | None = None, **options: Any)
 
 
 class _Trigger(Protocol):
-    """What the triggerer knows of a trigger."""
+    """The methods of a trigger that the triggerer uses."""
 
     def run(self) -> AsyncIterator[Any]:
         """Wait."""
@@ -557,7 +558,7 @@ class _Trigger(Protocol):
 
 
 def _trigger(side: str, number: int, until: str, interval: float) -> _Trigger:
-    """Make a trigger as the triggerer does: of the arguments that were stored."""
+    """Return a trigger, made as the triggerer does from the stored arguments."""
     if side == OURS:
         from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
 
@@ -592,7 +593,7 @@ async def _event_of(trigger: _Trigger) -> dict[str, Any]:
 
 
 async def _started(side: str, count: int, until: str, interval: float) -> list[asyncio.Task[dict[str, Any]]]:
-    """Start triggers as the triggerer does: all that are due, with turns of the loop between them."""
+    """Start triggers as the triggerer does: all at once, with turns of the loop between them."""
     tasks = []
     for number in range(count):
         await asyncio.sleep(0)
@@ -602,9 +603,9 @@ async def _started(side: str, count: int, until: str, interval: float) -> list[a
 
 
 async def _warmed_up(side: str, seconds: float) -> None:
-    """Run a trigger for a while: what the first one loads and keeps is not the others' burden."""
+    """Run one trigger for a while, so that the figures leave out what the first one loads and keeps."""
     task = asyncio.create_task(_event_of(_trigger(side, -1, "exists", _NEVER)))
-    for _ in range(10):  # not in one: while something is imported, the loop stands
+    for _ in range(10):  # not one long sleep: an import blocks the loop
         await asyncio.sleep(seconds / 10)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -613,23 +614,23 @@ async def _warmed_up(side: str, seconds: float) -> None:
 
 
 class _Watch:
-    """Watches the event loop."""
+    """Measures the gaps of the event loop."""
 
     def __init__(self) -> None:
         self._tasks = [asyncio.create_task(self._gaps()), asyncio.create_task(self._warnings())]
-        #: Seconds that the collector has taken so far, and since when it is taking more.
+        #: Seconds that the collector has taken so far, and when its current run began.
         self._paused = 0.0
         self._paused_at: float | None = None
         gc.callbacks.append(self._collector)
         self.begin()
 
     def begin(self) -> None:
-        """Forget what was seen."""
+        """Reset the figures."""
         self._longest = self._longest_net = self._longest_pause = 0.0
         self._warned = 0
 
     def seen(self) -> dict[str, Any]:
-        """Return what was seen."""
+        """Return the figures since the last reset."""
         return {
             "gap": self._longest,
             "net_gap": self._longest_net,
@@ -638,7 +639,7 @@ class _Watch:
         }
 
     def _collector(self, phase: str, _: dict[str, int]) -> None:
-        """Take the time of the garbage collector, in whichever thread it runs: it holds Python's lock."""
+        """Time the garbage collector, in whichever thread it runs, because it holds Python's lock."""
         now = time.perf_counter()
         if phase == "start":
             self._paused_at = now
@@ -648,7 +649,7 @@ class _Watch:
             self._paused_at = None
 
     def _paused_until(self, now: float) -> float:
-        """Return the seconds that the collector has taken; its end may not have been told yet."""
+        """Return the seconds that the collector has taken, those of a run without a reported end too."""
         return self._paused + (0.0 if self._paused_at is None else now - self._paused_at)
 
     async def _gaps(self) -> None:
@@ -688,7 +689,7 @@ async def _in_wait(tell: Callable[[Any], None], options: dict[str, Any]) -> None
             **watch.seen(),
         }
     )
-    # Who has ended by now has ended by mistake, and is counted below.
+    # A trigger that has ended by now has ended by mistake. The count below shows it.
     await asyncio.to_thread(sys.stdin.readline)
     watch.begin()
     payloads = await asyncio.gather(*tasks)
@@ -700,7 +701,7 @@ async def _in_weigh(tell: Callable[[Any], None], options: dict[str, Any]) -> Non
     await _warmed_up(side, options["warm"])
     tracemalloc.start()
     tasks = await _started(side, options["count"], "exists", _NEVER)
-    # Until all have had their look, and what it took is gone.
+    # Wait until all triggers have looked and have freed the memory of that look.
     held: list[int] = []
     while len(held) < 6 or max(held[-6:]) > 1.01 * min(held[-6:]):
         await asyncio.sleep(1)
@@ -718,7 +719,7 @@ async def _in_idle(tell: Callable[[Any], None], options: dict[str, Any]) -> None
 
 
 async def _in_stub(tell: Callable[[Any], None], options: dict[str, Any]) -> None:
-    """Answer for dbt Cloud: runs go on until a line comes; what was asked is told after the next one."""
+    """Answer for dbt Cloud: all runs go on until a line arrives. After the next line, report the calls."""
     status = _DBT_RUNNING
     calls: dict[str, list[float]] = defaultdict(list)
     connected = at_once = 0
@@ -761,7 +762,7 @@ def _main(mode: str, options: str) -> None:
     # A thousand connections are more than many systems allow at first.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    # What is printed meanwhile goes the way of the errors.
+    # Everything else that this process prints goes to standard error.
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

@@ -1,4 +1,4 @@
-"""Long commands: shown while they run, read afterwards, and ended when they take too long."""
+"""Run long commands: show their output as it comes, keep it, and end a command that takes too long."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Seconds that a command gets to remove what it made, once it has been asked to end.
+#: Seconds that a command gets to clean up after the signal to end.
 CLEANING_UP = 60.0
-#: A last line of pytest's, and of scripts that write one alike.
+#: The last line of pytest's output, and of scripts that write a similar one.
 _SUMMARY = re.compile(r"^=* ?(?:no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in \d+\.\d+s\b.*$", re.MULTILINE)
 _COUNT = re.compile(r"\b(\d+) (passed|failed|skipped|error)s?\b")
 
@@ -24,10 +24,10 @@ _COUNT = re.compile(r"\b(\d+) (passed|failed|skipped|error)s?\b")
 @dataclass(frozen=True)
 class Done:
     """
-    What became of a command.
+    The result of a command.
 
-    :param code: Its exit code; ``None`` where it was ended because it took too long.
-    :param text: What it wrote, on both streams.
+    :param code: Its exit code; ``None`` if we ended it because it took too long.
+    :param text: Its output, of both streams.
     :param seconds: How long it took.
     """
 
@@ -48,10 +48,10 @@ def run(
     Run a command in a session of its own, with nothing on its standard input.
 
     :param command: The command.
-    :param cwd: Where.
-    :param patience: Seconds after which it is ended.
+    :param cwd: Its working folder.
+    :param patience: Seconds that it may take before we end it.
     :param environment: Its environment; default: ours.
-    :param show: Whether to pass on what it writes, as it comes.
+    :param show: Whether to print its output as it comes.
     """
     began = time.monotonic()
     process = subprocess.Popen(
@@ -77,16 +77,16 @@ def run(
     finally:
         if code is None:
             _end(process)
-    reader.join(5.0)  # what it left behind may hold the pipe open
+    reader.join(5.0)  # a process that it left behind may hold the pipe open
     return Done(code, "".join(lines), time.monotonic() - began)
 
 
 def _hear_ctrl_c() -> None:
     """
-    Let a new process be interrupted, and all that it starts.
+    Make a new process and its children react to Ctrl-C.
 
-    A shell that runs us in its background has us ignore Ctrl-C, and who is started inherits it: neither the
-    end of a command that takes too long nor a test that presses Ctrl-C would come.
+    A shell that runs us in its background makes us ignore Ctrl-C, and our children inherit that. Then we
+    could not end a command that takes too long, and a test that presses Ctrl-C would have no effect.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -102,7 +102,7 @@ def _read(process: subprocess.Popen[str], lines: list[str], show: bool) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End a command and what it started: first as Ctrl-C does, so that it cleans up."""
+    """End a command and its children, first as Ctrl-C does, so that it cleans up."""
     for number, patience in ((signal.SIGINT, CLEANING_UP), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)

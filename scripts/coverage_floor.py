@@ -1,9 +1,9 @@
 """
 Hold the coverage of the unit tests at its floor: lines and branches of the whole package, in one figure.
 
-``make unit`` measures by slipcover. It puts its marks into the code when a module is loaded, and costs a
-twentieth of the time. (coverage.py doubles the time on Python 3.11: there it is called for every line that
-runs, ours or not.) What runs in processes of their own is not counted.
+``make unit`` measures with slipcover, which instruments the code when a module is loaded and costs a
+twentieth of the time. (coverage.py doubles the time on Python 3.11: there Python calls it for every line
+that runs, ours or not.) The figure does not include code that runs in other processes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-#: What the unit tests cover, in per cent. It is raised when they cover more, and not lowered.
+#: Coverage of the unit tests, in per cent. Raise it when they cover more; do not lower it.
 FLOOR = 97.0
-#: So many files are named when there is too little.
+#: How many files the script names when the coverage is too low.
 NAMED = 10
 
 
 def main(arguments: list[str]) -> int:
-    """Read slipcover's report and return 0 where it is not below the floor."""
+    """Read slipcover's report and return 0 if the coverage is not below the floor."""
     report: dict[str, Any] = json.loads(Path(arguments[0]).read_text())
     covered = float(report["summary"]["percent_covered"])
     print(f"coverage: {covered:.2f} % of lines and branches, of which {FLOOR} % are the floor")
@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
 def _missing(file: dict[str, Any]) -> int:
     """
-    Return how much of a file was not covered.
+    Return the number of lines and branches of a file that the tests do not cover.
 
     :param file: its part of the report
     """

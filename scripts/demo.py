@@ -1,7 +1,8 @@
-"""``make demo``: the Microsoft Graph example DAG against the sandbox, and a short account of what happened.
+"""``make demo``: run the Microsoft Graph example DAG against the sandbox and print a short report.
 
-Two processes: this one starts the sandbox, plays the vendor and tells the story, the other runs the DAGs in a
-private Airflow home. Airflow's own output goes to a log file there, which is shown when something fails.
+There are two processes. This one starts the sandbox, plays the vendor and prints the report. The other runs
+the DAGs in a private Airflow home. Airflow's own output goes to a log file there. If something fails, the
+demo prints the end of this file.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from scripts.demo_connections import connections
 
 ROOT = Path(__file__).resolve().parent.parent
 DAG_ID = "example_microsoft_graph_events"
-#: Seconds after which it has gone wrong.
+#: Seconds after which the demo has failed.
 PATIENCE = 300
 
 
 def main() -> int:
-    """Run the demo. Returns the process's exit code."""
+    """Run the demo and return the process's exit code."""
     began = time.monotonic()
     print("Starting the sandbox, a local Cloud Elements, and running DAGs in Airflow ...", flush=True)
     with tempfile.TemporaryDirectory(prefix="cloudelements-demo-") as home, Sandbox(process=True) as sandbox:
@@ -71,11 +72,11 @@ def _run_in_airflow(home: Path, sandbox: Sandbox) -> dict[str, Any] | None:
 
 def _play_vendor(process: subprocess.Popen[bytes], sandbox: Sandbox) -> float | None:
     """
-    Make a meeting as soon as somebody looks for events, and wait for the other process's end.
+    Make a meeting as soon as a task looks for events, and wait for the end of the other process.
 
-    :param process: It.
-    :param sandbox: Where the calendar is.
-    :return: When the meeting was made.
+    :param process: The other process.
+    :param sandbox: The sandbox that has the calendar.
+    :return: When the meeting was made, in seconds since 1970, or None.
     """
     emitted, seen = None, 0
     deadline = time.monotonic() + PATIENCE
@@ -149,7 +150,7 @@ def _tell(report: dict[str, Any], sandbox: Sandbox, seconds: float) -> None:
 
 
 def _masked(token: str) -> str:
-    """Show that there is a token, and nothing of it."""
+    """Return a text that shows the length of a token and nothing else of it."""
     return f"the token *** ({len(token)} characters)"
 
 

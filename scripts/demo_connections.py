@@ -7,7 +7,7 @@ from typing import Any
 
 def connections(sandbox_url: str, user_secret: str, organization_secret: str) -> dict[str, dict[str, Any]]:
     """
-    Return connections by their id, of the form that ``AIRFLOW_CONN_<ID>`` takes as JSON.
+    Return connections by their id, in the form that ``AIRFLOW_CONN_<ID>`` accepts as JSON.
 
     :param sandbox_url: Where the sandbox listens.
     :param user_secret: Its User secret.

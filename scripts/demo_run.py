@@ -1,4 +1,4 @@
-"""The demo's other process: runs the example DAGs in Airflow and writes what came of it to a file."""
+"""The demo's other process: runs the example DAGs in Airflow and writes the outcome to a file."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from scripts.demo_connections import connections
 
 def main(report: Path) -> int:
     """
-    Make an instance, find it again, wait for an event of its vendor's, delete it.
+    Make an instance, find it again, wait for an event from its vendor, delete the instance.
 
-    :param report: Where the outcome goes, as JSON. The token is in it; its folder is private and short-lived.
+    :param report: File for the outcome, as JSON. It holds the token; its folder is private and short-lived.
     """
     from airflow.utils.db import initdb
 
@@ -39,7 +39,7 @@ def main(report: Path) -> int:
 def _run(dag: Any, **conf: Any) -> Any:
     run = dag.test(run_conf=conf or None)
     if run.state != "success":
-        sys.exit(f"{dag.dag_id}: {run.state}")  # what comes next would wait for what it has not made
+        sys.exit(f"{dag.dag_id}: {run.state}")  # the next run would wait for its result
     return run
 
 

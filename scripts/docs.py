@@ -1,6 +1,6 @@
-"""Fill the parts of the documentation that the code knows: ``python -m scripts.docs``.
+"""Fill the parts of the documentation that come from the code: ``python -m scripts.docs``.
 
-A part stands between two comments of a page, and is one of :data:`TABLES` or a marked part of an example:
+A part stands between two comments of a page. It is one of :data:`TABLES` or a marked part of an example:
 
 .. code-block:: text
 
@@ -8,8 +8,8 @@ A part stands between two comments of a page, and is one of :data:`TABLES` or a 
     <!-- filled by scripts/docs.py: example_wait_for_event.sensor -->
     <!-- end -->
 
-An example marks a part with ``# [start: sensor]`` and ``# [end: sensor]``; what it marks with one name in
-several places goes into one block.
+An example marks a part with ``# [start: sensor]`` and ``# [end: sensor]``. Parts with the same name go into
+one block.
 
 ``--check`` writes nothing, names each page that would change, and exits with 1 if there is one.
 """
@@ -41,13 +41,13 @@ END = "<!-- end -->"
 
 #: A row of the tree in the docstring of the errors: name, status, whether a retry helps.
 _ERROR = re.compile(r"[ ─](CloudElements\w+)  +(?:(\S.*?)  +)?((?:helps|cannot help).*)$", re.MULTILINE)
-#: Which call a handler answers, up to the colon: the route says it.
+#: The call that a handler answers, up to the colon. The table takes the call from the route instead.
 _CALL = re.compile(rf"^(?:{'|'.join(VERBS)})\b.*?(?P<given>\?\S+| \{{[^/]*\}})?: ")
 _CITED = re.compile(r" \((?:(?:fact|choice|unknown)s? )?[FCU]\d[^()]*\)")
 
 
 class DocsError(Exception):
-    """A page or an example is marked wrongly."""
+    """A page or an example has wrong marks."""
 
 
 def errors() -> str:
@@ -77,10 +77,10 @@ def fields(*groups: tuple[FormField, ...]) -> str:
 
 
 def routes(router: Router, prefix: str) -> str:
-    """Return a table for each area of the sandbox: the calls, and what its handlers say they do.
+    """Return a table for each area of the sandbox: the calls, and what each does by its handler's docstring.
 
     :param router: The routes.
-    :param prefix: What stands before their paths.
+    :param prefix: The prefix of their paths.
     """
     areas: dict[str, dict[str, list[str]]] = {title: {} for title in AREAS.values()}
     for verb, template, handler in calls(router):
@@ -99,7 +99,7 @@ def routes(router: Router, prefix: str) -> str:
 
 
 def calls(router: Router) -> Iterator[tuple[str, str, Handler]]:
-    """Yield verb, path and handler of each call; the verb is empty where all of them have one handler.
+    """Yield verb, path and handler of each call; the verb is empty if all verbs have the same handler.
 
     :param router: The routes.
     """
@@ -112,9 +112,9 @@ def calls(router: Router) -> Iterator[tuple[str, str, Handler]]:
 
 
 def what(handler: Handler) -> str:
-    """Return what a handler's docstring says it does: without its call and the facts that it cites.
+    """Return the summary of a handler's docstring, without its call and the facts that it cites.
 
-    :param handler: Of the sandbox's routes.
+    :param handler: A handler of the sandbox's routes.
     """
     summary = _summary(handler)
     named = _CALL.match(summary)
@@ -136,7 +136,7 @@ def code(example: str, name: str, root: Path = ROOT) -> str:
     """Return a marked part of an example as a block of code.
 
     :param example: The module's name.
-    :param name: The part's.
+    :param name: The part's name.
     :param root: Where ``example_dags`` is.
     """
     path = root / "example_dags" / f"{example}.py"
@@ -196,7 +196,7 @@ def pages(root: Path = ROOT) -> list[Path]:
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     """Fill the pages, or check them.
 
-    :param arguments: Of the command line.
+    :param arguments: The command line's arguments.
     :param root: Where the pages and the examples are.
     """
     parser = argparse.ArgumentParser(description="Fill the parts of the documentation that the code knows.")
@@ -223,7 +223,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _part(name: str, root: Path) -> str:
-    """Return what a page names, or raise."""
+    """Return the part that a page names, or raise."""
     if name in TABLES:
         return TABLES[name]()
     example, dot, mark = name.partition(".")
@@ -240,7 +240,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _summary(thing: object) -> str:
-    """Return the first line of a docstring, which must be there."""
+    """Return the first line of a docstring, or raise if there is none."""
     text = inspect.getdoc(thing)
     if not text:
         raise DocsError(f"{getattr(thing, '__qualname__', thing)} has no docstring")
@@ -253,7 +253,7 @@ def _plain(text: str) -> str:
 
 
 def _type_of(field: FormField) -> str:
-    """Return a field's type, with what it may be."""
+    """Return a field's type, with its limits or choices."""
     kind = "secret" if field.kind == "word" else field.kind
     if field.choices:
         return ", ".join(f"`{each}`" for each in field.choices)
@@ -263,7 +263,7 @@ def _type_of(field: FormField) -> str:
 
 
 def _default_of(field: FormField) -> str:
-    """Return a field's default as JSON would have it, if there is one."""
+    """Return a field's default as JSON, or nothing if it has none."""
     if field.default is None or field.default == "":
         return ""
     return f"`{field.default:g}`" if field.kind == "number" else f"`{str(field.default).lower()}`"

@@ -1,12 +1,12 @@
 """
-Everything that gates a change: the unit tests, then all longer tests in lanes beside each other.
+Run all tests that gate a change: the unit tests, then all longer tests in parallel lanes.
 
 A lane is one pytest process with the tests that share an Airflow, or with a share of the tests that start
 none. Lanes mostly wait for a scheduler, so several run at once, those of the older lines of Airflow beside
-those of the newest, the longest first. What measures time (marker ``alone``) runs when the rest has ended.
+those of the newest, the longest first. Tests that measure time (marker ``alone``) run after all others.
 
-At the end stand the time of each tier, the ten slowest tests and one line of figures. A test that was
-selected and did not run counts as failed.
+At the end the gate prints the time of each tier, the ten slowest tests and one line of figures. A test that
+pytest selected and did not run counts as failed.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 NEWEST = "3.3"
-#: Which tests are longer than those of ``make unit``; on the older lines, what a line of Airflow can change.
+#: The tests that are longer than those of ``make unit``. On the older lines: the tests whose result depends
+#: on the line of Airflow.
 LONGER = {
     True: "(airflow or processes or browser or slow or alone) and not (soak or nightly)",
     False: "(airflow or processes) and not (browser or newest or soak or nightly)",
 }
-#: Seconds of a test that no run has measured yet.
+#: Assumed seconds of a test that no run has measured yet.
 UNKNOWN = 5.0
-#: What is shorter is not kept.
+#: The file of durations leaves out tests that take fewer seconds.
 SHORT = 0.5
 DURATIONS = ROOT / "tests" / "durations.json"
-#: Package servers are asked again when they do not answer.
+#: How often the gate tries to make the environments, because package servers do not always answer.
 ATTEMPTS = 4
-#: Each local Airflow gets its share of the processor, and more time to start and to answer.
+#: Each local Airflow has only a share of the processor, so it gets more time to start and to answer.
 BESIDE_OTHERS = {"LOCAL_AIRFLOW_PATIENCE": "3"}
-#: Seconds that lanes get to remove what they started when the run is interrupted.
+#: Seconds that lanes get to clean up when the run is interrupted.
 PATIENCE = 30.0
 
 
@@ -53,11 +54,11 @@ class Selected:
     """
     One test of one line of Airflow.
 
-    :param id: pytest's id of it
+    :param id: pytest's id of the test
     :param line: line of Airflow
     :param markers: names of its markers
-    :param lane: name of its lane, where a marker gives one
-    :param seconds: how long it took when it was last measured
+    :param lane: name of its lane, if a marker gives one
+    :param seconds: how long it took at the last measurement
     """
 
     id: str
@@ -68,13 +69,13 @@ class Selected:
 
     @property
     def file(self) -> str:
-        """The file that it stands in."""
+        """The file that holds the test."""
         return self.id.partition("::")[0]
 
 
 @dataclass
 class Lane:
-    """Tests that one pytest process runs."""
+    """The tests that one pytest process runs."""
 
     line: str
     name: str
@@ -82,18 +83,18 @@ class Lane:
 
     @property
     def seconds(self) -> float:
-        """How long it took when it was last measured."""
+        """How long its tests took at the last measurement."""
         return sum(test.seconds for test in self.tests)
 
     @property
     def alone(self) -> bool:
-        """Whether nothing may run beside it."""
+        """Whether no other lane may run at the same time."""
         return any("alone" in test.markers for test in self.tests)
 
 
 @dataclass
 class Outcome:
-    """What became of a tier or a lane."""
+    """The outcome of a tier or a lane."""
 
     name: str
     seconds: float
@@ -102,7 +103,7 @@ class Outcome:
 
     @property
     def figures(self) -> Counter[str]:
-        """How many tests ended how; what never ran has failed."""
+        """The number of tests by outcome. A test that never ran has failed."""
         found = Counter(
             "failed" if test["outcome"] == "selected" else test["outcome"] for test in self.tests.values()
         )
@@ -112,7 +113,7 @@ class Outcome:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what gates a change; return 0 when all of it has passed."""
+    """Run all tests that gate a change; return 0 when all of them have passed."""
     options = _options(arguments)
     begun = time.monotonic()
     older = [line for line in options.lines if line != NEWEST]
@@ -150,7 +151,7 @@ class _Environments:
         return subprocess.Popen(self.command, cwd=ROOT, stdin=subprocess.DEVNULL)
 
     def wait(self) -> None:
-        """Wait until they are there, and try again what failed."""
+        """Wait until the environments are ready. Try again if making them fails."""
         for attempt in range(1, ATTEMPTS + 1):
             if self.making is None or self.making.wait() == 0:
                 return
@@ -161,12 +162,12 @@ class _Environments:
 
 
 def _make() -> str:
-    """Return the program that makes, so that its tables stay the one place for each command."""
+    """Return the path of make. The Makefile stays the one place for each command."""
     return shutil.which("make") or "make"
 
 
 def _unit(reports: Path) -> Outcome:
-    """Run the unit tests by the command that a person has for them."""
+    """Run the unit tests with the command that a person uses for them."""
     begun = time.monotonic()
     done = subprocess.run(
         [_make(), "unit", "PYTEST_ARGS=-p scripts.gate_plugin"],
@@ -179,7 +180,7 @@ def _unit(reports: Path) -> Outcome:
 
 
 def _python(line: str) -> str:
-    """Return the interpreter with a line of Airflow."""
+    """Return the interpreter of the environment with a line of Airflow."""
     return sys.executable if line == NEWEST else str(ROOT / ".venvs" / f"airflow-{line}" / "bin" / "python")
 
 
@@ -190,13 +191,13 @@ def _pytest(line: str, file: Path, *arguments: str) -> tuple[list[str], dict[str
 
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
-    """Return the tests that a pytest process reported; none if it died before."""
+    """Return the tests that a pytest process reported, none if it died before its report."""
     found: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     return found
 
 
 def _lanes(lines: Iterable[str], reports: Path) -> Iterator[Lane]:
-    """Ask pytest which tests there are, on all lines at once, and yield the lanes they go to."""
+    """Let pytest collect the tests of all lines at once, and yield their lanes."""
     asked = []
     for line in lines:
         selected = ("--collect-only", "-q", "-m", LONGER[line == NEWEST])
@@ -221,8 +222,8 @@ def lanes_of(tests: Iterable[Selected]) -> list[Lane]:
     """
     Return the lanes of the tests of one line.
 
-    Tests with real processes share a lane with those of their file, or with all that name the same one. The
-    others fill two lanes, file by file, the longest first.
+    Tests with real processes share a lane with those of their file, or with all tests whose marker names the
+    same lane. The other tests fill two lanes, file by file, the longest first.
 
     :param tests: all tests of the line
     """
@@ -255,7 +256,7 @@ class _Runner:
         self.count = len(lanes)
 
     def run(self) -> dict[str, Outcome]:
-        """Run all; return what became of each lane."""
+        """Run all lanes and return the outcome of each."""
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             while self.waiting or self.running:
@@ -308,7 +309,7 @@ class _Runner:
             )
 
     def _end(self) -> None:
-        """Have what runs clean up, and end it."""
+        """Interrupt the lanes that run, so that they clean up, and kill those that take too long."""
         for _, process, _, _ in self.running:
             process.send_signal(signal.SIGINT)
         deadline = time.monotonic() + PATIENCE
@@ -321,9 +322,9 @@ class _Runner:
 
 def write_durations(outcomes: dict[str, Outcome]) -> None:
     """
-    Keep how long the tests took, for the next run's lanes.
+    Write the durations of the tests to a file, for the next run's lanes.
 
-    :param outcomes: what became of each lane, by a name that begins with its line
+    :param outcomes: the outcome of each lane, by a name that begins with its line
     """
     found: dict[str, dict[str, float]] = defaultdict(dict)
     for name, outcome in outcomes.items():
@@ -335,9 +336,9 @@ def write_durations(outcomes: dict[str, Outcome]) -> None:
 
 def told(figures: Counter[str]) -> str:
     """
-    Return how many tests ended how, as pytest says it.
+    Return the number of tests by outcome as a text, in pytest's words.
 
-    :param figures: how many
+    :param figures: number of tests by outcome
     """
     return ", ".join(
         f"{figures[each]} {each}"
@@ -348,9 +349,9 @@ def told(figures: Counter[str]) -> str:
 
 def clock(seconds: float) -> str:
     """
-    Return minutes and seconds.
+    Return a duration as minutes and seconds.
 
-    :param seconds: seconds
+    :param seconds: the duration in seconds
     """
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
@@ -359,9 +360,9 @@ def report(outcomes: list[Outcome], lines: Iterable[str], seconds: float) -> int
     """
     Print the time of each tier, the slowest tests and the figures; return the exit code.
 
-    :param outcomes: what became of all
-    :param lines: lines of Airflow that were tested
-    :param seconds: how long all took
+    :param outcomes: the outcomes of all tiers and lanes
+    :param lines: the tested lines of Airflow
+    :param seconds: duration of the whole run
     """
     slowest = sorted(
         (
@@ -389,7 +390,7 @@ def report(outcomes: list[Outcome], lines: Iterable[str], seconds: float) -> int
 
 
 def _processor_seconds() -> float:
-    """Return what all processes that have ended took: comparable between runs, whatever ran beside."""
+    """Return the processor time of all ended child processes: comparable between runs under any load."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

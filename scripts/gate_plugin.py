@@ -1,7 +1,7 @@
 """
-A pytest plugin for ``scripts/gate.py``: writes which tests were selected, and what became of each.
+A pytest plugin for ``scripts/gate.py``: writes which tests pytest selected, and the outcome of each.
 
-Loaded with ``-p scripts.gate_plugin``; the variable ``GATE_REPORT`` names the file.
+``-p scripts.gate_plugin`` loads it. The variable ``GATE_REPORT`` names the file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Report:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         test = self.tests[report.nodeid]
         test["seconds"] += report.duration
-        # The call decides, unless the set-up skipped or failed it, or the teardown fails.
+        # The call decides, unless the set-up skips or fails the test, or the teardown fails.
         if report.when == "call" or report.outcome != "passed":
             test["outcome"] = report.outcome
 
@@ -43,6 +43,6 @@ class _Report:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the report in the process that was asked for it: xdist's workers report to theirs."""
+    """Register the report in the main process only: xdist's workers report to it."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Report(Path(os.environ["GATE_REPORT"])), "gate-report")

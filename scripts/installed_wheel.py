@@ -1,8 +1,8 @@
 """
 The package as its users get it: the built wheel, installed in an environment of its own.
 
-An editable install will not do where Airflow looks for the examples: they lie inside the package only in the
-wheel. The environment borrows all other packages from the one that runs this, which costs nothing.
+An editable install is not enough when Airflow looks for the examples: only the wheel has them inside the
+package. The environment borrows all other packages from the environment that runs this, which costs nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PACKAGE = "airflow_provider_cloudelements"
 
 def build(kind: str, folder: Path, source: Path = ROOT) -> Path:
     """
-    Build the distribution and return the file; needs no network.
+    Build the distribution and return the file. This needs no network.
 
     :param kind: wheel or sdist
     :param folder: where to put it
@@ -55,8 +55,9 @@ def install(wheel: Path, folder: Path) -> Path:
     subprocess.run(
         [*installer(python), "--no-deps", "--no-index", str(wheel)], check=True, stdout=subprocess.DEVNULL
     )
-    # After the install, lest the installer take the borrowed editable install for its own and remove it.
-    # A folder named in a .pth file has its own .pth files ignored, so the editable install stays out.
+    # Write this after the install. Before it, the installer would take the borrowed editable install for its
+    # own and remove it. Python ignores .pth files in a folder that a .pth file names, so the editable install
+    # stays out.
     (site_packages(folder) / "borrowed.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
     return python
 

@@ -1,16 +1,16 @@
 """
-A real Airflow of one's own: API server, scheduler, triggerer and DAG processor in a private folder.
+A real, private Airflow: API server, scheduler, triggerer and DAG processor in a folder of their own.
 
-For ``make up`` and for the tests that need real processes. Only the standard library is needed to import it,
-and the Airflow that it starts may live in another environment (``python=``), so one harness serves
-every Airflow line::
+``make up`` and the tests that need real processes use it. This module imports only the standard library, and
+the Airflow that it starts may live in another environment (``python=``), so one harness serves every line of
+Airflow::
 
     with LocalAirflow(dags_folder, environment={"AIRFLOW_CONN_CE": "..."}) as airflow:
         run_id = airflow.trigger("example")
         assert airflow.wait_run("example", run_id, timeout=120) == "success"
 
-Why not ``airflow standalone``: it stays up when one of its parts dies, none of its parts can be killed alone,
-and a TERM that reaches only the parent leaves the parts behind.
+``airflow standalone`` does not serve: it stays up when one of its parts dies, a test cannot kill one of its
+parts alone, and a TERM that reaches only the parent leaves the parts behind.
 """
 
 from __future__ import annotations
@@ -40,28 +40,28 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 LOOPBACK = "127.0.0.1"
-#: Factor of every time-out here: a gate that runs several of these beside each other sets more than one.
+#: Factor of every time-out here. The gate sets more than 1, because it runs several Airflows at once.
 PATIENCE = float(os.environ.get("LOCAL_AIRFLOW_PATIENCE") or 1)
 #: Every part of an Airflow, by the name of its command.
 PARTS = ("api-server", "scheduler", "triggerer", "dag-processor")
 #: Least time that a person takes to read a question.
 PERSON_SECONDS = 3.0
-#: Seconds for which SQLite may be locked, and the REST API is asked again when it was. With SQLite's own five
-#: a scheduler ends that had to wait for others' writing.
+#: Seconds for which a process waits for a lock of SQLite, and for which we repeat a call of the REST API that
+#: failed because of one. With SQLite's default of 5 a scheduler ends when it waits for other writers.
 LOCK_PATIENCE = 60.0
-#: The same for the API server. It may wait for itself: what writes its log of actions blocks the event loop
-#: that the request which holds the lock needs to end. Whoever asked gets 500, and asks again, as tasks do.
+#: The same for the API server. It may wait for itself: the write of its log of actions blocks the event loop,
+#: and the request that holds the lock needs the loop to end. The caller gets 500 and repeats, as tasks do.
 API_LOCK_PATIENCE = 2.0
 TERMINAL_RUN_STATES = frozenset({"success", "failed"})
-#: Marks each process in its environment, so that one which left its session is found again.
+#: A variable that marks each process, so that we find a process that has left its session.
 MARK_VARIABLE = "LOCAL_AIRFLOW_MARK"
-#: How much of a dead process's output an error shows.
+#: How many lines of a dead process's output an error shows.
 TAIL_LINES = 40
 #: Largest page that the REST API serves by default.
 PAGE_SIZE = 100
 
-# Runs beside us and ends every session named on its standard input as soon as we are gone, whatever ended us:
-# neither atexit nor a context manager outlives a SIGKILL.
+# A separate process. As soon as we are gone, by whatever cause, it ends every session named on its standard
+# input: neither atexit nor a context manager outlives a SIGKILL.
 _GUARD = """
 import os, signal, sys, time
 sessions = {int(line) for line in sys.stdin}
@@ -77,7 +77,7 @@ for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
 
 
 class LocalAirflowError(RuntimeError):
-    """Airflow did not start, died, answered with an error, or was too slow."""
+    """Airflow did not start, died, returned an error, or was too slow."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)
@@ -86,7 +86,7 @@ class LocalAirflowError(RuntimeError):
 
 @dataclass
 class _Part:
-    """One Airflow process, the leader of its own session, and where its output goes."""
+    """One Airflow process, the leader of its own session, and the file of its output."""
 
     name: str
     command: Sequence[str]
@@ -99,13 +99,13 @@ class _Part:
 
 class LocalAirflow:
     """
-    A real Airflow in a private folder, on loopback and on free ports, and nothing of it left afterwards.
+    A real Airflow in a private folder, on loopback and on free ports, which leaves nothing behind.
 
     :param dags_folder: folder with the DAG files
-    :param environment: further variables for every process, as ``AIRFLOW_CONN_...``; they win over ours
+    :param environment: further variables for every process, as ``AIRFLOW_CONN_...``; they override ours
     :param python: interpreter of the environment that holds Airflow; default: this one
     :param sql_alchemy_conn: metadata database; default: SQLite in the private folder
-    :param home: AIRFLOW_HOME, kept afterwards; default: a temporary folder, removed afterwards
+    :param home: AIRFLOW_HOME, which stays afterwards; default: a temporary folder, which we remove afterwards
     :param load_examples: whether Airflow loads its own and the providers' example DAGs
     :param api_port: port of the API server and UI; default: a free one
     :param parallelism: how many tasks may run at once
@@ -124,7 +124,7 @@ class LocalAirflow:
         parallelism: int = 8,
     ) -> None:
         self.dags_folder = Path(dags_folder).resolve()
-        # Not resolved: a virtual environment is recognised by the path of its interpreter's link.
+        # Do not resolve it: Python recognises a virtual environment by the path of its interpreter's link.
         self.python = Path(python or sys.executable).absolute()
         self._keep_home = home is not None
         self.home = Path(home).resolve() if home else Path(tempfile.mkdtemp(prefix="local-airflow-"))
@@ -142,7 +142,7 @@ class LocalAirflow:
         self._owner = os.getpid()
         self._token: str | None = None
         self._stopped = False
-        #: What counts for whoever uses this Airflow now: see :meth:`forget`.
+        #: DAGs found before this time do not count: see :meth:`forget`.
         self._since = datetime.min.replace(tzinfo=UTC)
         self._printed: dict[str, int] = {}
 
@@ -179,11 +179,11 @@ class LocalAirflow:
 
     def stop(self, patience: float = 0.5) -> None:
         """
-        End every process: TERM to each, KILL to what is left, then look whether anything still runs.
+        End every process: TERM to each, KILL to the rest, then raise if a process still runs.
 
-        :param patience: seconds before the kill; an idle triggerer would take ten, and nothing here is kept
+        :param patience: seconds before the kill; an idle triggerer would take 10, but we need no data of it
         """
-        # A forked child of ours inherits the atexit hook, but not the right to end its parent's Airflow.
+        # A forked child of ours inherits the atexit hook, but must not end its parent's Airflow.
         if self._stopped or os.getpid() != self._owner:
             return
         for part in self._parts.values():
@@ -203,7 +203,7 @@ class LocalAirflow:
 
         :param name: api-server, scheduler, triggerer or dag-processor
         :param number: the signal
-        :param children: whether all that it started gets it too, or only itself
+        :param children: whether its child processes get the signal too; default: yes
         """
         part = self._parts[name]
         popen = _started(part)
@@ -219,7 +219,7 @@ class LocalAirflow:
         End one part if it still runs, and start it again.
 
         :param name: api-server, scheduler, triggerer or dag-processor
-        :param patience: seconds that it gets before it is killed
+        :param patience: seconds before we kill it
         """
         part = self._parts[name]
         part.expected_to_run = False
@@ -228,10 +228,10 @@ class LocalAirflow:
 
     def command(self, *arguments: str, timeout: float = 120) -> str:
         """
-        Run one ``airflow`` command in this Airflow's environment and return what it printed.
+        Run one ``airflow`` command in this Airflow's environment and return its output.
 
-        :param arguments: what follows ``airflow``
-        :param timeout: seconds it may take
+        :param arguments: the arguments after ``airflow``
+        :param timeout: seconds that it may take
         """
         done = subprocess.run(
             [str(self.python), "-m", "airflow", *arguments],
@@ -244,7 +244,7 @@ class LocalAirflow:
             check=False,
         )
         text = done.stdout.decode(errors="replace")
-        # Commands count among the logs too: what they print must not hold a secret either.
+        # The output of commands counts as a log too: it must not hold a secret either.
         with (self.home / "processes" / "commands.log").open("ab") as log:
             log.write(done.stdout)
         if done.returncode:
@@ -253,7 +253,7 @@ class LocalAirflow:
 
     def wait_healthy(self, timeout: float = 90) -> None:
         """
-        Wait until the API server and all that it reports on are healthy.
+        Wait until the API server and all parts that it reports on are healthy.
 
         :param timeout: seconds
         """
@@ -262,14 +262,14 @@ class LocalAirflow:
             with contextlib.suppress(OSError, ValueError):
                 answer = self._send("GET", f"{self.url}/api/v2/monitor/health", timeout=5)
                 if self._is_healthy(answer):
-                    # The API of the tasks builds its routes when it is asked for the first time, which takes
-                    # seconds of processor time: not during the first tasks.
+                    # The API of the tasks builds its routes at the first call, which takes seconds of
+                    # processor time. Do that now, not during the first tasks.
                     self._send("GET", f"{self.url}/execution/health", timeout=60)
                     return
         raise LocalAirflowError(f"not healthy after {timeout} s: {answer}\n{self._tails()}")
 
     def forget(self) -> None:
-        """Begin anew for the next user: DAGs found, and lines printed, before this moment do not count."""
+        """Start afresh for the next user: earlier DAGs and printed lines no longer count."""
         self._since = datetime.now(UTC)
         self._printed = {name: part.output.stat().st_size for name, part in self._parts.items()}
 
@@ -281,8 +281,8 @@ class LocalAirflow:
 
         :param method: HTTP method
         :param path: path below /api/v2, with a leading slash; its parts must be quoted already
-        :param body: what to send as JSON
-        :param parameters: query parameters; a list is sent as repeated ones
+        :param body: the request's body, sent as JSON
+        :param parameters: query parameters; a list becomes a repeated parameter
         """
         url = f"{self.url}/api/v2{path}"
         if parameters:
@@ -292,25 +292,25 @@ class LocalAirflow:
             try:
                 return self._send(method, url, body, {"Authorization": f"Bearer {self.token()}"})
             except LocalAirflowError as error:
-                # SQLite is locked while others write, and nothing was done: Airflow has taken it back.
+                # SQLite is locked while others write. Airflow has rolled the call back, so repeat it.
                 locked = error.status == HTTPStatus.INTERNAL_SERVER_ERROR and self._sqlite_file is not None
                 if not locked or time.monotonic() > deadline:
                     raise
             except TimeoutError:
-                # A busy machine. What may be done twice is asked for again.
+                # The machine is busy. Repeat the call, unless its effect would come twice.
                 if method == "POST" or time.monotonic() > deadline:
                     raise
             time.sleep(0.5)
 
     def token(self) -> str:
-        """Return a token for the REST API; every caller is an administrator here."""
+        """Return a token for the REST API. Every caller is an administrator here."""
         if self._token is None:
             self._token = str(self._send("GET", f"{self.url}/auth/token")["access_token"])
         return self._token
 
     def add_connection(self, connection_id: str, conn_type: str, **fields: Any) -> None:
         """
-        Store a connection in the database, where Airflow keeps it encrypted.
+        Store a connection in the database, which holds it encrypted.
 
         :param connection_id: its id
         :param conn_type: its type
@@ -322,7 +322,7 @@ class LocalAirflow:
 
     def wait_dag(self, dag_id: str, timeout: float = 60) -> dict[str, Any]:
         """
-        Wait until the DAG processor has stored a DAG, and return what the API says of it.
+        Wait until the DAG processor has stored a DAG, and return it as the API shows it.
 
         :param dag_id: its id
         :param timeout: seconds
@@ -347,20 +347,20 @@ class LocalAirflow:
         """
         Unpause a DAG, start a run of it and return the run's id.
 
-        :param dag_id: the DAG; it is waited for if it was not found yet
+        :param dag_id: the DAG; if Airflow does not know it yet, we wait for it
         :param conf: the run's configuration
         :param run_id: id of the run; default: a new one
         """
         self.wait_dag(dag_id)
         self.rest("PATCH", f"/dags/{_quoted(dag_id)}", {"is_paused": False})
         named = run_id or f"local-{secrets.token_hex(4)}"
-        # The date is required, though null: the run is about none.
+        # The API requires the date. It is null, because the run has none.
         body = {"dag_run_id": named, "logical_date": None, "conf": dict(conf or {})}
         path = f"/dags/{_quoted(dag_id)}/dagRuns"
         try:
             self.rest("POST", path, body)
         except TimeoutError:
-            # A busy machine: whether the run has begun is not known, and it begins once by its id.
+            # The machine is busy, and the run may have begun. Look it up by its id instead of a second POST.
             self.rest("GET", f"{path}/{_quoted(named)}")
         return named
 
@@ -386,7 +386,7 @@ class LocalAirflow:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """
-        Return all task instances of a run, mapped ones each by itself.
+        Return all task instances of a run, one for each index of a mapped task.
 
         :param dag_id: the DAG
         :param run_id: the run
@@ -395,7 +395,7 @@ class LocalAirflow:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """
-        Return the state of every task of a run; a mapped one is named ``task[index]``.
+        Return the state of every task of a run. The name of a mapped one is ``task[index]``.
 
         :param dag_id: the DAG
         :param run_id: the run
@@ -409,7 +409,7 @@ class LocalAirflow:
         self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
     ) -> Any:
         """
-        Return one XCom value as the task made it.
+        Return one XCom value as the task pushed it.
 
         :param dag_id: the DAG
         :param run_id: the run
@@ -422,12 +422,12 @@ class LocalAirflow:
 
     def hitl(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, timeout: float = 60) -> Any:
         """
-        Wait until a task asks a person, and return what it asks: subject, body, options ...
+        Wait until a task asks a person, and return its question: subject, body, options ...
 
         :param dag_id: the DAG
         :param run_id: the run
         :param task_id: the task
-        :param map_index: which of a mapped task
+        :param map_index: index of a mapped task
         :param timeout: seconds
         """
         ended = f"Finished: dag_id={dag_id}, task_id={task_id}, run_id={run_id}, map_index={map_index},"
@@ -438,10 +438,10 @@ class LocalAirflow:
                 if error.status != 404:
                     raise
                 continue
-            # Written before the task has begun to wait, and an answer is only heard from then on.
+            # The task writes its question before it begins to wait. Only then does it notice an answer.
             waits = asked["task_instance"]["state"] in ("deferred", "awaiting_input")
-            # No person is so fast as to answer before the scheduler has noted that the first half's process
-            # has ended; it would take that end for the second half's, and fail the task.
+            # Wait until the scheduler has noted the end of the first half's process, as no person answers
+            # sooner. After a sooner answer it would take that end for the second half's and fail the task.
             if waits and ended in self.process_log("scheduler"):
                 time.sleep(PERSON_SECONDS)
                 return asked
@@ -462,16 +462,16 @@ class LocalAirflow:
         :param dag_id: the DAG
         :param run_id: the run
         :param task_id: the task
-        :param params_input: what the form's fields hold
-        :param map_index: which of a mapped task
-        :param option: the button that is pressed
+        :param params_input: the values of the form's fields
+        :param map_index: index of a mapped task
+        :param option: the button to press
         """
         body = {"chosen_options": [option], "params_input": dict(params_input)}
         self.rest("PATCH", _hitl_path(dag_id, run_id, task_id, map_index), body)
 
     def rendered_fields(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """
-        Return the rendered template fields as the UI's page shows them.
+        Return the rendered template fields as the page of the UI shows them.
 
         :param dag_id: the DAG
         :param run_id: the run
@@ -484,7 +484,7 @@ class LocalAirflow:
         fields: dict[str, Any] = self.rest("GET", path)["rendered_fields"]
         return fields
 
-    # -- what it left behind: for searches ------------------------------------------------------------------
+    # -- what it leaves behind: for searches ----------------------------------------------------------------
 
     def log_files(self) -> Iterator[tuple[Path, bytes]]:
         """Yield every log file under the home folder, with the output of the processes and commands."""
@@ -495,12 +495,12 @@ class LocalAirflow:
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1, map_index: int = -1) -> str:
         """
-        Return the log of one try of a task, as lies in its file.
+        Return the log of one try of a task from its file.
 
         :param dag_id: the DAG
         :param run_id: the run
         :param task_id: the task
-        :param attempt: which try, from 1
+        :param attempt: number of the try, from 1
         :param map_index: index of a mapped task
         """
         folder = self.home / "logs" / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
@@ -510,7 +510,7 @@ class LocalAirflow:
 
     def process_log(self, name: str) -> str:
         """
-        Return what one of the processes has printed since :meth:`forget`, or in all.
+        Return the output of one of the processes since :meth:`forget`, or else all of it.
 
         :param name: api-server, scheduler, triggerer or dag-processor
         """
@@ -519,18 +519,18 @@ class LocalAirflow:
 
     @property
     def _sqlite_file(self) -> str | None:
-        """The metadata database's file, where it is SQLite."""
+        """The metadata database's file if it is SQLite, else None."""
         file = self.sql_alchemy_conn.removeprefix("sqlite:///")
         return None if file == self.sql_alchemy_conn else file
 
     def dump_database(self) -> Iterator[tuple[str, str, str | bytes]]:
-        """Yield (table, column, value) for every value that is not null in the metadata database."""
+        """Yield (table, column, value) for every non-null value in the metadata database."""
         if self._sqlite_file:
             return _dump_sqlite(self._sqlite_file)
         return _dump_by_sqlalchemy(self.sql_alchemy_conn)
 
     def processes(self) -> dict[int, str]:
-        """Return every process of this Airflow that runs, children included: id and command line."""
+        """Return id and command line of every running process of this Airflow, children included."""
         sessions = self._sessions()
         mark = f"{MARK_VARIABLE}={self._mark}".encode()
         return {
@@ -542,11 +542,11 @@ class LocalAirflow:
     # -- inside ---------------------------------------------------------------------------------------------
 
     def _environment(self) -> dict[str, str]:
-        """Return the variables for every process: the caller's without any Airflow setting, ours, theirs."""
+        """Return the variables of every process: inherited ones without Airflow's, ours, the caller's."""
         inherited = without_airflow(os.environ)
         path = f"{self.python.parent}{os.pathsep}{inherited.get('PATH', os.defpath)}"
         own = {"AIRFLOW_HOME": str(self.home), "PATH": path, MARK_VARIABLE: self._mark}
-        # A proxy of the caller's has no business between our own processes.
+        # Our own processes must not talk to each other through the caller's proxy.
         own |= {"NO_PROXY": f"{LOOPBACK},localhost", "no_proxy": f"{LOOPBACK},localhost"}
         own |= {f"AIRFLOW__{name}": str(value) for name, value in self._settings().items()}
         return inherited | own | self._extra_environment
@@ -564,7 +564,7 @@ class LocalAirflow:
             "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": self.home / "passwords.json",
             "CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "CORE__TEST_CONNECTION": "Enabled",
-            # The default asks the name server for a full name, which may hang where there is none.
+            # The default asks the name server for a full name, and may hang if there is no name server.
             "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
             "API__HOST": LOOPBACK,
             "API__PORT": self.api_port,
@@ -573,16 +573,16 @@ class LocalAirflow:
             "API__SECRET_KEY": secrets.token_hex(16),
             "API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "LOGGING__BASE_LOG_FOLDER": self.home / "logs",
-            # The log servers listen on every address: no setting changes that.
+            # The log servers listen on every address. No setting changes that.
             "LOGGING__WORKER_LOG_SERVER_PORT": self.worker_log_port,
             "LOGGING__TRIGGER_LOG_SERVER_PORT": self.trigger_log_port,
-            # With the default of 5 s a deferral whose trigger fires sooner often fails: the supervisor
+            # With the default of 5 s a deferral often fails if its trigger fires sooner: the supervisor
             # of the first half lingers and reports success while the second half is queued.
             "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
-            # A task whose first call takes longer than the default of 5 s sends it again, is answered that it
-            # runs already, and ends.
+            # If a task's first call takes longer than the default of 5 s, the task repeats it. The API then
+            # answers that the task runs already, and the task ends.
             "WORKERS__EXECUTION_API_TIMEOUT": 60,
-            # Less costs more processor time than it saves waiting: a look takes 20 ms, of each Airflow here.
+            # A shorter sleep costs more processor time than it saves: each look takes 20 ms in each Airflow.
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.4,
             "SCHEDULER__JOB_HEARTBEAT_SEC": 1,
             "TRIGGERER__JOB_HEARTBEAT_SEC": 1,
@@ -604,9 +604,9 @@ class LocalAirflow:
 
     def _start_part(self, part: _Part) -> None:
         """
-        Start one process in its own session, known to the guard.
+        Start one process in its own session, and report the session to the guard.
 
-        :param part: which one
+        :param part: the part to start
         """
         environment = self.environment
         if self._sqlite_file:
@@ -630,15 +630,15 @@ class LocalAirflow:
             _tell(self._guard, part.popen.pid)
 
     def _sessions(self) -> set[int]:
-        """Return the sessions of all processes that were ever started."""
+        """Return the sessions of all processes that we have ever started."""
         return set().union(*(part.sessions for part in self._parts.values()))
 
     def _end(self, sessions: set[int], patience: float) -> None:
         """
         End all processes of some sessions, gently first.
 
-        :param sessions: the sessions; a process that left ours is found by its mark when all are ended
-        :param patience: seconds before the rest is killed
+        :param sessions: the sessions; if these are all, the marks find processes that have left them
+        :param patience: seconds before we kill the rest
         """
         everything = sessions == self._sessions()
 
@@ -652,7 +652,7 @@ class LocalAirflow:
         deadline = time.monotonic() + patience
         while left() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # A process that was just being forked is only seen on the second look.
+        # Only the second look sees a process that was just being forked.
         for _ in range(50):
             if not (rest := left()):
                 break
@@ -668,7 +668,7 @@ class LocalAirflow:
                 part.popen.poll()
 
     def _dismiss_guard(self) -> None:
-        """Tell the guard that there is nothing left to guard."""
+        """End the guard, since no session is left to guard."""
         if self._guard is not None:
             self._guard.kill()
             self._guard.wait()
@@ -678,7 +678,7 @@ class LocalAirflow:
 
     def _attempts(self, timeout: float, pause: float = 0.25) -> Iterator[None]:
         """
-        Yield until the time is over, and fail at once when a process died that should run.
+        Yield until the time is over, and raise at once when a process has died that should run.
 
         :param timeout: seconds, times the patience
         :param pause: seconds between two attempts
@@ -690,7 +690,7 @@ class LocalAirflow:
             time.sleep(pause)
 
     def check_alive(self) -> None:
-        """Raise with the last lines of a process that ended by itself."""
+        """Raise an error with the last lines of a process that has ended by itself."""
         for part in self._parts.values():
             if part.popen is None or not part.expected_to_run:
                 continue
@@ -703,9 +703,9 @@ class LocalAirflow:
 
     def _is_healthy(self, report: Mapping[str, Mapping[str, Any]]) -> bool:
         """
-        Say whether all that we started is healthy, by a sign of life from after its start.
+        Return whether all parts that we started are healthy, by a heartbeat from after their start.
 
-        :param report: what the API server knows; it counts a dead process as healthy for half a minute
+        :param report: the API server's report, which counts a dead process as healthy for half a minute
         """
         if report["metadatabase"]["status"] != "healthy":
             return False
@@ -734,7 +734,7 @@ class LocalAirflow:
         Yield all entries of a list of the REST API.
 
         :param path: path below /api/v2
-        :param key: where the answer has the entries
+        :param key: the answer's key for the entries
         """
         offset = 0
         while True:
@@ -756,8 +756,8 @@ class LocalAirflow:
         Send one request and return the parsed JSON, or None when the answer has no body.
 
         :param method: HTTP method
-        :param url: where to
-        :param body: what to send as JSON
+        :param url: the address
+        :param body: the request's body, sent as JSON
         :param headers: further headers
         :param timeout: seconds to wait for the answer
         """
@@ -773,13 +773,13 @@ class LocalAirflow:
         return json.loads(text) if text else None
 
 
-# No proxy, whatever the environment says: it is loopback.
+# Use no proxy, whatever the environment says: all calls go to loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def without_airflow(variables: Mapping[str, str]) -> dict[str, str]:
     """
-    Return variables without any that sets up an Airflow, so that no setting of the caller's gets in.
+    Return variables without those of Airflow, so that none of the caller's settings takes effect.
 
     :param variables: an environment
     """
@@ -789,13 +789,13 @@ def without_airflow(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on."""
+    """Return a TCP port of the loopback interface that no process listens on."""
     return _free_ports(1)[0]
 
 
 def port_is_free(port: int) -> bool:
     """
-    Say whether a server could listen on a port of the loopback interface.
+    Return whether a server could listen on a port of the loopback interface.
 
     :param port: the port
     """
@@ -812,7 +812,7 @@ def _ports(api_port: int | None) -> tuple[int, int, int]:
     """
     Return the ports of the API server and of the two log servers.
 
-    :param api_port: the first one, if it was chosen
+    :param api_port: the API server's port; default: a free one
     """
     free = _free_ports(3)
     return api_port or free[0], free[1], free[2]
@@ -824,7 +824,7 @@ def _free_ports(count: int) -> list[int]:
 
     :param count: how many
     """
-    # All are held until the last is found, or the system might hand out one of them twice.
+    # Hold all of them until the last is found, or the system might hand out one of them twice.
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -845,7 +845,7 @@ def _start_guard() -> subprocess.Popen[bytes]:
 
 def _tell(guard: subprocess.Popen[bytes], session: int) -> None:
     """
-    Add a session to those that the guard ends.
+    Report a session to the guard, which ends it if we die.
 
     :param guard: the guard
     :param session: the session
@@ -860,7 +860,7 @@ def _started(part: _Part) -> subprocess.Popen[bytes]:
     """
     Return the process of a part.
 
-    :param part: one that was started
+    :param part: a part that we have started
     """
     if part.popen is None:
         raise LocalAirflowError(f"{part.name} was never started")
@@ -869,7 +869,7 @@ def _started(part: _Part) -> subprocess.Popen[bytes]:
 
 def _signal(processes: Sequence[int], number: signal.Signals) -> None:
     """
-    Send a signal to processes that may be gone by now.
+    Send a signal to processes, and ignore those that have ended.
 
     :param processes: their ids
     :param number: the signal
@@ -884,7 +884,7 @@ def _running_processes() -> Iterator[tuple[int, int]]:
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
-        # The name stands in parentheses and may hold anything, so the fields are counted from its end.
+        # The name stands in parentheses and may hold anything, so count the fields from its end.
         fields = _read(f"/proc/{entry.name}/stat").rpartition(b")")[2].split()
         if len(fields) > 3 and fields[0] not in (b"Z", b"X"):
             yield int(entry.name), int(fields[3])
@@ -901,7 +901,7 @@ def _command_line(process: int) -> str:
 
 def _read(path: str) -> bytes:
     """
-    Return a file of /proc; nothing when its process has gone or is another user's.
+    Return a file of /proc, or nothing if its process has ended or belongs to another user.
 
     :param path: the file
     """
@@ -916,14 +916,14 @@ def _tail(text: str, lines: int = TAIL_LINES) -> str:
     Return the end of a text.
 
     :param text: the text
-    :param lines: how many lines of it
+    :param lines: number of lines
     """
     return "\n".join(text.splitlines()[-lines:])
 
 
 def _quoted(part: str) -> str:
     """
-    Return a part of a path as a URL has it.
+    Return a part of a path, quoted for a URL.
 
     :param part: any text
     """
@@ -946,7 +946,7 @@ def _run_path(dag_id: str, run_id: str) -> str:
 
 def _let_readers_and_writers_be(path: str) -> None:
     """
-    Have SQLite write beside its file, so that who reads keeps nobody from writing. The file remembers it.
+    Switch a SQLite file to a write-ahead log, so that readers do not block writers. The file keeps the mode.
 
     :param path: the file
     """
@@ -958,7 +958,7 @@ def _let_readers_and_writers_be(path: str) -> None:
 
 def _dump_sqlite(path: str) -> Iterator[tuple[str, str, str | bytes]]:
     """
-    Yield every value of a SQLite file as it is stored: JSON as its text, blobs as bytes.
+    Yield every value of a SQLite file as stored: JSON as its text, blobs as bytes.
 
     :param path: the file
     """
@@ -976,7 +976,7 @@ def _dump_sqlite(path: str) -> Iterator[tuple[str, str, str | bytes]]:
 
 def _dump_by_sqlalchemy(url: str) -> Iterator[tuple[str, str, str | bytes]]:
     """
-    Yield every value of another database; its driver must be installed beside this interpreter.
+    Yield every value of another database, whose driver this interpreter must be able to import.
 
     :param url: SQLAlchemy's address of the database
     """
@@ -989,7 +989,7 @@ def _dump_by_sqlalchemy(url: str) -> Iterator[tuple[str, str, str | bytes]]:
             quoted = engine.dialect.identifier_preparer.quote
             for table in inspector.get_table_names():
                 described = inspector.get_columns(table)
-                # As text, lest the driver parse JSON and so change how it is written.
+                # Select as text: if the driver parsed JSON, it would change its form.
                 selected = ", ".join(
                     quoted(one["name"])
                     if "BYTEA" in str(one["type"]).upper()
@@ -1005,7 +1005,7 @@ def _dump_by_sqlalchemy(url: str) -> Iterator[tuple[str, str, str | bytes]]:
 
 def _cells(table: str, columns: Sequence[str], row: Sequence[Any]) -> Iterator[tuple[str, str, str | bytes]]:
     """
-    Yield the values of a row that are not null.
+    Yield the non-null values of a row.
 
     :param table: the table
     :param columns: names of the columns

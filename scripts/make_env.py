@@ -1,8 +1,8 @@
 """
 Make a virtual environment with this project in it, for the Makefile.
 
-Only the standard library: this runs before anything is installed. It does nothing when the environment
-already holds what pyproject.toml and the constraints list ask for.
+It uses only the standard library, because it runs before anything is installed. It does nothing when the
+environment already matches pyproject.toml and the constraints list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
-#: Tables of pyproject.toml that change what is installed; a new lint rule does not.
+#: Tables of pyproject.toml that determine the installed packages. A new lint rule does not change them.
 INSTALLING_TABLES = ("build-system", "project")
 
 
@@ -54,9 +54,9 @@ def _arguments() -> argparse.Namespace:
 
 def constraints_for(line: str, python: tuple[int, int]) -> Path | None:
     """
-    Return the list of versions to keep to: the newest release of the line for this Python.
+    Return the constraints list to use: that of the line's newest release for this Python.
 
-    A list made for 3.11 serves 3.12 and 3.13 too; for any other Python there is none, and the installer
+    A list made for 3.11 serves 3.12 and 3.13 too. For any other Python there is no list, and the installer
     resolves freely.
 
     :param line: line of Airflow
@@ -80,7 +80,7 @@ def _release(path: Path) -> tuple[int, ...]:
 
 def _fingerprint(arguments: argparse.Namespace, constraints: Path | None) -> str:
     """
-    Return a hash of all that decides what the environment holds.
+    Return a hash of everything that determines the content of the environment.
 
     :param arguments: the command line
     :param constraints: list of versions
@@ -93,7 +93,7 @@ def _fingerprint(arguments: argparse.Namespace, constraints: Path | None) -> str
         arguments.line,
         constraints.read_text() if constraints else "",
         json.dumps([project[table] for table in INSTALLING_TABLES], sort_keys=True),
-        # An editable install maps names to folders at the time it is made.
+        # An editable install maps names to folders when the installer makes it.
         json.dumps(project["tool"]["hatch"], sort_keys=True),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -110,7 +110,7 @@ def _python(target: Path) -> Path:
 
 def _runs(python: Path) -> bool:
     """
-    Say whether an interpreter is there and starts.
+    Return whether an interpreter exists and starts.
 
     :param python: path of the interpreter
     """
@@ -130,7 +130,7 @@ def _version(python: Path) -> tuple[int, int]:
 
 def _create(target: Path) -> None:
     """
-    Make an empty environment; uv needs no pip in it.
+    Make an empty environment, with pip only if there is no uv.
 
     :param target: folder of the environment
     """
@@ -159,14 +159,14 @@ def _install(target: Path, arguments: argparse.Namespace, constraints: Path | No
 
 def installer(python: Path) -> list[str]:
     """
-    Return the install command for an environment: uv where there is one, else its own pip, else ours.
+    Return the install command for an environment: uv if there is one, else its own pip, else ours.
 
     :param python: interpreter of the environment
     """
     uv = shutil.which("uv")
     if uv:
-        # uv leaves no bytecode by itself; where PYTHONDONTWRITEBYTECODE is set, each Airflow process
-        # would then compile everything at every start.
+        # uv writes no bytecode by default. If PYTHONDONTWRITEBYTECODE is set, each Airflow process would
+        # then compile everything at every start.
         return [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
     options = ["--quiet", "--disable-pip-version-check"]
     if subprocess.run([python, "-c", "import pip"], check=False, stderr=subprocess.DEVNULL).returncode == 0:

@@ -1,8 +1,9 @@
 """
-``make nightly``: everything that is too long for the gate, one part after another, and one line of figures.
+``make nightly``: run the parts that are too long for the gate, one after another; print one line of figures.
 
-A part that fails does not stop the others; the exit code says whether all went well. What a part wrote is
-kept in ``reports/nightly/``. With ``--quick`` each part only shows that it can be run: tests are collected.
+A part that fails does not stop the others. The exit code says whether all parts passed. ``reports/nightly/``
+keeps the output of each part. With ``--quick`` each part only shows that it can run, and pytest only
+collects the tests.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ class Part:
     One part.
 
     :param name: Its name.
-    :param proves: What it proves, that the gate does not.
-    :param command: The command, run at the top of the project.
-    :param quick: What is added to the command for a quick look.
-    :param hours: After so long it is ended, and has failed.
+    :param proves: What it proves and the gate does not.
+    :param command: The command, which runs at the top of the project.
+    :param quick: Arguments to add to the command for a quick look.
+    :param hours: The most hours that it may take. Then we end it, and it has failed.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Part:
 
 def older_line(line: str) -> Part:
     """
-    Return the part that runs on an older line of Airflow what the gate leaves to the newest.
+    Return the part that runs, on an older line of Airflow, the tests that the gate does not run there.
 
     :param line: The line.
     """
@@ -99,9 +100,9 @@ PARTS = (
 
 def all_parts(folder: Path = ROOT / "findings") -> tuple[Part, ...]:
     """
-    Return the table, and a part for each script of a folder.
+    Return the parts of the table, and one for each script of a folder.
 
-    :param folder: Where scripts may lie, each of which shows that something found once stays mended.
+    :param folder: A folder for scripts, each of which shows that an error found once stays corrected.
     """
     proves = "what was found once stays mended"
     scripts = sorted(folder.glob("*.sh"))
@@ -111,10 +112,10 @@ def all_parts(folder: Path = ROOT / "findings") -> tuple[Part, ...]:
 @dataclass(frozen=True)
 class Outcome:
     """
-    What became of a part.
+    The outcome of a part.
 
     :param part: The part.
-    :param done: Its run.
+    :param done: The result of its command.
     """
 
     part: Part
@@ -122,12 +123,12 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """Whether it failed, or was ended."""
+        """Whether it failed, or took too long."""
         return self.done.code != 0
 
     @property
     def counts(self) -> Counter[str]:
-        """How many of its tests passed, failed and were skipped."""
+        """How many of its tests passed, failed and were skipped, by word."""
         return figures(self.done.text)
 
     def __str__(self) -> str:
@@ -136,7 +137,7 @@ class Outcome:
 
 
 def main() -> int:
-    """Run the parts. Returns the process's exit code."""
+    """Run the parts and return the process's exit code."""
     parts = {part.name: part for part in all_parts()}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *parts], help="default: all")
@@ -157,7 +158,7 @@ def main() -> int:
 
 def run_part(part: Part, *, quick: bool = False) -> Outcome:
     """
-    Run a part, and keep what it wrote.
+    Run a part and keep its output.
 
     :param part: The part.
     :param quick: Whether to take only a quick look.
@@ -175,8 +176,8 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
     """
     Return the one line of figures.
 
-    :param outcomes: What became of the parts.
-    :param seconds: How long all took.
+    :param outcomes: The outcomes of the parts.
+    :param seconds: The duration of all parts.
     """
     counts = sum((each.counts for each in outcomes), Counter[str]())
     failed = [each.part.name for each in outcomes if each.failed]

@@ -1,8 +1,8 @@
 """
-``make planted``: faults planted one at a time, each of which the gate's tests must find.
+``make planted``: plant faults, one at a time, and check that the gate's tests find each of them.
 
-Each is planted in a copy of the working tree, never in the checkout. It fails where a fault is not found,
-where one can no longer be planted, and where its tests do not pass without it.
+The script plants each fault in a copy of the working tree, never in the checkout. It fails if the tests do
+not find a fault, if it can no longer plant one, or if the tests do not pass without the fault.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from scripts.gate import LONGER, NEWEST
 from scripts.planted_faults import FAULTS, Edit, Fault
 from scripts.scratch import ROOT, copy_project
 
-#: Where faults are planted.
+#: Folders whose code gets the faults.
 PLACES = ("airflow_provider_cloudelements", "example_dags")
-#: Which tests the gate runs, on the newest line and on the older ones: a fault that only others find is not
-#: found.
+#: The tests that the gate runs, on the newest line and on the older ones. A fault that only other tests find
+#: counts as not found.
 GATE = {True: "not (nightly or soak)", False: LONGER[False]}
 #: Seconds for the tests of one fault.
 PATIENCE = 900
@@ -35,11 +35,11 @@ _OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED) (\S+::\w+)", re.MULTILINE
 
 
 class PlantedError(RuntimeError):
-    """A fault that cannot be planted, or whose tests cannot be run."""
+    """A fault that the script cannot plant, or whose tests it cannot run."""
 
 
 def main() -> int:
-    """Plant the faults. Returns the process's exit code."""
+    """Plant the faults and return the process's exit code."""
     numbers = _arguments().only or range(1, len(FAULTS) + 1)
     began = time.monotonic()
     failed = without_faults([FAULTS[number - 1] for number in numbers])
@@ -56,7 +56,7 @@ def main() -> int:
         print(f"{number}. {fault.name} (Airflow {fault.line}, {seconds:.0f} s): {what}", flush=True)
     for each in failed:
         print(f"FAILED {each}")
-    # Of the form of pytest's last line, which make nightly reads.
+    # In the form of pytest's last line, because make nightly reads it.
     print(f"{found} passed, {len(failed)} failed in {time.monotonic() - began:.2f}s")
     return 1 if failed else 0
 
@@ -70,10 +70,10 @@ def _arguments() -> argparse.Namespace:
 
 def without_faults(faults: Sequence[Fault]) -> list[str]:
     """
-    Run the tests with nothing planted, once for each line of Airflow.
+    Run the tests without a fault, once for each line of Airflow.
 
-    :param faults: Whose tests.
-    :return: What is wrong: tests that fail, are skipped, or are not of the gate.
+    :param faults: The faults whose tests to run.
+    :return: The problems: tests that fail, are skipped, or do not belong to the gate.
     """
     trouble = []
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
@@ -96,11 +96,11 @@ def without_faults(faults: Sequence[Fault]) -> list[str]:
 
 def found_by(fault: Fault) -> list[str]:
     """
-    Plant a fault in a new copy, and see that each of its tests finds it.
+    Plant a fault in a new copy, and check that each of its tests finds it.
 
     :param fault: The fault.
     :return: For each test, how many of its cases failed.
-    :raises PlantedError: One found nothing, or could not be run.
+    :raises PlantedError: A test found nothing, or could not run.
     """
     with tempfile.TemporaryDirectory(prefix="planted-") as folder:
         tree = copy_project(Path(folder) / "project")
@@ -118,12 +118,12 @@ def found_by(fault: Fault) -> list[str]:
 
 def plant(tree: Path, edit: Edit) -> Path:
     """
-    Put an edit's new text in place of the old one.
+    Replace an edit's old text by the new one.
 
     :param tree: A copy of the project.
     :param edit: The edit.
     :return: The file.
-    :raises PlantedError: The old text does not stand there exactly once.
+    :raises PlantedError: The old text does not occur exactly once.
     """
     path = find_place(tree, edit)
     path.write_text(path.read_text().replace(edit.old, edit.new))
@@ -136,7 +136,7 @@ def find_place(tree: Path, edit: Edit) -> Path:
 
     :param tree: The project, or a copy.
     :param edit: The edit.
-    :raises PlantedError: The old text does not stand there exactly once.
+    :raises PlantedError: The old text does not occur exactly once.
     """
     return _only_place(edit.old, (path for place in PLACES for path in (tree / place).rglob("*.py")), tree)
 
@@ -147,14 +147,14 @@ def find_test(tree: Path, name: str) -> str:
 
     :param tree: The project, or a copy.
     :param name: The function's name.
-    :raises PlantedError: There is not exactly one of the name.
+    :raises PlantedError: There is not exactly one function of this name.
     """
     path = _only_place(f"def {name}(", (tree / "tests").rglob("test_*.py"), tree)
     return f"{path.relative_to(tree)}::{name}"
 
 
 def _only_place(text: str, paths: Iterable[Path], tree: Path) -> Path:
-    """Return the one file in which a text stands, once."""
+    """Return the file that holds a text, which must occur exactly once."""
     counts = Counter({path: path.read_text().count(text) for path in paths})
     if counts.total() != 1:
         places = [f"{path.relative_to(tree)} ({count})" for path, count in counts.items() if count]
@@ -165,20 +165,20 @@ def _only_place(text: str, paths: Iterable[Path], tree: Path) -> Path:
 @dataclass(frozen=True)
 class Outcome:
     """
-    What a run of tests said.
+    The outcome of a run of tests.
 
-    :param text: Its output, with a line for each case.
+    :param text: The run's output, with a line for each case.
     """
 
     text: str
 
     @property
     def last_line(self) -> str:
-        """The last line."""
+        """The last line of the output."""
         return self.text.rstrip().rpartition("\n")[2]
 
     def of(self, test: str) -> Counter[str]:
-        """Return how often a test function passed, failed and so on."""
+        """Return how many cases of a test function passed, failed and so on."""
         return Counter(word for word, name in self._lines() if name.endswith(f"::{test}"))
 
     def path(self, test: str) -> str:
@@ -196,7 +196,7 @@ def run(tree: Path, line: str, tests: Sequence[str]) -> Outcome:
     :param tree: The copy.
     :param line: Line of Airflow.
     :param tests: Names of test functions.
-    :raises PlantedError: There is no such environment or test, or they come to no end.
+    :raises PlantedError: There is no such environment or test, or the tests do not run to their end.
     """
     python = interpreter(line)
     command = [
@@ -204,12 +204,13 @@ def run(tree: Path, line: str, tests: Sequence[str]) -> Outcome:
         *("-m", GATE[line == NEWEST]),
         *(find_test(tree, test) for test in tests),
     ]
-    # Bytecode is left unwritten: an edit may change neither a file's size nor the second of its date.
+    # Write no bytecode: an edit may change neither a file's size nor the second of its date.
     environment = {key: value for key, value in os.environ.items() if key != "PYTEST_ADDOPTS"}
     done = commands.run(
         command, cwd=tree, environment=environment | {"PYTHONDONTWRITEBYTECODE": "1"}, patience=PATIENCE
     )
-    # 1: some failed. Anything else is no outcome of tests: none was selected, one has a syntax error ...
+    # 1 means that some failed. Any other code is no outcome of tests: pytest selected none, one has a syntax
+    # error ...
     if done.code not in (0, 1):
         raise PlantedError(f"the tests came to no end (exit code {done.code}):\n{done.text[-3000:]}")
     return Outcome(done.text)
@@ -220,7 +221,7 @@ def interpreter(line: str) -> Path:
     Return the interpreter of the environment of a line of Airflow.
 
     :param line: The line.
-    :raises PlantedError: It has not been made.
+    :raises PlantedError: The environment does not exist.
     """
     folder = ".venv" if line == NEWEST else f".venvs/airflow-{line}"
     python = ROOT / folder / "bin" / "python"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Edit:
     """
-    A text that stands exactly once in the package or in the examples, and what is put in its place.
+    A text that occurs exactly once in the package or in the examples, and its replacement.
 
-    No file is named: modules move, and the text moves with them.
+    An edit names no file: modules move, and the text moves with them.
 
-    :param old: What stands there.
-    :param new: What the fault makes of it.
+    :param old: The text.
+    :param new: The replacement.
     """
 
     old: str
@@ -25,9 +25,9 @@ class Fault:
     """
     One fault.
 
-    :param name: What is wrong with it.
-    :param edits: How it is planted.
-    :param tests: Names of test functions, each unique in ``tests/``. Each of them must find it.
+    :param name: What the fault does wrong.
+    :param edits: The edits that plant it.
+    :param tests: Names of test functions, each unique in ``tests/``. Each of them must find the fault.
     :param line: Line of Airflow on which they run.
     """
 

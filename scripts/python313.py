@@ -1,9 +1,10 @@
 """
-The demo and the tests on Python 3.13, in a Debian of their own.
+Run the demo and the tests on Python 3.13, in a Debian of their own.
 
-Debian 13 brings Python 3.13. ``mmdebstrap`` makes one in a temporary folder; it gets a copy of the working
-tree and sees the settings of this machine's package clients, read-only. Needs root. When this program ends,
-even by SIGKILL, so do all processes and mounts, which live in namespaces of their own, and the folder goes.
+Debian 13 has Python 3.13. ``mmdebstrap`` makes a Debian in a temporary folder. The Debian gets a copy of the
+working tree and a read-only view of the settings of this machine's package clients. The program needs root.
+All processes and mounts live in namespaces of their own. When this program ends, even by SIGKILL, they end
+too, and a guard removes the folder.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from scripts.scratch import ROOT, copy_project
 
 SUITE = "trixie"
 PACKAGES = ("python3", "python3-venv", "make", "git", "ca-certificates")
-#: What runs there, and the most seconds that it may take. The first makes the environment.
+#: The commands that run there, and the most seconds that each may take. The first makes the environment.
 STEPS = {
     "demo": ("make demo", 1200),
     "unit": ("make unit", 3600),
@@ -43,7 +44,7 @@ STEPS = {
         for line in ("3.1", "3.2")
     },
 }
-#: Where pip and uv keep their settings and certificates, and how names are resolved.
+#: Files with the settings and certificates of pip and uv, and for the resolution of names.
 SETTINGS = (
     "/etc/pip.conf",
     "/etc/xdg/pip",
@@ -61,14 +62,14 @@ SETTINGS = (
 VARIABLES = re.compile(
     r"(?i)(PIP|UV)_\w+|(https?|all|no)_proxy|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
 )
-#: An absolute path, by itself or as an address of files, but not the path of any other address.
+#: An absolute path, by itself or in a ``file://`` address, but not the path of any other address.
 _PATH = re.compile(r"(?:file://|(?<![\w/.:~-]))(/[\w.+/-]+)")
 #: Settings of apt that say how it reaches its archive.
 _APT = re.compile(r'^Acquire::(?:https?::|Retries|Check-)\S* ".+";$', re.MULTILINE)
 
 
 def main() -> int:
-    """Make the Debian and run the steps. Returns the process's exit code."""
+    """Make the Debian, run the steps and return the process's exit code."""
     steps = _arguments().steps or list(STEPS)
     if os.geteuid() != 0 or not shutil.which("mmdebstrap"):
         raise SystemExit("This needs root and mmdebstrap: apt-get install mmdebstrap")
@@ -99,7 +100,7 @@ def _arguments() -> argparse.Namespace:
 
 def outcome(done: Done) -> str:
     """
-    Say in a few words what became of a step.
+    Return the outcome of a step in a few words.
 
     :param done: The step.
     """
@@ -111,11 +112,11 @@ def outcome(done: Done) -> str:
 
 @contextlib.contextmanager
 def temporary_root() -> Iterator[Path]:
-    """Make a folder that is gone afterwards, also where this process is killed."""
+    """Make a folder and remove it afterwards, even if this process is killed."""
     root = Path(tempfile.mkdtemp(prefix="python313-"))
     root.chmod(0o755)
-    # Waits for the end of its standard input, which comes when this process ends, in whatever way. Nothing is
-    # mounted in the folder by then: the namespaces end as well.
+    # The guard waits for the end of its standard input, which comes when this process ends, in whatever way.
+    # By then nothing is mounted in the folder, because the namespaces end as well.
     guard = subprocess.Popen(
         ["/bin/sh", "-c", 'cat; sleep 1; exec rm -rf --one-file-system -- "$1"', "sh", str(root)],
         stdin=subprocess.PIPE,
@@ -131,7 +132,7 @@ def debian(root: Path, options: Iterable[str]) -> list[str]:
     """
     Return the command that makes the Debian.
 
-    :param root: Where to.
+    :param root: The folder for the Debian.
     :param options: Settings for its apt.
     """
     return [
@@ -143,7 +144,7 @@ def debian(root: Path, options: Iterable[str]) -> list[str]:
 
 
 def apt_options() -> list[str]:
-    """Return this machine's settings of how apt reaches its archive: proxies and the like."""
+    """Return this machine's settings for apt's access to its archive: proxies and the like."""
     program = shutil.which("apt-config")
     if not program:
         return []
@@ -156,16 +157,16 @@ def inside(root: Path, command: str, patience: float, *, show: bool = False) -> 
     Run a command in the Debian, in the copy of the project.
 
     :param root: Folder of the Debian.
-    :param command: For the shell.
-    :param patience: Seconds after which it is ended.
-    :param show: Whether to pass on what it writes, as it comes.
+    :param command: The command, for the shell.
+    :param patience: Seconds that it may take before we end it.
+    :param show: Whether to print its output as it comes.
     """
     home = Path.home()
     program = [
         f"mount -t proc proc {shlex.quote(f'{root}/proc')}",
         f"mount --rbind /dev {shlex.quote(f'{root}/dev')}",
         *(_bound(path, root) for path in shared(os.environ, home)),
-        # Not by exec: this shell is the first process here, and as such takes care of orphans.
+        # Do not use exec: this shell is the first process here and must reap orphans.
         f"chroot {shlex.quote(str(root))} /bin/sh -c {shlex.quote(f'cd /project && {command}')}",
         "exit $?",
     ]
@@ -185,7 +186,7 @@ def inside(root: Path, command: str, patience: float, *, show: bool = False) -> 
 
 
 def _namespaces() -> list[str]:
-    """Return the beginning of a command whose processes and mounts end with this process."""
+    """Return the start of a command whose processes and mounts end with this process."""
     return [
         *("setpriv", "--pdeathsig", "KILL"),
         *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"),
@@ -203,11 +204,11 @@ def client_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 def shared(environment: Mapping[str, str], home: Path) -> list[Path]:
     """
-    Return what the Debian gets to see of this machine: clients' settings, and the folders that these name.
+    Return the paths that the Debian shares with this machine: clients' settings, and folders that they name.
 
     :param environment: All variables.
     :param home: The user's folder.
-    :return: What exists of it, none inside another.
+    :return: The existing ones of these paths, none inside another.
     """
     settings = [Path(each.replace("~", str(home), 1)) for each in SETTINGS]
     texts = list(client_variables(environment).values())
@@ -230,17 +231,17 @@ def named(text: str) -> Iterator[Path]:
     """
     for found in _PATH.finditer(text):
         path = Path(found[1])
-        # The files of an index that lies in a folder may lie beside it.
+        # If an index is a folder, its files may lie beside it.
         above = found[0].startswith("file://") and len(path.parts) > 3
         yield path.parent if above else path
 
 
 def _bound(path: Path, root: Path) -> str:
-    """Return the commands that show a file or a folder of this machine at the same place of the Debian."""
+    """Return the commands that mount a file or a folder of this machine at the same place in the Debian."""
     at = Path(f"{root}{path}")
     make = f"mkdir -p {shlex.quote(str(at if path.is_dir() else at.parent))}"
     if not path.is_dir():
-        # What is there may be a link, and lead out of the Debian.
+        # An existing file may be a link that leads out of the Debian.
         make += f"; rm -f {shlex.quote(str(at))}; touch {shlex.quote(str(at))}"
     return f"{make}; mount --bind -o ro {shlex.quote(str(path))} {shlex.quote(str(at))}"
 

@@ -1,4 +1,4 @@
-"""A copy of the working tree to do with as one likes: the checkout itself is left alone."""
+"""A copy of the working tree for free use. The checkout itself stays unchanged."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def copy_project(folder: Path, source: Path = ROOT) -> Path:
     """
-    Copy what git knows, with changes that are not committed, and new files that git does not ignore.
+    Copy the files that git tracks, with uncommitted changes, and new files that git does not ignore.
 
-    No environment, no cache and no git repository comes along.
+    The copy has no environment, no cache and no git repository.
 
-    :param folder: Where to; it is made.
+    :param folder: The folder for the copy, which this function makes.
     :param source: The checkout.
     :return: The folder.
     """
@@ -28,7 +28,7 @@ def copy_project(folder: Path, source: Path = ROOT) -> Path:
     ).stdout
     for name in sorted(set(filter(None, listed.split(b"\0")))):
         path = Path(os.fsdecode(name))
-        if (source / path).is_file():  # one that was deleted and not committed is still listed
+        if (source / path).is_file():  # git still lists a file that was deleted without a commit
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / path, folder / path)
     return folder

@@ -1,4 +1,4 @@
-"""A real local Airflow with the sandbox and the examples, to click through; Ctrl-C ends all of it."""
+"""Start a real local Airflow with the sandbox and the examples, to click through. Ctrl-C ends all of it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from typing import Any
 from scripts import installed_wheel
 from scripts.local_airflow import LocalAirflow, LocalAirflowError, free_port, port_is_free
 
-#: Where people expect an Airflow.
+#: The port on which people expect an Airflow.
 USUAL_PORT = 8080
-#: The example that makes a calendar's instance, with the element connection that it takes, and those that a
+#: The example that makes a calendar's instance, the element connection that it uses, and the examples that a
 #: meeting in the calendar starts.
 MAKES_INSTANCE, ITS_CONNECTION = "example_microsoft_graph_events", "microsoft_graph_app"
 STARTED_BY_EVENT = ("example_events_by_webhook", "example_events_by_watcher")
 WEBHOOK = "cloudelements"
-#: Seconds that anything may take.
+#: Seconds to wait for the start of a run.
 PATIENCE = 120
 
 
 def main() -> None:
-    """Start everything, say where it is, and wait for Ctrl-C."""
+    """Start everything, print the addresses, and wait for Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     with (
         contextlib.suppress(KeyboardInterrupt),
@@ -66,7 +66,7 @@ def _interrupt(number: int, frame: object) -> None:
     Treat a TERM like Ctrl-C, so that it leaves nothing behind either.
 
     :param number: the signal
-    :param frame: where it came
+    :param frame: the frame that it interrupted
     """
     raise KeyboardInterrupt
 
@@ -82,7 +82,7 @@ def _install(folder: Path) -> Path:
 
 
 def _calm() -> dict[str, str]:
-    """Return settings for people, who wait longer than tests and keep their laptop's fan in mind."""
+    """Return settings for people, who can wait longer than tests and want a quiet laptop."""
     return {
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "1",
@@ -91,12 +91,12 @@ def _calm() -> dict[str, str]:
 
 def webhook_settings(*names: str) -> dict[str, str]:
     """
-    Return settings that make Airflow's API server receive what the platform delivers.
+    Return settings that make Airflow's API server receive the platform's deliveries.
 
-    :param names: of the webhooks
+    :param names: names of the webhooks
     """
     settings = {"AIRFLOW__INBOUND_WEBHOOKS__WEBHOOK_NAMES": ",".join(names)}
-    if version("apache-airflow").startswith("3.1."):  # later ones find it by themselves
+    if version("apache-airflow").startswith("3.1."):  # later lines find it by themselves
         settings["AIRFLOW__DATABASE__EXTERNAL_DB_MANAGERS"] = "airflow_inbound_webhooks.db.WebhooksDBManager"
     return settings
 
@@ -117,7 +117,8 @@ def _sandbox(python: Path, user_secret: str, organization_secret: str) -> Iterat
     process = subprocess.Popen(
         [str(python), "-m", f"{installed_wheel.PACKAGE}.sandbox", "--port", "0", "--stop-with-stdin"],
         env=os.environ | variables,
-        # It ends when this pipe does, however we end; a session of its own spares it our Ctrl-C until then.
+        # The sandbox ends when this pipe closes, however we end. Its own session shields it from our Ctrl-C
+        # until then.
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -147,14 +148,14 @@ def _connections(
     sandbox_url: str, user_secret: str, organization_secret: str, airflow_url: str
 ) -> dict[str, dict[str, Any]]:
     """
-    Return the connections that the examples need, by id, so that a calendar's events come to this Airflow.
+    Return the connections of the examples by id. They send a calendar's events to this Airflow.
 
     :param sandbox_url: where the sandbox listens
     :param user_secret: its User secret
     :param organization_secret: its Organization secret
     :param airflow_url: where Airflow's API server listens
     """
-    # Late: only a person who clicks through the examples needs what they need.
+    # Import late: only a person who clicks through the examples needs these modules.
     from airflow_provider_cloudelements.webhooks import webhook_connection
     from scripts.demo_connections import connections
 
@@ -169,22 +170,22 @@ def _connections(
 
 def _unpause(airflow: LocalAirflow, dag_ids: Sequence[str]) -> None:
     """
-    Let DAGs run; not before now, since those that run by time would do so before Airflow is ready.
+    Unpause DAGs, now and not earlier: scheduled ones would run before Airflow is ready.
 
     :param airflow: the running Airflow
-    :param dag_ids: which
+    :param dag_ids: ids of the DAGs
     """
     for dag_id in dag_ids:
         file_token = airflow.wait_dag(dag_id)["file_token"]
         airflow.rest("PATCH", f"/dags/{dag_id}", {"is_paused": False})
         if dag_id in STARTED_BY_EVENT:
-            # A watcher of a DAG that is not paused begins when its file is read next.
+            # The watcher of an unpaused DAG begins when the DAG processor next reads its file.
             airflow.rest("PUT", f"/parseDagFile/{file_token}")
 
 
 def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], examples: list[str]) -> str:
     """
-    Return what to open and how to stop.
+    Return a text that says what to open and how to stop.
 
     :param airflow: the running Airflow
     :param sandbox_url: where the sandbox listens
@@ -217,7 +218,7 @@ def _emit_command(sandbox_url: str) -> list[str]:
 
 def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
     """
-    Make a calendar's instance and a meeting in it, and tell which DAGs that starts; and how to do it again.
+    Make a calendar's instance and a meeting in it, and print which DAGs that starts and how to repeat it.
 
     :param airflow: the running Airflow
     :param emit: the command that makes a meeting
@@ -233,7 +234,7 @@ def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
             seconds = datetime.fromisoformat(run["start_date"]).timestamp() - made
             print(f"  {dag_id}, {seconds:.1f} s later: {airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}")
     except (LocalAirflowError, OSError, subprocess.CalledProcessError) as error:
-        # A person can still go on; one part of Airflow that died is told next.
+        # A person can still go on. The next check reports a part of Airflow that has died.
         print(f"  that did not come about: {error}")
     print("Make another meeting, in another shell (a run of example_wait_for_event takes it, too):")
     print(f"  {shlex.join(emit)}", flush=True)
@@ -241,7 +242,7 @@ def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
 
 def _run_by_event(airflow: LocalAirflow, dag_id: str) -> dict[str, Any]:
     """
-    Wait until a DAG's first run by an event has begun, and return it.
+    Wait until the first run that an event starts has begun, and return it.
 
     :param airflow: the running Airflow
     :param dag_id: the DAG
@@ -259,7 +260,7 @@ def _run_by_event(airflow: LocalAirflow, dag_id: str) -> dict[str, Any]:
 
 def _watch(airflow: LocalAirflow) -> None:
     """
-    Wait until a person has had enough, or a part of Airflow dies.
+    Wait for Ctrl-C, or until a part of Airflow dies.
 
     :param airflow: the running Airflow
     """
