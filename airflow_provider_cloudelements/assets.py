@@ -1,4 +1,4 @@
-"""Assets whose DAGs run when a vendor tells of something."""
+"""Make assets whose DAGs run when a vendor reports an event."""
 
 from __future__ import annotations
 
@@ -44,30 +44,30 @@ def cloudelements_event_asset(
                     for row in event.extra["payload"]["events"]:
                         print(row["event_type"], row["object_id"])
 
-    A run may be for several asset events, each with a list. Delivery is at least once; what a restart or a
-    pause finds is told by
-    :class:`~airflow_provider_cloudelements.triggers.events.CloudElementsEventTrigger`.
+    A run may be for several asset events, each with a list. Delivery is at least once.
+    :class:`~airflow_provider_cloudelements.triggers.events.CloudElementsEventTrigger` describes what happens
+    after a restart or a pause.
 
-    Reading a DAG file with it loads Airflow's triggers, a tenth of what ``airflow.sdk`` costs: Airflow wants
-    the trigger itself.
+    A DAG file that calls it loads Airflow's triggers when Airflow parses it, because Airflow needs the
+    trigger object. That costs a tenth of loading ``airflow.sdk``.
 
-    :param name: Name of the asset and of its watcher, which no other has.
+    :param name: Name of the asset and of its watcher. It must be unique.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param instance_id: Of this instance: an integer, its digits, or what the create operator returned;
+    :param instance_id: Events of this instance: an integer, its digits, or what the create operator returned;
     :param instance_key: or of the instance with this key, as given to the create operator;
     :param tag: or of all instances that have this tag now, or had it at the event.
-    :param object_types: Only of these kinds of object, as the element names them.
+    :param object_types: Only events of these kinds of object, as the element names them.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case.
-    :param fields: Only those whose values fit: paths to values, as of ``CloudElementsEventSensor``.
+    :param fields: Only events whose values match: paths to values, as in ``CloudElementsEventSensor``.
     :param start: Where it begins: ``now``, ``earliest`` (all that the platform still has), or a date.
     :param poll_interval: Seconds between two looks, and two asset events, at least 1. Default: 10.
-    :param include_raw: Whether each row holds the vendor's body as well, up to 16,384 bytes of each. It is
-        stored in clear in Airflow's database then. Default: ``False``.
+    :param include_raw: Whether each row holds the vendor's body as well, up to 16,384 bytes of each. Airflow
+        then stores it in clear in its database. Default: ``False``.
     :param uri: The asset's URI. Default: its name.
     :param group: The asset's group.
     :param extra: The asset's extra.
     :param limits: ``max_events``, ``max_bytes`` and ``max_pages`` of the trigger.
-    :raises CloudElementsValidationError: Not exactly one of the three is given, or something is malformed.
+    :raises CloudElementsValidationError: Not exactly one of the three is given, or an argument is malformed.
     :raises ValueError: A number is out of bounds, or the name is empty.
     """
     from airflow_provider_cloudelements.triggers.events import CloudElementsEventTrigger

@@ -1,4 +1,4 @@
-"""What every sensor here does alike: which failures end it, and which it waits through."""
+"""Share the common behaviour of the sensors: which failures end them, and which they wait through."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
-#: Shortest interval of a deferred sensor, in seconds, where it does not say its own.
+#: Shortest interval of a deferred sensor, in seconds, if it sets none of its own.
 LEAST_POLL_INTERVAL = 10.0
 
 
 class CloudElementsBaseSensor(BaseSensorOperator):
     """Base of the sensors. Subclasses write :meth:`look`, :meth:`trigger` and :meth:`found`.
 
-    Passing faults are waited through in each mode. What no retry can help, such as a wrong credential, fails
-    the task at once, and is never a skip, whatever ``soft_fail`` and ``never_fail`` say: those are for what
-    is waited for and does not come.
+    A sensor waits through passing faults in each mode. A failure that a retry cannot fix, such as a wrong
+    credential, fails the task at once. It is never a skip, whatever ``soft_fail`` and ``never_fail`` say:
+    those are for a wait that ends without success.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
@@ -45,7 +45,7 @@ class CloudElementsBaseSensor(BaseSensorOperator):
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id",)
-    #: Where the trigger's event has what :meth:`look` gives as its value.
+    #: Key of the trigger's event that holds the value that :meth:`look` returns.
     told_as: ClassVar[str]
 
     ui_color = "#d5ecf6"
@@ -71,29 +71,29 @@ class CloudElementsBaseSensor(BaseSensorOperator):
         return CloudElementsHook(self.cloudelements_conn_id)
 
     def look(self, context: Context) -> bool | PokeReturnValue:
-        """Look once for what is waited for."""
+        """Look once for what the sensor waits for."""
         raise NotImplementedError(f"{type(self).__name__} has no look()")
 
     def trigger(self, interval: float) -> BaseTrigger:
         """Return the trigger that waits in this sensor's place.
 
-        Its event has a ``status``: ``success`` and, as :attr:`told_as`, what was found; or ``error`` with
-        ``kind``, ``message`` and ``final``.
+        Its event has a ``status``: ``success``, with the value found under the key :attr:`told_as`; or
+        ``error`` with ``kind``, ``message`` and ``final``.
 
         :param interval: Seconds between two looks.
         """
         raise NotImplementedError(f"{type(self).__name__} has no trigger()")
 
     def found(self, context: Context, value: Any) -> Any:
-        """Do what is to be done when the wait is over, and return what the task returns.
+        """Finish the task when the wait is over, and return the task's return value.
 
-        :param context: The task's.
-        :param value: What was found.
+        :param context: The task's context.
+        :param value: The value found.
         """
         return value
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
-        """Look once; what may pass is no failure, and no success."""
+        """Look once. A fault that may pass is neither a failure nor a success."""
         with final_failures(self):
             try:
                 return self.look(context)
@@ -114,8 +114,8 @@ class CloudElementsBaseSensor(BaseSensorOperator):
                 interval = self.poll_interval
                 if interval is None:
                     interval = max(self.poke_interval, LEAST_POLL_INTERVAL)
-                # Everything goes into the trigger: dag.test() drops the arguments of the method.
-                # By this time-out Airflow itself tells a wait that expired: no retry, and soft_fail skips.
+                # Everything goes into the trigger, because dag.test() drops the arguments of the method.
+                # With this time-out Airflow itself ends an expired wait: no retry, and soft_fail skips.
                 self.defer(
                     trigger=self.trigger(interval),
                     method_name="execute_complete",
@@ -124,10 +124,10 @@ class CloudElementsBaseSensor(BaseSensorOperator):
         return self.found(context, value)
 
     def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
-        """Go on after the trigger's event; one that is missing or unknown is a failure.
+        """Go on after the trigger's event. A missing or unknown event is a failure.
 
-        :param context: The task's.
-        :param event: What the trigger told.
+        :param context: The task's context.
+        :param event: The trigger's event.
         """
         with final_failures(self):
             told = event if isinstance(event, Mapping) else {}
@@ -144,7 +144,7 @@ class CloudElementsBaseSensor(BaseSensorOperator):
 
     @contextmanager
     def _never_skipping_failures(self) -> Iterator[None]:
-        """Raise the failure where Airflow made a skip of it, if it is one that waiting cannot help."""
+        """Raise a failure that Airflow turned into a skip, if waiting cannot fix it."""
         try:
             yield
         except AirflowSkipException as skip:
@@ -156,7 +156,7 @@ class CloudElementsBaseSensor(BaseSensorOperator):
 
 def _cannot_be_waited_for(failure: BaseException) -> bool:
     if isinstance(failure, AirflowFailException):
-        # One that a subclass raises by itself, without a failure of ours, is a skip as in any sensor.
+        # If a subclass raises it by itself, without a failure of ours, it is a skip as in any sensor.
         return isinstance(failure.__cause__, CloudElementsError)
     if isinstance(failure, CloudElementsError):
         return not failure.retryable
@@ -164,7 +164,7 @@ def _cannot_be_waited_for(failure: BaseException) -> bool:
 
 
 def _error_of(event: Mapping[str, Any]) -> Exception:
-    """Return the failure that a trigger told, of its own class."""
+    """Return the failure in a trigger's event, in its own class."""
     message = str(event.get("message", ""))
     if event.get("kind") == AirflowNotFoundException.__name__:
         return AirflowNotFoundException(message)

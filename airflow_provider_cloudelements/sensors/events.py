@@ -28,35 +28,35 @@ __all__ = ["CloudElementsEventSensor"]
 class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     """Wait until there are events, and return them.
 
-    It reads what the platform keeps of events, so no callback needs to reach Airflow; the events of the
-    instance must be on. Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is given.
+    It reads the platform's list of events, so no callback needs to reach Airflow. The events of the instance
+    must be on. Give exactly one of ``instance_id``, ``instance_key`` and ``tag``.
 
-    Each look, of each try and mode, begins at ``since`` again: nothing is lost by a reschedule, a retry or a
-    restart of the triggerer, and a retry may return the same events once more. A look reads the list of
-    events (200 a page) down to ``since``, and the whole of it as long as the platform's order, which is not
-    documented, was not seen. So for a long wait choose ``deferrable=True``: there the order is learned, and
-    all who wait on one connection share one reading.
+    Each look, of each try and mode, begins at ``since`` again. So a reschedule, a retry or a restart of the
+    triggerer loses nothing, and a retry may return the same events once more. A look reads the list of events
+    (200 a page) down to ``since``. It reads the whole list until it has observed the platform's order, which
+    is not documented. So for a long wait choose ``deferrable=True``: the triggerer learns the order, and all
+    waiters on one connection share one reading.
 
-    XCom ``cursor`` says where a later sensor goes on, as ``since=sensor.output`` does: it then returns what
-    this one has not.
+    A later sensor goes on at XCom ``cursor``, or with ``since=sensor.output``: it then returns the events
+    that this one has not returned.
 
-    :param instance_id: Of this instance: an integer, its digits, or what the create operator returned.
-        Whether it exists is not checked. Templated.
-    :param instance_key: Of the instance with this key, as given to the create operator. Templated.
-    :param tag: Of all instances that have this tag now, or had it at the event. Templated.
-    :param object_types: Only of these kinds of object, as the element names them. Templated.
+    :param instance_id: Events of this instance: an integer, its digits, or what the create operator returned.
+        The sensor does not check whether it exists. Templated.
+    :param instance_key: Events of the instance with this key, as given to the create operator. Templated.
+    :param tag: Events of all instances that have this tag now, or had it at the event. Templated.
+    :param object_types: Only events of these kinds of object, as the element names them. Templated.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case. Templated.
-    :param fields: Only those whose values fit: a dictionary of paths, each with a value or a list of values
-        of which one must be there. A path is a key of what is returned, such as ``object_id``, or leads into
-        the vendor's body, such as ``raw.value.resource``; lists on its way are looked into. Numbers and their
-        digits are alike. Templated.
+    :param fields: Only events whose values match: a dictionary of paths, each with a value or a list of
+        values. One of these values must be there. A path is a key of a returned event, such as ``object_id``,
+        or leads into the vendor's body, such as ``raw.value.resource``. It searches lists on its way. A
+        number equals its digits. Templated.
     :param since: Only events that the platform took in since then: an ISO date; ``earliest``; or what an
-        earlier sensor returned. Not ``now``, which a retry would take for a later moment. Default: the begin
-        of the run's data interval, or without one the moment that the run was due. Templated.
-    :param min_events: How many there must be, of all since then. Default: 1.
-    :param max_events: Most that are returned, the oldest; the cursor is behind these. Default: 1,000.
-    :param max_bytes: Most bytes that are returned, as JSON; so fewer than ``min_events`` may be, and the
-        cursor is behind these. Default: 262,144.
+        earlier sensor returned. Not ``now``, because a retry would take it for a later moment. Default: the
+        begin of the run's data interval, or without one the moment that the run was due. Templated.
+    :param min_events: How many events there must be since then, in all. Default: 1.
+    :param max_events: Most events to return, the oldest; the cursor is after these. Default: 1,000.
+    :param max_bytes: Most bytes to return, as JSON. So the sensor may return fewer than ``min_events``; the
+        cursor is after those returned. Default: 262,144.
     :param max_pages: Most pages that a look reads. Default: 100, that is 20,000 events.
     :param include_raw: Whether to return the vendor's body as well, up to 16,384 bytes of each. What a vendor
         puts there is not known (unknown U321). Default: ``False``.
@@ -65,13 +65,13 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
         ``poke_interval`` (60), but at least 10.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :param kwargs: What every sensor of Airflow takes, such as ``mode``, ``timeout`` and ``soft_fail``.
+    :param kwargs: Arguments of every Airflow sensor, such as ``mode``, ``timeout`` and ``soft_fail``.
     :return: ``events``, oldest first, one for each object that changed: ``id`` and ``date`` of the event,
         ``instance_id``, ``element``, ``notification_id``, ``object_type``, ``object_id``, ``event_type``,
-        ``object_date``; the last four are ``None`` where the instance was not notified, and so nothing worked
-        out. And ``cursor``.
-    :raises CloudElementsAuthError: The connection's secrets are refused; of a deferred sensor, at ten looks
-        in a row.
+        ``object_date``. The last four are ``None`` if the instance has no notification, because the platform
+        then worked out no objects. And ``cursor``.
+    :raises CloudElementsAuthError: The platform refuses the connection's secrets; in a deferred sensor, at
+        ten looks in a row.
     :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
     :raises CloudElementsValidationError: An argument is malformed, or the list has more than ``max_pages``.
     """
@@ -136,6 +136,6 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     def found(self, context: Context, value: Any) -> Any:
         """Push the cursor, return the events."""
         self.log.info("There are %d events.", len(value["events"]))
-        if self.do_xcom_push:  # Airflow itself honours it for the returned value only
+        if self.do_xcom_push:  # Airflow itself applies it to the returned value only
             context["ti"].xcom_push(key=XCOM_CURSOR, value=value["cursor"])
         return value

@@ -24,38 +24,39 @@ UNTIL = ("ready", "exists")
 
 
 class CloudElementsInstanceSensor(CloudElementsBaseSensor):
-    """Wait until an element instance is there, and works.
+    """Wait until an element instance exists, and works.
 
-    Exactly one of ``instance_id``, ``instance_key`` and ``tag`` is given. An instance that is disabled or
-    invalid, or whose vendor does not answer, is waited for until somebody mends it; the log tells what is
-    wrong. One that is asked for by its id and does not exist fails the task, since ids are not used again.
+    Give exactly one of ``instance_id``, ``instance_key`` and ``tag``. If an instance is disabled or invalid,
+    or its vendor does not answer, the sensor waits until somebody mends it. The log says what is wrong. If no
+    instance has the given ``instance_id``, the task fails, because the platform does not use ids again.
 
     XCom ``id`` holds the instance's id, so that ``sensor.output["id"]`` works. The token does not go to XCom:
-    :meth:`CloudElementsHook.instance` fetches it where it is used.
+    the task that needs it fetches it with :meth:`CloudElementsHook.instance`.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: As given to the create operator, or its default ``element/name``. The connection's
-        namespace is put before it. Templated.
-    :param tag: A tag that one instance alone has. Templated.
-    :param element: Only an instance of this element's key is meant. Default: any. Templated.
+    :param instance_key: As given to the create operator, or its default ``element/name``. The sensor puts the
+        connection's namespace before it. Templated.
+    :param tag: A tag that only one instance has. Templated.
+    :param element: Accept only an instance of this element's key. Default: any. Templated.
     :param until: ``ready`` (default): it is valid and enabled, and its vendor answers a ping. ``exists``: it
-        is there.
+        exists.
     :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
         ``[operators] default_deferrable``.
     :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
-        ``poke_interval`` (60), but at least 10. All who wait on one connection share the looks.
+        ``poke_interval`` (60), but at least 10. All waiters on one connection share the looks.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :param kwargs: What every sensor of Airflow takes, such as ``mode``, ``timeout`` and ``soft_fail``.
+    :param kwargs: Arguments of every Airflow sensor, such as ``mode``, ``timeout`` and ``soft_fail``.
     :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
-        ``events_enabled`` and ``created_date`` (ISO 8601, UTC), as the platform's list tells them. No token
+        ``events_enabled`` and ``created_date`` (ISO 8601, UTC), as the platform's list shows them. No token
         and no configuration.
     :raises CloudElementsNotFoundError: There is no instance with the id.
-    :raises CloudElementsConflictError: Several instances have the tag, or the id's element is another.
-    :raises CloudElementsAuthError: The connection's secrets are refused; of a deferred sensor, at ten looks
-        in a row, each with what the connection says then.
+    :raises CloudElementsConflictError: Several instances have the tag, or the instance with the id has
+        another element.
+    :raises CloudElementsAuthError: The platform refuses the connection's secrets; in a deferred sensor, at
+        ten looks in a row, each with the connection's values at that time.
     :raises CloudElementsConnectionError: A field of the connection is missing or malformed, or it has
-        ``authorization``, with which no instance can be pinged.
+        ``authorization``, with which the provider cannot ping an instance.
     :raises CloudElementsValidationError: Not exactly one of the three is given, or it is malformed.
     """
 
@@ -86,7 +87,7 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
         self.until = require_choice("until", until, UNTIL)
 
     def look(self, context: Context) -> bool | PokeReturnValue:
-        """Look the instance up, and ping it where it shall be ready."""
+        """Look the instance up, and ping it if it must be ready."""
         instances = self.hook.get_conn().instances
         target = self._target()
         instance = target.look_up(instances)
@@ -117,7 +118,7 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
     def found(self, context: Context, value: Any) -> Any:
         """Push the id, return the instance."""
         self.log.info("Instance %d (%r) is there.", value["id"], value["name"])
-        if self.do_xcom_push:  # Airflow itself honours it for the returned value only
+        if self.do_xcom_push:  # Airflow itself applies it to the returned value only
             context["ti"].xcom_push(key=XCOM_ID, value=value["id"])
         return value
 
