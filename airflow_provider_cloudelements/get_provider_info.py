@@ -1,4 +1,4 @@
-"""What Airflow asks about the package. Runs in every Airflow process, so it imports nothing heavy."""
+"""Describe the package to Airflow. Every Airflow process runs this, so it imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOOKS = "airflow_provider_cloudelements.hooks.cloudelements"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider's metadata, of the shape of Airflow's ``provider_info.schema.json``."""
+    """Return the provider's metadata in the shape of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "airflow-provider-cloudelements",
         "name": "Cloud Elements",
@@ -76,7 +76,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_cloudelements.links.instances.CloudElementsInstanceLink",
             "airflow_provider_cloudelements.links.oauth.CloudElementsConsentLink",
         ],
-        # airflow cloudelements, from Airflow 3.2 on; 3.1 does not know the key.
+        # The command airflow cloudelements, from Airflow 3.2 on. Airflow 3.1 does not know this key.
         "cli": ["airflow_provider_cloudelements.cli.get_cli_commands"],
         "connection-types": [
             {

@@ -1,14 +1,13 @@
-"""The platform's deliveries at Airflow's own API server, where they become asset events.
+"""Turn the platform's deliveries into asset events at Airflow's own API server.
 
-By the provider ``airflow-provider-inbound-webhooks`` (extra ``webhooks``): it checks the signature of what
-is posted to ``/webhooks/NAME``, drops what it had already, and makes asset events of the rest. Here is what
-it has to know of the platform's deliveries: a connection, the names of the assets, and the way back from an
-asset event to a notification. Nothing here needs it to be installed, so DAG files parse and tasks run where
-it is not; only the API server has to have it.
+The provider ``airflow-provider-inbound-webhooks`` (extra ``webhooks``) receives them: it checks the signature
+of each POST to ``/webhooks/NAME``, drops repetitions, and makes asset events of the rest. This module holds
+what that provider has to know of the platform's deliveries: a connection, the names of the assets, and the
+way back from an asset event to a notification. Nothing here needs that provider, so DAG files parse and tasks
+run without it. Only the API server needs it.
 
-``airflow cloudelements webhook-connection`` makes the connection
-(:mod:`airflow_provider_cloudelements.cli`), and loads this module, as DAG files do: so it imports inside its
-functions.
+``airflow cloudelements webhook-connection`` (:mod:`airflow_provider_cloudelements.cli`) makes the connection.
+That command and DAG files load this module, so it imports inside its functions.
 """
 
 from __future__ import annotations
@@ -41,19 +40,19 @@ __all__ = [
     "webhook_connection",
 ]
 
-#: Type of connection that the receiving provider reads, how it names one, and what it takes for a name.
+#: Type of connection that the receiving provider reads, its prefix of connection ids, and its form of a name.
 CONN_TYPE = "inbound_webhook"
 CONN_ID_PREFIX = "webhook_"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-#: The group that its own class of asset has. An asset has one group, whoever declares it.
+#: Group of the receiving provider's own asset class. An asset has only one group, so ours must be the same.
 _ASSET_GROUP = "webhook"
 
-#: Name of the webhook: the last part of its address, and the first of its assets' names.
+#: Name of the webhook: the last part of its address, and the first part of its assets' names.
 DEFAULT_WEBHOOK = "cloudelements"
 DEFAULT_WEBHOOK_CONN_ID = CONN_ID_PREFIX + DEFAULT_WEBHOOK
 
-#: How the platform signs (fact F243), and where its notification (F248) holds what the receiver asks for.
-#: With another value none of its deliveries is accepted, or its assets have other names than those below.
+#: How the platform signs (fact F243), and where its notification (F248) holds the values that the receiver
+#: reads. With another value it accepts no delivery, or its assets have other names than those below.
 SOURCE: dict[str, str] = {
     "source_type": "hmac_json",
     "signature_header": "Elements-Webhook-Signature",
@@ -65,16 +64,16 @@ SOURCE: dict[str, str] = {
 }
 #: Our own key in that connection, which the receiver does not read.
 CALLBACK_URL = "callback_url"
-#: The receiver's key for what it stores of a body: all, which it does if nothing is said, or nothing. (For
+#: The receiver's key for how much of a body it stores: all, which is its default, or nothing. (With
 #: ``summary`` it stores all: it knows no summary of the platform's deliveries.)
 STORE_PAYLOAD = "store_payload"
 STORED_PAYLOADS = ("full", "none")
 _PAYLOADS = ", ".join(map(repr, STORED_PAYLOADS))
 
-#: What a key may consist of. (Ours have letters, digits, ``-`` and ``_``, which look alike in a URL.)
+#: Characters of a key. (Our own keys have letters, digits, ``-`` and ``_``, which a URL does not escape.)
 _KEY = re.compile(r"[\x21-\x7e]+")
 _KEY_BYTES = 32
-#: An element's key as it stands in an asset's name: the receiver changes any other character, or a slash.
+#: An element's key in an asset's name. The receiver changes any other character, also a slash.
 _ELEMENT = re.compile(r"[\x21-\x29\x2b-\x2e\x30-\x7e]+")
 _TOPIC = re.compile(r"instance-(\d{1,19})-(.+)-events")
 
@@ -85,21 +84,21 @@ def webhook_connection(
     callback_url: str | None = None,
     store_payload: Literal["full", "none"] = "full",
 ) -> dict[str, Any]:
-    """Return the connection by which Airflow's API server accepts the platform's deliveries.
+    """Return the connection with which Airflow's API server accepts the platform's deliveries.
 
     As JSON it is the value of ``AIRFLOW_CONN_WEBHOOK_CLOUDELEMENTS``. Airflow's REST API takes it with a
     ``connection_id`` added and ``extra`` as text. The connection's id decides the webhook's address:
     ``webhook_NAME`` is ``/webhooks/NAME``.
 
-    :param signature_key: The key that deliveries are signed with, printable ASCII without a space. Default: a
-        new random one.
-    :param callback_url: Address at which the platform reaches the webhook, where it is not ``[api] base_url``
-        and ``/webhooks/NAME``, as behind a proxy.
-    :param store_payload: What asset events hold of a delivery's body: ``"full"``, all; or ``"none"``: they
-        say that something happened and where (:func:`notification_of`), and no vendor's text is stored in
-        Airflow, where it could keep an event from being handed to a task.
+    :param signature_key: The key that signs deliveries, printable ASCII without a space. Default: a new
+        random one.
+    :param callback_url: Address at which the platform reaches the webhook, if it is not ``[api] base_url``
+        and ``/webhooks/NAME``, for example behind a proxy.
+    :param store_payload: What asset events hold of a delivery's body: ``"full"``: all; or ``"none"``: they
+        say only that something happened, and where (:func:`notification_of`). With ``"none"`` Airflow stores
+        no vendor's text, which could keep Airflow from handing an event to a task.
     :return: The connection. Its ``password`` is the key.
-    :raises CloudElementsValidationError: An argument is malformed. Never shows it.
+    :raises CloudElementsValidationError: An argument is malformed. The message never shows it.
     """
     from airflow_provider_cloudelements.connections import is_web_url
 
@@ -168,22 +167,22 @@ def _asset(webhook: str, scope: str, element: str) -> Asset:
 
 
 def notification_of(asset_event: Any) -> Notification:
-    """Return the notification that an asset event was made of.
+    """Return the notification from which the receiver made an asset event.
 
-    The receiver leaves the payload out of an event where its connection says ``store_payload: none``, or
-    where ``[inbound_webhooks] max_event_payload_bytes`` is less. What is left says that something happened,
-    and where: ``event_id``, ``topic``, ``instance_id``, ``element_key``. Then ``events`` is empty, and what
-    changed is for the platform's list of events to tell.
+    The receiver leaves the payload out of an event if its connection says ``store_payload: none``, or if the
+    payload is larger than ``[inbound_webhooks] max_event_payload_bytes``. The rest says that something
+    happened, and where: ``event_id``, ``topic``, ``instance_id``, ``element_key``. Then ``events`` is empty,
+    and only the platform's list of events shows what changed.
 
     :param asset_event: One of a task's ``triggering_asset_events``; or one as Airflow's REST API has it.
-    :raises CloudElementsValidationError: It is no asset event of a delivery of the platform's.
+    :raises CloudElementsValidationError: It is not an asset event of a delivery of the platform.
     """
     from airflow_provider_cloudelements.client.notifications import Notification
 
     extra = (
         asset_event.get("extra") if isinstance(asset_event, Mapping) else getattr(asset_event, "extra", None)
     )
-    # Of the trust that such an event deserves this says nothing: who may make asset events may write it too.
+    # This check is no proof of origin: anybody who may create asset events can set the field too.
     if not isinstance(extra, Mapping) or extra.get("from_webhook") is not True:
         raise CloudElementsValidationError("The asset event was made by no webhook.")
     payload = extra.get("payload")
@@ -192,12 +191,12 @@ def notification_of(asset_event: Any) -> Notification:
     try:
         return Notification.parse(payload)
     except CloudElementsServerError:
-        pass  # told below: nothing of the platform's answered
+        pass  # raise another error below: this is not the platform's answer to a call
     raise CloudElementsValidationError("The asset event's payload is no notification of the platform's.")
 
 
 def _without_payload(extra: Mapping[str, Any]) -> Notification:
-    """Return what an event tells whose payload was left out."""
+    """Return the notification of an event without a payload."""
     from airflow_provider_cloudelements.client.notifications import Notification
 
     event_id, topic = extra.get("delivery_id"), extra.get("path")
@@ -214,12 +213,12 @@ def _without_payload(extra: Mapping[str, Any]) -> Notification:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """What a webhook's connection says, validated: whoever turns events on has to tell the platform.
+    """Hold the settings of a webhook's connection, validated. Turning events on sends them to the platform.
 
     :param conn_id: The connection's id.
-    :param signature_key: The key that deliveries are signed with. Never in ``repr``.
-    :param callback_url: The webhook's public address, where the connection says one. Never in ``repr``: it
-        may hold a token.
+    :param signature_key: The key that signs deliveries. Never in ``repr``.
+    :param callback_url: The webhook's public address, if the connection has one. Never in ``repr``: it may
+        hold a token.
     """
 
     conn_id: str
@@ -236,9 +235,9 @@ class WebhookSettings:
         """Read an Airflow connection.
 
         :param connection: Of the form that :func:`webhook_connection` makes.
-        :raises CloudElementsConnectionError: By it no delivery of the platform's would be accepted, or its
-            assets have other names than :func:`webhook_asset_of_instance` gives. Names the field, never its
-            value.
+        :raises CloudElementsConnectionError: With this connection the receiver would accept no delivery of
+            the platform, or its assets would have other names than :func:`webhook_asset_of_instance` returns.
+            The message names the field, never its value.
         """
         from airflow_provider_cloudelements.connections import is_web_url
 
@@ -254,14 +253,14 @@ class WebhookSettings:
         key = connection.password
         if not key:
             fail("password", "it is empty. It must be the signature key.")
-        # What the platform makes of another key is not known (U247); both sides must get the same one.
+        # It is not known how the platform treats another key (U247). Both sides must use the same key.
         if not _KEY.fullmatch(key):
             fail("password", "it must be printable ASCII without a space.")
         extra: Any = None
         try:
             extra = json.loads(connection.extra or "{}")
         except (ValueError, RecursionError):
-            pass  # told below, outside the handler: the decoder's error carries the text that it read
+            pass  # raise below, outside the handler: the decoder's error holds the text that it read
         if not isinstance(extra, dict):
             fail("extra", "it is not a valid JSON object.")
         for name, needed in SOURCE.items():
@@ -275,15 +274,15 @@ class WebhookSettings:
         return cls(conn_id, key, url)
 
     def address(self) -> str:
-        """Return where the platform reaches the webhook: what the connection says, else as Airflow is set up.
+        """Return the webhook's address: that of the connection, else the one from Airflow's configuration.
 
-        :raises CloudElementsValidationError: Neither says an address.
+        :raises CloudElementsValidationError: Neither has an address.
         """
         return self.callback_url or _default_address(self.name)
 
 
 def fault_of_conn_id(conn_id: str) -> str | None:
-    """Say what is wrong with the id of a webhook's connection, if anything is.
+    """Return what is wrong with the id of a webhook's connection, or ``None``.
 
     :param conn_id: The id.
     """

@@ -1,10 +1,10 @@
-"""The command ``airflow cloudelements webhook-connection``.
+"""Provide the command ``airflow cloudelements webhook-connection``.
 
-It makes the connection by which Airflow's API server accepts the platform's deliveries
-(:mod:`airflow_provider_cloudelements.webhooks`). On Airflow 3.1, which reads no commands of providers, it is
+The command makes the connection with which Airflow's API server accepts the platform's deliveries
+(:mod:`airflow_provider_cloudelements.webhooks`). Airflow 3.1 reads no commands of providers. There, run
 ``python -m airflow_provider_cloudelements.cli webhook-connection``.
 
-Every ``airflow`` command loads this module to learn of that one, so it imports inside its functions.
+Every ``airflow`` command loads this module to find the command, so it imports inside its functions.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def get_cli_commands() -> list[CLICommand]:
-    """Return ``airflow cloudelements``, which Airflow finds by the provider's metadata from 3.2 on."""
+    """Return ``airflow cloudelements``, which Airflow 3.2 and later finds by the provider's metadata."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
     command = ActionCommand(
@@ -81,8 +81,8 @@ def get_cli_commands() -> list[CLICommand]:
 def make_connection(arguments: argparse.Namespace) -> None:
     """Print a webhook's connection, or store it.
 
-    :param arguments: What the command line says.
-    :raises SystemExit: It cannot be made; with the reason.
+    :param arguments: The arguments of the command line.
+    :raises SystemExit: The command cannot make the connection; holds the reason.
     """
     conn_id: str = arguments.conn_id
     if fault := fault_of_conn_id(conn_id):
@@ -94,7 +94,7 @@ def make_connection(arguments: argparse.Namespace) -> None:
     except CloudElementsValidationError as error:
         raise SystemExit(str(error)) from None
     if arguments.show:
-        # The only way out of this process: no logger sees it.
+        # The key leaves the process only here: no logger sees it.
         sys.stdout.write(f"{json.dumps(connection)}\n")
         return
     if not _store(conn_id, connection):
@@ -109,7 +109,7 @@ def make_connection(arguments: argparse.Namespace) -> None:
 
 
 def _store(conn_id: str, connection: Mapping[str, Any]) -> bool:
-    """Store a connection in Airflow's database, unless one has its id; say whether that was done."""
+    """Store a connection in Airflow's database, unless one has its id; return whether it was stored."""
     from airflow.models.connection import Connection  # tasks read one, this stores one
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -122,14 +122,14 @@ def _store(conn_id: str, connection: Mapping[str, Any]) -> bool:
                 return False
             session.add(made)
     except IntegrityError:
-        pass  # told below: somebody else was quicker, and this error's text holds the values
+        pass  # returned below: another process was quicker, and this error's text holds the values
     else:
         return True
     return False
 
 
 def _left_to_do(webhook: WebhookSettings) -> list[str]:
-    """Say what has to be done until the webhook works, as far as it shows from here."""
+    """Return the steps that are left until the webhook works, as far as this machine shows them."""
     from importlib.util import find_spec
 
     from airflow.configuration import conf
@@ -154,7 +154,7 @@ def _left_to_do(webhook: WebhookSettings) -> list[str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command where ``airflow cloudelements`` is not: Airflow 3.1 reads no commands of providers.
+    """Run the command without ``airflow cloudelements``: Airflow 3.1 reads no commands of providers.
 
     :param argv: The command line. Default: this process's.
     """

@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_cloudelements.cli``: the command for Airflow 3.1."""
+"""Run ``python -m airflow_provider_cloudelements.cli``, the command for Airflow 3.1."""
 
 from __future__ import annotations
 
