@@ -1,4 +1,4 @@
-"""A connection id becomes a client. The hook repeats none of the client's methods: it hands it out."""
+"""Turn a connection id into a client. The hook hands out the client, and repeats none of its methods."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["CloudElementsElementHook", "CloudElementsHook"]
 
 
 class CloudElementsHook(BaseHook):
-    """Gives access to a Cloud Elements or SAP Open Connectors account.
+    """Give access to a Cloud Elements or SAP Open Connectors account.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
     """
@@ -60,7 +60,7 @@ class CloudElementsHook(BaseHook):
 
     @cached_property
     def settings(self) -> ConnectionSettings:
-        """The connection, validated; its secrets are known to Airflow's masker from here on.
+        """The connection, validated. Airflow masks its secrets from here on.
 
         :raises CloudElementsConnectionError: A field is missing or malformed.
         """
@@ -70,7 +70,7 @@ class CloudElementsHook(BaseHook):
         return settings
 
     async def aget_settings(self) -> ConnectionSettings:
-        """Read the connection in a coroutine, as it is now; ``settings`` stay as they were read.
+        """Read the connection in a coroutine, as it is now. ``settings`` does not change.
 
         :raises CloudElementsConnectionError: A field is missing or malformed.
         :raises AirflowNotFoundException: There is no such connection.
@@ -85,7 +85,7 @@ class CloudElementsHook(BaseHook):
         return CloudElementsClient(self.settings, on_token=mask_secret)
 
     def get_conn(self) -> CloudElementsClient:
-        """Return the account's client. It is made once for each hook.
+        """Return the account's client. Each hook makes it once.
 
         :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
         """
@@ -94,11 +94,11 @@ class CloudElementsHook(BaseHook):
     def instance(
         self, instance_id: int | str | Mapping[str, Any], token: str | None = None
     ) -> InstanceClient:
-        """Return a client bound to one instance. Its token is fetched when first needed, and masked.
+        """Return a client bound to one instance. It masks the token.
 
         :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
-        :param token: Its token, where the task pulled it from XCom; without one it is fetched when first
-            needed.
+        :param token: Its token, if the task pulled it from XCom. Default: the client fetches it when it first
+            needs it.
         """
         if token is not None:
             mask_secret(token)
@@ -110,7 +110,7 @@ class CloudElementsHook(BaseHook):
         :return: Whether it worked, and what to do if not. Never raises.
         """
         try:
-            # Read anew: the form may test another connection under the same hook.
+            # Read the connection anew: the form may test another connection with the same hook.
             settings = ConnectionSettings.from_connection(self.get_connection(self.cloudelements_conn_id))
             for secret in settings.secrets:
                 mask_secret(secret)
@@ -122,7 +122,7 @@ class CloudElementsHook(BaseHook):
 
 
 class CloudElementsElementHook(BaseHook):
-    """Registers the connection type ``cloudelements_element`` and reads such connections.
+    """Register the connection type ``cloudelements_element``, and read such connections.
 
     :param element_conn_id: Connection of type ``cloudelements_element``.
     """
@@ -147,7 +147,7 @@ class CloudElementsElementHook(BaseHook):
         return form_behaviour(ELEMENT_BEHAVIOUR)
 
     def get_conn(self) -> ElementSettings:
-        """Return what the connection says, validated; its secrets are known to Airflow's masker from here on.
+        """Return the connection's settings, validated. Airflow masks its secrets from here on.
 
         :raises CloudElementsConnectionError: A field is malformed.
         """
@@ -159,7 +159,7 @@ class CloudElementsElementHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Check the fields, then ask the platform of ``cloudelements_default`` whether it has the element.
 
-        The vendor itself cannot be asked without making an instance.
+        Asking the vendor itself would require an instance.
 
         :return: Whether it worked, and what to do if not. Never raises.
         """
@@ -192,7 +192,7 @@ class CloudElementsElementHook(BaseHook):
 
 
 def _hasty(settings: ConnectionSettings) -> CloudElementsClient:
-    # A person waits for the answer: no repetition, and no longer than it takes to connect.
+    # A person waits for the answer: no repetition, and no time-out longer than that for connecting.
     return CloudElementsClient(
         replace(settings, max_retries=0, request_timeout=min(settings.request_timeout, 15.0))
     )

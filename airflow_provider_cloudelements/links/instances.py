@@ -1,4 +1,4 @@
-"""The link from a task's page to its instance in the platform's console."""
+"""Link a task's page to its instance in the platform's console."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 class CloudElementsInstanceLink(BaseOperatorLink):
     """
-    Leads to the instance in the console, where the connection's ``console_url`` says how.
+    Link to the instance in the console, if the connection has a ``console_url``.
 
     No source gives the path of that page (unknown U4), so there is no default.
     """
@@ -25,7 +25,7 @@ class CloudElementsInstanceLink(BaseOperatorLink):
 
         :param operator: The operator that ran.
         :param ti_key: Unused: the operator itself knows its instance.
-        :return: Nothing where there is no link.
+        :return: The link, or an empty string if there is none.
         """
         return getattr(operator, "console_link", "")
 

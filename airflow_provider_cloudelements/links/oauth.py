@@ -1,4 +1,4 @@
-"""The link from a task's page to the page at which a person consents."""
+"""Link a task's page to the page where a person consents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class CloudElementsConsentLink(BaseOperatorLink):
-    """Leads to the vendor's consent page. It holds the app's id, scopes and the state, no secret."""
+    """Link to the vendor's consent page. The link holds the app's id, scopes and the state, no secret."""
 
     name = "Allow the access"
 
@@ -20,6 +20,6 @@ class CloudElementsConsentLink(BaseOperatorLink):
 
         :param operator: The operator that ran.
         :param ti_key: Unused: the operator itself knows its link.
-        :return: Nothing where there is no link.
+        :return: The link, or an empty string if there is none.
         """
         return getattr(operator, "consent_link", "")
