@@ -64,14 +64,14 @@ CONNECTION_STANDARD_FIELDS = (
     FormField(
         "host",
         "API host",
-        "The API's host: a name, an origin, or an origin with /elements/api-v2. Without a scheme it is "
-        "https. http is refused for hosts other than this machine, unless Verify TLS is off as well. There "
+        "The API's host: a name, an origin, or an origin with /elements/api-v2. Without a scheme, the "
+        "provider uses https. It accepts http only for this machine, or if Verify TLS is off as well. There "
         "is no default.",
     ),
     FormField(
         "password",
         "User secret",
-        "The User secret, alone: neither the word User nor a comma.",
+        "The User secret alone, without the word User and without a comma.",
         kind="word",
     ),
 )
@@ -85,14 +85,14 @@ CONNECTION_FIELDS = (
     FormField(
         "namespace",
         "Namespace",
-        "Who this Airflow is among those that share the account. It prefixes every instance key, so that "
+        "Name of this Airflow among those that share the account. It prefixes every instance key, so that "
         "two Airflows never take each other's instances for their own. Empty: no prefix.",
         default="",
     ),
     FormField(
         "request_timeout",
         "Request time-out (seconds)",
-        "How long a call may take, other than one that creates or re-authenticates. Default: 30.",
+        "Longest time for a call, except one that creates or re-authenticates an instance. Default: 30.",
         kind="number",
         default=30.0,
         minimum=1,
@@ -101,8 +101,8 @@ CONNECTION_FIELDS = (
     FormField(
         "create_timeout",
         "Create time-out (seconds)",
-        "How long a call may take during which the platform logs in at the vendor. Default: 60, and less "
-        "is seldom wise: an answer that comes too late leaves an instance behind.",
+        "Longest time for a call during which the platform logs in at the vendor. Default: 60. Less is "
+        "seldom wise: an answer that comes too late leaves an instance behind.",
         kind="number",
         default=60.0,
         minimum=1,
@@ -111,7 +111,7 @@ CONNECTION_FIELDS = (
     FormField(
         "max_retries",
         "Retries",
-        "How often a call that may be repeated safely is sent again after a passing fault. Default: 3.",
+        "How often the provider repeats a call after a passing fault, if a repetition is safe. Default: 3.",
         kind="integer",
         default=3,
         minimum=0,
@@ -120,7 +120,7 @@ CONNECTION_FIELDS = (
     FormField(
         "proxy",
         "Proxy",
-        "Address of an HTTP proxy, as http://host:port. Empty: what HTTPS_PROXY and NO_PROXY say.",
+        "Address of an HTTP proxy, as http://host:port. Empty: HTTPS_PROXY and NO_PROXY decide.",
         kind="secret",  # may hold a user and a password
     ),
     FormField(
@@ -144,8 +144,8 @@ CONNECTION_FIELDS = (
     FormField(
         "console_url",
         "Console page of an instance",
-        "Template for a link to an instance's page, such as https://my.example.com/instances/{id}. "
-        "Empty: no link is shown.",
+        "Template for a link to an instance's page, such as https://my.example.com/instances/{id}. Empty: "
+        "Airflow shows no link.",
         kind="url",
     ),
 )
@@ -168,13 +168,14 @@ ELEMENT_FIELDS = (
     FormField(
         "element",
         "Element key",
-        "Which element these credentials are for, such as microsoftgraph. Operators refuse another.",
+        "Key of the element that these credentials are for, such as microsoftgraph. Operators refuse any "
+        "other element.",
     ),
     FormField(
         "authentication",
         "Authentication",
         "oauth2: login and password are the app's API key and secret. basic: they are user name and "
-        "password. custom: the element's own keys stand in Configuration.",
+        "password. custom: Configuration holds the element's own keys.",
         default="oauth2",
         choices=("oauth2", "basic", "custom"),
     ),
@@ -188,7 +189,8 @@ ELEMENT_FIELDS = (
     FormField(
         "oauth_user_refresh_token",
         "OAuth refresh token",
-        "A refresh token that you already hold: the instance is then created with no person present.",
+        "A refresh token that you already hold. With it, the provider creates the instance with no person "
+        "present.",
         kind="secret",
     ),
     FormField(
@@ -206,8 +208,8 @@ ELEMENT_FIELDS = (
     FormField(
         "configuration",
         "Configuration",
-        "Further configuration keys of the element, as a JSON object. Secrets belong in the fields above "
-        "where one fits.",
+        "Further configuration keys of the element, as a JSON object. Put secrets in the fields above if "
+        "one fits.",
         kind="object",
     ),
 )

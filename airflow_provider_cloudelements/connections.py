@@ -71,7 +71,7 @@ class _FieldReader:
         for name in extra:
             if name not in self.fields:
                 near = difflib.get_close_matches(name, self.fields, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else f" Known are: {', '.join(self.fields)}."
+                hint = f" Did you mean {near[0]!r}?" if near else f" Known fields: {', '.join(self.fields)}."
                 self.fail("extra", f"there is no field {name!r}.{hint}")
         return extra
 
@@ -200,7 +200,7 @@ def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         reader.fail("host", "it must hold no user, password, query or fragment.")
     if parts.path.rstrip("/") not in ("", API_PREFIX):
-        reader.fail("host", f"it must hold no path but {API_PREFIX}, which may be left out.")
+        reader.fail("host", f"it must hold no path except {API_PREFIX}, which is optional.")
     if parts.scheme == "http" and verify_tls and not is_loopback(host):
         reader.fail(
             "host", "http:// would send the secrets in clear. Use https://, or turn verify_tls off as well."
@@ -340,11 +340,11 @@ class ElementSettings:
         for key, name in zip(login_keys.get(authentication, ()), ("login", "password"), strict=False):
             named[key] = getattr(connection, name)
         if authentication == "custom" and (connection.login or connection.password):
-            reader.fail("login", "custom authentication takes its keys in the field 'configuration'.")
+            reader.fail("login", "with custom authentication, put the keys into the field 'configuration'.")
         configuration = dict(reader["configuration"] or {})
         for key, value in named.items():
             if value and key in configuration and configuration[key] != value:
-                reader.fail("configuration", f"its key {key!r} differs from the field made for it.")
+                reader.fail("configuration", f"its key {key!r} differs from the field for this key.")
             if value:
                 configuration[key] = value
         return cls(reader["element"], authentication, configuration, reader.conn_id)

@@ -236,7 +236,7 @@ def callback_url_of(target: Target, instances: InstancesApi) -> str:
     instance = target.get(instances)
     if not instance.event_callback_url:
         raise CloudElementsValidationError(
-            f"Instance {instance.id} has no callback URL: its events are delivered nowhere."
+            f"Instance {instance.id} has no callback URL, so the platform delivers its events nowhere."
         )
     return instance.event_callback_url
 

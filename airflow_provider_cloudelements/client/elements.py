@@ -46,7 +46,7 @@ class ElementsApi:
             element_id = self.get(key_or_id).id
             if element_id is None:
                 raise CloudElementsNotFoundError(
-                    f"The element {key_or_id!r} has no id to read its metadata by."
+                    f"The element {key_or_id!r} has no id, which the call for its metadata needs."
                 )
             key_or_id = element_id
         return ElementMetadata.parse(self._http.send("GET", f"{_path(key_or_id)}/metadata").body)

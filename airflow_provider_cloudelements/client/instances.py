@@ -237,7 +237,7 @@ def _writable(configuration: Mapping[str, Any]) -> dict[str, Any]:
     masked = [key for key, value in configuration.items() if value == MASK]
     if masked:
         raise CloudElementsValidationError(
-            f"The value of {', '.join(map(repr, masked))} is asterisks, as the platform shows a secret. "
-            "Written back, it could take the secret's place."
+            f"The value of {', '.join(map(repr, masked))} is asterisks, which the platform shows in place "
+            "of a secret. Writing them back could overwrite the secret."
         )
     return dict(configuration)

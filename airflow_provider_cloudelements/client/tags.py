@@ -1,7 +1,7 @@
 """Recognise an instance again: by a marker tag, and by a fingerprint of what authenticated it.
 
 The platform has neither an idempotency key nor unique names (fact F162), and shows secrets as asterisks.
-Only tags does it keep for us, search by, and show as written.
+Tags are the one thing that it keeps for us, searches by, and shows as written.
 """
 
 from __future__ import annotations

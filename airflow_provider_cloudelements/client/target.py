@@ -94,7 +94,7 @@ class Target:
             ids = ", ".join(str(each.id) for each in matching[:10])
             raise CloudElementsConflictError(
                 f"{len(matching)} instances have {self.name}, among them {ids}. Name one of them by its id, "
-                "by an instance key, or by a tag that it alone has."
+                "by an instance key, or by a tag that no other instance has."
             )
         return matching[0] if matching else None
 

@@ -51,7 +51,8 @@ PASSING_STATUSES = frozenset({429, 502, 503, 504})
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 #: Most bytes of a body. The platform answers larger ones with 429 (fact F49), as if they came too fast.
 LARGEST_BODY = 8 * 1024 * 1024
-#: Page size of the platform's lists: its default and its most, if known (fact F55, unknown U42).
+#: Page size of the platform's lists: the default and the maximum, as far as known (fact F55, unknown
+#: U42).
 PAGE_SIZE = 200
 
 USER_AGENT = f"airflow-provider-cloudelements/{__version__} python/{platform.python_version()}"
@@ -173,7 +174,7 @@ class HttpSession:
         headers: Mapping[str, str] | None,
     ) -> _Request:
         if not path.startswith("/"):
-            # Without it the URL would name something else, and a list's 404 would pass for an empty list.
+            # Without the slash the URL names something else, and a list's 404 passes for an empty list.
             raise CloudElementsValidationError(f"{method} {_without_query(path)}: a path starts with '/'.")
         target, path = path, _without_query(path)
         sent_headers = {"Authorization": self._authorization(token), **(headers or {})}
@@ -186,14 +187,14 @@ class HttpSession:
                 problem = type(error).__name__
             if problem:
                 raise CloudElementsValidationError(
-                    f"{method} {path}: what is to be sent cannot be written as JSON ({problem}). "
+                    f"{method} {path}: the body cannot be written as JSON ({problem}). "
                     "Use strings, numbers, booleans, lists and dictionaries only.",
                     method=method,
                     path=path,
                 )
             if data is not None and len(data) > LARGEST_BODY:
                 raise CloudElementsValidationError(
-                    f"{method} {path}: {len(data)} bytes are too many; the platform takes {LARGEST_BODY}.",
+                    f"{method} {path}: {len(data)} bytes are too many; the platform accepts {LARGEST_BODY}.",
                     method=method,
                     path=path,
                 )
@@ -205,8 +206,8 @@ class HttpSession:
             return self.settings.authorization_header
         if self.settings.authorization:  # unknown U2
             raise CloudElementsConnectionError(
-                f"Connection {self.settings.conn_id!r}, field 'authorization': how a raw header goes "
-                "together with an element token is not documented. Use the User and Organization secrets for "
+                f"Connection {self.settings.conn_id!r}, field 'authorization': no document says how a "
+                "raw header combines with an element token. Use the User and Organization secrets for "
                 "calls through an instance."
             )
         return f"{self.settings.authorization_header}, Element {token}"
