@@ -164,7 +164,7 @@ def _figures(
         return f"{seconds * 1000:.0f} ms"
 
     def against_threshold(what: str, gap: float) -> Figure:
-        limit = f"what a triggerer warns of: {milliseconds(THRESHOLD)}"
+        limit = f"a triggerer's warning threshold: {milliseconds(THRESHOLD)}"
         return Figure(what, milliseconds(gap), limit, Ratio.of([gap], [THRESHOLD]), UNDER_THRESHOLD)
 
     figures = [
@@ -174,7 +174,7 @@ def _figures(
         against_threshold(f"{waiting}: longest gap of the loop", ours.gap),
         against_dbt("the same", lambda side: side.gap, milliseconds),
         Figure("for comparison: a loop with nothing to do, beside ours", "", milliseconds(ours.idle_gap)),
-        against_threshold("all are there at once: longest gap", ours.answered_gap),
+        against_threshold("all appear at once: longest gap", ours.answered_gap),
         against_dbt("the same", lambda side: side.answered_gap, milliseconds),
         against_dbt(
             "warnings of Airflow's watchdog, in all",
@@ -190,7 +190,7 @@ def _figures(
             lambda n: f"{n:.1f} KiB",
         ),
         Figure(
-            f"{scale.count:,} are there but not ready: pings a look, for each",
+            f"{scale.count:,} exist but are not ready: pings a look, for each",
             f"{pinged.a_look:.3f}",
             "one",
             Ratio.of([pinged.a_look], [1.0]),
@@ -471,7 +471,7 @@ def _wait(
         appear(child.go)
         answered = child.told()
     if answered["succeeded"] != scale.count:
-        raise RuntimeError(f"{side}: {answered['succeeded']} of {scale.count} found what they waited for")
+        raise RuntimeError(f"{side}: only {answered['succeeded']} of {scale.count} triggers succeeded")
     return window, answered
 
 

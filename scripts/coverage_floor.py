@@ -23,10 +23,10 @@ def main(arguments: list[str]) -> int:
     """Read slipcover's report and return 0 if the coverage is not below the floor."""
     report: dict[str, Any] = json.loads(Path(arguments[0]).read_text())
     covered = float(report["summary"]["percent_covered"])
-    print(f"coverage: {covered:.2f} % of lines and branches, of which {FLOOR} % are the floor")
+    print(f"coverage: {covered:.2f} % of lines and branches; the floor is {FLOOR} %")
     if covered >= FLOOR:
         return 0
-    print("The coverage fell. What misses most:")
+    print("The coverage fell. The files that miss most:")
     for name, file in sorted(report["files"].items(), key=lambda each: -_missing(each[1]))[:NAMED]:
         if _missing(file):
             branches = [f"{start}->{end or 'exit'}" for start, end in file["missing_branches"]]

@@ -445,7 +445,7 @@ class LocalAirflow:
             if waits and ended in self.process_log("scheduler"):
                 time.sleep(PERSON_SECONDS)
                 return asked
-        raise LocalAirflowError(f"{task_id} asked nobody within {timeout} s\n{self._tails()}")
+        raise LocalAirflowError(f"{task_id} asked no question within {timeout} s\n{self._tails()}")
 
     def answer(
         self,

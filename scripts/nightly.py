@@ -52,7 +52,7 @@ def older_line(line: str) -> Part:
     """
     return Part(
         f"airflow-{line}",
-        f"what leaves the gate, and what it runs on the newest line alone, holds on {line} as well",
+        f"the tests that the gate leaves out or runs only on the newest line pass on {line} too",
         (
             *(f".venvs/airflow-{line}/bin/python", "-m", "pytest"),
             *("-m", "(nightly or newest) and not (browser or soak)"),
@@ -70,8 +70,8 @@ PARTS = (
     ),
     Part(
         "python-3.13",
-        "the demo, the unit tests and those of real Airflow pass on Python 3.13, and on the older lines of "
-        "Airflow those of Airflow in process",
+        "the demo, the unit tests and the tests of a real Airflow pass on Python 3.13, and on the older "
+        "lines the tests of Airflow in process",
         (NEWEST, "-m", "scripts.python313"),
         ("demo",),
         hours=4.0,
@@ -89,8 +89,8 @@ PARTS = (
     older_line("3.2"),
     Part(
         "soak",
-        "the full figures, and what else leaves the gate, on the newest line: crashes by hundreds, storms in "
-        "the other orders of listing, forgeries by hundreds",
+        "the full figures, and the other tests that the gate leaves out, pass on the newest line: hundreds "
+        "of crashes, storms in the other orders of listing, hundreds of forgeries",
         (NEWEST, "-m", "pytest", "-m", "soak or nightly"),
         _COLLECT,
         hours=6.0,

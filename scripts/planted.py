@@ -212,7 +212,7 @@ def run(tree: Path, line: str, tests: Sequence[str]) -> Outcome:
     # 1 means that some failed. Any other code is no outcome of tests: pytest selected none, one has a syntax
     # error ...
     if done.code not in (0, 1):
-        raise PlantedError(f"the tests came to no end (exit code {done.code}):\n{done.text[-3000:]}")
+        raise PlantedError(f"the tests did not run to the end (exit code {done.code}):\n{done.text[-3000:]}")
     return Outcome(done.text)
 
 

@@ -78,7 +78,7 @@ def main() -> int:
     with temporary_root() as root:
         made = run(debian(root, apt_options()), cwd=ROOT, patience=1200, show=True)
         if made.code != 0:
-            raise SystemExit("The Debian could not be made; above is why.")
+            raise SystemExit("mmdebstrap could not make the Debian; its output is above.")
         copy_project(root / "project")
         version = inside(root, "python3 --version", 60).text.strip()
         failed = False

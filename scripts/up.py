@@ -197,7 +197,7 @@ def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], ex
             "",
             f"Airflow      {airflow.url}  (no login)",
             f"Connections  {airflow.url}/connections  ({', '.join(connections)})",
-            f"Sandbox      {sandbox_url}/sandbox/requests  (what Airflow has asked of it)",
+            f"Sandbox      {sandbox_url}/sandbox/requests  (the calls that Airflow has made)",
             "DAGs         " + ", ".join(examples),
             "",
             "Open a DAG, press Trigger. Ctrl-C here stops all and removes the temporary folder.",
@@ -223,7 +223,7 @@ def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
     :param airflow: the running Airflow
     :param emit: the command that makes a meeting
     """
-    print(f"\nEvents start DAGs: {MAKES_INSTANCE} makes an instance, then a meeting is made ...", flush=True)
+    print(f"\nEvents start DAGs: {MAKES_INSTANCE} makes an instance, then we make a meeting ...", flush=True)
     try:
         run_id = airflow.trigger(MAKES_INSTANCE)
         airflow.wait_run(MAKES_INSTANCE, run_id)
@@ -235,7 +235,7 @@ def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
             print(f"  {dag_id}, {seconds:.1f} s later: {airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}")
     except (LocalAirflowError, OSError, subprocess.CalledProcessError) as error:
         # A person can still go on. The next check reports a part of Airflow that has died.
-        print(f"  that did not come about: {error}")
+        print(f"  this failed: {error}")
     print("Make another meeting, in another shell (a run of example_wait_for_event takes it, too):")
     print(f"  {shlex.join(emit)}", flush=True)
 

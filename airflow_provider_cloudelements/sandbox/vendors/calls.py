@@ -56,7 +56,7 @@ def authorize(call: Call) -> Response:
         }
         return _redirect(fields["redirect_uri"], refused)
     if decision is not None or call.method == "POST":
-        return _page("This link does not work", "<p>A decision is allow or deny.</p>", 400)
+        return _page("This link does not work", "<p>The parameter decision must be allow or deny.</p>", 400)
     return _page(f"Sign in to {element.name}", _form(element, fields))
 
 
