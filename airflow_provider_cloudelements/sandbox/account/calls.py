@@ -30,12 +30,12 @@ PASSWORD = "sandbox"  # noqa: S105 - a fake, public on purpose
 
 
 def organization_me(_call: Call) -> Response:
-    """GET /organizations/me: the organization, by User and Organization alone (fact F12)."""
+    """GET /organizations/me: returns the organization, by User and Organization alone (fact F12)."""
     return json_reply(ORGANIZATION)
 
 
 def list_accounts(_call: Call) -> Response:
-    """GET /accounts: the platform's accounts."""
+    """GET /accounts: returns the platform's accounts."""
     return json_reply([ACCOUNT], {RETURNED_HEADER: "1", TOTAL_HEADER: "1"})
 
 
@@ -45,12 +45,12 @@ def no_account_call(_call: Call) -> Response:
 
 
 def get_settings(call: Call) -> Response:
-    """GET /accounts/settings: all, with ``notification.webhook.failure.policy`` (fact F258)."""
+    """GET /accounts/settings: returns all settings, with ``notification.webhook.failure.policy`` (fact F258)."""
     return json_reply(call.state.account_settings)
 
 
 def change_settings(call: Call) -> Response:
-    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: change some, return all (fact F258).
+    """PATCH /accounts/settings, POST and PATCH /accounts/{id}/settings: changes some, returns all (F258).
 
     The sandbox keeps settings that it does not know as they come (choice C251).
     """
@@ -85,7 +85,7 @@ def or_resource(platform: Handler, resource: Handler) -> Handler:
 
 
 def authenticate(call: Call) -> Response:
-    """POST /authentication {username, password}: a token for ``Authorization: Bearer`` (fact F11)."""
+    """POST /authentication {username, password}: returns a token for ``Authorization: Bearer`` (fact F11)."""
     body = call.json_object()
     if body.get("username") != USERNAME or body.get("password") != PASSWORD:
         raise unauthorized()
@@ -93,7 +93,7 @@ def authenticate(call: Call) -> Response:
 
 
 def secrets(call: Call) -> Response:
-    """GET /authentication/secrets with a bearer token: the two secrets (fact F11)."""
+    """GET /authentication/secrets with a bearer token: returns the two secrets (fact F11)."""
     settings = call.state.settings
     return json_reply(
         {"userSecret": settings.user_secret, "organizationSecret": settings.organization_secret}

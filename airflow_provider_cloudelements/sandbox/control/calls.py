@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.sandbox.vendors.store import code_view
 
 
 def overview(call: Call) -> Response:
-    """GET /sandbox: what this is, for a person who opens it in a browser."""
+    """GET /sandbox: says what this is, to a person who opens it in a browser."""
     return json_reply(
         {
             "sandbox": "Cloud Elements",
@@ -32,18 +32,18 @@ def overview(call: Call) -> Response:
 
 
 def reset(call: Call) -> Response:
-    """POST /sandbox/reset: forget instances, codes, faults, log, and changed settings."""
+    """POST /sandbox/reset: forgets instances, codes, faults, log, and changed settings."""
     call.state.reset()
     return empty_reply()
 
 
 def get_settings(call: Call) -> Response:
-    """GET /sandbox/settings: the settings that docs/sandbox.md lists, never the secrets."""
+    """GET /sandbox/settings: returns the settings that docs/sandbox.md lists, never the secrets."""
     return json_reply(asdict(call.state.behaviour))
 
 
 def patch_settings(call: Call) -> Response:
-    """PATCH /sandbox/settings: change settings until the next reset."""
+    """PATCH /sandbox/settings: changes settings until the next reset."""
     try:
         call.state.behaviour = call.state.behaviour.changed(call.json_object())
     except (ValueError, TypeError) as error:
@@ -61,7 +61,7 @@ def list_requests(call: Call) -> Response:
 
 
 def list_instances(call: Call) -> Response:
-    """GET /sandbox/instances: every instance, without token and configuration."""
+    """GET /sandbox/instances: lists all instances, without token and configuration."""
     return json_reply([_summary(instance) for instance in call.state.store.all()])
 
 
@@ -83,7 +83,7 @@ def _summary(instance: Instance) -> dict[str, Any]:
 
 
 def patch_instance(call: Call) -> Response:
-    """PATCH /sandbox/instances/{id} {valid, disabled}: break or repair it, as no API call can.
+    """PATCH /sandbox/instances/{id} {valid, disabled}: breaks or repairs it, as no API call can.
 
     ``valid`` false ends the session until the instance gets other credentials; true undoes that and every
     revocation.
@@ -102,14 +102,14 @@ def patch_instance(call: Call) -> Response:
 
 
 def revoke_instance(call: Call) -> Response:
-    """POST /sandbox/instances/{id}/revoke: end its session; the vendor no longer accepts its credentials."""
+    """POST /sandbox/instances/{id}/revoke: ends its session; the vendor no longer accepts its credentials."""
     instance = instance_of(call)
     call.state.sessions.revoke(instance)
     return json_reply(_summary(instance))
 
 
 def set_vendor(call: Call) -> Response:
-    """PUT /sandbox/vendors/{element} {accepted}: set the secrets that its vendor accepts; null for any."""
+    """PUT /sandbox/vendors/{element} {accepted}: sets the secrets that its vendor accepts; null for any."""
     element = element_of(call)
     body = call.json_object()
     accepted = body.get("accepted")
@@ -126,13 +126,13 @@ def set_vendor(call: Call) -> Response:
 
 
 def list_codes(call: Call) -> Response:
-    """GET /sandbox/codes: each code by index and fingerprint, and how often an instance presented it."""
+    """GET /sandbox/codes: lists codes by index and fingerprint, and how often each was presented."""
     lifetime = call.state.behaviour.code_lifetime
     return json_reply([code_view(code, lifetime) for code in call.state.vendor.codes()])
 
 
 def mint_code(call: Call) -> Response:
-    """POST /sandbox/codes {element, client_id, oauth_callback_url, scope, lifetime}: make one directly."""
+    """POST /sandbox/codes {element, client_id, oauth_callback_url, scope, lifetime}: makes one directly."""
     body = call.json_object() if call.body.strip() else {}
     texts: dict[str, str | None] = {}
     for name in ("element", "client_id", "oauth_callback_url", "scope"):
@@ -153,16 +153,16 @@ def mint_code(call: Call) -> Response:
 
 
 def list_faults(call: Call) -> Response:
-    """GET /sandbox/faults: all rules and how often the sandbox applied each."""
+    """GET /sandbox/faults: lists all rules and how often the sandbox applied each."""
     return json_reply(call.state.faults.view())
 
 
 def add_fault(call: Call) -> Response:
-    """POST /sandbox/faults: add a rule for the next matching calls."""
+    """POST /sandbox/faults: adds a rule for the next matching calls."""
     return json_reply(call.state.faults.add(read_fault(call.json_object())).view())
 
 
 def clear_faults(call: Call) -> Response:
-    """DELETE /sandbox/faults: forget all rules."""
+    """DELETE /sandbox/faults: forgets all rules."""
     call.state.faults.clear()
     return empty_reply()

@@ -72,17 +72,17 @@ def _targets(call: Call, body: dict[str, Any]) -> list[Instance]:
 
 
 def count_events(call: Call) -> Response:
-    """GET /sandbox/events: how many are ``accepted``, ``dropped`` by reason, ``kept`` and ``visible``."""
+    """GET /sandbox/events: counts events: ``accepted``, ``dropped`` by reason, ``kept`` and ``visible``."""
     return json_reply(call.state.events.counters())
 
 
 def poll_now(call: Call) -> Response:
-    """POST /sandbox/instances/{id}/poll: poll it now; returns the events' ids."""
+    """POST /sandbox/instances/{id}/poll: polls it now; returns the events' ids."""
     return json_reply({"events": [event.id for event in call.state.poller.poll(instance_of(call))]})
 
 
 def list_deliveries(call: Call) -> Response:
-    """GET /sandbox/deliveries: each with ``status``, ``attempts``, ``outcome``; its callback's origin."""
+    """GET /sandbox/deliveries: lists each with ``status``, ``attempts``, ``outcome``, callback origin."""
     return json_reply([_summary(delivery) for delivery in call.state.notifications.deliveries()])
 
 

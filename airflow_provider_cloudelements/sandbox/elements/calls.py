@@ -30,7 +30,7 @@ def element_of(call: Call) -> Element:
 
 
 def list_elements(call: Call) -> Response:
-    """GET /elements: the catalogue, with ``where``, ``abridged`` and pages of up to 200 (facts F55, F81)."""
+    """GET /elements: lists elements, with ``where``, ``abridged`` and pages of up to 200 (facts F55, F81)."""
     where = call.value("where")
     found = list(ELEMENTS)
     if where:
@@ -40,7 +40,7 @@ def list_elements(call: Call) -> Response:
 
 
 def list_hub_elements(call: Call) -> Response:
-    """GET /hubs/{key}/elements: the same objects as /elements, paged and abridged like it (choice C82)."""
+    """GET /hubs/{key}/elements: returns the same objects as /elements, paged and abridged like it (C82)."""
     hub = call.params["hub"]
     if hub not in HUBS:
         raise not_found("hub with this key")
@@ -55,22 +55,22 @@ def _page(call: Call, found: list[Element]) -> Response:
 
 
 def list_keys(_call: Call) -> Response:
-    """GET /elements/keys: the keys (fact F94), as plain strings (choice C83)."""
+    """GET /elements/keys: lists the keys (fact F94), as plain strings (choice C83)."""
     return _all([element.key for element in ELEMENTS])
 
 
 def list_hubs(_call: Call) -> Response:
-    """GET /hubs: the hubs (fact F91; their fields are choice C82)."""
+    """GET /hubs: lists the hubs (fact F91; their fields are choice C82)."""
     return _all([{"key": hub, "name": hub.capitalize(), "active": True} for hub in HUBS])
 
 
 def list_hub_keys(_call: Call) -> Response:
-    """GET /hubs/keys: the keys as plain strings, like /elements/keys."""
+    """GET /hubs/keys: lists the keys as plain strings, like /elements/keys."""
     return _all(list(HUBS))
 
 
 def list_metadata(_call: Call) -> Response:
-    """GET /elements/metadata: the metadata, in which ``events`` is an array of strings (fact F87)."""
+    """GET /elements/metadata: returns the metadata, in which ``events`` is an array of strings (fact F87)."""
     return _all([{**element.metadata, "events": list(element.event_methods)} for element in ELEMENTS])
 
 
@@ -80,17 +80,17 @@ def _all(rows: list[object]) -> Response:
 
 
 def get_element(call: Call) -> Response:
-    """GET /elements/{keyOrId}: one element (fact F83)."""
+    """GET /elements/{keyOrId}: returns one element (fact F83)."""
     return json_reply(element_of(call).view)
 
 
 def get_configuration(call: Call) -> Response:
-    """GET /elements/{keyOrId}/configuration: the keys that a create takes, as an object (fact F84)."""
+    """GET /elements/{keyOrId}/configuration: returns the keys that a create takes, an object (F84)."""
     return json_reply(element_of(call).configuration_rows())
 
 
 def get_metadata(call: Call) -> Response:
-    """GET /elements/{id}/metadata: by the numeric id only, with ``expand`` (fact F85).
+    """GET /elements/{id}/metadata: returns it, by the numeric id only, with ``expand`` (fact F85).
 
     A key gets 404 like an unknown id. ``expand=true`` adds detail (fact F88).
     """

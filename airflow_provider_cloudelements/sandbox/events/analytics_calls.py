@@ -35,13 +35,13 @@ _MOST_ROWS = 10_100
 
 
 def count_all(call: Call) -> Response:
-    """GET /instances/events/analytics: how many events arrived, by interval."""
+    """GET /instances/events/analytics: counts the arrived events, by interval."""
     starts = _starts(call)
     return _reply([{"date": start.isoformat(), "count": count} for start, count in _count(call, starts)])
 
 
 def count_by_account(call: Call) -> Response:
-    """GET /instances/events/analytics/accounts: the same by account, of which there is one."""
+    """GET /instances/events/analytics/accounts: returns the same by account, of which there is one."""
     starts = _starts(call)
     return _reply(
         [
@@ -52,7 +52,7 @@ def count_by_account(call: Call) -> Response:
 
 
 def count_by_instance(call: Call) -> Response:
-    """GET /instances/events/analytics/instances: the same by instance, without empty intervals."""
+    """GET /instances/events/analytics/instances: returns the same by instance, without empty intervals."""
     starts = _starts(call)
     return _reply(
         [
@@ -65,7 +65,7 @@ def count_by_instance(call: Call) -> Response:
 
 
 def list_dispositions(call: Call) -> Response:
-    """GET /instances/events/dispositions: the outcome of each event, with ``from``, ``to`` and pages."""
+    """GET /instances/events/dispositions: lists outcomes of events; ``from``, ``to``, pages."""
     begin, end = _span(call)
     found = call.state.events.visible()
     first = bisect_left(found, begin.timestamp(), key=_arrived)

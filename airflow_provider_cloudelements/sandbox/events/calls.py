@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.sandbox.state import Call
 
 
 def list_events(call: Call) -> Response:
-    """GET /instances/events: all events, or those of ``instanceId``, in pages (fact F281).
+    """GET /instances/events: lists all events, or those of ``instanceId``, in pages (fact F281).
 
     An instance that is deleted or never existed has the events that the sandbox keeps, perhaps none (C284).
     """
@@ -34,7 +34,7 @@ def list_events(call: Call) -> Response:
 
 
 def list_instance_events(call: Call) -> Response:
-    """GET /instances/{id}/events: those of one instance, in pages."""
+    """GET /instances/{id}/events: lists those of one instance, in pages."""
     return _page(call, instance_of(call).id)
 
 
@@ -52,7 +52,7 @@ def _page(call: Call, instance_id: int | None) -> Response:
 
 
 def get_event(call: Call) -> Response:
-    """GET /instances/events/{eventId} and /instances/{id}/events/{eventId}: one event."""
+    """GET /instances/events/{eventId} and /instances/{id}/events/{eventId}: returns one event."""
     instance_id = instance_of(call).id if "id" in call.params else None
     event = call.state.events.get(call.params["event"])
     if event is None or (

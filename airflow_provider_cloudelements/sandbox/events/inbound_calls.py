@@ -29,7 +29,7 @@ _FINDERS = ("instance_id", "instanceId")
 
 
 def receive_event(call: Call) -> Response:
-    """POST, GET /events/{elementKey}[/{base64 of the id}]: 200, even if it is dropped (fact F222; C202)."""
+    """POST, GET /events/{elementKey}[/{base64 of id}]: returns 200, even for a dropped body (F222, C202)."""
     key = call.params["element"]
     element, polled = find(key), False
     if element is None and key.endswith(POLLING_SUFFIX):
