@@ -40,7 +40,7 @@ class TooLargeError(Exception):
 def read_body(answer: requests.Response, seconds: float) -> bytes:
     """Return an answer's body, and give the connection back to the pool or close it.
 
-    :param answer: Answer to a call with ``stream=True``, so that nobody has read its body yet.
+    :param answer: Answer to a call with ``stream=True``, so that nothing of its body is read yet.
     :param seconds: Longest time for the whole body, but at least :data:`SHORTEST_TIME`. A time-out of
         requests bounds only the wait for the next byte. With it alone, a body that comes byte by byte would
         last for ever. (An answer whose headers or trailers come byte by byte still does.)
