@@ -1,7 +1,7 @@
 """An instance for a vendor that takes a user name and a password: it needs no person, and no token in XCom.
 
 Needs the connections ``cloudelements_default`` and ``closeio_login``, of type ``cloudelements_element`` with
-authentication ``basic``. Its login and password are those that the vendor asks for.
+authentication ``basic``. The connection holds the login and password of an account at the vendor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A consent inside the DAG: a person opens a link and pastes what comes back, and the DAG goes on.
+"""A consent inside the DAG: a person opens a link and pastes the resulting address, and the DAG goes on.
 
 ``consent_link`` pushes the link. ``ask_person`` shows it on its page (Required actions) and waits for the
 answer: the code, or the whole address that the vendor sent the person to. From an address ``create_instance``
@@ -66,7 +66,7 @@ with DAG(
         "if ti.xcom_pull('ask_person') else '' }}",
         authorization_state="{{ ti.xcom_pull('consent_link', key='state') }}",
         push_token=False,
-        # The person's task is skipped if the DAG did not need it.
+        # The DAG skips the person's task if it does not need it.
         trigger_rule="none_failed",
     )
 

@@ -3,9 +3,9 @@
 Run it when the receiver works again. ``release`` makes the platform send what it has queued, and send on from
 now on. ``sent_again`` waits until these deliveries have arrived or failed again, but no longer than
 ``wait_seconds``. ``compare`` reads the platform's list of events since ``outage_began``, and looks up which
-of them the platform delivered to this receiver. ``process`` gets the others: those queued once more, given
-up, or without a notification. Nothing is lost, and an event may come twice, as it may from the platform
-itself.
+of them the platform delivered to this receiver. ``process`` gets the other events: those that the platform
+queued once more, gave up, or never made a notification of. No event is lost. An event may come twice, as it
+may from the platform itself.
 
 ``instance_key`` names one instance that delivers to the receiver; the DAG treats all instances that do. It
 needs ``cloudelements_default`` and that instance: by default the one of ``example_microsoft_graph_events``.
@@ -25,7 +25,7 @@ from airflow.sdk import DAG, Param, Variable, task
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators.deliveries import CloudElementsReleaseDeliveriesOperator
 
-#: The most that one run hands on, as XCom: rows, and bytes.
+#: The most rows and bytes that one run passes on as XCom.
 MOST_EVENTS, MOST_BYTES = 1_000, 262_144
 #: The variable that holds the processed rows, as short hashes of the latest ones.
 DONE, MOST_DONE = "example_events_after_outage_done", 10_000
@@ -77,7 +77,7 @@ with DAG(
 
     @task.sensor(mode="reschedule", poke_interval=10, timeout=86_400)
     def sent_again(released: dict[str, Any], params: dict[str, Any] | None = None) -> bool:
-        """Wait, with a limit, until no delivery waits any more and the platform lists all events."""
+        """Wait, with a limit, until no delivery is pending and the platform lists all events."""
         params = params or {}
         passed = (pendulum.now("UTC") - pendulum.parse(released["released_at"])).total_seconds()
         if passed < params["settle_seconds"]:
@@ -91,7 +91,7 @@ with DAG(
 
     @task
     def compare(released: dict[str, Any], params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the events until the release that were not delivered."""
+        """Return the events until the release that the platform did not deliver."""
         from airflow_provider_cloudelements.events.cursor import EventCursor
         from airflow_provider_cloudelements.events.reading import EventLimits
         from airflow_provider_cloudelements.events.reconcile import reconcile
@@ -124,7 +124,7 @@ with DAG(
 
     @task
     def report(released: dict[str, Any], found: dict[str, Any], processed: int) -> dict[str, Any]:
-        """Report what became of all events, and fail if there are more than one run takes."""
+        """Report the outcome of all events, and fail if there are more than one run takes."""
         told = {
             "released": released["queued"],
             "listed": found["listed"],

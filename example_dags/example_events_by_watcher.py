@@ -1,7 +1,7 @@
 """Calendar events start this DAG: a watcher in the triggerer reads the platform's list of events.
 
 Nothing needs to reach Airflow from outside. Every ten seconds at most, the watcher makes one asset event of
-what is new, with a list of rows, and that starts a run.
+the new events, with a list of rows. The asset event starts a run.
 
 When several asset events come while a run is at work, Airflow gives the next run only the first of them, and
 leaves the others to the run that a later one starts. So this DAG does not rely on the events that started its
@@ -48,7 +48,7 @@ PAGE = 50
 
 
 def came_since(events: Any, since: datetime) -> list[Any]:
-    """Return the asset events after a moment. The watcher stores one after another, so none comes late."""
+    """Return the asset events after a moment. The watcher stores them one by one, so none comes late."""
     if not hasattr(events, "after"):  # Airflow 3.1 only gives all of them
         return [event for event in events if event.timestamp > since]
     came: list[Any] = []

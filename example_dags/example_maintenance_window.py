@@ -42,7 +42,7 @@ with DAG(
 
     @task
     def work_on_the_vendor() -> None:
-        """Do what needs quiet."""
+        """Do the work that needs quiet."""
 
     on = CloudElementsEnableInstanceOperator(
         task_id="enable_instance", instance_id=create.output, trigger_rule="all_done"

@@ -2,9 +2,9 @@
 
 ``check`` reports the state of each. ``mend`` gives a broken instance the credentials of its element's
 connection once more: it enables, re-authenticates and pings the instance. An instance that is still broken
-needs a new consent: for each of them a person gets one page with a link, and pastes what comes back. The DAG
-leaves an unreachable instance alone, since a vendor that is down needs no new credentials; the last check
-fails the run for it.
+needs a new consent. For each of them a person gets one page with a link, and pastes the resulting address.
+The DAG leaves an unreachable instance alone, since a vendor that is down needs no new credentials. The last
+check fails the run for it.
 
 In use, give it ``schedule="@daily"``. Needs ``cloudelements_default``, and a connection of type
 ``cloudelements_element`` for each element in ``LOGINS``.
@@ -51,7 +51,7 @@ with DAG(
 
     @task
     def what_to_mend(report: dict) -> list[dict]:
-        """Say which instance gets which credentials."""
+        """Return which instance gets which credentials."""
         return [
             {"instance_id": row["id"], "element_conn_id": LOGINS[row["element"]]} for row in broken(report)
         ]
@@ -66,7 +66,7 @@ with DAG(
 
     @task
     def who_needs_consent(report: dict) -> list[dict]:
-        """Name the instances that only a person can repair."""
+        """Return the instances that only a person can repair."""
         return [
             {"instance_id": row["id"], "element_conn_id": LOGINS[row["element"]], "name": row["name"]}
             for row in broken(report)

@@ -32,7 +32,7 @@ with DAG(
 
     @task
     def list_contacts(instance: dict) -> int:
-        """Count what the vendor has, through the instance."""
+        """Count the vendor's contacts, through the instance."""
         return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/contacts"))
 
     list_contacts(create.output)

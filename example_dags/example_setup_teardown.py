@@ -23,7 +23,7 @@ with DAG(
 
     @task
     def copy_deals(instance: dict) -> int:
-        """Work through the run's own instance."""
+        """Do the work with the run's own instance."""
         return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/deals"))
 
     # [start: element_instance]

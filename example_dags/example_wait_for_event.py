@@ -2,8 +2,8 @@
 
 The sensor waits in the triggerer, where it holds no worker. It returns the events and a cursor: the place
 behind the last of them. The DAG keeps the cursor in an Airflow variable, which moves on only when the work is
-done. So the next run gets the events that came meanwhile, also while no run waited, and gets again what a
-failed run got. The first run takes the events from its own begin on.
+done. So the next run gets the events that came meanwhile, even while no run waited. It also gets the events
+of a failed run again. The first run takes the events since its own begin.
 
 In use, give it ``schedule="@continuous"``: then one run always waits.
 
@@ -19,7 +19,7 @@ from airflow.sdk import DAG, Param, Variable, task
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
 
 # [start: sensor]
-#: The variable that says behind which event the next run begins.
+#: The variable that holds the cursor, behind which the next run begins.
 CURSOR = "example_wait_for_event_cursor"
 SINCE = f"{{{{ var.value.get('{CURSOR}', none) or dag_run.run_after }}}}"
 # [end: sensor]
@@ -48,7 +48,7 @@ with DAG(
 
     @task
     def handle(found: dict) -> list[str]:
-        """Stand for the work; say what happened to which object."""
+        """Stand for the work; return what happened to which object."""
         return [f"{event['event_type']} {event['object_id']}" for event in found["events"]]
 
     @task

@@ -45,7 +45,7 @@ def no_account_call(_call: Call) -> Response:
 
 
 def get_settings(call: Call) -> Response:
-    """GET /accounts/settings: returns all settings, with ``notification.webhook.failure.policy`` (fact F258)."""
+    """GET /accounts/settings: returns all settings, with ``notification.webhook.failure.policy`` (F258)."""
     return json_reply(call.state.account_settings)
 
 
