@@ -1,1 +1,1 @@
-"""The socket, and a call's way from it to its handler."""
+"""The socket, and the path of a call from the socket to its handler."""

@@ -1,7 +1,7 @@
-"""The ASGI application: reads a call, applies a fault if one is due, lets the handler answer, writes it down.
+"""The ASGI application: reads a call, applies a fault if one is due, runs the handler, and logs the call.
 
-Plain ASGI around Starlette's responses and nothing else, so that a call costs little and a fault can do to
-the connection what it must.
+It is plain ASGI around Starlette's responses and nothing else, so that a call costs little and a fault can
+act on the connection itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class ClientLeftError(Exception):
 class SandboxApp:
     """The whole sandbox as an ASGI application.
 
-    :param settings: what is fixed at the start.
+    :param settings: the settings that stay fixed from the start.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -61,7 +61,7 @@ class SandboxApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
-            raise RuntimeError("only HTTP is spoken here")
+            raise RuntimeError("the sandbox speaks only HTTP")
         raw_path: bytes = scope["raw_path"]
         parts = raw_path.decode("latin-1").strip("/").split("/")
         if b"%" in raw_path:
@@ -89,11 +89,11 @@ class SandboxApp:
         except ClientLeftError:
             return
         except asyncio.CancelledError:
-            # The server ends while this call waits: the client sees the connection close, as in a crash.
+            # The server ends while this call waits. The client sees the connection close, as in a crash.
             await drop_connection(scope, receive)
 
     async def _answer_api(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a call to the API, with whatever fault is due."""
+        """Answer a call to the API, with the fault that is due, if any."""
         state, epoch, journal = self.state, self.state.epoch, self.state.journal
         call.words = parse_words(call.headers.get("authorization", ""))
         route = self._api.match(call.segments)
@@ -116,7 +116,7 @@ class SandboxApp:
             response: Response | None = None
             if fault is None or late or fault.action in ("delay", "cut"):
                 if state.epoch != epoch:
-                    # The sandbox was reset meanwhile: the call belongs to a world that is gone.
+                    # A reset of the sandbox came meanwhile, so the state of this call no longer exists.
                     await drop_connection(scope, receive)
                     return
                 if not too_big:
@@ -131,7 +131,7 @@ class SandboxApp:
             journal.close(entry, name, status)
 
     async def _wait(self, fault: Fault | None, receive: Receive, name: str) -> bool:
-        """Wait as long as settings and fault say; return whether the call goes on."""
+        """Wait as long as settings and fault say, and return whether the call continues."""
         behaviour = self.state.behaviour
         seconds = behaviour.delay + (fault.seconds if fault is not None else 0.0)
         if behaviour.create_delay and name in _CREATES:
@@ -159,7 +159,7 @@ class SandboxApp:
         send: Send,
         entry: Entry,
     ) -> int | None:
-        """Send the answer or what the fault makes of it; return the status that went out."""
+        """Send the answer, as the fault changes it, and return the status sent."""
         action = None if fault is None else fault.action
         if action == "drop":
             await drop_connection(scope, receive)
@@ -177,7 +177,7 @@ class SandboxApp:
         return response.status_code
 
     def _perform(self, router: Router, call: Call) -> Response:
-        """Let the handler of a path answer; every error becomes the error body (order: choice C3)."""
+        """Run the handler of a path. Every error becomes the error body (order: choice C3)."""
         try:
             self.state.sessions.catch_up()
             self.state.agenda.catch_up()
@@ -206,7 +206,7 @@ class SandboxApp:
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-            # The text of an unforeseen exception may quote a secret; its type and place cannot.
+            # The text of an unforeseen exception may quote a secret. Its type and place cannot.
             logger.error("Sandbox error %s at %s", type(error).__name__, where)
             return error_reply(
                 ApiError(500, f"Internal error of the sandbox: {type(error).__name__}"), call.request_id
@@ -224,9 +224,9 @@ def _query(raw: bytes) -> list[tuple[str, str]]:
 
 
 async def _read_body(call: Call, receive: Receive) -> bool:
-    """Read the body into the call; return whether it is over the limit.
+    """Read the body into the call and return whether it is over the limit.
 
-    A body that is too big is read to its end and thrown away, so that the client gets to read the answer.
+    It reads a body that is too big to the end and discards it, so that the client can read the answer.
     """
     chunks: list[bytes] = []
     size = 0
@@ -247,21 +247,21 @@ async def _read_body(call: Call, receive: Receive) -> bool:
 
 
 def _too_big(call: Call) -> Response:
-    """Answer a body over 8 MB: with 429 (fact F49)."""
+    """Answer a body over 8 MB with 429 (fact F49)."""
     return error_reply(ApiError(429, "The request body is larger than 8 MB"), call.request_id)
 
 
 def _check_accept(call: Call) -> None:
-    """Refuse with 406 what does not accept JSON (fact F46)."""
+    """Refuse a call that does not accept JSON, with 406 (fact F46)."""
     accept = call.headers.get("accept")
     if accept and "json" not in accept and "*/*" not in accept and "application/*" not in accept:
         raise ApiError(406, "Not acceptable: the answer is application/json")
 
 
 def _faulty(call: Call, fault: Fault) -> Response:
-    """Return the answer that a fault wants."""
+    """Return the answer that a fault prescribes."""
     headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-    if fault.status in (204, 205, 304):  # these have no body, by HTTP's own rules
+    if fault.status in (204, 205, 304):  # HTTP allows no body for these
         return Response(b"", fault.status, headers)
     title = phrase(fault.status)
     if fault.action == "html" or fault.body == "html":
@@ -275,7 +275,7 @@ def _faulty(call: Call, fault: Fault) -> Response:
 
 
 async def _send(send: Send, response: Response, call: Call, *, cut: bool = False) -> None:
-    """Send an answer with the headers that every answer has (fact F48), or the first half of it."""
+    """Send an answer, or its first half, with the headers of every answer (fact F48)."""
     headers: list[tuple[bytes, bytes]] = [
         *response.raw_headers,
         (b"elements-request-id", call.request_id.encode()),

@@ -1,7 +1,7 @@
-"""What a fault does to the TCP connection itself.
+"""The effect of faults on the TCP connection itself.
 
-An ASGI application cannot close its connection, so the server's protocol notes the transport of every
-connection under the client's address, and the faults find it there.
+An ASGI application cannot close its connection. So the server's protocol stores the transport of every
+connection under the client's address, where the faults find it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ Address = tuple[str, int]
 
 
 class SandboxProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
-    """Uvicorn's HTTP protocol, which also notes its transport."""
+    """Uvicorn's HTTP protocol, which also stores its transport."""
 
     #: Open connections by the client's address, for all servers of the process.
     transports: dict[tuple[Address, Address], asyncio.Transport] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Note the transport."""
+        """Store the transport."""
         self._addresses = _addresses(transport)
         self.transports[self._addresses] = cast("asyncio.Transport", transport)
         super().connection_made(transport)
-        # Uvicorn asks its logger for handlers at each connection, and a logging set-up that came after the
-        # server's start (Airflow's) gives it some: addresses with their queries would be logged.
+        # Uvicorn looks for its logger's handlers at each connection. A logging set-up after the server's
+        # start (Airflow's) adds some, and uvicorn would then log addresses with their queries.
         self.access_log = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,7 +45,7 @@ def _addresses(transport: asyncio.BaseTransport) -> tuple[Address, Address]:
 
 
 def _end(address: Any) -> Address:
-    """Return host and port; IPv6 addresses have more parts, a socket that is gone has none."""
+    """Return host and port. IPv6 addresses have more parts, and a closed socket has none."""
     return (str(address[0]), int(address[1])) if address else ("", 0)
 
 
@@ -57,13 +57,13 @@ def _transport(scope: Scope) -> asyncio.Transport | None:
 async def drop_connection(scope: Scope, receive: Receive) -> None:
     """Close the connection at once, without an answer.
 
-    :param scope: of the request.
-    :param receive: to wait for the end.
+    :param scope: the request's scope.
+    :param receive: the request's receive channel, to wait for the end.
     """
     transport = _transport(scope)
     if transport is not None:
         # A process that was forked meanwhile holds a copy of the socket, which would keep the connection
-        # open: shutdown ends the connection itself, however many copies there are.
+        # open. The shutdown ends the connection itself, however many copies there are.
         with contextlib.suppress(OSError):
             copy = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
             with copy:
@@ -73,10 +73,10 @@ async def drop_connection(scope: Scope, receive: Receive) -> None:
 
 
 async def cut_connection(scope: Scope, receive: Receive) -> None:
-    """Close the connection after what was sent so far.
+    """Close the connection after the bytes sent so far.
 
-    :param scope: of the request.
-    :param receive: to wait for the end.
+    :param scope: the request's scope.
+    :param receive: the request's receive channel, to wait for the end.
     """
     transport = _transport(scope)
     if transport is not None:
@@ -87,6 +87,6 @@ async def cut_connection(scope: Scope, receive: Receive) -> None:
 
 
 async def _until_gone(receive: Receive) -> None:
-    """Wait until the server knows that the connection is closed, or it would send a 500 by itself."""
+    """Wait until the server knows that the connection is closed. Otherwise it would send a 500 by itself."""
     while (await receive())["type"] != "http.disconnect":
         pass

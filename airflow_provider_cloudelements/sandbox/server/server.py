@@ -1,4 +1,4 @@
-"""Uvicorn, told what the sandbox needs: a socket of its own, no access log, a clean end."""
+"""Uvicorn, set up for the sandbox: with a socket of its own, no access log and a clean end."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airflow_provider_cloudelements.sandbox.server.app import SandboxApp
 from airflow_provider_cloudelements.sandbox.server.connection import SandboxProtocol
 from airflow_provider_cloudelements.sandbox.settings import Settings
 
-#: Longer than any client keeps an idle connection, so that no call meets one that the server has just closed
-#: (choice C44).
+#: Seconds for which the server keeps an idle connection: longer than any client, so that no call uses a
+#: connection that the server has just closed (choice C44).
 _KEEP_ALIVE_SECONDS = 75
-#: Calls that still run at the end get so long.
+#: Seconds that calls still get to finish when the server ends.
 _GRACE_SECONDS = 1
 
 
@@ -26,15 +26,15 @@ def listen(host: str, port: int) -> socket.socket:
 
     :param host: a loopback address.
     :param port: 0 picks a free one.
-    :raises OSError: when the port is taken.
+    :raises OSError: if the port is in use.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named, or asyncio does not see that it is TCP and leaves Nagle's delays on.
+    # Name the protocol: without it asyncio does not see that it is TCP and leaves Nagle's delays on.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
-        # Listening at once: whoever learns the port may connect, even before the first call is answered.
+        # Listen at once, so that a client that learns the port can connect before the server answers calls.
         sock.listen(2048)
     except BaseException:
         sock.close()
@@ -43,7 +43,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def origin_of(sock: socket.socket) -> str:
-    """Return the origin under which a listening socket is reached.
+    """Return the origin of a listening socket.
 
     :param sock: the socket.
     """
@@ -54,9 +54,9 @@ def origin_of(sock: socket.socket) -> str:
 class SandboxServer(uvicorn.Server):
     """A server for one sandbox.
 
-    :param settings: of the sandbox.
-    :param sock: where it listens.
-    :param on_ready: called once when it answers.
+    :param settings: the sandbox's settings.
+    :param sock: the listening socket.
+    :param on_ready: called once, when the server answers calls.
     """
 
     def __init__(self, settings: Settings, sock: socket.socket, on_ready: Callable[[], None]) -> None:
@@ -81,19 +81,19 @@ class SandboxServer(uvicorn.Server):
         self._on_ready = on_ready
 
     def serve_forever(self) -> None:
-        """Serve until :meth:`stop`, or SIGINT or SIGTERM in the main thread."""
+        """Serve until :meth:`stop`, or until SIGINT or SIGTERM in the main thread."""
         try:
             self.run(sockets=[self._socket])
         finally:
             self._socket.close()
 
     def stop(self) -> None:
-        """Ask the server to end; safe from any thread."""
+        """Make the server end. This is safe from any thread."""
         self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Take the signals as a wish to end, not as uvicorn does, which raises them again at the end."""
+        """End at a signal, but do not raise it again at the end, as uvicorn does."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -108,12 +108,12 @@ class SandboxServer(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, for processes forked meanwhile too, which hold copies of the socket; then end."""
+        """Stop listening, also for forked processes, which hold copies of the socket, and then end."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         await super().shutdown(sockets=sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then say so."""
+        """Start, then call ``on_ready``."""
         await super().startup(sockets=sockets)
         self._on_ready()
