@@ -16,7 +16,7 @@ else:
         # Replace the error, because "cannot import name" does not say what to do.
         raise ImportError(
             "CloudElementsRetryPolicy needs Airflow 3.3 or later. Before that, the operators fail at once "
-            "where no retry can help, and retry otherwise."
+            "if a retry cannot help, and retry otherwise."
         ) from None
 
 __all__ = ["CloudElementsRetryPolicy"]
@@ -46,7 +46,7 @@ class CloudElementsRetryPolicy(RetryPolicy):
         if not isinstance(exception, CloudElementsError):
             return RetryDecision.default()
         if not exception.retryable:
-            return RetryDecision.fail(reason=f"{type(exception).__name__}: no retry can help.")
+            return RetryDecision.fail(reason=f"{type(exception).__name__}: a retry cannot fix it.")
         if asked := getattr(exception, "retry_after", None):
             wait = min(timedelta(seconds=asked), self.longest_wait)
             return RetryDecision.retry(delay=wait, reason=f"The platform asks to wait {wait}.")

@@ -184,7 +184,7 @@ def notification_of(asset_event: Any) -> Notification:
     )
     # This check is no proof of origin: anybody who may create asset events can set the field too.
     if not isinstance(extra, Mapping) or extra.get("from_webhook") is not True:
-        raise CloudElementsValidationError("The asset event was made by no webhook.")
+        raise CloudElementsValidationError("No webhook made this asset event.")
     payload = extra.get("payload")
     if payload is None:
         return _without_payload(extra)
@@ -192,7 +192,7 @@ def notification_of(asset_event: Any) -> Notification:
         return Notification.parse(payload)
     except CloudElementsServerError:
         pass  # raise another error below: this is not the platform's answer to a call
-    raise CloudElementsValidationError("The asset event's payload is no notification of the platform's.")
+    raise CloudElementsValidationError("The asset event's payload is not a notification of the platform.")
 
 
 def _without_payload(extra: Mapping[str, Any]) -> Notification:
@@ -303,7 +303,7 @@ def _default_address(name: str) -> str:
     base = (conf.get("api", "base_url", fallback="") or "").strip().rstrip("/")
     if not is_web_url(base):
         raise CloudElementsValidationError(
-            "Airflow's [api] base_url is no absolute address here, so that of the webhook is not known. Set "
-            f"it, or say the address as {CALLBACK_URL} in the extra of the webhook's connection."
+            "Airflow's [api] base_url is not an absolute address here, so the webhook's address is not "
+            f"known. Set it, or give the address as {CALLBACK_URL} in the extra of the webhook's connection."
         )
     return f"{base}/webhooks/{name}"

@@ -31,19 +31,22 @@ if TYPE_CHECKING:
 _MODULE = "airflow_provider_cloudelements.cli"
 _GROUP = "cloudelements"
 _COMMAND = "webhook-connection"
-_DESCRIPTION = "Make the connection by which Airflow's API server accepts the platform's signed deliveries"
+_DESCRIPTION = "Make the connection with which Airflow's API server accepts the platform's signed deliveries"
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--conn-id",
         {
             "default": DEFAULT_WEBHOOK_CONN_ID,
-            "help": "Its id, webhook_NAME for the address /webhooks/NAME (default: %(default)s)",
+            "help": "The connection's id, webhook_NAME for the address /webhooks/NAME (default: %(default)s)",
         },
     ),
     (
         "--callback-url",
         # No brackets: Airflow's command line takes them for markup.
-        {"help": "Address at which the platform reaches it; default: Airflow's base_url and /webhooks/NAME"},
+        {
+            "help": "Address at which the platform reaches the webhook; default: Airflow's base_url and "
+            "/webhooks/NAME"
+        },
     ),
     (
         "--store-payload",
@@ -99,9 +102,9 @@ def make_connection(arguments: argparse.Namespace) -> None:
         return
     if not _store(conn_id, connection):
         raise SystemExit(
-            f"There is a connection {conn_id!r} already, and it was left as it is. For a new key delete it "
-            "first; then run the tasks again that turn events on, since until then deliveries are signed "
-            "with the old one."
+            f"There is a connection {conn_id!r} already, and this command did not change it. For a new key "
+            "delete it first. Then run again the tasks that turn events on: until then the platform signs "
+            "deliveries with the old key."
         )
     sys.stdout.write(f"Made the connection {conn_id!r}, with a new signature key.\n")
     for each in _left_to_do(WebhookSettings(conn_id, "", arguments.callback_url)):

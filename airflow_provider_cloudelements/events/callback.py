@@ -182,9 +182,7 @@ class _Delivery:
         status = answer.status_code
         if 200 <= status < 300:
             return None
-        told = (
-            f"The receiver at {self.origin} answered the test notification with {status}, where 2xx is due."
-        )
+        told = f"The receiver at {self.origin} answered the test notification with {status} instead of 2xx."
         details: dict[str, Any] = {"status": status, "method": "POST"}
         if status == 429:
             return CloudElementsRateLimitError(told, retry_after=retry_after_of(answer), **details)
@@ -206,7 +204,7 @@ class _Delivery:
                 f"{EVENT_SIGNATURE_KEY} here. User and password of a URL are not sent."
             )
         return (
-            f"Does the receiver know the signature key ({EVENT_SIGNATURE_KEY}), the same one? User and "
+            f"Does the receiver know the signature key ({EVENT_SIGNATURE_KEY}), and is it the same? User and "
             "password of a URL are not sent."
         )
 

@@ -79,7 +79,7 @@ class EventCursor:
                 since = json.loads(since)
             except ValueError:
                 raise CloudElementsValidationError(
-                    "since is no JSON; use the filter tojson in a template."
+                    "since is not valid JSON; use the filter tojson in a template."
                 ) from None
         if isinstance(since, Mapping):
             since = since.get("cursor", since)

@@ -156,7 +156,7 @@ def _due(
         if not reader.in_doubt:
             break
         if pause is None:
-            log.warning("The list of events ends with an empty page each time: taken for its end.")
+            log.warning("The list of events ends with an empty page each time, so this counts as its end.")
         else:
             time.sleep(pause)
     return due

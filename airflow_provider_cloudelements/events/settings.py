@@ -178,7 +178,7 @@ def _text(where: str, value: Any) -> str:
     if not value:
         raise _fail(where, "is empty. Leave it out instead.")
     if value != value.strip() or not value.isprintable():
-        raise _fail(where, "has white space around it or a control character in it. Take that away.")
+        raise _fail(where, "has white space around it or a control character in it. Remove that.")
     return value
 
 
@@ -219,7 +219,7 @@ def _names(where: str, value: Any, separator: str) -> tuple[str, ...]:
         item = f"{where}[{number}]"
         if separator in _text(item, each):
             raise _fail(
-                item, f"holds {separator!r}, which parts one name from the next. Give each by itself."
+                item, f"holds {separator!r}, which separates names. Give each name as its own list item."
             )
     return tuple(value)
 

@@ -79,8 +79,8 @@ def _fault(signature: str | None, expected: str) -> str | None:
         )
     if signature.startswith(_OLD_PREFIX):
         return (
-            "The signature is of the old kind, sha1, which the platform no longer sends and which is not "
-            "accepted."
+            "The signature is of the old kind, sha1. The platform no longer sends it, and this check does "
+            "not accept it."
         )
     if not signature.startswith(_PREFIX):
         return f"The signature is malformed: it does not begin with {_PREFIX!r}."

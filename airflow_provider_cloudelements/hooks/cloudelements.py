@@ -176,7 +176,7 @@ class CloudElementsElementHook(BaseHook):
             return False, f"{fields} The platform could not be asked: {error}"
         except Exception:
             return True, (
-                f"{fields} Nothing more was checked: there is no connection {DEFAULT_CONN_ID!r} here, whose "
+                f"{fields} Nothing more was checked: there is no connection {DEFAULT_CONN_ID!r} here, so no "
                 "platform could be asked for the element."
             )
         try:

@@ -55,7 +55,9 @@ class Change:
     def __post_init__(self) -> None:
         """Refuse contradictions, and changes to the tags by which the provider recognises an instance."""
         if self.tags is not None and (self.add_tags or self.remove_tags):
-            raise CloudElementsValidationError("tags replaces all; add_tags and remove_tags go without it.")
+            raise CloudElementsValidationError(
+                "tags replaces all tags: give either tags, or add_tags and remove_tags."
+            )
         both = {comparable_text(tag) for tag in self.add_tags} & {
             comparable_text(tag) for tag in self.remove_tags
         }
@@ -167,7 +169,7 @@ def reauthenticate(
         raise needs_mending(final, "the credentials given did not mend it")
     writer.mended(final)
     if not final.valid:
-        log.warning("Instance %d answers, though the platform does not call it valid.", final.id)
+        log.warning("Instance %d answers, but the platform does not report it as valid.", final.id)
     return Changed(final, (*difference.names, *([ENABLED] if instance.disabled else [])))
 
 

@@ -161,7 +161,7 @@ class Ensure:
         if found := self._still_under_way():
             return self._keep(found)
         if spec.provider_data:
-            self._code().going_out(repr(spec.key), "no instance shows it")
+            self._code().going_out(repr(spec.key), "no instance was found")
         self.memory.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
         try:
@@ -195,7 +195,7 @@ class Ensure:
         left = self.instances.http.settings.create_timeout + self.settle_time - (since or 0.0)
         if since is None or left <= 0:
             return []
-        log.warning("An earlier try ended in the midst of its create. Looking for it for %.0f s.", left)
+        log.warning("An earlier try ended during its create. Looking for the instance for %.0f s.", left)
         return self._look_for(left)
 
     def _code(self) -> Code:
@@ -214,8 +214,8 @@ class Ensure:
         self.memory.create_ended(self.spec.marker)
         code_spent = bool(self.spec.provider_data)
         advice = (
-            "The authorization code that went with it may be spent: ask for consent again and start with a "
-            "new one, unless the instance has appeared by then."
+            "The create carried an authorization code, which may be spent: ask for consent again and start "
+            "with a new one, unless the instance has appeared by then."
             if code_spent
             else "The next try looks for it first."
         )
@@ -287,12 +287,12 @@ class Ensure:
         if self.if_exists == "fail" and not ours:
             raise CloudElementsConflictError(
                 f"Instance {instance.id} ({instance.name!r}) of {self.spec.key!r} exists already, and "
-                "if_exists='fail' was asked."
+                "if_exists is 'fail'."
             )
 
     def _reuse(self, instance: Instance) -> Ensured:
         if not instance.healthy:
-            raise needs_mending(instance, "if_exists='reuse' takes it as it is")
+            raise needs_mending(instance, "if_exists='reuse' does not mend it")
         difference = Difference.between(self.spec, instance, self.fingerprints)
         if difference.configuration or difference.provider_data:
             log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)

@@ -65,8 +65,8 @@ class Code:
             self._memory.code_kept(self._fingerprint)  # proven unsent, so the next try may send it
             return
         log.warning(
-            "The authorization code went out with the call that was refused, and is not sent again: ask for "
-            "consent again and start a new run with a new one."
+            "The refused call carried the authorization code, so the provider does not send the code again: "
+            "ask for consent again and start a new run with a new one."
         )
         if isinstance(error, CloudElementsValidationError):
             error.final = True  # the vendor received the code and refused it: no later try has a better one
@@ -160,7 +160,7 @@ class Writer:
 
     def _write_code(self, instance: Instance, difference: Difference) -> None:
         code = Code(login_of(difference.provider_data), self._fingerprints, self._memory)
-        code.going_out(f"instance {instance.id}", "it does not show it")
+        code.going_out(f"instance {instance.id}", "the instance shows no sign of it")
         try:
             send(self._instances, instance, difference)
         except CloudElementsError as error:

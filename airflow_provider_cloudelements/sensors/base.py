@@ -134,7 +134,7 @@ class CloudElementsBaseSensor(BaseSensorOperator):
             if told.get("status") == "error":
                 raise _error_of(told)
             if told.get("status") != "success" or self.told_as not in told:
-                raise CloudElementsError("The trigger ended without telling what became of the wait.")
+                raise CloudElementsError("The trigger ended without the result of the wait.")
         return self.found(context, told[self.told_as])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

@@ -115,7 +115,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         look = EventLook(self.query(), self.cursor(), self.limits.pages, self.include_raw)
         (batch,) = read_events(self.hook.get_conn().http, [look])
         if len(batch.rows) < self.min_events:
-            self.log.info("There are %d of %d events yet.", len(batch.rows), self.min_events)
+            self.log.info("Found %d of %d events so far.", len(batch.rows), self.min_events)
             return False
         return PokeReturnValue(True, batch.take(self.limits)[0].as_json())
 

@@ -75,6 +75,6 @@ class Session(HttpSession):
     def send(self, method: str, path: str, **options: Any) -> Reply:
         """Send one call through the other session."""
         if self._closed.is_set():
-            raise CloudElementsTransportError("Nobody waits for it any more.", sent=False)
+            raise CloudElementsTransportError("No waiter is left for this call.", sent=False)
         self.sent += 1
         return self._http.send(method, path, **options)

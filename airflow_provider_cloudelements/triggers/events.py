@@ -241,7 +241,9 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
                 await asyncio.sleep(self.poll_interval)
                 if failures >= FAILURES:
                     raise
-                self.log.warning("Watcher %r: %s: %s It goes on.", self.name, type(error).__name__, error)
+                self.log.warning(
+                    "Watcher %r: %s: %s The watcher goes on.", self.name, type(error).__name__, error
+                )
 
 
 class _Place:
@@ -266,7 +268,7 @@ class _Place:
         except ValueError:
             self._usable = False
             self._trigger.log.warning(
-                "Watcher %r: several assets share the trigger, so that none keeps its place.",
+                "Watcher %r: several assets share the trigger, so it cannot store its cursor.",
                 self._trigger.name,
             )
             return begin
@@ -275,7 +277,7 @@ class _Place:
                 self._saved = EventCursor.parse(stored)
             except CloudElementsValidationError:
                 self._trigger.log.warning(
-                    "Watcher %r: what is stored is no cursor; it begins at its start.", self._trigger.name
+                    "Watcher %r: the stored value is no cursor; it begins at its start.", self._trigger.name
                 )
             else:
                 return self._saved
@@ -309,7 +311,9 @@ class _Place:
             except Exception as error:
                 self._unsaved.appendleft((now - SAVE_AFTER, due, True))
                 self._trigger.log.warning(
-                    "Watcher %r: its place could not be saved (%s).", self._trigger.name, type(error).__name__
+                    "Watcher %r: its cursor could not be saved (%s).",
+                    self._trigger.name,
+                    type(error).__name__,
                 )
 
     async def _save(self, cursor: EventCursor) -> None:

@@ -300,7 +300,7 @@ class _Poll:
                 # Something else cancelled the poll. Waiters that were not cancelled must not wait forever.
                 self._end()
                 for waiter in self._waiters:
-                    waiter._tell(RuntimeError(f"the poll for {self._kind.name} was ended"))
+                    waiter._tell(RuntimeError(f"the poll for {self._kind.name} was cancelled"))
             self._connected.set()
             if self._account is not None:
                 self._account.close()
@@ -415,7 +415,7 @@ class _Poll:
         if not self._troubled:
             self._troubled = True
             log.warning(
-                "Connection %r, waiting for %s: %s Those who wait (%d) go on waiting.",
+                "Connection %r, waiting for %s: %s The waiters (%d) go on waiting.",
                 self._conn_id,
                 self._kind.name,
                 problem,
