@@ -88,7 +88,7 @@ def delete_notification(call: Call) -> Response:
 
 
 def acknowledge(call: Call) -> Response:
-    """PUT /notifications/{id}/acknowledge: marks the notification and returns it (choice C252)."""
+    """PUT /notifications/{id}/acknowledge: acknowledges the notification and returns it (choice C252)."""
     notification = _notification(call)
     notification.acknowledged = True
     return json_reply(notification_view(notification))

@@ -1,4 +1,4 @@
-"""The ASGI application: reads a call, applies a fault if one is due, runs the handler, and logs the call.
+"""The ASGI application: reads a call, applies a fault if one is due, runs the handler, and records the call.
 
 It is plain ASGI around Starlette's responses and nothing else, so that a call costs little and a fault can
 act on the connection itself.
