@@ -83,7 +83,7 @@ with DAG(
         if passed < params["settle_seconds"]:
             return False
         if passed >= params["wait_seconds"]:
-            log.warning("Not waiting any longer: what was not delivered by now is processed here.")
+            log.warning("The wait ends here: the DAG now processes the events that were not delivered.")
             return True
         client, url = receiver(params["instance_key"])
         newest = released["newest"] and pendulum.parse(released["newest"])

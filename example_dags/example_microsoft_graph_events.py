@@ -79,7 +79,7 @@ with DAG(
         answer = requests.post(link, data={"decision": "allow"}, allow_redirects=False, timeout=10)
         redirect = parse_qs(urlsplit(answer.headers["Location"]).query)
         if redirect["state"] != parse_qs(urlsplit(link).query)["state"]:
-            raise ValueError("The redirect answers another consent: its state differs.")
+            raise ValueError("The redirect belongs to another consent: its state differs.")
         return redirect["code"][0]
 
     create = CloudElementsCreateInstanceOperator(

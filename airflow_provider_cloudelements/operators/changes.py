@@ -183,7 +183,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
             # Checked here, before the operator writes anything.
             raise CloudElementsValidationError(
                 "A ping needs the User and Organization secrets, and the connection has a raw authorization "
-                "header. Use the secrets, or say verify=False."
+                "header. Use the secrets, or give verify=False."
             )
         arguments = InstanceArguments.of(self)
         login = arguments.given_login()

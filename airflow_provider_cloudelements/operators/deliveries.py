@@ -112,7 +112,7 @@ class CloudElementsSetNotificationPolicyOperator(CloudElementsBaseOperator):
         before = deliveries.policy()
         if before != self.policy:
             deliveries.set_policy(self.policy)
-        self.log.info("Notifications that fail: %s (before: %s).", self.policy, before or "not told")
+        self.log.info("Notifications that fail: %s (before: %s).", self.policy, before or "not reported")
         return {"policy": self.policy, "before": before, "changed": before != self.policy}
 
 

@@ -126,9 +126,9 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         callback = settings.callback_url or instance.event_callback_url
         if self.event_callback_url is not None and not callback:
             raise CloudElementsValidationError(
-                "There is no event_callback_url: neither as an argument, nor in the element connection, nor "
-                "has the instance one. If events shall be kept to be read, and delivered nowhere, say "
-                "event_callback_url=None."
+                "There is no event_callback_url: not as an argument, not in the element connection, and not "
+                "in the instance. If the platform shall keep events for reading and deliver them nowhere, "
+                "give event_callback_url=None."
             )
         if self.event_callback_url is None and instance.event_callback_url:
             self.log.warning("The instance keeps the event callback URL that it has.")
@@ -181,13 +181,13 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
 
         if key:
             raise CloudElementsValidationError(
-                "The webhook's connection says the signature key: give webhook_conn_id or "
+                "The webhook's connection holds the signature key: give webhook_conn_id or "
                 "event_signature_key, not both."
             )
         if url is None:
             raise CloudElementsValidationError(
-                "event_callback_url=None says that events are delivered nowhere, and webhook_conn_id "
-                "says where."
+                "event_callback_url=None means that the platform delivers events nowhere, but "
+                "webhook_conn_id names a receiver. Give only one of them."
             )
         webhook = WebhookSettings.from_connection(BaseHook.get_connection(conn_id))
         mask_secret(webhook.signature_key)
@@ -198,7 +198,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         }
         said = {where: each for where, each in said.items() if each}
         if len(set(said.values())) > 1:
-            raise CloudElementsValidationError(f"The callback URL differs: {' and '.join(said)} say two.")
+            raise CloudElementsValidationError(f"The callback URL differs between {' and '.join(said)}.")
         other_key = inherited.get(EVENT_SIGNATURE_KEY)
         if other_key and other_key != webhook.signature_key:
             raise CloudElementsValidationError(
@@ -218,10 +218,10 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         from airflow_provider_cloudelements.events.callback import notify_test
 
         if not url:
-            raise CloudElementsValidationError("verify_callback=True, and there is no callback URL to try.")
+            raise CloudElementsValidationError("verify_callback=True, but there is no callback URL to try.")
         if key is None and instance.configuration.get(EVENT_SIGNATURE_KEY):
             raise CloudElementsValidationError(
-                "verify_callback=True, and the instance has a signature key that cannot be read: give it as "
+                "verify_callback=True, but the instance has a signature key that cannot be read: give it as "
                 "event_signature_secret of the element connection."
             )
         notify_test(

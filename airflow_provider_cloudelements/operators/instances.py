@@ -252,7 +252,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
                 instances.delete(instance.id)
                 self.log.info("Deleted instance %d, whose create failed.", instance.id)
         except CloudElementsError as error:
-            self.log.warning("What the failed create made could not be deleted: %s", error)
+            self.log.warning("The instance of the failed create could not be deleted: %s", error)
 
 
 class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
@@ -324,9 +324,7 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
     def _chosen(self) -> list[int]:
         way = way_of({name: getattr(self, name) for name in ("instance_id", "instance_key", "tag")})
         if self.older_than is not None and way != "tag":
-            raise CloudElementsValidationError(
-                f"older_than goes with tag; a delete by {way} does not ask for the age."
-            )
+            raise CloudElementsValidationError(f"older_than goes with tag only, not with {way}.")
         if way == "instance_id":
             return [instance_id_of(self.instance_id)]
         instances = self.hook.get_conn().instances
@@ -341,7 +339,7 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         limit = pendulum.now("UTC") - self.older_than
         undated = [instance.id for instance in found if instance.created_date is None]
         if undated:
-            self.log.warning("The platform tells no date of %s; they are kept.", undated)
+            self.log.warning("The platform gives no date of %s; the task keeps them.", undated)
         old = [each.id for each in found if each.created_date is not None and each.created_date < limit]
         if len(old) > self.max_deletes:
             raise CloudElementsValidationError(
@@ -425,7 +423,7 @@ def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
     token = ti.xcom_pull(task_ids=task_id, key=XCOM_TOKEN, **arguments)
     if token is not None and not isinstance(token, str):
         raise CloudElementsValidationError(
-            f"Task {task_id!r} is mapped and pushed several tokens: say which with map_index."
+            f"Task {task_id!r} is mapped and pushed several tokens: choose one with map_index."
         )
     if token is None:
         raise CloudElementsValidationError(

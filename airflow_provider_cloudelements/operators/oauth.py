@@ -142,8 +142,8 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             raise CloudElementsValidationError("parameters must be a dictionary of strings.")
         if taken := sorted(_TAKEN & set(parameters)):
             raise CloudElementsValidationError(
-                f"parameters: {', '.join(taken)} comes from the connection or its own argument, and the "
-                "state from the operator."
+                f"parameters must not hold {', '.join(taken)}: the connection or an argument gives this value, "
+                "and the operator makes the state."
             )
         mask_given(parameters)
         return dict(parameters)
@@ -183,6 +183,6 @@ def _needed(values: Mapping[str, Any], key: str, conn_id: str) -> str:
     value = values.get(key)
     if not isinstance(value, str) or not value:
         raise CloudElementsValidationError(
-            f"Connection {conn_id!r}, field {_FIELDS[key]!r}: it is empty. A consent link is made with it."
+            f"Connection {conn_id!r}, field {_FIELDS[key]!r}: it is empty. A consent link needs it."
         )
     return value

@@ -26,13 +26,13 @@ USAGE_ERROR = 2
 #: Settings about events and deliveries that are numbers.
 _EVENT_OPTIONS = {
     "event_visible_after": "seconds until an event is listed",
-    "event_visible_spread": "up to so many further seconds, for each event others",
+    "event_visible_spread": "most further seconds, a random number for each event",
     "event_notified_after": "seconds until an event is NOTIFIED",
-    "events_kept": "more events push the oldest out",
-    "event_retention": "seconds until an event is forgotten, 0 for never",
+    "events_kept": "most events that it keeps; it forgets the oldest first",
+    "event_retention": "seconds until it forgets an event, 0 for never",
     "delivery_timeout": "seconds that a receiver may take",
-    "retry_count": "how often a failed delivery is tried again",
-    "retry_base": "retry x comes base ^ (exponent * x) seconds after the try before",
+    "retry_count": "number of retries of a failed delivery",
+    "retry_base": "retry x comes base ^ (exponent * x) seconds after the try before it",
     "retry_exponent": "see --retry-base",
     "time_factor": "multiplies the pauses before retries and between polls",
 }
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=int, default=DEFAULT_PORT, help="0 picks a free one (default: %(default)s)"
     )
-    parser.add_argument("--user-secret", help="what the word User must carry (default: a fixed, known one)")
+    parser.add_argument("--user-secret", help="secret after the word User (default: a fixed, known one)")
     parser.add_argument("--organization-secret", help="the same for Organization")
     group = parser.add_argument_group("behaviour, where the real platform is unknown (docs/sandbox.md)")
     defaults = Behaviour()

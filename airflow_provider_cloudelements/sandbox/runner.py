@@ -47,8 +47,8 @@ class Sandbox:
     :param process: whether to run in a process of its own instead of a thread of this one.
     :param host: a loopback address.
     :param port: 0 picks a free one.
-    :param user_secret: what the word User must carry.
-    :param organization_secret: what the word Organization must carry.
+    :param user_secret: the secret after the word User in Authorization.
+    :param organization_secret: the secret after the word Organization in Authorization.
     :param behaviour: fields of :class:`Behaviour`, for example ``create_delay=0.1``.
     """
 
@@ -85,12 +85,12 @@ class Sandbox:
 
     @property
     def user_secret(self) -> str:
-        """What the word User must carry."""
+        """The secret after the word User in Authorization."""
         return self._settings.user_secret
 
     @property
     def organization_secret(self) -> str:
-        """What the word Organization must carry."""
+        """The secret after the word Organization in Authorization."""
         return self._settings.organization_secret
 
     def __enter__(self) -> Self:

@@ -88,7 +88,7 @@ class InstanceArguments:
         name = self._checked_name()
         if self.instance_key is not None and not self.instance_key.strip():
             raise CloudElementsValidationError(
-                "instance_key is empty. Leave it out, or see what its template is made from."
+                "instance_key is empty. Omit it, or check the values of its template."
             )
         wanted = self.given_configuration()
         login = self.given_login()
@@ -219,8 +219,8 @@ def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> 
     if str(wanted.get(EVENTS_ENABLED)).lower() == "true" and not url and event_callback_url is not None:
         raise CloudElementsValidationError(
             "events_enabled is True, but there is no event_callback_url, neither as an argument nor in the "
-            "element connection. If events shall be kept to be read, and delivered nowhere, say "
-            "event_callback_url=None; if there shall be none, events_enabled=False."
+            "element connection. If the platform shall keep events for reading and deliver them nowhere, "
+            "give event_callback_url=None. If you want no events, give events_enabled=False."
         )
 
 

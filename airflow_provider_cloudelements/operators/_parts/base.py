@@ -119,8 +119,8 @@ class CloudElementsBaseOperator(BaseOperator):
         for key, value in rendered.items():
             if is_secret_key(str(key)) and isinstance(value, str) and value and written.get(key) == value:
                 self.log.warning(
-                    "%s[%r] holds a secret as written in the DAG's source, where all who see the DAG can "
-                    "read it. Put it into a connection of type cloudelements_element instead.",
+                    "%s[%r] holds a secret as written in the DAG's source, where everyone who sees the DAG "
+                    "can read it. Put it into a connection of type cloudelements_element instead.",
                     field,
                     key,
                 )

@@ -57,13 +57,13 @@ def _of_address(address: str, state: str | None) -> str:
         )
     if not state:
         raise _final(
-            "authorization_code is an address, and its state can be compared with nothing: give the state "
-            "that the link was made with as authorization_state, or the code alone."
+            "authorization_code is an address, but there is no state to compare its state with: give the "
+            "state that the link was made with as authorization_state, or give the code alone."
         )
     brought = query.get("state", [""])[0]
     # A lone surrogate, which JSON can write, counts as another state: an encoding error would show the state.
     if not hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state))):
-        raise _final(f"The address answers another consent: its state differs. {_ASK_AGAIN}")
+        raise _final(f"The address belongs to another consent: its state differs. {_ASK_AGAIN}")
     return code
 
 

@@ -37,7 +37,7 @@ def storage_path(path: Any) -> ObjectStoragePath:
         target = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path.strip())
         filesystem = target.fs
     except (ImportError, ValueError) as error:
-        raise CloudElementsValidationError(f"Nothing here can write to path: {error}") from error
+        raise CloudElementsValidationError(f"No installed library can write to path: {error}") from error
     if _is_local(target) and filesystem.isdir(target.path):
         raise CloudElementsValidationError("path is a folder; it must be the address of a file.")
     return target
@@ -90,7 +90,7 @@ class JsonLines(AbstractContextManager["JsonLines"]):
         try:
             self._fs.rm_file(self._part)
         except Exception:
-            log.warning("A file that is not whole is left: %s", self._part)
+            log.warning("The incomplete file %s could not be removed.", self._part)
 
 
 def _is_local(path: ObjectStoragePath) -> bool:

@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--object-id", help="id of the object (default: made up)")
     parser.add_argument("--count", type=int, default=1, help="how many calls the vendor makes (default: 1)")
-    parser.add_argument("--objects", type=int, default=1, help="objects that each call tells of (default: 1)")
+    parser.add_argument("--objects", type=int, default=1, help="objects that each call reports (default: 1)")
     parser.add_argument("--date", help="when they changed, ISO (default: now)")
     parser.add_argument("--body", help="a JSON body of your own instead, or - for standard input")
     return parser
@@ -106,7 +106,7 @@ def _emit(sandbox: _Sandbox, emission: Emission, instance_id: int | None, elemen
     for row in rows:
         element = find(row["element"])
         if element is None:
-            raise EmitError("the sandbox is of another version")
+            raise EmitError("the sandbox has another version")
         polled = row["eventsBy"] == "polling"
         for _, text in emission.bodies(element, time.time(), polled=polled):
             sandbox.vendor_call(row["id"], element.key, text, polled=polled)
