@@ -21,7 +21,7 @@ def cloudelements_event_asset(
     tag: str | None = None,
     object_types: Collection[str] | None = None,
     event_types: Collection[str] | None = None,
-    fields: Mapping[str, Any] | None = None,
+    where: Mapping[str, Any] | None = None,
     start: Any = "now",
     poll_interval: float = 10.0,
     include_raw: bool = False,
@@ -58,7 +58,7 @@ def cloudelements_event_asset(
     :param tag: or of all instances that have this tag now, or had it at the event.
     :param object_types: Only events of these kinds of object, as the element names them.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case.
-    :param fields: Only events whose values match: paths to values, as in ``CloudElementsEventSensor``.
+    :param where: Only events whose values match: paths to values, as in ``CloudElementsEventSensor``.
     :param start: Where it begins: ``now``, ``earliest`` (all that the platform still has), or a date.
     :param poll_interval: Seconds between two looks, and two asset events, at least 1. Default: 10.
     :param include_raw: Whether each row holds the vendor's body as well, up to 16,384 bytes of each. Airflow
@@ -80,7 +80,7 @@ def cloudelements_event_asset(
         tag=tag,
         object_types=object_types,
         event_types=event_types,
-        fields=fields,
+        where=where,
         start=start,
         poll_interval=poll_interval,
         include_raw=include_raw,

@@ -59,14 +59,14 @@ class EventQuery:
     :param instance_key: or of the instance with this key, without the connection's namespace;
     :param tag: or of all instances that have this tag.
     :param types: Only events of these kinds.
-    :param fields: Paths, each with accepted values. One of these must be there.
+    :param where: Paths, each with accepted values. One of these must be there.
     """
 
     instance_id: int | None = None
     instance_key: str | None = None
     tag: str | None = None
     types: EventFilter = field(default_factory=EventFilter)
-    fields: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    where: tuple[tuple[str, tuple[Any, ...]], ...] = ()
 
     @classmethod
     def of(
@@ -77,7 +77,7 @@ class EventQuery:
         tag: str | None = None,
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
-        fields: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
     ) -> EventQuery:
         """Make a query from arguments.
 
@@ -89,7 +89,7 @@ class EventQuery:
         return cls(
             **{way: checked_name(way, given[way])},
             types=EventFilter.of(object_types, event_types),
-            fields=_fields(fields),
+            where=_where(where),
         )
 
     def as_arguments(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class EventQuery:
             "tag": self.tag,
             "object_types": None if self.types.object_types is None else sorted(self.types.object_types),
             "event_types": None if self.types.event_types is None else sorted(self.types.event_types),
-            "fields": {path: list(values) for path, values in self.fields} or None,
+            "where": {path: list(values) for path, values in self.where} or None,
         }
 
     def target(self, settings: ConnectionSettings) -> Target:
@@ -111,7 +111,7 @@ class EventQuery:
     def needs_objects(self) -> bool:
         """Whether the query can judge an event only after the platform has worked out its objects."""
         types = self.types.object_types is not None or self.types.event_types is not None
-        return types or any(path in (*OBJECT_KEYS, "notification_id") for path, _ in self.fields)
+        return types or any(path in (*OBJECT_KEYS, "notification_id") for path, _ in self.where)
 
     def rows(self, event: Event, instance_ids: Collection[int], *, raw: bool = False) -> Iterator[EventRow]:
         """Yield the selected rows of an event.
@@ -134,7 +134,7 @@ class EventQuery:
                     continue  # a notification that is listed twice
                 told.add((instance_id, one))
                 data = _row(event, instance_id, notification, one)
-                if not self.fields and not raw:
+                if not self.where and not raw:
                     yield EventRow(key, event.date, data)
                     continue
                 body = _body(event, notification)
@@ -142,7 +142,7 @@ class EventQuery:
                     yield EventRow(key, event.date, {**data, **_raw_part(body)} if raw else data)
 
     def _fits(self, row: Mapping[str, Any], body: Any) -> bool:
-        for path, values in self.fields:
+        for path, values in self.where:
             head, *rest = path.split(".")
             found = _found_at(body, rest) if head == RAW else [row.get(path)]
             if not any(_same(each, value) for each in found for value in values):
@@ -150,22 +150,22 @@ class EventQuery:
         return True
 
 
-def _fields(fields: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    if fields is None:
+def _where(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    if where is None:
         return ()
-    if not isinstance(fields, Mapping):
-        raise CloudElementsValidationError("fields must be a dictionary of paths to values.")
+    if not isinstance(where, Mapping):
+        raise CloudElementsValidationError("where must be a dictionary of paths to values.")
     checked = []
-    for path, value in fields.items():
+    for path, value in where.items():
         head = path.split(".")[0] if isinstance(path, str) else None
         if path not in (*EVENT_KEYS, *OBJECT_KEYS) and (head != RAW or "" in str(path).split(".")):
             raise CloudElementsValidationError(
-                f"A path in fields must be one of {', '.join((*EVENT_KEYS, *OBJECT_KEYS))}, or lead into the "
+                f"A path in where must be one of {', '.join((*EVENT_KEYS, *OBJECT_KEYS))}, or lead into the "
                 "vendor's body, such as raw.resource.id."
             )
         values = tuple(value) if isinstance(value, list | tuple | set | frozenset) else (value,)
         if not values or not all(isinstance(each, str | int | float | bool | None) for each in values):
-            raise CloudElementsValidationError(f"fields[{path!r}] must be a value or a list of values.")
+            raise CloudElementsValidationError(f"where[{path!r}] must be a value or a list of values.")
         checked.append((str(path), values))
     return tuple(sorted(checked, key=lambda each: each[0]))
 

@@ -33,14 +33,14 @@ READING_MAX_PAGES = 1000
 class EventArguments:
     """The arguments that select events, read once they are rendered."""
 
-    event_fields = ("instance_id", "instance_key", "tag", "object_types", "event_types", "fields", "since")
+    event_fields = ("instance_id", "instance_key", "tag", "object_types", "event_types", "where", "since")
 
     instance_id: int | str | Mapping[str, Any] | None
     instance_key: str | None
     tag: str | None
     object_types: Collection[str] | None
     event_types: Collection[str] | None
-    fields: Mapping[str, Any] | None
+    where: Mapping[str, Any] | None
     since: Any
 
     def query(self) -> EventQuery:
@@ -54,7 +54,7 @@ class EventArguments:
             tag=self.tag,
             object_types=self.object_types,
             event_types=self.event_types,
-            fields=self.fields,
+            where=self.where,
         )
 
     def cursor(self) -> EventCursor:
@@ -91,7 +91,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
     :param tag: Takes the events of all instances that have this tag now, or had it at the event. Templated.
     :param object_types: Only these kinds of object, as the element names them. Templated.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case. Templated.
-    :param fields: Only events whose fields have these values, as in
+    :param where: Only events whose fields have these values, as in
         :class:`~airflow_provider_cloudelements.sensors.events.CloudElementsEventSensor`. Templated.
     :param since: Only events that the platform received since then: an ISO date; ``earliest``; or what this
         operator or the sensor returned, or its ``cursor``. Not ``now``, which would be a later moment in a
@@ -129,7 +129,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         tag: str | None = None,
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
-        fields: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
         since: Any = BEGIN_OF_RUN,
         path: str | ObjectStoragePath | None = None,
         max_xcom_events: int = 1000,
@@ -144,7 +144,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         self.tag = tag
         self.object_types = object_types
         self.event_types = event_types
-        self.fields = fields
+        self.where = where
         self.since = since
         self.path = path
         self.max_xcom_events = require_count("max_xcom_events", max_xcom_events, 0)

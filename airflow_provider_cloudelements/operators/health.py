@@ -14,7 +14,13 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
-from airflow_provider_cloudelements.provisioning.health import Checkup, InstanceState, sweep, sweep_ids
+from airflow_provider_cloudelements.provisioning.health import (
+    CONCURRENCY,
+    Checkup,
+    InstanceState,
+    sweep,
+    sweep_ids,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -74,7 +80,7 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         tag: str | None = None,
         element: str | None = None,
         instance_ids: Iterable[int | str | Mapping[str, Any]] | int | Mapping[str, Any] | None = None,
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
         report: str = "all",
         fail_on: Collection[str] = (),
         cloudelements_conn_id: str = DEFAULT_CONN_ID,

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Most calls at once, unless the caller says otherwise.
+CONCURRENCY = 8
+
 
 class InstanceState(StrEnum):
     """State of an instance."""
@@ -88,7 +91,7 @@ def sweep(
     *,
     tag: str | None = None,
     element: str | None = None,
-    concurrency: int = 8,
+    concurrency: int = CONCURRENCY,
 ) -> Iterator[Checkup]:
     """Check all instances of a tag, of an element, or of the account: one call each, besides the list.
 
@@ -112,7 +115,7 @@ def sweep(
 
 
 def sweep_ids(
-    instances: InstancesApi, ids: Iterable[int], *, concurrency: int = 8
+    instances: InstancesApi, ids: Iterable[int], *, concurrency: int = CONCURRENCY
 ) -> Iterator[tuple[int, Checkup | None]]:
     """Check the instances of some ids: two calls each.
 

@@ -24,12 +24,12 @@ from airflow_provider_cloudelements.sandbox.instances import swagger_calls as sw
 from airflow_provider_cloudelements.sandbox.notifications import calls as notifications
 from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors import calls as vendors
-from airflow_provider_cloudelements.sandbox.vendors import consent_calls as consent
+from airflow_provider_cloudelements.sandbox.vendors import link_calls as links
 
 #: Titles of the tables of docs/sandbox.md by the module that answers the routes, in the tables' order.
 AREAS: dict[ModuleType, str] = {
     elements: "Elements and hubs",
-    consent: "Consent",
+    links: "Consent",
     instances: "Instances",
     configuration: "Configuration of an instance",
     swagger: "Documents",
@@ -130,9 +130,9 @@ def api_router() -> Router:
     router.add("GET", "/elements/{element}", elements.get_element, platform)
     router.add("GET", "/elements/{element}/configuration", elements.get_configuration, platform)
     router.add("GET", "/elements/{element}/metadata", elements.get_metadata, platform)
-    router.add("GET", "/elements/{element}/oauth/url", consent.get_url, Access.OPTIONAL)
-    router.add("POST", "/elements/{element}/oauth/url", consent.post_url, Access.OPTIONAL)
-    router.add("GET", "/elements/{element}/oauth/url/default", consent.get_default_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/oauth/url", links.get_url, Access.OPTIONAL)
+    router.add("POST", "/elements/{element}/oauth/url", links.post_url, Access.OPTIONAL)
+    router.add("GET", "/elements/{element}/oauth/url/default", links.get_default_url, Access.OPTIONAL)
     router.add("GET", "/elements/{element}/docs", swagger.element_docs, platform)
     router.add("GET", "/elements/{element}/trace/{trace}", instances.get_trace, platform)
     router.add("GET", "/elements/{element}/instances", instances.list_element_instances, platform)

@@ -46,7 +46,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param tag: Events of all instances that have this tag now, or had it at the event. Templated.
     :param object_types: Only events of these kinds of object, as the element names them. Templated.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case. Templated.
-    :param fields: Only events whose values match: a dictionary of paths, each with a value or a list of
+    :param where: Only events whose values match: a dictionary of paths, each with a value or a list of
         values. One of these values must be there. A path is a key of a returned event, such as ``object_id``,
         or leads into the vendor's body, such as ``raw.value.resource``. It searches lists on its way. A
         number equals its digits. Templated.
@@ -87,7 +87,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         tag: str | None = None,
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
-        fields: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | None = None,
         since: Any = BEGIN_OF_RUN,
         min_events: int = 1,
         max_events: int = 1000,
@@ -102,7 +102,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         self.tag = tag
         self.object_types = object_types
         self.event_types = event_types
-        self.fields = fields
+        self.where = where
         self.since = since
         self.min_events = require_count("min_events", min_events)
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)

@@ -79,14 +79,14 @@ careless = cloudelements_event_asset(
     {PLANTED_NAME!r},
     tag="shop",
     poll_interval={INTERVAL},
-    fields={{"object_id": {PLANTED["planted for a watcher"]!r}}},
+    where={{"object_id": {PLANTED["planted for a watcher"]!r}}},
 )
 
 with DAG("careless", schedule=[careless]):
     CloudElementsEventSensor(
         task_id="wait_for_event",
         tag="shop",
-        fields={{"object_id": {PLANTED["planted for an event sensor"]!r}}},
+        where={{"object_id": {PLANTED["planted for an event sensor"]!r}}},
         **waiting,
     )
     CloudElementsInstanceSensor(

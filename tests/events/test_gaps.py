@@ -210,5 +210,5 @@ def test_one_that_always_does_is_compared_as_it_is(
 def test_a_body_that_is_too_deep_is_nobodys_failure(levels: int) -> None:
     """Who posts to the platform's inbound address needs no login (fact F213)."""
     deep = {**listed([], ago=3600, instances=(5,)), "providerData": "[" * levels + "]" * levels}
-    looks = [*look_at(5, fields={"raw.x": "y"}), *look_at(5)]
+    looks = [*look_at(5, where={"raw.x": "y"}), *look_at(5)]
     assert told([deep], *looks) == [[], [None]]

@@ -324,7 +324,7 @@ def test_a_moment_that_is_none_fails_the_task(sandbox, since):
 
 @pytest.mark.parametrize(
     "named",
-    [{"tag": None}, {"instance_id": 1}, {"tag": None, "instance_id": "x"}, {"fields": {"x": 1}}],
+    [{"tag": None}, {"instance_id": 1}, {"tag": None, "instance_id": "x"}, {"where": {"x": 1}}],
     ids=str,
 )
 def test_what_is_malformed_fails_the_task(sandbox, named):

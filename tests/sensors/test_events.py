@@ -69,7 +69,7 @@ def test_events_that_are_there_are_returned_at_once(sandbox, number, mode):
         {"instance_id": {"id": str(number)}},
         {"instance_key": "closeio/Mine"},
         {"tag": "Docs"},
-        {"tag": "Docs", "object_types": ["leads"], "event_types": ["updated"], "fields": {"object_id": 17}},
+        {"tag": "Docs", "object_types": ["leads"], "event_types": ["updated"], "where": {"object_id": 17}},
     ):
         ti = Ti()
         value = execute(sensor_of(**named, **mode), ti)
@@ -88,7 +88,7 @@ def test_events_that_are_there_are_returned_at_once(sandbox, number, mode):
         assert len(json.dumps(value)) < 1000
 
 
-@pytest.mark.parametrize("named", [{"object_types": ["tasks"]}, {"fields": {"object_id": "x"}}], ids=str)
+@pytest.mark.parametrize("named", [{"object_types": ["tasks"]}, {"where": {"object_id": "x"}}], ids=str)
 def test_what_does_not_fit_is_not_returned(sandbox, number, named):
     sandbox.emit(number, object_type="leads")
     assert sensor_of(tag="Docs", **named).poke(context_of(Ti())) is False
@@ -114,7 +114,7 @@ def test_everything_goes_into_the_trigger(sandbox, number):
         instance_key="k",
         object_types=("b", "a"),
         event_types=["created"],
-        fields={"raw.x": 1},
+        where={"raw.x": 1},
         since="2026-11-24",
         min_events=2,
         max_events=3,
@@ -136,7 +136,7 @@ def test_everything_goes_into_the_trigger(sandbox, number):
         "tag": None,
         "object_types": ["a", "b"],
         "event_types": ["CREATED"],
-        "fields": {"raw.x": [1]},
+        "where": {"raw.x": [1]},
         "min_events": 2,
         "max_events": 3,
         "max_bytes": 40_000,
@@ -220,7 +220,7 @@ def test_a_moment_that_is_none_fails_the_task(sandbox, since):
 
 @pytest.mark.parametrize(
     "named",
-    [{}, {"tag": "a", "instance_id": 1}, {"instance_id": "x"}, {"tag": "a", "fields": {"x": 1}}],
+    [{}, {"tag": "a", "instance_id": 1}, {"instance_id": "x"}, {"tag": "a", "where": {"x": 1}}],
     ids=str,
 )
 @pytest.mark.parametrize("mode", MODES, ids=str)

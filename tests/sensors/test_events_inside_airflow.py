@@ -58,4 +58,4 @@ def test_it_waits_for_events_since_the_run_began_and_another_goes_on(
     assert done.xcoms["show", -1, "return_value"] >= 2
     (third,) = done.xcoms["second", -1, "return_value"]["events"]
     assert (third["object_id"], third["id"]) == ("three", made[3])
-    assert done.rendered["second", -1]["fields"] == {"object_id": "three"}
+    assert done.rendered["second", -1]["where"] == {"object_id": "three"}

@@ -307,7 +307,7 @@ async def test_failures_are_errors_in_the_event(sandbox, person, monkeypatch):
 
 
 def test_the_sensor_s_trigger_survives_the_database():
-    trigger = sensor(tag="a", fields={"raw.x": [1]}, object_types=["b"], include_raw=True)
+    trigger = sensor(tag="a", where={"raw.x": [1]}, object_types=["b"], include_raw=True)
     assert_survives(trigger)
 
 
@@ -524,7 +524,7 @@ async def test_no_secret_is_in_what_it_shows(sandbox, person, caplog):
 
 
 def test_a_watcher_survives_the_database_and_none_is_like_another():
-    arguments = {"tag": "a", "start": pendulum.datetime(2026, 11, 24), "fields": {"object_id": {"x"}}}
+    arguments = {"tag": "a", "start": pendulum.datetime(2026, 11, 24), "where": {"object_id": {"x"}}}
     one, two = (CloudElementsEventTrigger(name=name, **arguments) for name in ("one", "two"))
     kept = assert_survives(one)
     assert kept["start"] == "2026-11-24T00:00:00+00:00"
@@ -550,7 +550,7 @@ def test_a_watcher_survives_the_database_and_none_is_like_another():
         {"include_raw": "yes"},
         {"tag": None},
         {"instance_id": 7},
-        {"fields": {"a": 1}},
+        {"where": {"a": 1}},
         {"no_such": 1},
     ],
     ids=str,

@@ -32,7 +32,7 @@ for name, arguments in ARGUMENTS.items():
             tag="{{ dag_run.conf['tag'] }}",
             since=first.output,
             timeout=60,
-            fields={"object_id": "{{ dag_run.conf['object'] }}"},
+            where={"object_id": "{{ dag_run.conf['object'] }}"},
             **arguments,
         )
         show(instance_events=first.output, cursor=first.output["cursor"])
