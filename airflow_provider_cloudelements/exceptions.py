@@ -23,6 +23,10 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     │   └── CloudElementsTimeoutError                      helps
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
     └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
+
+A 404 is a ``CloudElementsNotFoundError`` only if it is the platform's own. One without the platform's
+``message`` or ``requestId`` comes from a gateway, and is a ``CloudElementsServerError``. A status that stays,
+however often the client repeats the request (such as 405, 406, 413, 415 and 501), makes any kind ``final``.
 """
 
 from __future__ import annotations

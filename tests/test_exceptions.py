@@ -154,6 +154,6 @@ def test_the_tree_says_which_status_becomes_which_kind() -> None:
     for status in range(300, 600):
         answer = requests.Response()
         answer.status_code = status
-        given = failure_of_answer(answer, b"", request, settings)
+        given = failure_of_answer(answer, b'{"message": "no"}', request, settings)
         usual = "other 4xx" if 400 <= status < 500 else f"{status // 100}xx"
         assert type(given).__name__ == by_status.get(str(status), by_status[usual]), status

@@ -19,6 +19,7 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_text,
 )
 from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
@@ -143,8 +144,8 @@ class DeliveriesApi:
         :raises CloudElementsValidationError: The platform's query language cannot express the URL.
         """
         query = {"where": _where(callback_url, QUEUED)}
-        for body in self._http.list_items(_DELIVERIES, params=query):
-            delivery = Delivery.parse(body)
+        rows = self._http.list_items(_DELIVERIES, params=query)
+        for delivery in readable(rows, Delivery.parse, "deliveries"):
             # How well the platform heeds the condition is not known (unknown U244), so the client checks
             # it again.
             if delivery.status == QUEUED:
@@ -175,7 +176,7 @@ class DeliveriesApi:
         :raises CloudElementsValidationError: The platform's query language cannot express the URL.
         """
         for page in self._http.list_pages(_DELIVERIES, params={"where": _where(callback_url)}):
-            yield [Delivery.parse(body) for body in page]
+            yield list(readable(page, Delivery.parse, "deliveries"))
 
     def of_notification(self, notification_id: str) -> list[Delivery]:
         """Return the deliveries of one notification, one for each subscription (fact F265).
@@ -187,14 +188,14 @@ class DeliveriesApi:
         if not (notification_id.isascii() and notification_id.isdigit()):
             raise CloudElementsValidationError("notification_id must be digits.")
         path = f"{_NOTIFICATIONS}/{quote(notification_id)}/subscriptions/deliveries"
-        return [Delivery.parse(body) for body in self._http.list_items(path)]
+        return list(readable(self._http.list_items(path), Delivery.parse, "deliveries"))
 
     def subscriptions(self, callback_url: str) -> list[Subscription]:
         """Return the subscriptions of a receiver: each instance with a callback has one (fact F209).
 
         :param callback_url: The URL, as the instances have it.
         """
-        found = (Subscription.parse(body) for body in self._http.list_items(_SUBSCRIPTIONS))
+        found = readable(self._http.list_items(_SUBSCRIPTIONS), Subscription.parse, "subscriptions")
         return [each for each in found if each.channel == WEBHOOK and each.url == callback_url]
 
     def release(self, callback_url: str) -> None:

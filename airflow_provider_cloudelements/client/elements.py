@@ -8,6 +8,7 @@ from urllib.parse import quote
 from airflow_provider_cloudelements.client.models import Element, ElementMetadata
 from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.client.wire.secrecy import redact
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
@@ -33,7 +34,7 @@ class ElementsApi:
 
     def list(self) -> Iterator[Element]:
         """Yield the elements of the catalogue, a page at a time."""
-        return map(Element.parse, self._http.list_items("/elements"))
+        return readable(self._http.list_items("/elements"), Element.parse, "elements")
 
     def metadata(self, key_or_id: str | int) -> ElementMetadata:
         """Read what an element can do with events.

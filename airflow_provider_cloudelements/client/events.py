@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 __all__ = ["EventsApi"]
@@ -38,10 +40,8 @@ class EventsApi:
 
         :param instance_id: Only events of this instance; default: events of all in the account.
         """
-        for page in self.pages(instance_id):
-            for body in page:
-                yield read_event(body, instance_id)
-            del page  # the page is free before the client reads the next one
+        rows = self._http.list_items(_path(instance_id))
+        return readable(rows, partial(read_event, instance_id=instance_id), "events")
 
     def get(self, event_id: str, instance_id: int | None = None) -> Event:
         """Read one event.

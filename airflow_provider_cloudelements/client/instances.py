@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.models import MASK, Instance
+from airflow_provider_cloudelements.client.models import MASK, Instance, parse_tags
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.http import HttpSession
+from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
@@ -125,6 +127,8 @@ class InstancesApi:
             (unknown U161), so the client checks them again.
         :param element: Only instances of the element with this key.
         :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
+        :raises CloudElementsServerError: The list broke off; or no instance has the tags, and a row that may
+            have them cannot be read, so that it is not certain that there is none.
         """
         wanted = tuple(tags)
         if element is not None and not wanted:
@@ -132,10 +136,25 @@ class InstancesApi:
         else:
             path = "/instances"
             params = {"tags[]": list(wanted)} if wanted else {}
-        for body in self._http.list_items(path, params=params):
-            instance = Instance.parse(body, keep_token=with_tokens)
+        found, doubtful = False, 0
+
+        def left_out(row: Any) -> None:
+            nonlocal doubtful
+            doubtful += _may_have(row, wanted)
+
+        rows = self._http.list_items(path, params=params)
+        parse = partial(Instance.parse, keep_token=with_tokens)
+        for instance in readable(rows, parse, "instances", left_out):
             if set(wanted) <= set(instance.tags) and element in (None, instance.element_key):
+                found = True
                 yield instance
+        if wanted and doubtful and not found:
+            raise CloudElementsServerError(
+                f"GET {path}: {doubtful} rows of the list cannot be read, and the instance looked for may be "
+                "among them.",
+                method="GET",
+                path=path,
+            )
 
     def update(
         self,
@@ -221,6 +240,12 @@ class InstancesApi:
 
 def _path(instance_id: Any) -> str:
     return f"/instances/{instance_id_of(instance_id)}"
+
+
+def _may_have(row: Any, tags: Iterable[str]) -> bool:
+    """Return whether an instance that cannot be read may have some tags."""
+    told = row.get("tags") if isinstance(row, Mapping) else None
+    return not isinstance(told, list) or set(tags) <= set(parse_tags(told))
 
 
 def _having_token(instance: Instance) -> Instance:

@@ -20,10 +20,6 @@ from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.membership import Members
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow, untold_instances
 from airflow_provider_cloudelements.events.scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
-from airflow_provider_cloudelements.exceptions import (
-    CloudElementsServerError,
-    CloudElementsValidationError,
-)
 
 __all__ = ["EventBatch", "EventLimits"]
 
@@ -266,24 +262,17 @@ class _Reading:
         members = Members(http, {tag for tag in each_tag if tag is not None})
         self.readers = [_LookReader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
         self.instance_id = only_instance(looks)
-        self._max_pages = max(look.max_pages for look in looks)
         self._reader = EventReader(
             EventsApi(http),
             orders.merged(self.instance_id, looks),
             instance_id=self.instance_id,
             settle_time=SETTLE_TIME,
-            max_pages=self._max_pages,
+            max_pages=max(look.max_pages for look in looks),
         )
 
     def __iter__(self) -> Iterator[Event]:
         """Yield the events that are new to any of the looks."""
-        try:
-            yield from self._reader
-        except CloudElementsServerError as error:
-            if self._reader.pages > self._max_pages:
-                # Reading the list again cannot change this.
-                raise CloudElementsValidationError(str(error)) from error
-            raise
+        yield from self._reader
 
     @property
     def reached(self) -> EventCursor:

@@ -23,7 +23,7 @@ from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow
 from airflow_provider_cloudelements.events.reading import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.events.scan import MAX_PAGES, EventReader, short_id
-from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
+from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
@@ -112,8 +112,9 @@ def reconcile(
     :param max_calls: Most notifications to look up one by one, oldest first. Default: 1,000. Those beyond
         count as missing.
     :raises CloudElementsNotFoundError: No subscription brings an instance's events to this address.
-    :raises CloudElementsValidationError: The platform's query language cannot express the address.
-    :raises CloudElementsServerError: The list has more events than the limit.
+    :raises CloudElementsValidationError: The platform's query language cannot express the address, or the
+        list of events has more pages than the limit.
+    :raises CloudElementsServerError: A list broke off each time, so that nothing can be concluded from it.
     :raises CloudElementsError: Any other failure of a call.
     """
     subscriptions = client.deliveries.subscriptions(callback_url)
@@ -145,20 +146,29 @@ def _due(
     max_pages: int,
 ) -> _Due:
     """Return what the receiver should have got, by the list of events. Read it again if it breaks off."""
+    for pause in _PAUSES:
+        try:
+            return _read_due(client, instance_ids, since, until, max_pages)
+        except CloudElementsServerError as error:
+            log.warning("The list of events is read again in %.0f s. %s", pause, error)
+        time.sleep(pause)
+    return _read_due(client, instance_ids, since, until, max_pages)
+
+
+def _read_due(
+    client: CloudElementsClient,
+    instance_ids: frozenset[int],
+    since: EventCursor,
+    until: pendulum.DateTime,
+    max_pages: int,
+) -> _Due:
+    """Return what the receiver should have got, by one reading of the list of events."""
     only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
-    for pause in (*_PAUSES, None):
-        due = _Due(instance_ids)
-        # No settle time: the comparison also wants events that the platform is still at work on.
-        reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
-        for event in reader:
-            if event.date is None or event.date <= until:
-                due.add(event)
-        if not reader.in_doubt:
-            break
-        if pause is None:
-            log.warning("The list of events ends with an empty page each time, so this counts as its end.")
-        else:
-            time.sleep(pause)
+    due = _Due(instance_ids)
+    # No settle time: the comparison also wants events that the platform is still at work on.
+    for event in EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages):
+        if event.date is None or event.date <= until:
+            due.add(event)
     return due
 
 

@@ -138,8 +138,6 @@ class EventReader:
             raise CloudElementsValidationError("max_pages must be 1 or more.")
         #: Number of pages read.
         self.pages = 0
-        #: Whether the list broke off: nothing followed a page that announced more.
-        self.in_doubt = False
         self._events = events
         self._before = cursor
         self._instance_id = instance_id
@@ -160,10 +158,10 @@ class EventReader:
     def __iter__(self) -> Iterator[Event]:
         """Yield what is new, in the platform's order. Each iteration is a reading of its own.
 
-        :raises CloudElementsServerError: The list has more pages than the limit.
-        :raises CloudElementsError: A call failed. The cursor then stays where it was.
+        :raises CloudElementsValidationError: The list has more pages than the limit.
+        :raises CloudElementsError: A call failed, or the list broke off. The cursor then stays where it was.
         """
-        self.pages, self.in_doubt, self._cursor = 0, False, None
+        self.pages, self._cursor = 0, None
         window = _Window(self._before, self._settle_time)
         order = _Order()
         unreadable = 0
@@ -171,14 +169,13 @@ class EventReader:
         for page in self._events.pages(self._instance_id):
             self.pages += 1
             if self.pages > self._max_pages:
-                raise CloudElementsServerError(
+                # Reading the list again cannot change this.
+                raise CloudElementsValidationError(
                     f"The list of events has more than max_pages={self._max_pages} pages, and it must be "
                     "read whole. Read one instance's events, or raise max_pages."
                 )
-            # Empty after a page that announced more: the events were removed, or are hidden in passing.
-            self.in_doubt = not page
             window.turn_page()
-            only_older, body = bool(page), None
+            only_older, body = True, None
             # Parse one by one: a parsed event is many times as large as its text.
             for body in page:
                 try:
@@ -198,10 +195,7 @@ class EventReader:
                 break
         if unreadable:
             log.warning("%d items of the list of events are passed over: they have no id.", unreadable)
-        if self.in_doubt and (broken_off := window.broken_off()) is not None:
-            self._cursor = broken_off
-        else:
-            self._cursor = window.whole(order.falling) if whole else window.cut_short()
+        self._cursor = window.whole(order.falling) if whole else window.cut_short()
 
 
 class _Order:
@@ -297,17 +291,6 @@ class _Window:
             seen |= self._before.seen
         return EventCursor(edge, seen, newest_first, edge, self._now)
 
-    def broken_off(self) -> EventCursor | None:
-        """Return the cursor after a list that ended too early: it adds what was read, and does not move.
-
-        :return: ``None`` if it would hold too many ids: if all lists of a platform end so, it has to move.
-        """
-        before = self._before
-        seen = before.seen.union(self._known)
-        if len(seen) > _MOST_KEPT:
-            return None
-        return EventCursor(before.since, seen, before.newest_first, before.stop, before.whole)
-
     def cut_short(self) -> EventCursor:
         """Return the cursor after the newest part of the list; a later reading reads the rest."""
         before = self._before
@@ -317,8 +300,6 @@ class _Window:
 
 #: Number of ids to keep before the window prunes them.
 _FEW = 1000
-#: Most ids that a cursor keeps because lists broke off.
-_MOST_KEPT = 10_000
 
 
 @lru_cache(maxsize=16)  # a reading calls it a few times for each event

@@ -140,6 +140,7 @@ class Ensure:
     # -- looking up -----------------------------------------------------------------------------------
 
     def _look_up(self) -> list[Instance]:
+        # An empty result is proof that there is none: the list raises an error if it was not whole.
         return oldest_first(self.instances.list(tags=[self.spec.marker]))
 
     def _known(self) -> list[Instance]:
@@ -196,7 +197,11 @@ class Ensure:
         if since is None or left <= 0:
             return []
         log.warning("An earlier try ended during its create. Looking for the instance for %.0f s.", left)
-        return self._look_for(left)
+        found, failure = self._look_for(left)
+        if failure is not None:
+            # The last look-up shows nothing, so it does not show that a create would make the only one.
+            raise failure
+        return found
 
     def _code(self) -> Code:
         return Code(self.spec.login, self.fingerprints, self.memory)
@@ -208,7 +213,8 @@ class Ensure:
             doubt,
             self.settle_time,
         )
-        if found := self._look_for(self.settle_time):
+        found, _ = self._look_for(self.settle_time)
+        if found:
             return found[0]
         # The full time is over, so forget the create. The note is only for tries that are killed.
         self.memory.create_ended(self.spec.marker)
@@ -226,18 +232,24 @@ class Ensure:
             code_spent=code_spent,
         )
 
-    def _look_for(self, seconds: float) -> list[Instance]:
-        """Look up repeatedly, until an instance is there or the time is over."""
+    def _look_for(self, seconds: float) -> tuple[list[Instance], CloudElementsError | None]:
+        """Look up repeatedly, until an instance is there or the time is over.
+
+        :return: What was found, and why the last look-up failed, if it did.
+        """
+        failure: CloudElementsError | None = None
         for _ in looks(seconds, self._sleep, self._clock):
             try:
                 found = self._look_up()
             except CloudElementsError as error:
                 log.warning("The look-up failed: %s", error)
+                failure = error
                 continue
+            failure = None
             if found:
                 log.info("The instance was made: its id is %d.", found[0].id)
-                return found
-        return []
+                return found, None
+        return [], failure
 
     def _after_create(self, made: Instance) -> Ensured:
         """Check whether another task made one at the same time, and whether event settings took effect."""

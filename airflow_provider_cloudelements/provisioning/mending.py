@@ -230,8 +230,8 @@ def may_have_acted(error: CloudElementsError) -> bool:
     """Return whether the server may have executed the call although it failed."""
     if isinstance(error, CloudElementsTransportError):
         return error.sent
-    # A redirect does not come from the API.
-    return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 400
+    # A redirect does not come from the API, and a 404 of this class comes from a gateway before it.
+    return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 500
 
 
 def in_doubt(

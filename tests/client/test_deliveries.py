@@ -214,8 +214,31 @@ def test_a_list_of_deliveries_that_is_too_long_is_made_up_for_by_calls_within_bo
     assert (found.listed, found.states) == (2, {NOT_LOOKED_UP: 1})
     assert platform.reconcile(max_pages=1, max_calls=1).undelivered == 0
     platform.emit(1)
-    with pytest.raises(CloudElementsServerError, match="more than max_pages=1 pages"):
+    with pytest.raises(CloudElementsValidationError, match="more than max_pages=1 pages") as caught:
         platform.reconcile(max_pages=1)
+    assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("what", ["/notifications/subscriptions", "/notifications/subscriptions/deliveries"])
+def test_nothing_is_concluded_from_a_list_that_broke_off(platform, what):
+    platform.subscribe(platform.receiver.url)
+    platform.emit(2)
+    platform.sandbox.configure(max_page_size=1)
+    platform.sandbox.add_fault("status", status=404, method="GET", path=what, skip=1)
+    with pytest.raises(CloudElementsServerError, match=f"GET {what}: the list broke off"):
+        platform.reconcile()
+    assert platform.reconcile().undelivered == 0
+
+
+def test_rows_that_cannot_be_read_end_no_comparison():
+    answers = {
+        "/notifications/subscriptions": [None, subscription(7, OURS)],
+        "/instances/5/events": [event(1), 5, event(2)],
+        "/notifications/subscriptions/deliveries": ["x", delivery(1, 7, "delivered")],
+    }
+    with Wire(answering(answers)) as wire:
+        found = reconcile(account(wire.url).client, OURS, EARLIEST)
+    assert (found.listed, found.undelivered) == (2, 1)
 
 
 def test_many_are_told_in_parts_and_the_rest_from_its_cursor(platform):

@@ -264,7 +264,7 @@ class Readings(RuleBasedStateMachine):
         reader = EventReader(api(self.platform), self.cursor, settle_time=SETTLE, max_pages=1)
         try:
             list(reader)
-        except CloudElementsServerError:
+        except CloudElementsValidationError:
             with pytest.raises(RuntimeError):
                 _ = reader.cursor
 
@@ -424,7 +424,7 @@ def test_a_clock_that_is_set_back_ends_the_trust(platform: Platform) -> None:
 def test_the_budget_is_an_error_that_says_what_to_do_and_moves_nothing(platform: Platform) -> None:
     fill(platform, 30)
     reader = EventReader(api(platform), EventCursor.start("earliest"), max_pages=2)
-    with pytest.raises(CloudElementsServerError, match=r"more than max_pages=2 pages.*raise max_pages"):
+    with pytest.raises(CloudElementsValidationError, match=r"more than max_pages=2 pages.*raise max_pages"):
         list(reader)
     with pytest.raises(RuntimeError, match="not iterated to its end"):
         _ = reader.cursor
@@ -552,7 +552,7 @@ def test_tokens_that_count_bring_some_twice_and_lose_none(platform: Platform) ->
     platform.between = lambda: [platform.happen() for _ in range(35)]
     reader = EventReader(api(platform), EventCursor.start("earliest"), max_pages=12)
     told = []
-    with pytest.raises(CloudElementsServerError):
+    with pytest.raises(CloudElementsValidationError):
         told += [event.id for event in reader]
     platform.between = lambda: [platform.happen() for _ in range(3)]
     ids, cursor, _ = read(platform, EventCursor.start("earliest"), max_pages=100)

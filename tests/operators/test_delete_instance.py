@@ -53,6 +53,32 @@ def test_one_that_is_gone_is_a_success(sandbox, person):
     assert delete(instance_id=gone) == {"deleted": [], "missing": [gone], "dry_run": False}
 
 
+def test_a_gateways_404_is_no_success(sandbox, person):
+    there = person.make("basic")
+    sandbox.add_fault("html", status=404, method="DELETE", count=None)
+    with pytest.raises(CloudElementsServerError, match="not the platform's own") as caught:
+        delete(instance_id=there)
+    assert caught.value.retryable
+    assert ids(sandbox) == [there]
+
+
+@pytest.mark.parametrize("way", ["instance_key", "tag"])
+@pytest.mark.parametrize("page", [0, 1])
+def test_a_look_up_that_was_not_whole_deletes_nothing(page, way, sandbox, person):
+    marker = marker_tag("closeio/A")
+    there = [person.make("basic", tags=[marker, "shop"]) for _ in range(2)]
+    sandbox.configure(max_page_size=1)
+    fault = {"action": "html", "count": None} if page == 0 else {"action": "status"}
+    sandbox.add_fault(**fault, status=404, method="GET", path="/instances", skip=page)
+    named = (
+        {"instance_key": "closeio/A"} if way == "instance_key" else {"tag": "shop", "older_than": 0 * HOUR}
+    )
+    with later(hours=1), pytest.raises(CloudElementsServerError) as caught:
+        delete(**named)
+    assert caught.value.retryable
+    assert ids(sandbox) == there
+
+
 def test_a_lost_answer_to_a_delete_is_a_success(sandbox, person):
     gone = person.make("basic")
     sandbox.add_fault("drop", when="after", method="DELETE")

@@ -257,6 +257,66 @@ def test_a_look_up_that_fails_before_the_create_makes_nothing(sandbox, instances
     assert presented(sandbox) == [1]
 
 
+GATEWAY = {"action": "html", "status": 404}
+
+
+def test_a_gateways_404_on_the_look_up_makes_no_second_instance(sandbox):
+    spec, memory = spec_of("code", sandbox), CallMemory()
+    with client_of(sandbox, max_retries=0) as client:
+        first = ensure(client.instances, spec, memory=memory)
+        sandbox.add_fault(**GATEWAY, method="GET", path="/instances")
+        with pytest.raises(CloudElementsServerError, match="not the platform's own") as caught:
+            ensure(client.instances, spec_of("code", sandbox))
+        assert caught.value.retryable
+        # One that the memory knows is gone only if the platform says so.
+        sandbox.add_fault(**GATEWAY, method="GET", path="/instances/*")
+        Person(sandbox).edit(first.instance.id, tags=[])
+        with pytest.raises(CloudElementsServerError, match="not the platform's own"):
+            ensure(client.instances, spec, memory=memory)
+    assert [each["id"] for each in sandbox.instances()] == [first.instance.id]
+    assert presented(sandbox) == [1, 0]
+
+
+def test_a_gateways_404_to_the_create_sent_no_code(sandbox):
+    spec, memory, wire = spec_of("code", sandbox), CallMemory(), Wire(sandbox)
+    sandbox.add_fault(**GATEWAY, **ON_CREATE)
+    with client_of(sandbox, max_retries=0) as client, pytest.raises(CloudElementsServerError):
+        ensure(client.instances, spec, settle_time=0, memory=memory)
+    assert posts(wire) == ["POST /instances"]
+    assert memory.since_create(spec.marker) is None  # so the next try does not wait for it
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [GATEWAY, {"action": "status", "status": 404}, {"action": "status", "status": 500}],
+    ids=["a gateway's 404", "the platform's 404", "500"],
+)
+def test_a_page_of_the_look_up_that_is_missing_makes_no_second_instance(fault, sandbox):
+    """The instance is on the second page of those with the tag."""
+    with client_of(sandbox, max_retries=0) as client:
+        spec = spec_of("basic", sandbox)
+        Person(sandbox).make("basic", name="another", tags=[spec.marker, "x"])
+        first = ensure(client.instances, replace(spec, name="another")).instance
+        Person(sandbox).make("basic", name="a third", tags=[spec.marker])
+        sandbox.configure(max_page_size=1)
+        sandbox.add_fault(**fault, method="GET", path="/instances", skip=1)
+        before = len(sandbox.instances())
+        with pytest.raises(CloudElementsServerError):
+            ensure(client.instances, replace(spec, name="another"))
+    assert len(sandbox.instances()) == before
+    assert first.id
+
+
+def test_no_create_follows_look_ups_that_failed_while_a_killed_tries_may_be_at_work(sandbox, impatient):
+    spec, memory, wire = spec_of("basic", sandbox), CallMemory(), Wire(sandbox)
+    memory.create_begins(spec.marker)  # and then the try was killed
+    with client_of(sandbox, max_retries=0, create_timeout=0.3) as client:
+        sandbox.add_fault(**GATEWAY, method="GET", path="/instances", skip=1, count=None)
+        with pytest.raises(CloudElementsServerError, match="not the platform's own"):
+            ensure(client.instances, spec, settle_time=0, memory=memory)
+    assert posts(wire) == []
+
+
 # -- refused connections --------------------------------------------------------------------------
 
 

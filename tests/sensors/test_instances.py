@@ -340,6 +340,16 @@ async def test_a_final_failure_told_by_the_trigger_is_final(sandbox, person):
     assert isinstance(failed.value.__cause__, CloudElementsNotFoundError)
 
 
+@pytest.mark.parametrize("path", ["/instances/*", "/ping"])
+def test_a_gateways_404_is_waited_through(path, sandbox, person):
+    number = person.make("basic")
+    sandbox.add_fault("html", status=404, method="GET", path=path, count=5)
+    sensor = sensor_of(instance_id=number)
+    seen = [bool(sensor.poke(context_of(Ti()))) for _ in range(7)]
+    assert not seen[0]
+    assert seen[-1]
+
+
 @pytest.mark.parametrize("event", [None, {}, {"status": "new"}, {"status": "success"}, "success", 7], ids=str)
 def test_an_event_that_is_missing_or_unknown_is_a_failure(event):
     with pytest.raises(CloudElementsError):

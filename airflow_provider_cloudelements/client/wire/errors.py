@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_cloudelements.client.wire.listing import is_own_error
 from airflow_provider_cloudelements.client.wire.secrecy import one_line, redact, secret_values
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -42,6 +43,12 @@ _KINDS: dict[int, type[CloudElementsError]] = {
     422: CloudElementsValidationError,
     429: CloudElementsRateLimitError,
 }
+
+#: Answers to a request that stays wrong, however often the client sends it (fact F46; the rest by their
+#: meaning in HTTP): who sent it, or what stands between, must change first.
+_FINAL = frozenset(
+    {402, 405, 406, 407, 410, 411, 413, 414, 415, 416, 417, 421, 426, 428, 431, 451, 501, 505, 510}
+)
 
 #: Answers that may say how long to wait (429: unknown U41; 503: HTTP's own rule).
 _MAY_ASK_TO_WAIT = (429, 503)
@@ -90,6 +97,14 @@ def failure_of_answer(
     parts = [f"{request.method} {request.path} answered {status}."]
     if 300 <= status < 400:
         parts.append(f"The API does not redirect; is {settings.base_url} its host?")
+    # Only the platform itself knows that something does not exist. A gateway's page is a passing fault.
+    foreign = status == 404 and not is_own_error(body)
+    if foreign:
+        parts.append(
+            "This 404 is not the platform's own: its body is no JSON object with message or requestId. It "
+            "may come from a gateway or a proxy, and does not show what exists. If it comes each time, is "
+            f"{settings.base_url} the API's host?"
+        )
     if message:
         parts.append(f"The platform says: {_sentence(message)}")
     if provider_message:
@@ -105,10 +120,17 @@ def failure_of_answer(
         "method": request.method,
         "path": request.path,
     }
-    kind = _KINDS.get(status, CloudElementsError if 400 <= status < 500 else CloudElementsServerError)
     if status in _MAY_ASK_TO_WAIT:
         details["retry_after"] = retry_after_of(answer)
-    return kind(" ".join(parts), **details)
+    error = _kind_of(status, foreign=foreign)(" ".join(parts), **details)
+    error.final = status in _FINAL
+    return error
+
+
+def _kind_of(status: int, *, foreign: bool) -> type[CloudElementsError]:
+    if foreign:
+        return CloudElementsServerError
+    return _KINDS.get(status, CloudElementsError if 400 <= status < 500 else CloudElementsServerError)
 
 
 class Fault(enum.Enum):

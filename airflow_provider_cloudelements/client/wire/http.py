@@ -150,7 +150,8 @@ class HttpSession:
             more = {} if next_page is None else {"nextPage": next_page}
             return self.send("GET", path, params={**query, **more}, token=token)
 
-        return pages(send, _without_query(path))
+        # Only calls with an element token read an element's own resources.
+        return pages(send, _without_query(path), of_element=token is not None)
 
     def _attempts(self, repeatable: bool) -> tenacity.Retrying:
         import tenacity
@@ -344,9 +345,13 @@ def _no_query(record: logging.LogRecord) -> bool:
 def _may_repeat(error: BaseException, repeatable: bool) -> bool:
     if isinstance(error, CloudElementsTransportError):
         return repeatable or not error.sent
+    if not repeatable or not isinstance(error, CloudElementsError):
+        return False
     if (getattr(error, "retry_after", None) or 0) > LONGEST_PAUSE:
         return False
-    return repeatable and isinstance(error, CloudElementsError) and error.status in PASSING_STATUSES
+    # A 404 that is not the platform's own is a gateway's, and passes like its 502.
+    foreign = error.status == 404 and isinstance(error, CloudElementsServerError)
+    return foreign or error.status in PASSING_STATUSES
 
 
 class _Pause:

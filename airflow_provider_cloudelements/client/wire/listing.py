@@ -1,53 +1,117 @@
-"""A list's pages, and the meaning of an empty page or a 404.
+"""What a list or a 404 proves: the one place that decides it.
 
-A 404 is an empty page (fact F53, unknown U44). An empty page ends the list, because a next-page token may
-come even with the last page of an element's resource (fact F52). The client also yields an empty page that
-comes after others. In the platform's own lists a token means that there is more (fact F51), so such a list
-broke off.
+A 404 means "none" or "gone" only if it is the platform's own answer (fact F41). A gateway or a proxy answers
+404 as well, for instance while the platform restarts. Such a page proves nothing.
+
+An empty first page and the platform's own 404 are an empty list (fact F53, unknown U44). In the platform's
+own lists, a page token means that there is more (fact F51). If such a token leads to nothing, the list broke
+off, and nobody may conclude from it what exists. In a list of an element's resource, a token may come even
+with the last page (fact F52), so that list may end with an empty or missing page.
+
+A row that cannot be read is left out and logged. It does not end the list.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from airflow_provider_cloudelements.client.wire.answer import Reply
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
+log = logging.getLogger(__name__)
 
-def pages(send: Callable[[str | None], Reply], path: str) -> Iterator[list[Any]]:
-    """Yield a list's pages, and read each only when needed.
+_Item = TypeVar("_Item")
+
+
+def is_own_error(body: Mapping[str, Any]) -> bool:
+    """Return whether an error's body is one that the platform writes (fact F41).
+
+    :param body: The body's JSON object; empty if the body is something else.
+    """
+    return any(isinstance(body.get(name), str) and body[name] for name in ("message", "requestId"))
+
+
+def pages(send: Callable[[str | None], Reply], path: str, *, of_element: bool = False) -> Iterator[list[Any]]:
+    """Yield a list's pages that hold rows, and read each only when needed.
 
     :param send: Function that reads the page of a next-page token; ``None``: the first page.
     :param path: Path of the list, for errors.
+    :param of_element: Whether the list is one of an element's resources. Default: one of the platform's own.
+    :raises CloudElementsServerError: A page is no list, a token came twice, or the list broke off. The last
+        two concern the whole list: what came before proves nothing about what does not exist.
     """
     next_page: str | None = None
     seen: set[str] = set()
     while True:
-        try:
-            reply = send(next_page)
-        except CloudElementsNotFoundError:
-            if seen:
-                yield []
-            return
-        if not isinstance(reply.body, list):
+        page, following = _page(send, next_page, path)
+        empty = not page
+        if page:
+            yield page
+        del page  # the page is free before the client reads the next one
+        if empty and (seen or following) and not of_element:
             raise CloudElementsServerError(
-                f"GET {path}: the answer is not a JSON array, as a list is.",
-                status=reply.status,
+                f"GET {path}: the list broke off after {len(seen)} pages. The platform announced more rows, "
+                "and none came. Such a list does not show what exists; a later try reads it again.",
                 method="GET",
                 path=path,
             )
-        page, next_page = reply.body, reply.headers.get("Elements-Next-Page-Token")
-        del reply
-        if page or seen:
-            yield page
-        if not next_page or not page:
+        if empty or not following:
             return
-        del page
-        if next_page in seen:
+        if following in seen:
             raise CloudElementsServerError(
                 f"GET {path}: the same next-page token came twice; the list would never end.",
                 method="GET",
                 path=path,
             )
-        seen.add(next_page)
+        seen.add(following)
+        next_page = following
+
+
+def _page(
+    send: Callable[[str | None], Reply], next_page: str | None, path: str
+) -> tuple[list[Any], str | None]:
+    """Return a page and the token of the next one. The platform's own 404 is an empty page."""
+    try:
+        reply = send(next_page)
+    except CloudElementsNotFoundError:
+        return [], None
+    if not isinstance(reply.body, list):
+        raise CloudElementsServerError(
+            f"GET {path}: the answer is not a JSON array, as a list is.",
+            status=reply.status,
+            method="GET",
+            path=path,
+        )
+    return reply.body, reply.headers.get("Elements-Next-Page-Token")
+
+
+def readable(
+    rows: Iterable[Any],
+    parse: Callable[[Any], _Item],
+    what: str,
+    left_out: Callable[[Any], object] | None = None,
+) -> Iterator[_Item]:
+    """Yield the parsed rows. Leave out the rows that cannot be read, and log how many there were.
+
+    :param rows: The rows of a list.
+    :param parse: Function that reads one row. It raises :class:`CloudElementsServerError` for a row that it
+        cannot read.
+    :param what: What the rows are, in the plural, for the log.
+    :param left_out: Function that gets each row that cannot be read.
+    """
+    unreadable = 0
+    try:
+        for row in rows:
+            try:
+                item = parse(row)
+            except CloudElementsServerError:
+                unreadable += 1
+                if left_out is not None:
+                    left_out(row)
+                continue
+            yield item
+    finally:
+        if unreadable:
+            log.warning("%d rows of a list of %s cannot be read and are left out.", unreadable, what)

@@ -320,3 +320,17 @@ def test_these_tests_would_see_a_secret() -> None:
     for form in forms(USER):
         with pytest.raises(AssertionError, match="secret 0 shows"):
             assert_hidden(shown(CloudElementsError(f"it is {form}!")), USER)
+
+
+FINAL = (402, 405, 406, 407, 410, 411, 413, 414, 415, 416, 417, 421, 426, 428, 431, 451, 501, 505, 510)
+PASSING = (301, 302, 408, 418, 423, 425, 429, 499, 500, 502, 503, 504, 507, 508, 511, 599)
+
+
+@pytest.mark.parametrize(
+    ("status", "final"), [*((each, True) for each in FINAL), *((each, False) for each in PASSING)]
+)
+@pytest.mark.parametrize(
+    "body", [{"message": "no", "providerMessage": "no"}, {"message": "no"}, b"<html>"], ids=str
+)
+def test_a_status_that_stays_wrong_is_worth_no_retry(status: int, final: bool, body: Any) -> None:
+    assert failure(answer(body, status)).retryable is not final

@@ -304,9 +304,21 @@ def test_what_may_not_be_repeated_is_sent_once(method: str, status: int) -> None
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 405, 408, 409, 418, 422, 500, 501, 505])
 def test_any_other_status_is_final(status: int) -> None:
-    with Wire(answer({}, status=status)) as wire:
+    with Wire(answer({"message": "no"}, status=status)) as wire:
         assert failure(account(wire.url, max_retries=3)).status == status
     assert len(wire.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "times"), [("GET", 4), ("DELETE", 4), ("PUT", 4), ("POST", 1), ("PATCH", 1)]
+)
+def test_a_gateways_404_passes_like_its_502(method: str, times: int) -> None:
+    with Wire(answer(b"<html>Not Found</html>", status=404)) as wire:
+        there = account(wire.url, max_retries=3)
+        error = failure(there, method)
+    assert type(error) is CloudElementsServerError
+    assert (error.status, error.retryable) == (404, True)
+    assert len(wire.calls) == times
 
 
 @pytest.mark.parametrize(

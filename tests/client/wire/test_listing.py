@@ -70,18 +70,97 @@ def test_every_page_carries_the_element_token() -> None:
     assert all(call.header("Authorization").endswith(f", Element {TOKEN}") for call in wire.calls)
 
 
-@pytest.mark.parametrize("script", [[page({"message": "none"}, status=404)], [page([])], [page([], "t1")]])
-def test_nothing_there_is_an_empty_list(script: list[Answer]) -> None:
+OWN = {"message": "No instances found", "requestId": "0123456789abcdef01234567"}
+#: Pages after one that announced more, though there is nothing.
+NOTHING = {
+    "empty": page([]),
+    "empty, with a token": page([], "t2"),
+    "the platform's 404": page(OWN, status=404),
+}
+
+
+@pytest.mark.parametrize("script", [page(OWN, status=404), page({"message": "none"}, status=404), page([])])
+def test_nothing_there_is_an_empty_list(script: Answer) -> None:
     with Wire(script) as wire:
         assert list(listing(wire)) == []
     assert len(wire.calls) == 1
 
 
-@pytest.mark.parametrize("last", [page([], "t2"), page([]), page({}, status=404)])
-def test_an_empty_last_page_ends_the_list_whatever_token_it_has(last: Answer) -> None:
+def test_an_element_may_give_an_empty_page_with_a_token() -> None:
+    with Wire([page([], "t1")]) as wire:
+        assert list(listing(wire, token=TOKEN)) == []
+    assert len(wire.calls) == 1
+
+
+@pytest.mark.parametrize("last", NOTHING.values(), ids=NOTHING)
+def test_an_elements_list_may_end_with_a_page_of_nothing(last: Answer) -> None:
     with Wire([page([1], "t1"), last]) as wire:
-        assert list(listing(wire)) == [1]
+        assert list(listing(wire, token=TOKEN)) == [1]
     assert len(wire.calls) == 2
+
+
+@pytest.mark.parametrize("last", NOTHING.values(), ids=NOTHING)
+def test_a_list_of_the_platforms_own_broke_off_if_a_token_leads_to_nothing(last: Answer) -> None:
+    with Wire([page([1], "t1"), last]) as wire:
+        items = listing(wire)
+        assert next(items) == 1
+        with pytest.raises(CloudElementsServerError, match="GET /x: the list broke off") as caught:
+            next(items)
+    assert caught.value.retryable
+    assert (caught.value.method, caught.value.path) == ("GET", "/x")
+
+
+def test_a_first_page_of_nothing_that_announces_more_is_no_empty_list() -> None:
+    with Wire([page([], "t1")]) as wire, pytest.raises(CloudElementsServerError, match="broke off"):
+        list(listing(wire))
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("token", [None, TOKEN])
+@pytest.mark.parametrize(
+    "body", [b"<html>Not Found</html>", b"", b"null", b"[]", b"{}", b'{"message": null}', b'{"error": "x"}']
+)
+def test_a_gateways_404_is_no_page_of_anybodys_list(number: int, token: str | None, body: bytes) -> None:
+    script = [page([1], "t1"), page(body, status=404)]
+    with Wire(script[-number:]) as wire:
+        with pytest.raises(CloudElementsServerError, match="not the platform's own") as caught:
+            list(listing(wire, token=token))
+    assert caught.value.retryable
+    assert caught.value.status == 404
+
+
+def test_a_gateways_404_in_passing_is_asked_again() -> None:
+    with Wire([page(b"<html>", status=404), page([1], "t1"), page(b"<html>", status=404), page([2])]) as wire:
+        there = account(wire.url, max_retries=1)
+        assert list(there.client.http.list_items("/x")) == [1, 2]
+    assert len(there.pauses) == 2
+
+
+def test_rows_that_cannot_be_read_are_left_out_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    rows = [5, {"id": 1}, None, {"id": "x"}, {"id": 2}]
+    with Wire(page(rows)) as wire:
+        client = account(wire.url).client
+        assert [each.id for each in client.instances.list()] == [1, 2]
+    assert "3 rows of a list of instances cannot be read" in caplog.text
+
+
+BAD = {"name": "an instance without an id", "tags": ["shop"]}
+DOUBTFUL = {"the tag": BAD, "no list of tags": {"id": None, "tags": "shop"}, "no object": "x"}
+
+
+@pytest.mark.parametrize("row", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_that_no_instance_has_a_tag_is_not_concluded_from_a_row_that_cannot_be_read(row: Any) -> None:
+    with Wire(page([row])) as wire:
+        with pytest.raises(CloudElementsServerError, match="1 rows of the list cannot be read") as caught:
+            list(account(wire.url).client.instances.list(tags=["shop"]))
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("rows", [[BAD, {"id": 7, "tags": ["shop"]}], [{**BAD, "tags": ["another"]}]])
+def test_one_that_was_found_or_has_another_tag_is_no_doubt(rows: list[Any]) -> None:
+    with Wire(page(rows)) as wire:
+        found = [each.id for each in account(wire.url).client.instances.list(tags=["shop"])]
+    assert found == [7][: len(rows) - 1]
 
 
 @pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
