@@ -240,7 +240,7 @@ class LocalAirflow:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
             check=False,
         )
         text = done.stdout.decode(errors="replace")

@@ -142,8 +142,8 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             raise CloudElementsValidationError("parameters must be a dictionary of strings.")
         if taken := sorted(_TAKEN & set(parameters)):
             raise CloudElementsValidationError(
-                f"parameters must not hold {', '.join(taken)}: the connection or an argument gives this "
-                "value, and the operator makes the state."
+                f"parameters: {', '.join(taken)} comes from the connection or its own argument, and the "
+                "operator makes the state. Leave it out of parameters."
             )
         mask_given(parameters)
         return dict(parameters)
