@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
@@ -25,6 +26,8 @@ class EventsApi:
 
     def __init__(self, http: HttpSession) -> None:
         self._http = http
+        #: The clock by which the platform dates events. A session that sends nothing itself may have none.
+        self.clock: PlatformClock = getattr(http, "platform_clock", None) or PlatformClock()
 
     def pages(self, instance_id: int | None = None) -> Iterator[list[Any]]:
         """Yield the list of events a page at a time, unparsed.

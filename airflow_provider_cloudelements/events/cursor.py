@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pendulum
@@ -25,6 +25,18 @@ TRUST_TIME = 900.0
 _EARLIEST = pendulum.datetime(1970, 1, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class PartlyTold:
+    """Store which rows of an event were returned, if a limit cut the event.
+
+    :param date: When the platform took the event in.
+    :param rows: Short hashes of the rows. A count would not do, because the platform may add rows in between.
+    """
+
+    date: pendulum.DateTime | None
+    rows: frozenset[str] = field(repr=False)
+
+
 @dataclass(frozen=True)
 class EventCursor:
     """Store how far a reader has come: small, JSON, and without a secret.
@@ -34,7 +46,9 @@ class EventCursor:
     :param newest_first: Whether the last whole reading found the newest events first. If so, a reading may
         stop where only older events follow.
     :param stop: Where such a reading may stop: earlier readings listed all older events.
-    :param whole: When the list was last read whole.
+    :param whole: When the list was last read whole, by this machine's clock.
+    :param partly: The events of which only some rows were returned, by the short hash of their id.
+    :param local: Whether ``since`` is a moment of Airflow's clock, and not of the platform's.
     """
 
     since: pendulum.DateTime
@@ -42,6 +56,8 @@ class EventCursor:
     newest_first: bool = False
     stop: pendulum.DateTime | None = None
     whole: pendulum.DateTime | None = None
+    partly: Mapping[str, PartlyTold] = field(default_factory=dict, repr=False)
+    local: bool = field(default=False, compare=False)
 
     @classmethod
     def start(cls, when: Any = "now") -> EventCursor:
@@ -57,14 +73,12 @@ class EventCursor:
             when = pendulum.now("UTC")
         if when == "earliest":
             return cls(_EARLIEST)
-        if hasattr(when, "isoformat"):
-            when = when.isoformat()
-        date = parse_date(when) if isinstance(when, str) and not when.strip().isdigit() else None
+        date = _date(when)
         if date is None:
             raise CloudElementsValidationError(
                 "The moment to begin at must be 'now', 'earliest' or a date such as 2026-11-24T08:00:00Z."
             )
-        return cls(max(date.start_of("second"), _EARLIEST))
+        return cls(max(date.start_of("second"), _EARLIEST), local=True)
 
     @classmethod
     def given(cls, since: Any) -> EventCursor:
@@ -108,22 +122,56 @@ class EventCursor:
             value.get("newest_first") is True,
             parse_date(value.get("stop")),
             parse_date(value.get("whole")),
+            _partly(value.get("partly")),
+            value.get("local") is True,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Return the cursor as JSON for XCom or a state store."""
-        return {
+        written: dict[str, Any] = {
             "since": self.since.isoformat(),
             "seen": sorted(self.seen),
             "newest_first": self.newest_first,
             "stop": None if self.stop is None else self.stop.isoformat(),
             "whole": None if self.whole is None else self.whole.isoformat(),
         }
+        if self.partly:
+            written["partly"] = {
+                key: {"date": None if each.date is None else each.date.isoformat(), "rows": sorted(each.rows)}
+                for key, each in sorted(self.partly.items())
+            }
+        return {**written, "local": True} if self.local else written
 
     @property
     def place(self) -> EventCursor:
         """The cursor without its knowledge of the list's order, which is useless after a restart."""
-        return EventCursor(self.since, self.seen)
+        return EventCursor(self.since, self.seen, partly=self.partly, local=self.local)
+
+    def on_platform(self, ahead: float) -> EventCursor:
+        """Return the cursor for the platform's clock, by which events are dated.
+
+        It only ever begins earlier: a date of the platform may have been given as well, and an event that
+        comes twice is better than one that is lost.
+
+        :param ahead: Seconds by which the platform's clock is ahead of this machine's; negative: behind.
+        """
+        if not self.local:
+            return self
+        behind = pendulum.duration(seconds=max(0.0, -ahead))
+        stop = None if self.stop is None else self.stop - behind
+        return replace(self, since=max(self.since - behind, _EARLIEST), stop=stop, local=False)
+
+    def partly_after(self, since: pendulum.DateTime, seen: frozenset[str]) -> dict[str, PartlyTold]:
+        """Return the partly returned events that a later reading still has to finish.
+
+        :param since: Where the later reading begins.
+        :param seen: The events that it passes over.
+        """
+        return {
+            key: each
+            for key, each in self.partly.items()
+            if key not in seen and (each.date is None or each.date >= since)
+        }
 
     @property
     def reach(self) -> pendulum.DateTime:
@@ -135,3 +183,34 @@ class EventCursor:
         if not self.newest_first or self.whole is None:
             return False
         return 0 <= (now - self.whole).total_seconds() < TRUST_TIME
+
+
+def read_until(value: Any) -> pendulum.DateTime | None:
+    """Read the argument ``until`` of a task: the moment before which events are wanted.
+
+    :param value: A date: ISO 8601 or a ``datetime``, in UTC if it names no zone; ``latest``, ``None`` or an
+        empty text for no end.
+    :raises CloudElementsValidationError: ``value`` is none of these.
+    """
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None", "latest")):
+        return None  # a template of Airflow renders None as a text
+    date = _date(value)
+    if date is None:
+        raise CloudElementsValidationError("until must be 'latest' or a date such as 2026-11-24T08:00:00Z.")
+    return date
+
+
+def _date(value: Any) -> pendulum.DateTime | None:
+    """Return the date that an argument names; ``None`` if it names none. A bare number is not a date."""
+    if hasattr(value, "isoformat"):
+        value = value.isoformat()
+    return parse_date(value) if isinstance(value, str) and not value.strip().isdigit() else None
+
+
+def _partly(value: Any) -> dict[str, PartlyTold]:
+    """Read what was stored of partly returned events; something malformed only makes rows come twice."""
+    return {
+        key: PartlyTold(parse_date(each.get("date")), frozenset(map(str, each.get("rows") or ())))
+        for key, each in (value.items() if isinstance(value, Mapping) else ())
+        if isinstance(each, Mapping) and isinstance(each.get("rows"), list)
+    }

@@ -50,6 +50,12 @@ class EventRow:
         """Its bytes as JSON."""
         return len(json.dumps(self.data))
 
+    @property
+    def mark(self) -> str:
+        """A short hash of what the row says, without the vendor's body: the same in each reading."""
+        said = {name: self.data.get(name) for name in (*EVENT_KEYS, *OBJECT_KEYS)}
+        return short_id(json.dumps(said, sort_keys=True))
+
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import pendulum
@@ -16,7 +17,7 @@ from airflow_provider_cloudelements.client.events import EventsApi
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.client.wire.http import HttpSession
-from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.cursor import EventCursor, PartlyTold
 from airflow_provider_cloudelements.events.membership import Members
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow, untold_instances
 from airflow_provider_cloudelements.events.scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
@@ -78,6 +79,7 @@ class EventLook:
     :param cursor: Where to begin.
     :param max_pages: Most pages (of 200 events) to read.
     :param raw: Whether to keep the vendor's body.
+    :param until: Only events before this moment; the cursor after them stays before it. Default: no end.
     :param caught_up: Whether the cursor comes from a reading, so that the next reading is short.
     """
 
@@ -86,6 +88,7 @@ class EventLook:
     max_pages: int = MAX_PAGES
     raw: bool = False
     caught_up: bool = False
+    until: pendulum.DateTime | None = None
 
     def after(self, batch: EventBatch) -> EventLook:
         """Return the look for the events after a batch."""
@@ -134,11 +137,38 @@ class EventBatch:
         dates = [row.date for row in rest if row.date is not None]
         if len(dates) == len(rest):
             since = max(since, min(self.after.since, *dates))
-        return EventCursor(since, (self.before.seen | told | self.after.seen) - untold)
+        seen = (self.before.seen | told | self.after.seen) - untold
+        partly = partly_told(self.before, self.rows[:count], rest)
+        return EventCursor(since, seen, partly=partly, local=self.before.local and since == self.before.since)
 
     def as_json(self) -> dict[str, Any]:
         """Return the rows and the cursor to go on from, as JSON for XCom."""
         return {"events": [row.data for row in self.rows], "cursor": self.after.as_json()}
+
+
+def partly_told(
+    before: EventCursor, told: Sequence[EventRow], rest: Sequence[EventRow]
+) -> dict[str, PartlyTold]:
+    """Return the events that are cut: some of their rows were returned, some were not.
+
+    :param before: Where the reading of the rows began.
+    :param told: The rows that were returned, sorted.
+    :param rest: The other rows, sorted.
+    """
+    waiting = {row.key for row in rest}
+    cut = {key: each for key, each in before.partly.items() if key in waiting}
+    if rest:
+        # Rows of one event are sorted to stand together, so the limits cut one event at most.
+        key, date = rest[0].key, rest[0].date
+        marks = set()
+        for row in reversed(told):
+            if row.key != key:
+                break
+            marks.add(row.mark)
+        if marks:
+            earlier = cut[key].rows if key in cut else frozenset()
+            cut[key] = PartlyTold(date, earlier | marks)
+    return cut
 
 
 class ListOrders:
@@ -170,10 +200,11 @@ class ListOrders:
         seen = frozenset.intersection(*{cursor.seen for cursor in cursors})
         since = min(cursor.since for cursor in cursors)
         stop = min(cursor.reach for cursor in cursors)
+        local = any(cursor.local for cursor in cursors)
         known = self._known.get(instance_id)
         if known is None:
-            return EventCursor(since, seen, stop=stop)
-        return EventCursor(since, seen, known.newest_first, stop, known.whole)
+            return EventCursor(since, seen, stop=stop, local=local)
+        return EventCursor(since, seen, known.newest_first, stop, known.whole, local=local)
 
 
 def only_instance(looks: Iterable[EventLook]) -> int | None:
@@ -260,7 +291,6 @@ class _Reading:
     def __init__(self, http: HttpSession, looks: Sequence[EventLook], orders: ListOrders) -> None:
         each_tag = [look.query.target(http.settings).tag for look in looks]
         members = Members(http, {tag for tag in each_tag if tag is not None})
-        self.readers = [_LookReader(look, tag, members) for look, tag in zip(looks, each_tag, strict=True)]
         self.instance_id = only_instance(looks)
         self._reader = EventReader(
             EventsApi(http),
@@ -268,7 +298,11 @@ class _Reading:
             instance_id=self.instance_id,
             settle_time=SETTLE_TIME,
             max_pages=max(look.max_pages for look in looks),
+            until=_common_end(looks),
         )
+        self.readers = [
+            _LookReader(look, tag, members, self._reader) for look, tag in zip(looks, each_tag, strict=True)
+        ]
 
     def __iter__(self) -> Iterator[Event]:
         """Yield the events that are new to any of the looks."""
@@ -280,26 +314,39 @@ class _Reading:
         return self._reader.cursor
 
 
+def _common_end(looks: Iterable[EventLook]) -> pendulum.DateTime | None:
+    """Return the moment from which on no look wants events; ``None`` if there is none."""
+    ends = [look.until for look in looks]
+    return None if None in ends else max(ends)  # type: ignore[type-var]
+
+
 class _LookReader:
     """Select from the common reading the events that are new to one look and that it wants.
 
     :param look: The look.
     :param tag: The tag of the selected instances, if the look does not name an id.
     :param members: Says which instances have which tag.
+    :param reader: The common reading. Once it has begun, it knows the platform's clock.
     """
 
-    def __init__(self, look: EventLook, tag: str | None, members: Members) -> None:
+    def __init__(self, look: EventLook, tag: str | None, members: Members, reader: EventReader) -> None:
         self._look = look
         self._tag = tag
         self._members = members
-        self._now = pendulum.now("UTC")
+        self._reader = reader
         self._held: dict[str, pendulum.DateTime] = {}
+
+    @cached_property
+    def _before(self) -> EventCursor:
+        return self._look.cursor.on_platform(self._reader.ahead)
 
     def wanted(self, event: Event, key: str) -> Iterable[EventRow]:
         """Return the wanted rows of an event, and remember an event that must be read again."""
-        cursor, query = self._look.cursor, self._look.query
+        cursor, query, until = self._before, self._look.query, self._look.until
         if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
             return ()
+        if until is not None and event.date is not None and event.date >= until:
+            return self._hold(event, key)
         # The platform adds later which instances the event concerns, or what changed. Until then there is no
         # need to ask which instances have the tag.
         unfinished = not event.instance_ids or (query.needs_objects and not event.notifications)
@@ -313,29 +360,33 @@ class _LookReader:
         unfinished = not ids or (query.needs_objects and bool(untold_instances(event, ids)))
         if unfinished and self._is_young(event):
             return self._hold(event, key)
-        return query.rows(event, ids, raw=self._look.raw)
+        rows = query.rows(event, ids, raw=self._look.raw)
+        if key not in cursor.partly:
+            return rows
+        told = cursor.partly[key].rows
+        return (row for row in rows if row.mark not in told)
 
     def _hold(self, event: Event, key: str) -> Iterable[EventRow]:
         """Return no rows of an event now, so that a later reading returns it again."""
-        self._held[key] = event.date or self._now
+        self._held[key] = event.date or self._reader.now
         return ()
 
     def _is_young(self, event: Event) -> bool:
         """Return whether parts of an event may still come; not for a wrong date, far in the future."""
-        return event.date is not None and abs((self._now - event.date).total_seconds()) < SETTLE_TIME
+        return event.date is not None and abs((self._reader.now - event.date).total_seconds()) < SETTLE_TIME
 
     def after(self, reached: EventCursor) -> EventCursor:
         """Return the cursor from which this look goes on, after the end of the list.
 
         :param reached: Where the reading ended.
         """
-        before = self._look.cursor
+        before = self._before
         # Not past an event that is held back, so that a later reading returns it again.
         since = max(before.since, min([reached.since, *self._held.values()]))
         # As long as the cursor does not move, keep what was read before.
         seen = reached.seen if since > before.since else before.seen | reached.seen
         seen = seen.difference(self._held)
-        return EventCursor(since, seen, stop=reached.stop)
+        return EventCursor(since, seen, stop=reached.stop, partly=before.partly_after(since, seen))
 
 
 def sorted_rows(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:

@@ -105,7 +105,7 @@ def reconcile(
     :param client: The account.
     :param callback_url: Address of the receiver, as the instances have it.
     :param since: Where to begin.
-    :param until: The last moment, by the dates of the events. Default: now.
+    :param until: The last moment, by the dates of the events. Default: now, by the platform's clock.
     :param max_pages: Most pages (of 200) of the list of events, and of that of deliveries. Default: 100. A
         longer list of events is an error. If the list of deliveries is longer, the comparison looks up the
         remaining notifications.
@@ -121,8 +121,7 @@ def reconcile(
     instance_ids = frozenset().union(*(each.instance_ids for each in subscriptions))
     if not instance_ids:
         raise CloudElementsNotFoundError("No subscription brings an instance's events to this callback URL.")
-    until = pendulum.now("UTC") if until is None else until
-    due = _due(client, instance_ids, since, until, max_pages)
+    due, now = _due(client, instance_ids, since, until, max_pages)
     due.compare(
         client.deliveries,
         callback_url,
@@ -132,7 +131,7 @@ def reconcile(
     )
     return Reconciliation(
         listed=len(due.events),
-        missing=EventBatch(sorted_rows(due.rows()), since, EventCursor(max(until, since.since))),
+        missing=EventBatch(sorted_rows(due.rows()), since, EventCursor(max(until or now, since.since))),
         states=Counter(each.state for each in due.parts()),
         unattributed=due.unattributed,
     )
@@ -142,10 +141,13 @@ def _due(
     client: CloudElementsClient,
     instance_ids: frozenset[int],
     since: EventCursor,
-    until: pendulum.DateTime,
+    until: pendulum.DateTime | None,
     max_pages: int,
-) -> _Due:
-    """Return what the receiver should have got, by the list of events. Read it again if it breaks off."""
+) -> tuple[_Due, pendulum.DateTime]:
+    """Return what the receiver should have got by the list of events, and when the reading began.
+
+    If the list breaks off, read it again.
+    """
     for pause in _PAUSES:
         try:
             return _read_due(client, instance_ids, since, until, max_pages)
@@ -159,17 +161,18 @@ def _read_due(
     client: CloudElementsClient,
     instance_ids: frozenset[int],
     since: EventCursor,
-    until: pendulum.DateTime,
+    until: pendulum.DateTime | None,
     max_pages: int,
-) -> _Due:
-    """Return what the receiver should have got, by one reading of the list of events."""
+) -> tuple[_Due, pendulum.DateTime]:
+    """Return what the receiver should have got by one reading of the list, and when this began."""
     only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
     due = _Due(instance_ids)
     # No settle time: the comparison also wants events that the platform is still at work on.
-    for event in EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages):
-        if event.date is None or event.date <= until:
+    reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
+    for event in reader:
+        if event.date is None or until is None or event.date <= until:
             due.add(event)
-    return due
+    return due, reader.now
 
 
 @dataclass(slots=True)

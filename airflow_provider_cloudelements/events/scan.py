@@ -10,15 +10,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import pendulum
 
 from airflow_provider_cloudelements.client.events import EventsApi, read_event
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
@@ -107,7 +109,7 @@ class EventReader:
     the readings after it stop early. If that order was chance, or changes, events come as late as the next
     whole reading, ``TRUST_TIME`` seconds at most, and none is lost. If the platform is still at work on an
     event, the reader returns it when that is done, or after ``settle_time``. It keeps one page in memory, and
-    the ids of these times.
+    the ids of these times. All this goes by the platform's clock, as its answers show it.
 
     Two kinds of events no reader can see: an event that was removed, or became visible later than
     ``settle_time``, before it was listed; and an event that a reading skips because page tokens count events,
@@ -118,6 +120,8 @@ class EventReader:
     :param instance_id: Read only this instance's list. An instance that does not exist has no events.
     :param settle_time: Seconds after its date in which an event may still appear. Default: 600.
     :param max_pages: Most pages (of 200 events) to read. Default: 100.
+    :param until: Read only events before this moment. The cursor stays before it, so that a later reading
+        finds the others. Default: no end.
     :raises CloudElementsValidationError: An argument is out of bounds.
     """
 
@@ -129,6 +133,7 @@ class EventReader:
         instance_id: int | None = None,
         settle_time: float = SETTLE_TIME,
         max_pages: int = MAX_PAGES,
+        until: pendulum.DateTime | None = None,
     ) -> None:
         if not 0 <= settle_time <= LONGEST_SETTLE_TIME:
             raise CloudElementsValidationError(
@@ -143,7 +148,24 @@ class EventReader:
         self._instance_id = instance_id
         self._settle_time = settle_time
         self._max_pages = max_pages
+        self._until = until
+        self._window: _Window | None = None
         self._cursor: EventCursor | None = None
+
+    @property
+    def now(self) -> pendulum.DateTime:
+        """The moment at which the reading began, by the platform's clock.
+
+        :raises RuntimeError: The reading has not begun.
+        """
+        if self._window is None:
+            raise RuntimeError("the reader was not iterated")
+        return self._window.now
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the platform's clock is ahead of this machine's, as far as it is known."""
+        return self._events.clock.ahead or 0.0
 
     @property
     def cursor(self) -> EventCursor:
@@ -162,7 +184,7 @@ class EventReader:
         :raises CloudElementsError: A call failed, or the list broke off. The cursor then stays where it was.
         """
         self.pages, self._cursor = 0, None
-        window = _Window(self._before, self._settle_time)
+        window = self._window = _Window(self._before, self._settle_time, self._until, self._events.clock)
         order = _Order()
         unreadable = 0
         whole = True
@@ -223,20 +245,36 @@ class _Order:
 class _Window:
     """Track the time in which events may still appear, and the events in it that were read."""
 
-    def __init__(self, before: EventCursor, settle_time: float) -> None:
-        self._before = before
+    def __init__(
+        self, before: EventCursor, settle_time: float, until: pendulum.DateTime | None, clock: PlatformClock
+    ) -> None:
+        self._given = before
         self._settle = pendulum.duration(seconds=settle_time)
+        self._until = until
+        self._clock = clock
         # Take the time before the first call: a reading may miss events that become visible meanwhile. And a
         # date in the future must not move the cursor past coming events.
-        self._now = _now()
-        self.trusting = before.trusted(self._now)
-        self._stop = before.reach
+        self._began, self._began_at = _now(), time.time()
+        self.trusting = before.trusted(self._began)
         self._newest: pendulum.DateTime | None = None
         #: Hashes of ids, with dates. An event without a date stays known for as long as it is listed.
         self._known: dict[str, pendulum.DateTime | None] = {}
         self._prune_at = _FEW
         self._page: set[str] = set()
         self._page_before: set[str] = set()
+
+    @cached_property
+    def now(self) -> pendulum.DateTime:
+        """The begin of the reading, by the platform's clock. Its first answer shows that clock."""
+        return self._clock.at(self._began_at) or self._began
+
+    @cached_property
+    def _before(self) -> EventCursor:
+        return self._given.on_platform(self._clock.ahead or 0.0)
+
+    @cached_property
+    def _stop(self) -> pendulum.DateTime:
+        return self._before.reach
 
     def turn_page(self) -> None:
         # While a reading goes on, new events may push earlier ones to the next page once more.
@@ -253,7 +291,7 @@ class _Window:
     def is_new(self, event: Event) -> bool:
         """Return whether to yield an event now, and remember it."""
         if event.date is not None:
-            if event.date < self._before.since:
+            if event.date < self._before.since or (self._until is not None and event.date >= self._until):
                 return False
             if self._newest is None or event.date > self._newest:
                 self._newest = event.date
@@ -271,12 +309,12 @@ class _Window:
 
     def _may_settle(self, event: Event) -> bool:
         """Return whether to wait for the event's objects; not if its date is far in the future."""
-        return event.date is not None and self._now - self._settle < event.date <= self._now + self._settle
+        return event.date is not None and self.now - self._settle < event.date <= self.now + self._settle
 
     def _edge(self) -> pendulum.DateTime:
         """Return the moment before which no more events appear."""
         since = self._before.since
-        newest = since if self._newest is None else min(self._newest, self._now)
+        newest = since if self._newest is None else min(self._newest, self.now)
         return newest - self._settle if newest - since > self._settle else since
 
     def _since(self, edge: pendulum.DateTime) -> dict[str, pendulum.DateTime | None]:
@@ -289,7 +327,7 @@ class _Window:
         if edge == self._before.since:
             # Keep these ids. The list may lack their events for a while: a 404 in passing is an empty list.
             seen |= self._before.seen
-        return EventCursor(edge, seen, newest_first, edge, self._now)
+        return EventCursor(edge, seen, newest_first, edge, self._began)
 
     def cut_short(self) -> EventCursor:
         """Return the cursor after the newest part of the list; a later reading reads the rest."""

@@ -67,6 +67,7 @@ class Session(HttpSession):
     def __init__(self, http: HttpSession, closed: threading.Event) -> None:
         # Do not call the parent's __init__: this session has no connections of its own.
         self.settings = http.settings
+        self.platform_clock = http.platform_clock
         #: Number of calls sent.
         self.sent = 0
         self._http = http

@@ -16,6 +16,7 @@ from airflow_provider_cloudelements.compat import (
     AirflowSkipException,
 )
 from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.reading import LEAST_BYTES
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsValidationError,
@@ -178,6 +179,23 @@ def test_what_is_more_than_may_be_returned_is_left_to_a_later_one(sandbox, numbe
         since = value
     assert sorted(told) == sorted(made)
     assert sensor_of(tag="Docs", since=since).poke(context_of(Ti())) is False
+
+
+@pytest.mark.parametrize("bounds", [{"max_bytes": LEAST_BYTES}, {"max_events": 7}], ids=str)
+def test_an_event_of_more_rows_than_fit_stops_no_chain(sandbox, number, bounds):
+    objects = [
+        {"objectType": "leads", "objectId": f"{each:02}", "eventType": "UPDATED", "note": "x" * 500}
+        for each in range(20)
+    ]
+    sandbox.emit(number, body=objects)
+    sandbox.emit(number, body=[{"objectType": "leads", "objectId": "later", "eventType": "CREATED"}])
+    told, since = [], "earliest"
+    while sensor_of(tag="Docs", since=since).poke(context_of(Ti())):
+        value = execute(sensor_of(tag="Docs", since=since, include_raw=True, **bounds))
+        told += [row["object_id"] for row in value["events"]]
+        since = value
+        assert len(told) <= 21
+    assert sorted(told) == [*(f"{each:02}" for each in range(20)), "later"]
 
 
 def test_a_reschedule_or_a_retry_loses_no_event(sandbox, number):

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
 from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Reply, TooLargeError, read_body
+from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer, failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
@@ -67,6 +68,8 @@ class HttpSession:
 
     def __init__(self, settings: ConnectionSettings, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.settings = settings
+        #: The platform's clock, as the answers show it.
+        self.platform_clock = PlatformClock()
         self._sleep = sleep
         self._local = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
@@ -229,6 +232,7 @@ class HttpSession:
                 allow_redirects=False,
                 stream=True,
             )
+            self.platform_clock.saw(answer.headers.get("Date"))
             content = read_body(answer, timeout)
         except TooLargeError:
             failure = CloudElementsServerError(

@@ -1,0 +1,46 @@
+"""The platform's clock, as its answers show it. Events are dated by it, and it may differ from ours."""
+
+from __future__ import annotations
+
+import time
+
+import pendulum
+
+#: Differences below this many seconds are the rounding of the header, and the way of the answer.
+ROUNDING = 2.0
+
+
+class PlatformClock:
+    """Measures by the ``Date`` header of answers how far the platform's clock is ahead of ours.
+
+    Several threads may use it: each step is one assignment.
+    """
+
+    def __init__(self) -> None:
+        #: Seconds by which the platform's clock is ahead; negative: behind. ``None`` before an answer.
+        self.ahead: float | None = None
+
+    def saw(self, header: str | None) -> None:
+        """Note the ``Date`` header of an answer that has just come. A missing or wrong one is passed over.
+
+        :param header: Its value.
+        """
+        from email.utils import parsedate_to_datetime
+
+        if header is None:
+            return
+        try:
+            # The header cuts to whole seconds, and the answer took a while: both make the clock seem to be
+            # behind, never ahead. So no event counts as late too early.
+            ahead = parsedate_to_datetime(header).timestamp() - time.time()
+        except (TypeError, ValueError, OverflowError):
+            return
+        self.ahead = 0.0 if abs(ahead) < ROUNDING else ahead
+
+    def at(self, moment: float) -> pendulum.DateTime | None:
+        """Return what the platform's clock showed.
+
+        :param moment: A moment of our clock, in seconds since 1970.
+        :return: ``None`` if no answer has shown the clock yet.
+        """
+        return None if self.ahead is None else pendulum.from_timestamp(moment + self.ahead)

@@ -1,0 +1,108 @@
+"""The platform's clock and this machine's differ by an hour: no event is lost, and none is "late" too early.
+
+The sandbox runs in a process of its own, so that only the clock of this process is changed.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+
+import pytest
+import time_machine
+
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventQuery
+from airflow_provider_cloudelements.events.reading import EventLook, read_events
+from airflow_provider_cloudelements.events.reconcile import reconcile
+from airflow_provider_cloudelements.sandbox import Sandbox
+from tests.support.platform import CALLBACK, EVENTS, WAYS, Person, client_of
+
+HOURS = [-1, 1]
+
+
+@pytest.fixture(scope="module")
+def running():
+    with Sandbox(process=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running):
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def number(sandbox):
+    return Person(sandbox).make("basic", configuration={**WAYS["basic"][1], **EVENTS}, tags=["Docs"])
+
+
+def skewed(hours):
+    """Put this process's clock forward; it goes on ticking."""
+    return time_machine.travel(datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours))
+
+
+def read(client, look):
+    (batch,) = read_events(client.http, [look])
+    return batch, look.after(batch)
+
+
+def ids(batch):
+    return [row.data["id"] for row in batch.rows]
+
+
+@pytest.mark.parametrize("hours", HOURS)
+def test_an_event_that_is_not_finished_is_waited_for(sandbox, number, hours):
+    sandbox.configure(event_notified_after=0.4)
+    look = EventLook(
+        EventQuery.of(instance_id=number, object_types=["leads"]), EventCursor.start("2026-01-01")
+    )
+    (made,) = sandbox.emit(number, object_type="leads")
+    with skewed(hours):
+        client = client_of(sandbox)
+        batch, look = read(client, look)
+        assert ids(batch) == []
+        time.sleep(0.5)
+        batch, look = read(client, look)
+        assert ids(batch) == [made]
+
+
+@pytest.mark.parametrize("hours", HOURS)
+def test_what_comes_after_now_is_found(sandbox, number, hours):
+    with skewed(hours):
+        client = client_of(sandbox)
+        look = EventLook(EventQuery.of(tag="Docs"), EventCursor.start("now"))
+        stored = EventCursor.parse(look.cursor.as_json())
+        assert stored.local
+        made = sandbox.emit(number)
+        for cursor in (look.cursor, stored):
+            batch, later = read(client, EventLook(look.query, cursor))
+            assert ids(batch) == made
+            assert not later.cursor.local
+            assert ids(read(client, later)[0]) == []
+
+
+@pytest.mark.parametrize("hours", HOURS)
+def test_an_event_that_becomes_visible_late_is_found(sandbox, number, hours):
+    with skewed(hours):
+        client = client_of(sandbox)
+        look = EventLook(EventQuery.of(instance_id=number), EventCursor.start("earliest"))
+        sandbox.configure(event_visible_after=1.2)
+        (late,) = sandbox.emit(number)
+        sandbox.configure(event_visible_after=0)
+        time.sleep(1)
+        (soon,) = sandbox.emit(number)
+        batch, look = read(client, look)
+        assert ids(batch) == [soon]
+        time.sleep(0.4)
+        assert ids(read(client, look)[0]) == [late]
+
+
+@pytest.mark.parametrize("hours", HOURS)
+def test_a_comparison_leaves_off_at_the_platform_s_now(sandbox, number, hours):
+    sandbox.emit(number)
+    with skewed(hours):
+        found = reconcile(client_of(sandbox), CALLBACK, EventCursor.start("earliest"))
+    assert found.listed == found.undelivered == 1
+    assert abs(found.missing.after.since.timestamp() - time.time()) < 5
