@@ -40,6 +40,19 @@ API_PREFIX = "/elements/api-v2"
 DEFAULT_CONN_ID = "cloudelements_default"
 DEFAULT_ELEMENT_CONN_ID = "cloudelements_element_default"
 
+#: Configuration keys of an element connection, each with the connection's field that gives it.
+_EVENT_FIELDS = {EVENT_CALLBACK_URL: "event_callback_url", EVENT_SIGNATURE_KEY: "event_signature_secret"}
+_OAUTH_FIELDS = {
+    OAUTH_SCOPE: "oauth_scope",
+    OAUTH_CALLBACK_URL: "oauth_callback_url",
+    REFRESH_TOKEN: "oauth_user_refresh_token",
+}
+_LOGIN_FIELDS = {
+    "oauth2": {API_KEY: "login", API_SECRET: "password"},
+    "basic": {USERNAME: "login", PASSWORD: "password"},
+}
+FIELD_OF_KEY = {**_EVENT_FIELDS, **_OAUTH_FIELDS, **_LOGIN_FIELDS["oauth2"], **_LOGIN_FIELDS["basic"]}
+
 # A secret travels as one word of a comma-separated header: no space, no comma, printable ASCII.
 _SECRET_SHAPE = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 _HOST_SHAPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
@@ -321,23 +334,14 @@ class ElementSettings:
         """
         reader = _FieldReader(connection, ELEMENT_FIELDS)
         authentication = reader["authentication"]
-        named = {
-            EVENT_CALLBACK_URL: reader["event_callback_url"],
-            EVENT_SIGNATURE_KEY: reader["event_signature_secret"],
-        }
-        oauth = {
-            OAUTH_SCOPE: "oauth_scope",
-            OAUTH_CALLBACK_URL: "oauth_callback_url",
-            REFRESH_TOKEN: "oauth_user_refresh_token",
-        }
-        login_keys = {"oauth2": (API_KEY, API_SECRET), "basic": (USERNAME, PASSWORD)}
+        named = {key: reader[name] for key, name in _EVENT_FIELDS.items()}
         if authentication == "oauth2":
-            named |= {key: reader[name] for key, name in oauth.items()}
+            named |= {key: reader[name] for key, name in _OAUTH_FIELDS.items()}
         else:
-            for name in oauth.values():
+            for name in _OAUTH_FIELDS.values():
                 if reader[name]:
                     reader.fail(name, f"it goes with authentication oauth2, not {authentication}.")
-        for key, name in zip(login_keys.get(authentication, ()), ("login", "password"), strict=False):
+        for key, name in _LOGIN_FIELDS.get(authentication, {}).items():
             named[key] = getattr(connection, name)
         if authentication == "custom" and (connection.login or connection.password):
             reader.fail("login", "with custom authentication, put the keys into the field 'configuration'.")

@@ -31,6 +31,9 @@ however often the client repeats the request (such as 405, 406, 413, 415 and 501
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from airflow_provider_cloudelements.compat import AirflowException
 
 __all__ = [
@@ -63,6 +66,8 @@ class CloudElementsError(AirflowException):
         ``providerMessage``).
     :param method: HTTP verb of the request.
     :param path: Path of the request, without prefix and query.
+    :param instance_id: Id of the instance that the failed operation made or found as the one to work on;
+        ``None`` if it knew none. A later failure of a create still carries the id of what it made.
     """
 
     #: Set for a single failure if the provider knows that no later try can help.
@@ -78,6 +83,7 @@ class CloudElementsError(AirflowException):
         provider_message: str | None = None,
         method: str | None = None,
         path: str | None = None,
+        instance_id: int | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -85,6 +91,7 @@ class CloudElementsError(AirflowException):
         self.provider_message = provider_message
         self.method = method
         self.path = path
+        self.instance_id = instance_id
 
     @property
     def retryable(self) -> bool:
@@ -94,6 +101,20 @@ class CloudElementsError(AirflowException):
         spends no retry on it.
         """
         return self._kind_may_pass and not self.final
+
+
+@contextmanager
+def concerning(instance_id: int) -> Iterator[None]:
+    """Let errors carry the id of the instance that the work in the block is about.
+
+    :param instance_id: The id. An error that carries another one keeps it.
+    """
+    try:
+        yield
+    except CloudElementsError as error:
+        if error.instance_id is None:
+            error.instance_id = instance_id
+        raise
 
 
 class CloudElementsConnectionError(CloudElementsError):

@@ -41,7 +41,7 @@ FAULTS = (
     Fault(
         "no look-up before a POST",
         (Edit("found = self._known()", "found: list[Instance] = []"),),
-        ("test_the_same_again_costs_two_gets_and_writes_nothing",),
+        ("test_the_same_again_costs_one_list_and_writes_nothing",),
     ),
     Fault(
         "the twin look-up left out",

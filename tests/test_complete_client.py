@@ -59,6 +59,10 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     "InstancesApi.get": (lambda on: on.client.instances.get(on.instance), {f"GET {ONE}"}),
     "InstancesApi.peek": (lambda on: on.client.instances.peek(on.instance), {f"GET {ONE}"}),
     "InstancesApi.token": (lambda on: on.client.instances.token(on.instance), {f"GET {ONE}"}),
+    "InstancesApi.hand_out": (
+        lambda on: on.client.instances.hand_out(on.client.instances.peek(on.instance)),
+        {f"GET {ONE}"},
+    ),
     "InstancesApi.list": (lambda on: list(on.client.instances.list()), {"GET /instances"}),
     "InstancesApi.update": (
         lambda on: on.client.instances.update(on.instance, name="New"),
@@ -89,6 +93,11 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     ),
     "ElementsApi.get": (lambda on: on.client.elements.get("closeio"), {"GET /elements/{element}"}),
     "ElementsApi.list": (lambda on: list(on.client.elements.list()), {"GET /elements"}),
+    "ElementsApi.keys": (lambda on: on.client.elements.keys(), {"GET /elements/keys"}),
+    "ElementsApi.configuration": (
+        lambda on: on.client.elements.configuration("closeio"),
+        {"GET /elements/{element}/configuration"},
+    ),
     "ElementsApi.metadata": (
         lambda on: on.client.elements.metadata("closeio"),
         {"GET /elements/{element}", "GET /elements/{element}/metadata"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.models import Element, ElementMetadata
+from airflow_provider_cloudelements.client.models import Element, ElementKey, ElementMetadata
 from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
@@ -35,6 +35,21 @@ class ElementsApi:
     def list(self) -> Iterator[Element]:
         """Yield the elements of the catalogue, a page at a time."""
         return readable(self._http.list_items("/elements"), Element.parse, "elements")
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys of the catalogue's elements, in one call (fact F94)."""
+        keys = self._http.list_items("/elements/keys", page_size=None)
+        return tuple(key for key in keys if isinstance(key, str))
+
+    def configuration(self, key_or_id: str | int) -> tuple[ElementKey, ...]:
+        """Read the configuration keys that an element has (fact F84).
+
+        :param key_or_id: Its key, or its id.
+        :raises CloudElementsNotFoundError: There is no such element.
+        """
+        body = self._http.send("GET", f"{_path(key_or_id)}/configuration").body
+        rows = parse_object(body, "element's configuration").get("configuration")
+        return tuple(map(ElementKey.parse, rows)) if isinstance(rows, list) else ()
 
     def metadata(self, key_or_id: str | int) -> ElementMetadata:
         """Read what an element can do with events.

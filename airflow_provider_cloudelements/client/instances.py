@@ -232,6 +232,15 @@ class InstancesApi:
         """Disable the instance: the platform answers calls through it with 403 until it is enabled."""
         self._http.send("DELETE", f"{_path(instance_id)}/enabled")
 
+    def hand_out(self, instance: Instance) -> Instance:
+        """Hand out the token of an instance that a list or :meth:`peek` returned: ``on_token`` gets it.
+
+        :param instance: The instance, with its token.
+        :return: The same instance.
+        :raises CloudElementsServerError: It has no token.
+        """
+        return self._hand_out(_having_token(instance))
+
     def _hand_out(self, instance: Instance) -> Instance:
         if instance.token and self._on_token is not None:
             self._on_token(instance.token)

@@ -24,7 +24,7 @@ from airflow_provider_cloudelements.client.parsing import (
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
 
-__all__ = ["Element", "ElementMetadata", "Instance"]
+__all__ = ["Element", "ElementKey", "ElementMetadata", "Instance"]
 
 #: Text that the platform shows in place of a secret (fact F169).
 MASK = "********"
@@ -48,6 +48,9 @@ class Instance:
     :param external_authentication: ``none`` or ``initial``.
     :param configuration: Configuration, values as text or ``None``, secrets as asterisks. Never in ``repr``:
         the platform may show a vendor's token in it (fact F170).
+    :param complete: Whether the answer held configuration, tags and ``disabled``. Some samples of lists leave
+        them out (fact F167, unknown U167): then the defaults above prove nothing, and only a read of the one
+        instance shows them.
     """
 
     id: int
@@ -63,6 +66,7 @@ class Instance:
     event_callback_url: str | None = None
     external_authentication: str | None = None
     configuration: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    complete: bool = True
 
     @classmethod
     def parse(cls, body: Any, *, keep_token: bool = False) -> Instance:
@@ -91,6 +95,9 @@ class Instance:
             event_callback_url=_callback_url(data, configuration),
             external_authentication=parse_text(data.get("externalAuthentication")),
             configuration=configuration,
+            complete=isinstance(data.get("configuration"), Mapping)
+            and isinstance(data.get("tags"), list)
+            and data.get("disabled") is not None,
         )
 
     @property
@@ -179,6 +186,34 @@ class ElementMetadata:
             events_supported=supported,
             event_methods=methods,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ElementKey:
+    """One configuration key of an element (fact F93).
+
+    :param key: Its name in a configuration.
+    :param required: Whether a create must give it a value: the element requires it, and has no default for
+        it (fact F164).
+    """
+
+    key: str
+    required: bool = False
+
+    @classmethod
+    def parse(cls, body: Any) -> ElementKey:
+        """Read a row of an element's configuration.
+
+        A row that is inactive, internal, or set for a whole company or reseller requires nothing of a caller.
+
+        :raises CloudElementsServerError: The body is no row.
+        """
+        data = parse_object(body, "element's configuration key")
+        filled = data.get("defaultValue") not in (None, "") or any(
+            parse_bool(data.get(name)) for name in ("internal", "companyConfig", "resellerConfig")
+        )
+        required = parse_bool(data.get("required")) and parse_bool(data.get("active"), default=True)
+        return cls(parse_text(data.get("key")) or "", required and not filled)
 
 
 def parse_tags(value: Any) -> tuple[str, ...]:

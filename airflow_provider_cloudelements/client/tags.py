@@ -17,7 +17,9 @@ FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
 # The whole tag must match, since people may write tags such as "airflow:production".
 _OURS = re.compile(
-    f"({MARKER_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}|{FINGERPRINT_PREFIX}[0-9a-f]{{6}}([.][0-9a-f]{{14}})*"
+    f"({MARKER_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}"
+    # The second alternative is the first form of fingerprints.
+    f"|{FINGERPRINT_PREFIX}([0-9a-f]{{8}}([.][0-9a-f]{{22}})*|[0-9a-f]{{6}}([.][0-9a-f]{{14}})*)"
 )
 
 

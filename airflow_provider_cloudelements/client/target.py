@@ -98,35 +98,39 @@ class Target:
             )
         return matching[0] if matching else None
 
-    def look_up(self, instances: InstancesApi) -> Instance | None:
+    def look_up(self, instances: InstancesApi, *, with_token: bool = False) -> Instance | None:
         """Look up the instance on the platform.
 
-        :return: The instance, without its token; ``None`` if no instance has the key or tag.
+        :param with_token: Whether to keep its token, as :meth:`InstancesApi.peek` does.
+        :return: The instance; ``None`` if no instance has the key or tag.
         :raises CloudElementsNotFoundError: No instance has the id. Such an id never comes back.
         :raises CloudElementsConflictError: Several have the tag, or the id's instance has another element.
         """
         if self.tag is not None:
-            return self.choose(instances.list(tags=[self.tag], element=self.element))
+            return self.choose(instances.list(tags=[self.tag], element=self.element, with_tokens=with_token))
         if self.instance_id is None:
             raise AssertionError("a target has an id or a tag")  # pragma: no cover
-        instance = instances.get(self.instance_id)
+        instance = (instances.peek if with_token else instances.get)(self.instance_id)
         if not self.matches(instance):
             raise CloudElementsConflictError(
                 f"Instance {instance.id} is of element {instance.element_key!r}, not {self.element!r}."
             )
         return instance
 
-    def get(self, instances: InstancesApi) -> Instance:
+    def get(self, instances: InstancesApi, *, with_token: bool = False) -> Instance:
         """Return the instance as it is now, with its configuration.
 
+        :param with_token: Whether to keep its token, as :meth:`InstancesApi.peek` does.
         :raises CloudElementsNotFoundError: There is no such instance.
         :raises CloudElementsConflictError: Several have the tag, or the id's instance has another element.
         """
-        instance = self.look_up(instances)
+        instance = self.look_up(instances, with_token=with_token)
         if instance is None:
             raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
         # A list may hold less of an instance than a read of it (unknown U167).
-        return instance if self.tag is None else instances.get(instance.id)
+        if self.tag is None or instance.complete:
+            return instance
+        return (instances.peek if with_token else instances.get)(instance.id)
 
 
 def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:

@@ -155,6 +155,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
     template_fields_renderers = {"configuration": "json"}
     secret_fields = ("authorization_code", "provider_data", "configuration")
     wholly_secret_fields = ("authorization_code", "provider_data")
+    needs_token = True  # for the ping
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
-from airflow_provider_cloudelements.provisioning.change import Change, Changed, update
+from airflow_provider_cloudelements.provisioning.change import Change, Changed, differs, update
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,8 +37,8 @@ __all__ = ["CloudElementsDisableEventsOperator", "CloudElementsEnableEventsOpera
 class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     """Switch an instance's events on, and verify the settings by reading them back.
 
-    The operator writes only what differs, in one ``PATCH`` of the configuration (fact F208). Before that it
-    checks in the element's metadata whether the element has such events.
+    The operator writes only what differs, in one ``PATCH`` of the configuration (fact F208). Before it
+    writes, it checks in the element's metadata whether the element has such events.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
@@ -121,8 +121,6 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     def change(self, instance: Instance, context: Context) -> Changed:
         """Check the arguments, test the callback if ``verify_callback`` is set, write, and read back."""
         settings = self._settings(instance)
-        if reason := unsupported(settings, self._metadata(instance)):
-            raise CloudElementsValidationError(reason)
         callback = settings.callback_url or instance.event_callback_url
         if self.event_callback_url is not None and not callback:
             raise CloudElementsValidationError(
@@ -132,11 +130,17 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
             )
         if self.event_callback_url is None and instance.event_callback_url:
             self.log.warning("The instance keeps the event callback URL that it has.")
+        instances, wanted = self.hook.get_conn().instances, Change(configuration=settings.configuration())
+        if self.verify_callback or differs(instances, instance, wanted):
+            self._check(settings, callback, instance)
+        return update(instances, instance, wanted)
+
+    def _check(self, settings: EventSettings, callback: str | None, instance: Instance) -> None:
+        """Check what only other calls show, before anything is written."""
+        if reason := unsupported(settings, self._metadata(instance)):
+            raise CloudElementsValidationError(reason)
         if self.verify_callback:
             self._try_callback(callback, settings.signature_key, instance)
-        return update(
-            self.hook.get_conn().instances, instance, Change(configuration=settings.configuration())
-        )
 
     def _settings(self, instance: Instance) -> EventSettings:
         """Return the settings of the arguments or, if an argument is not given, of the element connection."""

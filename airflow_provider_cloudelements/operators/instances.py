@@ -61,6 +61,9 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     There is one instance for each ``instance_key``, however often the task runs. A retry, a clear or the next
     scheduled run finds the instance that an earlier one made, and writes what differs from the arguments.
 
+    The task pushes XCom ``id`` as soon as it knows the id, and a later failure carries it: an
+    ``on_failure_callback`` finds it in ``context["exception"].instance_id``.
+
     XCom ``id`` holds the instance's id (an integer) and ``token`` its element token, so that
     ``create.output["token"]`` and ``xcom_pull(key="token")`` work. Airflow stores and shows XCom in clear.
     With ``push_token=False`` the task pushes only the id, and :meth:`CloudElementsHook.instance` fetches the
@@ -194,12 +197,12 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
                 delete_twins=self.delete_twins,
                 with_token=self.push_token,
                 memory=memory_of(context),
+                on_id=lambda instance_id: self._push_id(context, instance_id),
             )
             self._tell(ensured)
             if self.event_callback_url is None and ensured.instance.event_callback_url:
                 self.log.warning("The instance keeps the event callback URL that it has.")
-            self.console_link = console_link(self.hook.settings.console_url, ensured.instance.id)
-            self._push(context, ensured.instance)
+            self._push_token(context, ensured.instance)
         key = self.instance_key or default_key(spec.element, spec.name)
         return {**returned(ensured.instance), "created": ensured.created, "instance_key": key}
 
@@ -212,13 +215,14 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         mask_given(spec.configuration, spec.provider_data)
         return spec
 
-    def _push(self, context: Context, instance: Instance) -> None:
-        if not self.do_xcom_push:  # Airflow itself applies it only to the returned value
-            return
-        ti = context["ti"]
-        ti.xcom_push(key=XCOM_ID, value=instance.id)
-        if self.push_token:
-            ti.xcom_push(key=XCOM_TOKEN, value=instance.token)
+    def _push_id(self, context: Context, instance_id: int) -> None:
+        self.console_link = console_link(self.hook.settings.console_url, instance_id)
+        if self.do_xcom_push:  # Airflow itself applies it only to the returned value
+            context["ti"].xcom_push(key=XCOM_ID, value=instance_id)
+
+    def _push_token(self, context: Context, instance: Instance) -> None:
+        if self.do_xcom_push and self.push_token:
+            context["ti"].xcom_push(key=XCOM_TOKEN, value=instance.token)
 
     def _tell(self, ensured: Ensured) -> None:
         instance = ensured.instance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
@@ -23,7 +23,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
 )
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
-from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, send
+from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, write
 from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, login_of
 
 if TYPE_CHECKING:
@@ -98,17 +98,30 @@ def update(instances: InstancesApi, instance: Instance, change: Change) -> Chang
     :raises CloudElementsServerError: The event settings read back differ from those written.
     :raises CloudElementsError: Any other failure of a call.
     """
-    fingerprints = fingerprints_of(instances, instance)
-    values = changed_values(change.configuration, instance, fingerprints)
-    difference = Difference.of(
-        instance, fingerprints, values, _tags(change, instance), name=_name(change, instance)
-    )
+    difference = _difference(instances, instance, change)
     if not difference.names:
         return Changed(instance)
-    send(instances, instance, difference)
-    final = instances.get(instance.id)
+    final = write(instances, instance, difference)
     check_read_back(final, change.configuration)
     return Changed(final, difference.names)
+
+
+def differs(instances: InstancesApi, instance: Instance, change: Change) -> bool:
+    """Return whether :func:`update` would write anything. This function makes no call.
+
+    :param instances: The account's instances.
+    :param instance: As read just before, with its configuration.
+    :param change: What it must have.
+    """
+    return bool(_difference(instances, instance, change).names)
+
+
+def _difference(instances: InstancesApi, instance: Instance, change: Change) -> Difference:
+    fingerprints = fingerprints_of(instances, instance)
+    values = changed_values(change.configuration, instance, fingerprints)
+    return Difference.of(
+        instance, fingerprints, values, _tags(change, instance), name=_name(change, instance)
+    )
 
 
 def reauthenticate(
@@ -127,7 +140,8 @@ def reauthenticate(
     when the instance does not work. It never sends a code twice.
 
     :param instances: The account's instances.
-    :param instance: As read just before, with its configuration.
+    :param instance: As read just before, with its configuration; with its token the ping costs one call, else
+        two.
     :param configuration: Credentials and the keys that belong to them, by the API's names.
     :param provider_data: The result of a new login, such as ``{"code": ...}``.
     :param verify: Whether a ping checks that the vendor accepts them.
@@ -153,30 +167,26 @@ def reauthenticate(
     if not difference.names:
         if instance.healthy and (not verify or _answers(instances, instance)):
             writer.mended(instance)
-            return Changed(instance)
+            return Changed(replace(instance, token=None))
         difference = _credentials(instance, fingerprints, configuration, {}, again=True)
         # If the only credential is a code that was used already, only enabling the instance is left to try.
-        if not difference.names and not (instance.disabled and verify):
+        can_be_enabled = writer.disabled_by_us(instance) or (instance.disabled and verify)
+        if not difference.names and not can_be_enabled:
             if not instance.disabled:  # unless by an earlier try
                 writer.disable_again(instance)
             raise needs_mending(instance, "the authorization code given is the one that it has had already")
-    writer.write(instance, difference)
-    final = instances.get(instance.id)
-    if writer.enabled_again(instance, final):
-        final = instances.get(instance.id)
-    if not (_answers(instances, final) if verify else final.healthy):
-        writer.disable_again(instance)
-        raise needs_mending(final, "the credentials given did not mend it")
-    writer.mended(final)
+    final = writer.give(
+        instance, difference, lambda each: _answers(instances, each) if verify else each.healthy
+    )
     if not final.valid:
         log.warning("Instance %d answers, but the platform does not report it as valid.", final.id)
-    return Changed(final, (*difference.names, *([ENABLED] if instance.disabled else [])))
+    return Changed(replace(final, token=None), (*difference.names, *([ENABLED] if instance.disabled else [])))
 
 
 def _answers(instances: InstancesApi, instance: Instance) -> bool:
     """Return whether the vendor accepts the instance's credentials."""
     try:
-        instances.ping(instance.id)
+        instances.ping(instance.id, instance.token)
     except (CloudElementsAuthError, CloudElementsForbiddenError) as error:
         # The error does not show whose secret was refused. If it was the connection's own, this call raises.
         instances.get(instance.id)
@@ -196,7 +206,7 @@ def _credentials(
     """Return which of the credentials to write; ``again``: all except those that read back as given."""
     values = changed_values(configuration, instance, None if again else fingerprints)
     if provider_data:
-        known = fingerprints.compare(instance.tags, PROVIDER_DATA, login_of(provider_data))
+        known = fingerprints.compare(instance.tags, PROVIDER_DATA, login_of(provider_data), instance.id)
         provider_data = {} if known is Known.SAME else provider_data
     return Difference.of(instance, fingerprints, values, instance.tags, provider_data)
 

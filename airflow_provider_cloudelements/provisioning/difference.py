@@ -61,9 +61,10 @@ class Difference:
     def between(cls, spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints) -> Difference:
         """Compare an instance with its specification.
 
-        Compare a value that reads as asterisks by its fingerprint. If there is no fingerprint of it, a
-        healthy instance keeps its credentials, and an instance that needs mending gets all of them. In that
-        case a healthy instance also gets the signature key, and the values that this element masks although
+        Compare a value that reads as asterisks by its fingerprint. If there is no fingerprint of it, an
+        instance that is not valid gets all credentials, and a valid one keeps its own. Even a disabled one
+        keeps them: a person may have disabled it, and what is not known to have changed must not enable it.
+        A valid instance then gets only the signature key, and the values that this element masks although
         their names are not those of secrets. Writing them spends nothing, re-authenticates nothing, and adds
         the fingerprint for the next comparison.
 
@@ -72,6 +73,7 @@ class Difference:
         :param fingerprints: Made with the marker of ``spec``.
         """
         writes: dict[str, Any] = {}
+        same: dict[str, Any] = {}
         unknown: list[str] = []
         for key, value in spec.configuration.items():
             if not hidden(key, instance):
@@ -81,21 +83,23 @@ class Difference:
             known = _known(key, value, instance, fingerprints)
             if known is Known.CHANGED:
                 writes[key] = value
-            elif known is Known.UNKNOWN:
-                if key == EVENT_SIGNATURE_KEY or not is_secret_key(key) or not instance.healthy:
-                    writes[key] = value
-                else:
-                    unknown.append(key)
+            elif known is Known.SAME:
+                same[key] = value
+            elif key == EVENT_SIGNATURE_KEY or not is_secret_key(key) or not instance.valid:
+                writes[key] = value
+            else:
+                unknown.append(key)
         provider_data: Mapping[str, Any] = {}
         if spec.provider_data:
-            known = fingerprints.compare(instance.tags, PROVIDER_DATA, spec.login)
-            if known is Known.CHANGED or (known is Known.UNKNOWN and not instance.healthy):
+            known = fingerprints.compare(instance.tags, PROVIDER_DATA, spec.login, instance.id)
+            if known is Known.CHANGED or (known is Known.UNKNOWN and not instance.valid):
                 provider_data = spec.provider_data
-            elif known is Known.UNKNOWN:
+            elif known is Known.SAME:
+                same[PROVIDER_DATA] = spec.login
+            else:
                 unknown.append("authorization code")
-        return cls.of(
-            instance, fingerprints, writes, _tags(spec, instance), provider_data, unknown=tuple(unknown)
-        )
+        tags = _tags(spec, instance)
+        return cls.of(instance, fingerprints, writes, tags, provider_data, same=same, unknown=tuple(unknown))
 
     @classmethod
     def of(
@@ -105,6 +109,7 @@ class Difference:
         configuration: Mapping[str, Any],
         tags: tuple[str, ...],
         provider_data: Mapping[str, Any] | None = None,
+        same: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> Difference:
         """Return the difference that writes these values, and their fingerprint in the same call.
@@ -114,12 +119,16 @@ class Difference:
         :param configuration: Keys and values to write.
         :param tags: The tags that it must have, without the fingerprint.
         :param provider_data: A login to use.
+        :param same: Credentials that the instance has already. A new fingerprint tag keeps them, also if it
+            replaces one of an older form.
         :param more: ``name`` and ``unknown``.
         """
         written = {key: value for key, value in configuration.items() if hidden(key, instance)}
         if provider_data:
             written[PROVIDER_DATA] = login_of(provider_data)
-        tags = fingerprinted(tags, fingerprints, written)
+        if written:
+            written = {**(same or {}), **written}
+        tags = fingerprinted(tags, fingerprints, written, instance.id)
         return cls(configuration, provider_data or {}, None if tags == tuple(instance.tags) else tags, **more)
 
 
@@ -153,7 +162,7 @@ def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints)
         # compared: Microsoft replaces it at each use (fact F130). Writing the first one back would undo that
         # each time, until the first one has expired.
         return Known.SAME if current == configuration_text(value) else Known.CHANGED
-    return fingerprints.compare(instance.tags, key, value)
+    return fingerprints.compare(instance.tags, key, value, instance.id)
 
 
 def _tags(spec: InstanceSpec, instance: Instance) -> tuple[str, ...]:

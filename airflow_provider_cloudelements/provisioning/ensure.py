@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from airflow_provider_cloudelements.client.elements import ElementsApi
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import origin_tag
@@ -22,26 +24,25 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
 )
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
+from airflow_provider_cloudelements.provisioning.codes import Code, check_before_create
 from airflow_provider_cloudelements.provisioning.difference import (
     Difference,
     check_read_back,
     comparable_text,
+    hidden,
 )
+from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looks, may_have_acted
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
-from airflow_provider_cloudelements.provisioning.mending import (
-    Code,
-    Writer,
-    in_doubt,
-    looks,
-    may_have_acted,
-    needs_mending,
-)
+from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, write
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 log = logging.getLogger(__name__)
 
 IF_EXISTS = ("update", "reuse", "fail")
+
+#: Keys that an instance also shows as fields of its own.
+_IN_FIELDS = (EVENTS_ENABLED, EVENT_CALLBACK_URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def ensure(
     delete_twins: bool = False,
     with_token: bool = True,
     memory: Memory | None = None,
+    on_id: Callable[[int], None] | None = None,
 ) -> Ensured:
     """Ensure that exactly one instance of a key exists and matches its specification.
 
@@ -81,11 +83,16 @@ def ensure(
     :param delete_twins: Whether to delete younger instances of the same key; the result always names them.
     :param with_token: Whether the returned instance holds its token.
     :param memory: Remembers over tries what the platform does not keep; default: only within this call.
+    :param on_id: Function that gets the instance's id as soon as it is known. A later failure carries it as
+        ``instance_id``.
     :raises CloudElementsConflictError: The instance has another element or name, or ``if_exists`` is
         ``fail``.
     :raises CloudElementsInstanceDisabledError: The instance is disabled or invalid, and nothing in the
         specification can mend it.
     :raises CloudElementsAmbiguousCreateError: It is not known whether the create took place.
+    :raises CloudElementsNotFoundError: There is no such element.
+    :raises CloudElementsValidationError: Before a code goes out: the element requires configuration that the
+        specification does not give.
     :raises CloudElementsError: Any other failure of a call.
     """
     return Ensure(
@@ -96,6 +103,7 @@ def ensure(
         delete_twins=delete_twins,
         with_token=with_token,
         memory=memory,
+        on_id=on_id,
     ).run()
 
 
@@ -112,6 +120,7 @@ class Ensure:
         delete_twins: bool = False,
         with_token: bool = True,
         memory: Memory | None = None,
+        on_id: Callable[[int], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -126,22 +135,53 @@ class Ensure:
         self.with_token = with_token
         self.memory = memory if memory is not None else CallMemory()
         self.fingerprints = Fingerprints(settings, spec.marker)
+        self._on_id = on_id
+        self._known_id: int | None = None
         self._sleep = sleep
         self._clock = clock
-        self._writer = Writer(instances, self.fingerprints, self.memory, self.settle_time, sleep, clock)
 
     def run(self) -> Ensured:
         """Look the instance up. Keep it if it exists, else create it."""
-        found = self._known()
-        if found:
-            return self._keep(found)
-        return self._create()
+        self._writer = Writer(
+            self.instances, self.fingerprints, self.memory, self.settle_time, self._sleep, self._clock
+        )
+        try:
+            found = self._known()
+            ensured = self._keep(found) if found else self._create()
+            return replace(ensured, instance=self._handed_out(ensured.instance))
+        except CloudElementsError as error:
+            if error.instance_id is None:
+                error.instance_id = self._known_id
+            raise
+
+    def _tell(self, instance_id: int) -> None:
+        """Report the id of the instance as soon as it is known."""
+        if instance_id != self._known_id:
+            self._known_id = instance_id
+            if self._on_id is not None:
+                self._on_id(instance_id)
+
+    def _handed_out(self, instance: Instance) -> Instance:
+        if not self.with_token:
+            return replace(instance, token=None)
+        if instance.token is None:
+            return self.instances.get(instance.id, with_token=True)
+        return self.instances.hand_out(instance)
 
     # -- looking up -----------------------------------------------------------------------------------
 
     def _look_up(self) -> list[Instance]:
         # An empty result is proof that there is none: the list raises an error if it was not whole.
-        return oldest_first(self.instances.list(tags=[self.spec.marker]))
+        return oldest_first(self.instances.list(tags=[self.spec.marker], with_tokens=True))
+
+    def _whole(self, instance: Instance) -> Instance:
+        """Return an instance with all that the comparison needs: as listed if the list has it, else read.
+
+        :raises CloudElementsNotFoundError: It is gone.
+        """
+        wanted = (key for key in self.spec.configuration if key not in _IN_FIELDS)
+        shown = all(key in instance.configuration or hidden(key, instance) for key in wanted)
+        return instance if instance.complete and shown else self.instances.peek(instance.id)
 
     def _known(self) -> list[Instance]:
         """Return the instances of the key, oldest first: those with the marker, and the one remembered."""
@@ -150,7 +190,7 @@ class Ensure:
         if remembered is not None and remembered not in found:
             try:
                 # Somebody removed its marker. The next write restores it.
-                found[remembered] = self.instances.get(remembered)
+                found[remembered] = self.instances.peek(remembered)
             except CloudElementsNotFoundError:
                 log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
         return oldest_first(found.values())
@@ -162,7 +202,9 @@ class Ensure:
         if found := self._still_under_way():
             return self._keep(found)
         if spec.provider_data:
-            self._code().going_out(repr(spec.key), "no instance was found")
+            self._code().check_unsent(repr(spec.key), "no instance was found")
+            check_before_create(ElementsApi(self.instances.http), spec)
+            self._code().going_out()
         self.memory.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
         try:
@@ -173,7 +215,7 @@ class Ensure:
                 provider_data=spec.provider_data,
                 tags=spec.tags_to_create(self.fingerprints),
                 external_authentication=spec.external_authentication,
-                with_token=self.with_token,
+                with_token=False,  # handed out at the end
             )
         except CloudElementsError as error:
             if not may_have_acted(error):
@@ -187,6 +229,8 @@ class Ensure:
             made = self._settle(doubt)
         self.memory.remember(spec.marker, made.id)
         self.memory.create_ended(spec.marker)
+        log.info("Instance %d was made for %r.", made.id, spec.key)
+        self._tell(made.id)
         return self._after_create(made)
 
     def _still_under_way(self) -> list[Instance]:
@@ -254,31 +298,58 @@ class Ensure:
     def _after_create(self, made: Instance) -> Ensured:
         """Check whether another task made one at the same time, and whether event settings took effect."""
         # Take the listed form if the list has it. The list may show a new instance late.
-        found = oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())
-        oldest = self._read(found[0].id)
-        if oldest.id != made.id:
-            # The credentials went to our instance, which is now the twin. Write the rest to the oldest.
-            log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
-            self._check_fit(oldest)
-            self.memory.remember(self.spec.marker, oldest.id)
+        listed = self._look_up()
+        found = oldest_first(({made.id: made} | {each.id: each for each in listed}).values())
+        if found[0].id != made.id:
+            with self._reporting_loss(made):
+                return self._lost_race(made, found)
+        listed_form = next((each for each in listed if each.id == made.id), replace(made, complete=False))
+        oldest = self._whole(listed_form)
         self._check_origin(oldest)
-        if self.if_exists == "reuse" and oldest.id != made.id:
-            ensured = self._reuse(oldest)
-        else:
-            ensured = self._make_as_asked(oldest, without_credentials=True)
+        ensured = self._make_as_asked(oldest, without_credentials=True)
         twins = self._report_twins(found, ensured.instance)
-        return replace(ensured, created=oldest.id == made.id, changed=(), twins=twins)
+        return replace(ensured, created=True, changed=(), twins=twins)
+
+    def _lost_race(self, made: Instance, found: list[Instance]) -> Ensured:
+        """Go on with an older instance of the key, which another task made at the same time."""
+        oldest = self._whole(found[0])
+        log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
+        self._check_fit(oldest)
+        self.memory.remember(self.spec.marker, oldest.id)
+        self._check_origin(oldest)
+        self._tell(oldest.id)
+        # The credentials went to our instance, which is now the twin. Write the rest to the oldest.
+        reuse = self.if_exists == "reuse"
+        ensured = self._reuse(oldest) if reuse else self._make_as_asked(oldest, without_credentials=True)
+        twins = self._report_twins(found, ensured.instance)
+        return replace(ensured, created=False, changed=(), twins=twins)
+
+    @contextmanager
+    def _reporting_loss(self, made: Instance) -> Iterator[None]:
+        """Report, and with ``delete_twins`` delete, what this call made, whatever ends it."""
+        try:
+            yield
+        except BaseException:
+            log.warning("Instance %d, which this task made for %r, is a twin.", made.id, self.spec.key)
+            if self.delete_twins:
+                try:
+                    self.instances.delete(made.id)
+                    log.info("Deleted instance %d.", made.id)
+                except CloudElementsError as error:
+                    log.warning("Instance %d could not be deleted: %s", made.id, error)
+            raise
 
     # -- keeping one ----------------------------------------------------------------------------------
 
     def _keep(self, found: list[Instance]) -> Ensured:
         try:
-            instance = self._read(found[0].id)
+            instance = self._whole(found[0])
         except CloudElementsNotFoundError:  # deleted since the look-up
             return self._keep(found[1:]) if found[1:] else self._create()
         self._check_fit(instance)
         self.memory.remember(self.spec.marker, instance.id)
         self._check_origin(instance)
+        self._tell(instance.id)
         ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
         return replace(ensured, twins=self._report_twins(found, ensured.instance))
 
@@ -309,8 +380,8 @@ class Ensure:
         if difference.configuration or difference.provider_data:
             log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
         if self.spec.marker not in instance.tags:
-            tags = [*instance.tags, self.spec.marker]
-            self.instances.update(instance.id, tags=tags)
+            marked = Difference(tags=(*instance.tags, self.spec.marker))
+            instance = replace(write(self.instances, instance, marked), token=instance.token)
         return Ensured(instance, created=False)
 
     def _make_as_asked(self, instance: Instance, *, without_credentials: bool = False) -> Ensured:
@@ -321,16 +392,11 @@ class Ensure:
         """
         spec = self.spec.without_credentials() if without_credentials else self.spec
         difference = Difference.between(spec, instance, self.fingerprints)
-        if not instance.healthy and not difference.mends:
+        if not (instance.healthy or difference.mends or self._writer.disabled_by_us(instance)):
             if not instance.disabled:  # unless by an earlier try
                 self._writer.disable_again(instance)
-            raise needs_mending(
-                instance,
-                "the credentials given are the ones that it has already"
-                if self.spec.credentials
-                else "no credentials are given to mend it with",
-            )
-        if difference.unknown and instance.healthy:
+            raise needs_mending(instance, self._why_not_mended(difference))
+        if difference.unknown:
             log.warning(
                 "Nobody can tell whether instance %d has the present %s: they read as asterisks, and no "
                 "fingerprint made with this connection's secrets is on it. They are not sent. If they have "
@@ -338,21 +404,25 @@ class Ensure:
                 instance.id,
                 " and ".join(difference.unknown),
             )
-        self._writer.write(instance, difference)
-        final = self._read(instance.id) if instance.disabled or difference.names else instance
-        if self._writer.enabled_again(instance, final):
-            final = self._read(instance.id)
-        check_read_back(final, self.spec.configuration, (EVENTS_ENABLED, EVENT_CALLBACK_URL))
-        if not final.healthy:
-            self._writer.disable_again(instance)
-            raise needs_mending(final, "the credentials given did not mend it")
-        self._writer.mended(final)
+        final = instance
+        if difference.names or not instance.healthy:
+            final = self._writer.give(instance, difference, lambda each: each.healthy)
+        else:
+            self._writer.mended(instance)
+        check_read_back(final, self.spec.configuration, _IN_FIELDS)
         return Ensured(final, created=False, changed=difference.names)
 
-    # -- the end --------------------------------------------------------------------------------------
+    def _why_not_mended(self, difference: Difference) -> str:
+        if difference.unknown:
+            return (
+                "nobody can tell whether it has the credentials given already, so they do not enable it: a "
+                "person may have disabled it"
+            )
+        if self.spec.credentials:
+            return "the credentials given are the ones that it has already"
+        return "no credentials are given to mend it with"
 
-    def _read(self, instance_id: int) -> Instance:
-        return self.instances.get(instance_id, with_token=self.with_token)
+    # -- the end --------------------------------------------------------------------------------------
 
     def _report_twins(self, found: Iterable[Instance], kept: Instance) -> tuple[int, ...]:
         twins = tuple(sorted({each.id for each in found} - {kept.id}))

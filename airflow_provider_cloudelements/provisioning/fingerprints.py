@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import FINGERPRINT_PREFIX, MARKER_PREFIX, own_tags
@@ -19,6 +19,12 @@ from airflow_provider_cloudelements.connections import ConnectionSettings
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
+
+#: Hexadecimal digits of the key's id, and in each part of the credential's name and of its value. Names of
+#: 48 bits do not collide. Two names with one digest would overwrite each other at each run.
+_ID, _NAME, _VALUE = 8, 12, 10
+#: The same in the first form of these tags. It did not show which marker a fingerprint belongs to.
+_FIRST_ID, _FIRST_NAME = 6, 4
 
 
 class Known(StrEnum):
@@ -29,67 +35,114 @@ class Known(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Fingerprints:
-    """Keyed fingerprints of credentials, each bound to its instance and key.
+class _Kept(NamedTuple):
+    """A fingerprint tag that can be read: what it is bound to, and the values' digests by the names'."""
 
-    The tag is ``airflow-auth:`` and parts joined by dots: first which key made it, then for each credential
-    four digits of its name's hash and ten of the HMAC of its value. The HMAC's key comes from the
+    binding: str
+    parts: dict[str, str]
+
+
+class Fingerprints:
+    """Keyed fingerprints of credentials, each bound to its instance.
+
+    The tag is ``airflow-auth:`` and parts joined by dots: first an id of the key and the binding that made
+    it, then for each credential a digest of its name and one of its value. The HMAC's key comes from the
     connection's own secrets, so a reader of the tags can neither look a password up nor compare two.
 
+    A fingerprint is bound to a marker of its instance. If the instance had none, it is bound to its id. So a
+    tag that a person copies to another instance does not fit there. A tag with another binding, or of other
+    secrets, cannot be read: what it says of a credential is *unknown*, never *changed*.
+
     :param settings: The settings whose secrets make the key.
-    :param marker: The instance's marker tag.
+    :param marker: The marker tag of the instance's key, or what stands for it.
+    :param former_markers: Markers that the instance may have had before.
     """
 
-    def __init__(self, settings: ConnectionSettings, marker: str) -> None:
+    def __init__(self, settings: ConnectionSettings, marker: str, former_markers: Iterable[str] = ()) -> None:
         material = "\n".join(
             (settings.user_secret or "", settings.organization_secret or "", settings.authorization or "")
         )
         purpose = b"airflow-provider-cloudelements: fingerprints of credentials, version 1"
         self._key = hmac.digest(material.encode(), purpose, "sha256")
         self._marker = marker
-        self._key_id = self._hmac("which key")[:6]
+        self._former_markers = tuple(former_markers)
 
-    def _hmac(self, *parts: str) -> str:
-        message = json.dumps(parts).encode()
-        return hmac.digest(self._key, message, "sha256").hex()
+    def code(self, login: Any) -> str:
+        """Return the fingerprint of a login that works once, fit to be stored anywhere.
 
-    def _part(self, name: str, value: Any) -> tuple[str, str]:
-        text = json.dumps(value, sort_keys=True, default=str)
-        return hashlib.sha256(name.encode()).hexdigest()[:4], self._hmac(self._marker, name, text)[:10]
+        It does not depend on the instance: a code is spent, whichever instance it went to.
 
-    def of(self, name: str, value: Any) -> str:
-        """Return the fingerprint of one credential, fit to be stored anywhere."""
-        return "".join(self._part(name, value))
+        :param login: The code, or what stands for it.
+        """
+        return self._hmac("code", _text(login))[: _NAME + _VALUE]
 
-    def tag(self, credentials: Mapping[str, Any], before: Iterable[str] = ()) -> str | None:
+    def tag(
+        self, credentials: Mapping[str, Any], before: Iterable[str] = (), instance_id: int | None = None
+    ) -> str | None:
         """Return the tag for an instance that has just received these credentials.
 
         :param credentials: Values by name.
         :param before: The instance's tags; the new tag keeps their fingerprints of other credentials.
+        :param instance_id: The instance's id, if it has one.
         :return: ``None`` when there is no fingerprint.
         """
-        parts = self._read(before) or {}
-        parts |= dict(self._part(name, value) for name, value in credentials.items())
+        kept = self._read(tuple(before), instance_id)
+        binding, parts = kept or _Kept(self._marker, {})
+        parts = parts | dict(self._part(binding, name, value) for name, value in credentials.items())
         if not parts:
             return None
-        return FINGERPRINT_PREFIX + ".".join([self._key_id, *(a + b for a, b in sorted(parts.items()))])
+        return FINGERPRINT_PREFIX + ".".join([self._id(binding), *(a + b for a, b in sorted(parts.items()))])
 
-    def compare(self, tags: Iterable[str], name: str, value: Any) -> Known:
-        """Return whether an instance with these tags last received this value of a credential."""
-        parts = self._read(tags)
-        short, digest = self._part(name, value)
-        if parts is None or short not in parts:
+    def compare(self, tags: Iterable[str], name: str, value: Any, instance_id: int | None = None) -> Known:
+        """Return whether an instance last received this value of a credential.
+
+        :param tags: The instance's tags.
+        :param name: The credential's name.
+        :param value: The value to compare.
+        :param instance_id: The instance's id.
+        """
+        tags = tuple(tags)
+        kept = self._read(tags, instance_id)
+        if kept is None:
+            return Known.SAME if self._first_form_fits(tags, name, value, instance_id) else Known.UNKNOWN
+        short, digest = self._part(kept.binding, name, value)
+        if short not in kept.parts:
             return Known.UNKNOWN
-        return Known.SAME if hmac.compare_digest(parts[short], digest) else Known.CHANGED
+        return Known.SAME if hmac.compare_digest(kept.parts[short], digest) else Known.CHANGED
 
-    def _read(self, tags: Iterable[str]) -> dict[str, str] | None:
-        """Return the parts by short name; ``None`` when no tag was made with this key."""
-        for tag in tags:
-            if tag.startswith(FINGERPRINT_PREFIX):
-                key_id, *parts = tag.removeprefix(FINGERPRINT_PREFIX).split(".")
-                if hmac.compare_digest(key_id.encode(), self._key_id.encode()):
-                    return {part[:4]: part[4:] for part in parts if len(part) == 14}
+    def _read(self, tags: tuple[str, ...], instance_id: int | None) -> _Kept | None:
+        """Return the fingerprint tag that can be read; ``None`` when there is none."""
+        ids = {self._id(binding): binding for binding in self._bindings(tags, instance_id)}
+        for key_id, parts in _fingerprint_tags(tags):
+            if key_id in ids:
+                return _Kept(ids[key_id], {part[:_NAME]: part[_NAME:] for part in parts})
         return None
+
+    def _bindings(self, tags: tuple[str, ...], instance_id: int | None) -> tuple[str, ...]:
+        """Return all that a fingerprint on this instance may be bound to."""
+        markers = (tag for tag in own_tags(tags) if tag.startswith(MARKER_PREFIX))
+        by_id = () if instance_id is None else (_binding_of(instance_id),)
+        return (self._marker, *self._former_markers, *markers, *by_id)
+
+    def _first_form_fits(self, tags: tuple[str, ...], name: str, value: Any, instance_id: int | None) -> bool:
+        """Return whether a tag of the first form shows this value. It cannot show that a value changed."""
+        of_name = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_FIRST_NAME]
+        key_id = self._hmac("which key")[:_FIRST_ID]
+        found = {part for each, parts in _fingerprint_tags(tags) if each == key_id for part in parts}
+        return bool(found) and any(
+            of_name + self._hmac(binding, name, _text(value))[:_VALUE] in found
+            for binding in self._bindings(tags, instance_id)
+        )
+
+    def _id(self, binding: str) -> str:
+        return self._hmac("which key and binding", binding)[:_ID]
+
+    def _part(self, binding: str, name: str, value: Any) -> tuple[str, str]:
+        return self._hmac("name", name)[:_NAME], self._hmac(binding, name, _text(value))[:_VALUE]
+
+    def _hmac(self, *parts: str) -> str:
+        message = json.dumps(parts).encode()
+        return hmac.digest(self._key, message, "sha256").hex()
 
 
 def fingerprints_of(instances: InstancesApi, instance: Instance) -> Fingerprints:
@@ -99,21 +152,42 @@ def fingerprints_of(instances: InstancesApi, instance: Instance) -> Fingerprints
     bound to its id.
     """
     markers = [tag for tag in own_tags(instance.tags) if tag.startswith(MARKER_PREFIX)]
-    return Fingerprints(instances.http.settings, min(markers, default=f"instance {instance.id}"))
+    return Fingerprints(instances.http.settings, min(markers, default=_binding_of(instance.id)))
 
 
 def fingerprinted(
-    tags: tuple[str, ...], fingerprints: Fingerprints, written: Mapping[str, Any]
+    tags: tuple[str, ...], fingerprints: Fingerprints, written: Mapping[str, Any], instance_id: int
 ) -> tuple[str, ...]:
     """Return tags with the fingerprints of credentials that are about to be written.
 
     :param tags: The tags before; the result keeps their fingerprints of other credentials.
     :param fingerprints: Made with the instance's marker.
     :param written: The credentials, by name.
+    :param instance_id: The instance's id.
     """
-    fingerprint = fingerprints.tag(written, tags) if written else None
+    fingerprint = fingerprints.tag(written, tags, instance_id) if written else None
     if fingerprint is None:
         return tags
     # People may write tags that begin like ours. Replace only tags that have the whole shape of ours.
-    old = {tag for tag in own_tags(tags) if tag.startswith(FINGERPRINT_PREFIX)}
+    old = set(fingerprint_tags(tags))
     return (*(tag for tag in tags if tag not in old), fingerprint)
+
+
+def fingerprint_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags that are fingerprints of this provider, of whatever secrets and binding."""
+    return tuple(tag for tag in own_tags(tags) if tag.startswith(FINGERPRINT_PREFIX))
+
+
+def _fingerprint_tags(tags: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield key id and parts of each fingerprint tag."""
+    for tag in fingerprint_tags(tags):
+        key_id, *parts = tag.removeprefix(FINGERPRINT_PREFIX).split(".")
+        yield key_id, parts
+
+
+def _binding_of(instance_id: int) -> str:
+    return f"instance {instance_id}"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

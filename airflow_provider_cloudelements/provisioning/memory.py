@@ -28,10 +28,16 @@ class Memory(Protocol):
         """Note, before it happens, that a disabled instance is about to be enabled for mending."""
 
     def enabling_ended(self, instance_id: int) -> None:
-        """Take the note back: the instance works, or is disabled again."""
+        """Forget the notes about enabling and disabling: the instance works, or was never enabled."""
 
     def enabled(self, instance_id: int) -> bool:
         """Return whether an earlier try enabled the instance and did not finish."""
+
+    def disabling(self, instance_id: int) -> None:
+        """Note that a try which had enabled the instance disabled it again: no person did."""
+
+    def disabled(self, instance_id: int) -> bool:
+        """Return whether an earlier try disabled the instance again."""
 
     def code_sent(self, fingerprint: str) -> bool:
         """Return whether an earlier try may have sent a code."""
@@ -40,7 +46,7 @@ class Memory(Protocol):
         """Note, before it happens, that a code is about to be sent."""
 
     def code_kept(self, fingerprint: str) -> None:
-        """Take the note back: it is proven that the code never left."""
+        """Take the note back: it is proven that the vendor was not asked."""
 
 
 class CallMemory:
@@ -51,6 +57,7 @@ class CallMemory:
         self._creates: dict[str, float] = {}
         self._codes: set[str] = set()
         self._enabled: set[int] = set()
+        self._disabled: set[int] = set()
 
     def instance_id(self, marker: str) -> int | None:
         """Return the id kept for a marker."""
@@ -74,16 +81,27 @@ class CallMemory:
         return None if began is None else time.monotonic() - began
 
     def enabling(self, instance_id: int) -> None:
-        """Note an instance."""
+        """Note an instance that is being enabled."""
         self._enabled.add(instance_id)
+        self._disabled.discard(instance_id)
 
     def enabling_ended(self, instance_id: int) -> None:
         """Forget an instance."""
         self._enabled.discard(instance_id)
+        self._disabled.discard(instance_id)
 
     def enabled(self, instance_id: int) -> bool:
-        """Return whether the instance was noted and not forgotten."""
+        """Return whether the instance was noted as enabled and not forgotten."""
         return instance_id in self._enabled
+
+    def disabling(self, instance_id: int) -> None:
+        """Note an instance that is disabled again."""
+        self._enabled.discard(instance_id)
+        self._disabled.add(instance_id)
+
+    def disabled(self, instance_id: int) -> bool:
+        """Return whether the instance was noted as disabled again and not forgotten."""
+        return instance_id in self._disabled
 
     def code_sent(self, fingerprint: str) -> bool:
         """Return whether the code was noted."""

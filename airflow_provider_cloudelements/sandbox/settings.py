@@ -43,6 +43,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "masked_values": ("ignore", "store", "reject"),
     "empty_list": ("empty", "missing"),
     "tags_match": ("any", "all"),
+    "list_rows": ("whole", "short"),
     "order": ("ascending", "descending"),
     "event_order": ("newest", "oldest", "visibility"),
     "unnotified_status": ("DISPATCHED", "CONSUMED"),
@@ -73,6 +74,8 @@ class Behaviour:
     :param masked_keys: further configuration keys that read back as asterisks (unknown U164).
     :param empty_list: the answer to an unfiltered ``GET /instances`` if there is no instance: ``empty`` is
         200 and ``[]``, ``missing`` is 404.
+    :param list_rows: what a list shows of each instance (unknown U167): ``whole`` is all that a read of one
+        shows, ``short`` leaves out configuration and ``disabled``, as some samples do.
     :param tags_match: whether an instance needs ``any`` or ``all`` of several ``tags[]`` (unknown U161).
     :param order: the order of ``GET /instances`` by id (unknown U163).
     :param page_size: rows of a page when the caller does not say.
@@ -108,6 +111,7 @@ class Behaviour:
     masked_keys: tuple[str, ...] = ()
     empty_list: str = "empty"
     tags_match: str = "any"
+    list_rows: str = "whole"
     order: str = "ascending"
     page_size: int = 200
     max_page_size: int = 200

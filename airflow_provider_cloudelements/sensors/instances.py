@@ -90,7 +90,7 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
         """Look the instance up, and ping it if it must be ready."""
         instances = self.hook.get_conn().instances
         target = self._target()
-        instance = target.look_up(instances)
+        instance = target.look_up(instances, with_token=self.until == "ready")
         if instance is None:
             self.log.info("There is no instance with %s yet.", target.name)
             return False

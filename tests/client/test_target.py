@@ -270,18 +270,23 @@ def test_by_key_or_tag_there_may_be_none_yet(way, person, instances):
         target.get(instances)
 
 
+@pytest.mark.parametrize("rows", ["whole", "short"])
+@pytest.mark.parametrize("with_token", [False, True])
 @pytest.mark.parametrize("way", [{"instance_key": "k"}, {"tag": "t"}])
-def test_get_reads_the_one_that_was_listed_with_its_configuration(way, sandbox, person, instances):
+def test_get_reads_only_what_the_list_does_not_show(way, with_token, rows, sandbox, person, instances):
     there = person.make("basic", tags=["t", marker_tag("k")])
+    token = person.show(there)["token"] if with_token else None
+    sandbox.configure(list_rows=rows)
     wire = Wire(sandbox)
-    instance = Target.of(instances.http.settings, **way).get(instances)
-    assert (instance.id, instance.configuration["username"], instance.token) == (there, "ada", None)
-    assert wire.calls() == ["GET /instances", "GET /instances/N"]
+    instance = Target.of(instances.http.settings, **way).get(instances, with_token=with_token)
+    assert (instance.id, instance.configuration["username"], instance.token) == (there, "ada", token)
+    assert wire.calls() == ["GET /instances", *(["GET /instances/N"] if rows == "short" else [])]
 
 
 @pytest.mark.parametrize("way", [{"instance_key": "k"}, {"tag": "t"}])
 def test_one_that_is_deleted_after_it_was_listed_is_not_found(way, sandbox, person, instances):
     person.make("basic", tags=["t", marker_tag("k")])
+    sandbox.configure(list_rows="short")
     sandbox.add_fault("status", status=404, path="/instances/*")
     with pytest.raises(CloudElementsNotFoundError):
         Target.of(instances.http.settings, **way).get(instances)

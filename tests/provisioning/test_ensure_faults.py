@@ -417,7 +417,7 @@ def test_a_reauthentication_in_doubt_is_settled_though_look_ups_fail(sandbox, ca
         ensure(client.instances, spec)
         renewed = replace(spec, provider_data={"code": sandbox.code()})
         sandbox.add_fault("drop", when="after", method="PATCH")
-        sandbox.add_fault("status", status=500, method="GET", path="/instances/*", skip=1, count=2)
+        sandbox.add_fault("status", status=500, method="GET", path="/instances/*", count=2)
         ensured = Ensure(client.instances, renewed, settle_time=5, sleep=lambda _: None).run()
     assert "providerData" in ensured.changed
     assert caplog.text.count("The look-up failed") == 2
@@ -446,7 +446,7 @@ def test_a_try_that_ends_between_enabling_and_mending_is_finished_by_the_next(sa
     better = configured(spec, password="second-password")
     sandbox.add_fault("status", status=500, method="PATCH")
     with pytest.raises(CloudElementsServerError):
-        ensure(instances, better)
+        ensure(instances, better, settle_time=0.2)
     (there,) = sandbox.instances()
     # Disabled again, so that the next try does not take it for healthy, whatever fingerprint there is.
     assert (there["disabled"], there["valid"]) == (True, False)

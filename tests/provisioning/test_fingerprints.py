@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
@@ -25,7 +26,7 @@ def prints(settings=SETTINGS, key="a key"):
 
 def test_a_fingerprint_never_changes_from_release_to_release():
     tag = prints().tag({"password": "a", "providerData": {"code": "b"}})
-    assert tag == "airflow-auth:e3f8cb.05451a57a59057.5e88b81c735d13"
+    assert tag == "airflow-auth:bfb023b6.8132b71b96d81a57a59057.9e7c30806e05b81c735d13"
 
 
 @given(st.lists(st.text()), CREDENTIALS)
@@ -76,10 +77,63 @@ def test_after_a_rotation_of_the_platforms_secrets_it_is_unknown_and_never_chang
     assert prints(rotated).compare([tag], "password", "y") is Known.UNKNOWN
 
 
-def test_a_fingerprint_of_another_instance_does_not_fit():
+def test_a_fingerprint_of_another_marker_is_unknown_and_never_changed():
     # Copied by hand from one instance to another, it must not pass for that one's.
     tag = prints(key="one").tag({"password": "x"})
-    assert prints(key="other").compare([tag], "password", "x") is not Known.SAME
+    assert prints(key="other").compare([tag], "password", "x") is Known.UNKNOWN
+    assert prints(key="other").compare([tag], "password", "y", 7) is Known.UNKNOWN
+
+
+def test_a_fingerprint_is_read_by_every_marker_that_the_instance_has():
+    tag = prints(key="one").tag({"password": "x"})
+    tags = [tag, marker_tag("one"), marker_tag("other")]
+    assert prints(key="other").compare(tags, "password", "x") is Known.SAME
+    assert prints(key="other").compare(tags, "password", "y") is Known.CHANGED
+    # Who adds to it keeps to its marker, so that both go on reading it.
+    both = prints(key="other").tag({"oauth.api.secret": "s"}, tags)
+    for key in ("one", "other"):
+        assert prints(key=key).compare([both, *tags[1:]], "password", "x") is Known.SAME
+        assert prints(key=key).compare([both, *tags[1:]], "oauth.api.secret", "s") is Known.SAME
+
+
+def test_a_fingerprint_made_before_the_marker_came_is_read_by_the_instances_id():
+    before = Fingerprints(SETTINGS, "instance 7").tag({"providerData": "a-code"})
+    tags = [before, marker_tag("a key")]
+    assert prints().compare(tags, "providerData", "a-code", 7) is Known.SAME
+    assert prints().compare(tags, "providerData", "another", 7) is Known.CHANGED
+    assert prints().compare(tags, "providerData", "a-code", 8) is Known.UNKNOWN
+    former = Fingerprints(SETTINGS, marker_tag("new"), [marker_tag("a key")])
+    assert former.compare([prints().tag({"password": "x"})], "password", "x") is Known.SAME
+
+
+def test_a_fingerprint_of_the_first_form_shows_the_same_value_and_never_a_changed_one():
+    tags = ["airflow-auth:e3f8cb.05451a57a59057.5e88b81c735d13", marker_tag("a key")]
+    assert own_tags(tags) == tuple(tags)
+    assert prints().compare(tags, "password", "a") is Known.SAME
+    assert prints().compare(tags, "providerData", {"code": "b"}) is Known.SAME
+    for name, value in (("password", "b"), ("oauth.api.secret", "a"), ("\ud800", "a")):
+        assert prints().compare(tags, name, value) is Known.UNKNOWN
+    assert prints(key="other").compare(tags[:1], "password", "a") is Known.UNKNOWN
+
+
+def test_names_in_a_fingerprint_do_not_collide():
+    # Names whose hashes had the same four digits, as the first form kept of them.
+    seen = {}
+    for number in range(2000):
+        name = f"element.key.{number}"
+        other = seen.setdefault(hashlib.sha256(name.encode()).hexdigest()[:4], name)
+        if other != name:
+            break
+    tag = prints().tag({name: "x", other: "y"})
+    assert [prints().compare([tag], each, value) for each, value in ((name, "x"), (other, "y"))] == [
+        Known.SAME,
+        Known.SAME,
+    ]
+
+
+def test_a_codes_fingerprint_is_the_same_for_every_marker():
+    assert prints().code("c-1") == prints(key="other").code("c-1") != prints().code("c-2")
+    assert "c-1" not in prints().code("c-1")
 
 
 def test_what_is_known_of_other_credentials_is_kept():
@@ -103,7 +157,6 @@ def test_a_damaged_fingerprint_is_unknown_or_changed_and_never_breaks(rest):
 def test_a_fingerprint_shows_neither_value_nor_key(value):
     tag = prints().tag({"password": value})
     body = tag.removeprefix("airflow-auth:")
-    assert re.fullmatch(r"[0-9a-f]{6}\.[0-9a-f]{14}", body)
-    assert prints().of("password", value) in body
+    assert re.fullmatch(r"[0-9a-f]{8}\.[0-9a-f]{22}", body)
     # The same value elsewhere shows as another.
     assert prints(key="other").tag({"password": value}) != tag

@@ -139,7 +139,10 @@ def final_failures(task: BaseOperator) -> Iterator[None]:
         judges = getattr(task, "retry_policy", None) is not None and not getattr(task, "silent_fail", False)
         if error.retryable or judges:
             raise
-        raise AirflowFailException(f"{type(error).__name__}: {error}") from error
+        final = AirflowFailException(f"{type(error).__name__}: {error}")
+        # For a callback, which gets this exception and not its cause.
+        final.instance_id = error.instance_id  # type: ignore[attr-defined]
+        raise final from error
 
 
 def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:

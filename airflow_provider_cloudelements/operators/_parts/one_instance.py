@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsConflictError
+from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, concerning
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
@@ -32,6 +32,8 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "instance_id", "instance_key")
     operator_extra_links = (CloudElementsInstanceLink(),)
+    #: Whether :meth:`change` gets the instance with its token, for a call that it makes at once.
+    needs_token: ClassVar[bool] = False
     #: Set by a run, for the link.
     console_link = ""
 
@@ -58,9 +60,10 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
             instance_key=self.instance_key,
             ways=("instance_id", "instance_key"),
         )
-        instance = target.get(self.hook.get_conn().instances)
+        instance = target.get(self.hook.get_conn().instances, with_token=self.needs_token)
         self.console_link = console_link(self.hook.settings.console_url, instance.id)
-        done = self.change(instance, context)
+        with concerning(instance.id):
+            done = self.change(instance, context)
         self.log.info(
             "Instance %d (%r, element %s): %s.",
             done.instance.id,

@@ -80,13 +80,26 @@ class StoredMemory:
 
     def enabling_ended(self, instance_id: int) -> None:
         """Forget the note about an instance."""
-        if self.enabled(instance_id):
+        if self.enabled(instance_id) or self.disabled(instance_id):
             self._store.set(self.ENABLED, {"id": None})
 
     def enabled(self, instance_id: int) -> bool:
-        """Return whether any try noted the instance and none forgot it."""
+        """Return whether any try noted that it enables the instance, and none forgot it."""
+        return self._noted(instance_id) == "enabled"
+
+    def disabling(self, instance_id: int) -> None:
+        """Note that the task disabled an instance again that it had enabled."""
+        self._store.set(self.ENABLED, {"id": instance_id, "disabled": True})
+
+    def disabled(self, instance_id: int) -> bool:
+        """Return whether any try noted that it disabled the instance again, and none forgot it."""
+        return self._noted(instance_id) == "disabled"
+
+    def _noted(self, instance_id: int) -> str | None:
         kept = self._store.get(self.ENABLED)
-        return isinstance(kept, Mapping) and kept.get("id") == instance_id
+        if not isinstance(kept, Mapping) or kept.get("id") != instance_id:
+            return None
+        return "disabled" if kept.get("disabled") is True else "enabled"
 
     def code_sent(self, fingerprint: str) -> bool:
         """Return whether any try noted the code."""

@@ -20,6 +20,8 @@ from airflow_provider_cloudelements.sandbox.instances.views import instance_view
 from airflow_provider_cloudelements.sandbox.settings import TRACE_DURATION_UNIT
 from airflow_provider_cloudelements.sandbox.state import Call
 
+#: What a short row of a list leaves out (unknown U167).
+_NOT_IN_SHORT_ROWS = {"configuration", "disabled", "provisionInteractions"}
 #: A trace-logging duration from this number on has no end.
 _NO_END = 10**12
 
@@ -180,7 +182,10 @@ def _page(call: Call, found: list[Instance], *, descending: bool = False) -> Res
     behaviour = call.state.behaviour
     hydrate = call.flag("hydrate", True)
     page, headers = cut_page(call, behaviour, found, lambda instance: instance.id, descending=descending)
-    return json_reply([instance_view(instance, behaviour, hydrate=hydrate) for instance in page], headers)
+    rows = [instance_view(instance, behaviour, hydrate=hydrate) for instance in page]
+    if behaviour.list_rows == "short":
+        rows = [{key: row[key] for key in row if key not in _NOT_IN_SHORT_ROWS} for row in rows]
+    return json_reply(rows, headers)
 
 
 def count_instances(call: Call) -> Response:

@@ -1,0 +1,74 @@
+"""Decide what a failed call may have done, and look again until that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAmbiguousCreateError,
+    CloudElementsError,
+    CloudElementsRateLimitError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+)
+
+_LONGEST_LOOK_UP_PAUSE = 5.0
+
+
+def may_have_acted(error: CloudElementsError) -> bool:
+    """Return whether the server may have executed the call although it failed."""
+    if isinstance(error, CloudElementsTransportError):
+        return error.sent
+    # A redirect does not come from the API, and a 404 of this class comes from a gateway before it.
+    return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 500
+
+
+def may_have_asked_vendor(error: CloudElementsError) -> bool:
+    """Return whether the vendor may have got the code that a failed call carried.
+
+    The vendor has it neither after a 429, nor after a refusal without a text of the vendor (fact F42), nor if
+    the client sent nothing.
+
+    :param error: How the call failed.
+    """
+    if isinstance(error, CloudElementsRateLimitError):
+        return False
+    return error.provider_message is not None or may_have_acted(error)
+
+
+def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> Iterator[None]:
+    """Yield at least twice, with growing pauses between, until the time is over.
+
+    :param seconds: Seconds until the end.
+    :param sleep: Makes the pauses.
+    :param clock: Returns the time in seconds.
+    """
+    deadline = clock() + seconds
+    pause = 0.5
+    while True:
+        yield
+        left = deadline - clock()
+        if left <= 0:
+            return
+        sleep(min(pause, left))
+        pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)
+
+
+def in_doubt(
+    message: str, doubt: CloudElementsError, *, code_spent: bool
+) -> CloudElementsAmbiguousCreateError:
+    """Return the error for a call whose outcome is not known.
+
+    :param message: What is not known, and what to do.
+    :param doubt: How the call ended.
+    :param code_spent: Whether an authorization code went with it.
+    """
+    return CloudElementsAmbiguousCreateError(
+        f"{message} What happened: {doubt}",
+        code_spent=code_spent,
+        status=doubt.status,
+        request_id=doubt.request_id,
+        provider_message=doubt.provider_message,
+        method=doubt.method,
+        path=doubt.path,
+    )
