@@ -25,7 +25,7 @@ PUBLIC: dict[str, set[str]] = {
     "client.elements": {"ElementsApi"},
     "client.events": {"EventsApi"},
     "client.instances": {"InstancesApi"},
-    "client.models": {"Element", "ElementMetadata", "Instance"},
+    "client.models": {"Element", "ElementKey", "ElementMetadata", "Instance"},
     "client.notifications": {"EVENT_TYPES", "Event", "Notification", "ObjectEvent"},
     "client.resources": {"InstanceClient"},
     "client.target": {"Target"},

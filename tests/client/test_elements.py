@@ -54,6 +54,49 @@ def test_metadata_go_by_id_and_a_key_costs_a_call_more(here: Account, cloudeleme
     ]
 
 
+def test_the_keys_of_the_catalogue_come_in_one_call(here: Account) -> None:
+    assert {"microsoftgraph", "closeio"} <= set(here.client.elements.keys())
+
+
+def test_an_elements_configuration_says_what_a_create_must_give(here: Account) -> None:
+    keys = here.client.elements.configuration("zendesk")
+    assert {each.key for each in keys if each.required} == {
+        "oauth.api.key",
+        "oauth.api.secret",
+        "oauth.callback.url",
+        "zendesk.subdomain",
+    }
+    assert "oauth.scope" in {each.key for each in keys}
+    with pytest.raises(CloudElementsNotFoundError):
+        here.client.elements.configuration("nope")
+
+
+@pytest.mark.parametrize(
+    ("row", "required"),
+    [
+        ({"required": True}, True),
+        ({"required": "true", "defaultValue": ""}, True),
+        ({}, False),
+        ({"required": True, "defaultValue": "x"}, False),
+        ({"required": True, "active": False}, False),
+        ({"required": True, "internal": True}, False),
+        ({"required": True, "companyConfig": True}, False),
+        ({"required": True, "resellerConfig": True}, False),
+    ],
+)
+def test_only_a_row_that_the_caller_must_fill_is_required(row: Any, required: bool) -> None:
+    body = {"configuration": [{"key": "k", **row}], "providerData": []}
+    with Wire(answer(body)) as wire:
+        (key,) = account(wire.url).client.elements.configuration("x")
+    assert (key.key, key.required) == ("k", required)
+
+
+@pytest.mark.parametrize("body", [{}, {"configuration": None}, {"configuration": "x"}])
+def test_a_configuration_without_rows_requires_nothing(body: Any) -> None:
+    with Wire(answer(body)) as wire:
+        assert account(wire.url).client.elements.configuration("x") == ()
+
+
 @pytest.mark.parametrize("key", ["nope", 999_999_999_999])
 def test_metadata_of_nothing_are_not_found(here: Account, key: Any) -> None:
     with pytest.raises(CloudElementsNotFoundError):

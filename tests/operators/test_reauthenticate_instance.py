@@ -353,7 +353,7 @@ def test_a_create_takes_the_whole_address_once_over_its_tries(sandbox):
     with pytest.raises(AirflowFailException, match="give the state"):
         create_it(1, None, authorization_state=None)
     assert presented(sandbox) == [0]
-    # The instance is there, and the look-up after it fails: the next try finds it, and so does a cleared task.
+    # The instance is there, and the look-up after it fails. The next try finds it, as does a cleared task.
     sandbox.add_fault("status", status=500, method="GET", path="/instances", skip=1)
     with pytest.raises(CloudElementsError):
         create_it(1, None)

@@ -115,6 +115,38 @@ def test_two_at_once_with_one_key_and_different_elements_are_not_mixed_up(sandbo
     assert set(shown["configuration"]) >= set(specs[outcomes.index(made)].configuration)
 
 
+@pytest.mark.parametrize("delete_twins", [False, True])
+@pytest.mark.parametrize("how", ["another element", "fail"])
+def test_who_loses_reports_and_if_asked_deletes_what_it_made_whatever_it_raises(
+    how, delete_twins, sandbox, caplog
+):
+    first, options = spec_of("basic", sandbox, key="shared", origin="run 1"), {}
+    if how == "fail":
+        second, options = replace(first, origin="run 2"), {"if_exists": "fail"}
+    else:
+        second = spec_of("refresh", sandbox, key="shared", origin="run 2")
+    outcomes = at_once(sandbox, [first, second], delete_twins=delete_twins, **options)
+    (error,) = (each for each in outcomes if isinstance(each, CloudElementsError))
+    (made,) = (each for each in outcomes if each is not error)
+    left = [each["id"] for each in sandbox.instances()]
+    assert left == [made.instance.id, *([] if delete_twins else [error.instance_id])]
+    assert error.instance_id not in (None, made.instance.id)
+    assert f"Instance {error.instance_id}, which this task made" in caplog.text
+    assert isinstance(error, CloudElementsConflictError)
+
+
+def test_a_loser_that_cannot_delete_what_it_made_says_so_and_raises_what_it_was_about(
+    sandbox, person, caplog
+):
+    first, second = (spec_of(way, sandbox, key="shared") for way in ("basic", "refresh"))
+    sandbox.add_fault("status", status=500, method="DELETE", count=None)
+    outcomes = at_once(sandbox, [first, second], delete_twins=True)
+    kinds = {type(each) for each in outcomes if isinstance(each, CloudElementsError)}
+    assert CloudElementsConflictError in kinds
+    assert "could not be deleted" in caplog.text
+    assert len(sandbox.instances()) == 2
+
+
 def test_two_at_once_with_reuse_change_nothing_of_each_other(sandbox, person):
     specs = [
         replace(spec_of("basic", sandbox), configuration={**WAYS["basic"][1], "event.objects": objects})
