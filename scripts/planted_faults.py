@@ -47,7 +47,7 @@ FAULTS = (
         "the twin look-up left out",
         (
             Edit(
-                "oldest_first(({made.id: made} | {each.id: each for each in self._look_up()}).values())",
+                "oldest_first(({made.id: made} | {each.id: each for each in listed}).values())",
                 "[made]",
             ),
         ),

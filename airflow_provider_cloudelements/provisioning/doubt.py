@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
+from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsError,
@@ -11,6 +13,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsTransportError,
 )
+
+log = logging.getLogger(__name__)
 
 _LONGEST_LOOK_UP_PAUSE = 5.0
 
@@ -52,6 +56,35 @@ def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], fl
             return
         sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)
+
+
+def looked_for(
+    look_up: Callable[[], list[Instance]],
+    seconds: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> tuple[list[Instance], CloudElementsError | None]:
+    """Look up repeatedly, until an instance is there or the time is over. A failed look-up is logged.
+
+    :param look_up: Returns the instances found.
+    :param seconds: Seconds until the end.
+    :param sleep: Makes the pauses.
+    :param clock: Returns the time in seconds.
+    :return: What was found, and why the last look-up failed, if it did.
+    """
+    failure: CloudElementsError | None = None
+    for _ in looks(seconds, sleep, clock):
+        try:
+            found = look_up()
+        except CloudElementsError as error:
+            log.warning("The look-up failed: %s", error)
+            failure = error
+            continue
+        failure = None
+        if found:
+            log.info("The instance was made: its id is %d.", found[0].id)
+            return found, None
+    return [], failure
 
 
 def in_doubt(

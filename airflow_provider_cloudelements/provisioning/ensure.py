@@ -31,10 +31,10 @@ from airflow_provider_cloudelements.provisioning.difference import (
     comparable_text,
     hidden,
 )
-from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looks, may_have_acted
+from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looked_for, may_have_acted
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
-from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, write
+from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, why_not_mended, write
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 log = logging.getLogger(__name__)
@@ -277,23 +277,7 @@ class Ensure:
         )
 
     def _look_for(self, seconds: float) -> tuple[list[Instance], CloudElementsError | None]:
-        """Look up repeatedly, until an instance is there or the time is over.
-
-        :return: What was found, and why the last look-up failed, if it did.
-        """
-        failure: CloudElementsError | None = None
-        for _ in looks(seconds, self._sleep, self._clock):
-            try:
-                found = self._look_up()
-            except CloudElementsError as error:
-                log.warning("The look-up failed: %s", error)
-                failure = error
-                continue
-            failure = None
-            if found:
-                log.info("The instance was made: its id is %d.", found[0].id)
-                return found, None
-        return [], failure
+        return looked_for(self._look_up, seconds, self._sleep, self._clock)
 
     def _after_create(self, made: Instance) -> Ensured:
         """Check whether another task made one at the same time, and whether event settings took effect."""
@@ -395,7 +379,7 @@ class Ensure:
         if not (instance.healthy or difference.mends or self._writer.disabled_by_us(instance)):
             if not instance.disabled:  # unless by an earlier try
                 self._writer.disable_again(instance)
-            raise needs_mending(instance, self._why_not_mended(difference))
+            raise needs_mending(instance, why_not_mended(difference, self.spec))
         if difference.unknown:
             log.warning(
                 "Nobody can tell whether instance %d has the present %s: they read as asterisks, and no "
@@ -411,16 +395,6 @@ class Ensure:
             self._writer.mended(instance)
         check_read_back(final, self.spec.configuration, _IN_FIELDS)
         return Ensured(final, created=False, changed=difference.names)
-
-    def _why_not_mended(self, difference: Difference) -> str:
-        if difference.unknown:
-            return (
-                "nobody can tell whether it has the credentials given already, so they do not enable it: a "
-                "person may have disabled it"
-            )
-        if self.spec.credentials:
-            return "the credentials given are the ones that it has already"
-        return "no credentials are given to mend it with"
 
     # -- the end --------------------------------------------------------------------------------------
 

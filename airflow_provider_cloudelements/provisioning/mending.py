@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.provisioning.difference import Difference, h
 from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looks, may_have_acted
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, fingerprint_tags
 from airflow_provider_cloudelements.provisioning.memory import Memory
-from airflow_provider_cloudelements.provisioning.spec import login_of
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec, login_of
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
@@ -276,6 +276,22 @@ def needs_mending(instance: Instance, why: str) -> CloudElementsInstanceDisabled
         f"Instance {instance.id} ({instance.name!r}) is {state}, and {why}. Re-authenticate it: give a new "
         "authorization code, refresh token or password."
     )
+
+
+def why_not_mended(difference: Difference, spec: InstanceSpec) -> str:
+    """Return why what a specification gives does not mend an instance, for :func:`needs_mending`.
+
+    :param difference: The specification, compared with the instance.
+    :param spec: The specification.
+    """
+    if difference.unknown:
+        return (
+            "nobody can tell whether it has the credentials given already, so they do not enable it: a "
+            "person may have disabled it"
+        )
+    if spec.credentials:
+        return "the credentials given are the ones that it has already"
+    return "no credentials are given to mend it with"
 
 
 def _restored(

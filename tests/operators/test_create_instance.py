@@ -464,6 +464,26 @@ def test_without_push_token_it_is_neither_pushed_nor_registered(sandbox, person,
     assert set(masked) == {sandbox.user_secret, sandbox.organization_secret, WAYS["basic"][1]["password"]}
 
 
+@pytest.mark.parametrize(("status", "kind"), [(500, CloudElementsServerError), (403, AirflowFailException)])
+def test_the_id_is_pushed_at_once_and_carried_by_the_failure_of_a_later_step(status, kind, sandbox):
+    # The look-up after the create fails.
+    sandbox.add_fault("status", status=status, method="GET", path="/instances", skip=1)
+    ti, create = FakeTi(), basic()
+    with pytest.raises(kind) as caught:
+        create.execute(context_of(ti))
+    (there,) = sandbox.instances()
+    assert ti.xcoms == {"id": there["id"]}
+    assert caught.value.instance_id == there["id"]
+
+
+def test_a_failure_before_there_is_an_instance_carries_no_id(sandbox):
+    sandbox.add_fault("status", status=400, method="POST")
+    ti = FakeTi()
+    with pytest.raises(AirflowFailException) as caught:
+        basic().execute(context_of(ti))
+    assert (ti.xcoms, caught.value.instance_id) == ({}, None)
+
+
 def test_without_do_xcom_push_nothing_is_pushed(sandbox):
     ti = FakeTi()
     basic(do_xcom_push=False).execute(context_of(ti))

@@ -121,6 +121,15 @@ def test_a_try_after_a_lost_answer_finishes_it(run, sandbox):
     assert done.rendered["create", -1]["authorization_code"] == "***"
 
 
+@pytest.mark.parametrize("status", [500, 403])
+def test_a_failure_callback_gets_the_id_of_what_was_made(status, run, sandbox):
+    sandbox.add_fault("status", status=status, method="GET", path="/instances", skip=1)
+    done = run("failing")
+    (there,) = sandbox.instances()
+    assert done.state == "failed"
+    assert done.xcoms["create", -1, "callback"] == [there["id"]] * 2
+
+
 def test_a_try_after_a_try_still_has_its_secrets(run, sandbox, person):
     wire = Wire(sandbox)
     sandbox.add_fault("drop", method="POST")

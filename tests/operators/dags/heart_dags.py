@@ -134,6 +134,25 @@ with DAG("heart_basic_retry", schedule=None, start_date=START) as basic_retry:
         retry_delay=datetime.timedelta(seconds=0),
     )
 
+
+def tell_of_failure(context):
+    """Keep what a callback learns of the instance whose create failed."""
+    ti = context["ti"]
+    pulled = ti.xcom_pull(task_ids="create", key="id")
+    ti.xcom_push(key="callback", value=[pulled, context["exception"].instance_id])
+
+
+with DAG("heart_failing", schedule=None, start_date=START) as failing:
+    CloudElementsCreateInstanceOperator(
+        task_id="create",
+        element="closeio",
+        instance_name="Failing",
+        configuration=LOGIN,
+        event_callback_url=CALLBACK,
+        settle_time=0,
+        on_failure_callback=tell_of_failure,
+    )
+
 with DAG("heart_scope", schedule=None, start_date=START) as scope:
 
     @task
