@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_cloudelements.client.models import MASK, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import parse_bool
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsServerError
 from airflow_provider_cloudelements.keys import (
     EVENT_CALLBACK_URL,
     EVENT_SIGNATURE_KEY,
@@ -207,6 +207,23 @@ def check_read_back(instance: Instance, asked: Mapping[str, Any], keys: Iterable
         raise CloudElementsServerError(
             f"Instance {instance.id}: the platform accepted {', '.join(wrong)}, but reading back shows "
             "something else. Does the element support events in this way?"
+        )
+
+
+def check_fit(spec: InstanceSpec, instance: Instance) -> None:
+    """Check that the instance of a key has the element and the name of the key's specification.
+
+    :raises CloudElementsConflictError: The instance has another element or name.
+    """
+    wrong = []
+    if instance.element_key != spec.element:
+        wrong.append(f"its element is {instance.element_key!r}, not {spec.element!r}")
+    if comparable_text(instance.name) != comparable_text(spec.name):
+        wrong.append(f"its name is {instance.name!r}, not {spec.name!r}")
+    if wrong:
+        raise CloudElementsConflictError(
+            f"Instance {instance.id} has the instance key {spec.key!r}, but {' and '.join(wrong)}. "
+            "Give each instance a key of its own, or rename or delete this one."
         )
 
 

@@ -27,8 +27,8 @@ from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABL
 from airflow_provider_cloudelements.provisioning.codes import Code, check_before_create
 from airflow_provider_cloudelements.provisioning.difference import (
     Difference,
+    check_fit,
     check_read_back,
-    comparable_text,
     hidden,
 )
 from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looked_for, may_have_acted
@@ -298,7 +298,7 @@ class Ensure:
         """Go on with an older instance of the key, which another task made at the same time."""
         oldest = self._whole(found[0])
         log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
-        self._check_fit(oldest)
+        check_fit(self.spec, oldest)
         self.memory.remember(self.spec.marker, oldest.id)
         self._check_origin(oldest)
         self._tell(oldest.id)
@@ -330,24 +330,12 @@ class Ensure:
             instance = self._whole(found[0])
         except CloudElementsNotFoundError:  # deleted since the look-up
             return self._keep(found[1:]) if found[1:] else self._create()
-        self._check_fit(instance)
+        check_fit(self.spec, instance)
         self.memory.remember(self.spec.marker, instance.id)
         self._check_origin(instance)
         self._tell(instance.id)
         ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
         return replace(ensured, twins=self._report_twins(found, ensured.instance))
-
-    def _check_fit(self, instance: Instance) -> None:
-        wrong = []
-        if instance.element_key != self.spec.element:
-            wrong.append(f"its element is {instance.element_key!r}, not {self.spec.element!r}")
-        if comparable_text(instance.name) != comparable_text(self.spec.name):
-            wrong.append(f"its name is {instance.name!r}, not {self.spec.name!r}")
-        if wrong:
-            raise CloudElementsConflictError(
-                f"Instance {instance.id} has the instance key {self.spec.key!r}, but {' and '.join(wrong)}. "
-                "Give each instance a key of its own, or rename or delete this one."
-            )
 
     def _check_origin(self, instance: Instance) -> None:
         ours = self.spec.origin is not None and origin_tag(self.spec.origin) in instance.tags
