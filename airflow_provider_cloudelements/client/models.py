@@ -66,7 +66,7 @@ class Instance:
     event_callback_url: str | None = None
     external_authentication: str | None = None
     configuration: Mapping[str, str | None] = field(default_factory=dict, repr=False)
-    complete: bool = True
+    complete: bool = field(default=True, compare=False)
 
     @classmethod
     def parse(cls, body: Any, *, keep_token: bool = False) -> Instance:

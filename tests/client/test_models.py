@@ -132,6 +132,13 @@ def test_an_id_alone_is_an_instance() -> None:
     assert Instance.parse({"id": "7"}) == Instance(7, "", "")
 
 
+@pytest.mark.parametrize("absent", ["configuration", "tags", "disabled"])
+def test_an_answer_that_leaves_something_out_is_not_complete(absent: str) -> None:
+    assert parsed().complete
+    assert not parsed(**{absent: "MISSING"}).complete
+    assert not parsed(**{absent: None}).complete
+
+
 def test_without_an_id_there_is_no_instance() -> None:
     with pytest.raises(CloudElementsServerError, match="no id of the instance"):
         parsed(id="MISSING")
