@@ -82,9 +82,9 @@ def test_events_that_are_read_are_not_kept() -> None:
     assert events.peak(template, 6_000) <= 1.2 * events.peak(template, 3_000)
 
 
-def test_ensure_costs_two_calls_when_there_is_nothing_to_do() -> None:
+def test_ensure_costs_one_call_when_there_is_nothing_to_do() -> None:
     with setting.served() as (sandbox, client):
-        assert steady.calls_of_ensure(sandbox, client) == (4, 2)
+        assert steady.calls_of_ensure(sandbox, client) == (3, 1)
 
 
 def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
