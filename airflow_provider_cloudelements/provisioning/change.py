@@ -20,6 +20,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
     changed_values,
     check_read_back,
     comparable_text,
+    left_out,
 )
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
@@ -92,13 +93,17 @@ def update(instances: InstancesApi, instance: Instance, change: Change) -> Chang
     writes the value and adds one. So the same secret twice is one write, and a rotated one is one more.
 
     :param instances: The account's instances.
-    :param instance: As read just before, with its configuration.
+    :param instance: As read or listed just before, with its configuration. If it lacks a key that differs,
+        this function reads it.
     :param change: What it must have.
     :raises CloudElementsValidationError: A value is asterisks, as the platform shows a secret.
     :raises CloudElementsServerError: The event settings read back differ from those written.
     :raises CloudElementsError: Any other failure of a call.
     """
     difference = _difference(instances, instance, change)
+    if left_out(difference.configuration, instance):
+        instance = instances.get(instance.id)
+        difference = _difference(instances, instance, change)
     if not difference.names:
         return Changed(instance)
     final = write(instances, instance, difference)
@@ -164,6 +169,9 @@ def reauthenticate(
     settle = instances.http.settings.create_timeout if settle_time is None else settle_time
     writer = Writer(instances, fingerprints, memory or CallMemory(), settle)
     difference = _credentials(instance, fingerprints, configuration, provider_data or {})
+    if left_out(difference.configuration, instance):
+        instance = instances.peek(instance.id)
+        difference = _credentials(instance, fingerprints, configuration, provider_data or {})
     if not difference.names:
         if instance.healthy and (not verify or _answers(instances, instance)):
             writer.mended(instance)

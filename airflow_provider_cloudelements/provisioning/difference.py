@@ -22,6 +22,9 @@ from airflow_provider_cloudelements.keys import (
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprinted
 from airflow_provider_cloudelements.provisioning.spec import PROVIDER_DATA, InstanceSpec, login_of
 
+#: Keys that an instance also shows as fields of its own.
+IN_FIELDS = (EVENTS_ENABLED, EVENT_CALLBACK_URL)
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -153,6 +156,20 @@ def same_value(key: str, wanted: Any, instance: Instance) -> bool:
 def hidden(key: str, instance: Instance) -> bool:
     """Return whether reading back may hide a value: it is a secret, or the platform masks it nevertheless."""
     return is_secret_key(key) or instance.configuration.get(key) == MASK
+
+
+def left_out(keys: Iterable[str], instance: Instance) -> bool:
+    """Return whether an instance shows nothing of a key that a comparison needs.
+
+    A list may leave out keys that a read shows (unknown U167). A secret is compared by its fingerprint.
+
+    :param keys: Keys to compare.
+    :param instance: As listed or read.
+    """
+    return any(
+        key not in instance.configuration and key not in IN_FIELDS and not hidden(key, instance)
+        for key in keys
+    )
 
 
 def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints) -> Known:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from airflow_provider_cloudelements.client.elements import ElementsApi
@@ -23,26 +22,30 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsNotFoundError,
 )
-from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED
 from airflow_provider_cloudelements.provisioning.codes import Code, check_before_create
 from airflow_provider_cloudelements.provisioning.difference import (
+    IN_FIELDS,
     Difference,
     check_fit,
     check_read_back,
-    hidden,
+    left_out,
 )
 from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looked_for, may_have_acted
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
-from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, why_not_mended, write
+from airflow_provider_cloudelements.provisioning.mending import (
+    Writer,
+    needs_mending,
+    why_not_mended,
+    with_own_tags,
+    write,
+)
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
+from airflow_provider_cloudelements.provisioning.twins import Twins
 
 log = logging.getLogger(__name__)
 
 IF_EXISTS = ("update", "reuse", "fail")
-
-#: Keys that an instance also shows as fields of its own.
-_IN_FIELDS = (EVENTS_ENABLED, EVENT_CALLBACK_URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class Ensure:
         self.spec = spec
         self.if_exists = if_exists
         self.settle_time = settings.create_timeout if settle_time is None else settle_time
-        self.delete_twins = delete_twins
+        self._twins = Twins(instances, spec.key, delete_twins)
         self.with_token = with_token
         self.memory = memory if memory is not None else CallMemory()
         self.fingerprints = Fingerprints(settings, spec.marker)
@@ -157,6 +160,7 @@ class Ensure:
     def _tell(self, instance_id: int) -> None:
         """Report the id of the instance as soon as it is known."""
         if instance_id != self._known_id:
+            log.info("The instance of %r is %d.", self.spec.key, instance_id)
             self._known_id = instance_id
             if self._on_id is not None:
                 self._on_id(instance_id)
@@ -179,9 +183,8 @@ class Ensure:
 
         :raises CloudElementsNotFoundError: It is gone.
         """
-        wanted = (key for key in self.spec.configuration if key not in _IN_FIELDS)
-        shown = all(key in instance.configuration or hidden(key, instance) for key in wanted)
-        return instance if instance.complete and shown else self.instances.peek(instance.id)
+        whole = instance.complete and not left_out(self.spec.configuration, instance)
+        return instance if whole else self.instances.peek(instance.id)
 
     def _known(self) -> list[Instance]:
         """Return the instances of the key, oldest first: those with the marker, and the one remembered."""
@@ -229,7 +232,6 @@ class Ensure:
             made = self._settle(doubt)
         self.memory.remember(spec.marker, made.id)
         self.memory.create_ended(spec.marker)
-        log.info("Instance %d was made for %r.", made.id, spec.key)
         self._tell(made.id)
         return self._after_create(made)
 
@@ -285,13 +287,15 @@ class Ensure:
         listed = self._look_up()
         found = oldest_first(({made.id: made} | {each.id: each for each in listed}).values())
         if found[0].id != made.id:
-            with self._reporting_loss(made):
+            with self._twins.reporting_loss(made):
                 return self._lost_race(made, found)
         listed_form = next((each for each in listed if each.id == made.id), replace(made, complete=False))
         oldest = self._whole(listed_form)
+        sent = Difference(tags=tuple(self.spec.tags_to_create(self.fingerprints)))
+        oldest = with_own_tags(self.instances, made, sent, oldest)
         self._check_origin(oldest)
         ensured = self._make_as_asked(oldest, without_credentials=True)
-        twins = self._report_twins(found, ensured.instance)
+        twins = self._twins.report(found, ensured.instance)
         return replace(ensured, created=True, changed=(), twins=twins)
 
     def _lost_race(self, made: Instance, found: list[Instance]) -> Ensured:
@@ -305,23 +309,8 @@ class Ensure:
         # The credentials went to our instance, which is now the twin. Write the rest to the oldest.
         reuse = self.if_exists == "reuse"
         ensured = self._reuse(oldest) if reuse else self._make_as_asked(oldest, without_credentials=True)
-        twins = self._report_twins(found, ensured.instance)
+        twins = self._twins.report(found, ensured.instance)
         return replace(ensured, created=False, changed=(), twins=twins)
-
-    @contextmanager
-    def _reporting_loss(self, made: Instance) -> Iterator[None]:
-        """Report, and with ``delete_twins`` delete, what this call made, whatever ends it."""
-        try:
-            yield
-        except BaseException:
-            log.warning("Instance %d, which this task made for %r, is a twin.", made.id, self.spec.key)
-            if self.delete_twins:
-                try:
-                    self.instances.delete(made.id)
-                    log.info("Deleted instance %d.", made.id)
-                except CloudElementsError as error:
-                    log.warning("Instance %d could not be deleted: %s", made.id, error)
-            raise
 
     # -- keeping one ----------------------------------------------------------------------------------
 
@@ -330,12 +319,15 @@ class Ensure:
             instance = self._whole(found[0])
         except CloudElementsNotFoundError:  # deleted since the look-up
             return self._keep(found[1:]) if found[1:] else self._create()
-        check_fit(self.spec, instance)
-        self.memory.remember(self.spec.marker, instance.id)
-        self._check_origin(instance)
-        self._tell(instance.id)
-        ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
-        return replace(ensured, twins=self._report_twins(found, ensured.instance))
+        # What an earlier try made may have become a twin since.
+        remembered = self.memory.instance_id(self.spec.marker)
+        with self._twins.reporting_loss(next((each for each in found[1:] if each.id == remembered), None)):
+            check_fit(self.spec, instance)
+            self.memory.remember(self.spec.marker, instance.id)
+            self._check_origin(instance)
+            self._tell(instance.id)
+            ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
+            return replace(ensured, twins=self._twins.report(found, ensured.instance))
 
     def _check_origin(self, instance: Instance) -> None:
         ours = self.spec.origin is not None and origin_tag(self.spec.origin) in instance.tags
@@ -381,18 +373,5 @@ class Ensure:
             final = self._writer.give(instance, difference, lambda each: each.healthy)
         else:
             self._writer.mended(instance)
-        check_read_back(final, self.spec.configuration, _IN_FIELDS)
+        check_read_back(final, self.spec.configuration, IN_FIELDS)
         return Ensured(final, created=False, changed=difference.names)
-
-    # -- the end --------------------------------------------------------------------------------------
-
-    def _report_twins(self, found: Iterable[Instance], kept: Instance) -> tuple[int, ...]:
-        twins = tuple(sorted({each.id for each in found} - {kept.id}))
-        if not twins:
-            return ()
-        log.warning("Instance %d of %r is kept; it has twins: %s.", kept.id, self.spec.key, twins)
-        if self.delete_twins:
-            for twin in twins:
-                self.instances.delete(twin)
-            log.info("Deleted %s.", twins)
-        return twins

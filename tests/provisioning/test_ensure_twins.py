@@ -135,6 +135,25 @@ def test_who_loses_reports_and_if_asked_deletes_what_it_made_whatever_it_raises(
     assert isinstance(error, CloudElementsConflictError)
 
 
+@pytest.mark.parametrize("delete_twins", [False, True])
+def test_a_later_try_that_fails_still_reports_what_an_earlier_one_made(
+    delete_twins, sandbox, person, ensure, caplog
+):
+    spec, memory = spec_of("basic", sandbox, key="shared"), CallMemory()
+    other = person.make("refresh")
+    sandbox.add_fault("status", status=500, method="GET", path="/instances", skip=1, count=2)
+    with pytest.raises(CloudElementsError) as caught:
+        ensure(spec, memory=memory)
+    made = caught.value.instance_id
+    # The older one, of another element, turns out to be of the same key.
+    person.edit(other, tags=[spec.marker])
+    sandbox.clear_faults()
+    with pytest.raises(CloudElementsConflictError, match="its element is"):
+        ensure(spec, memory=memory, delete_twins=delete_twins)
+    assert f"Instance {made}, which this task made" in caplog.text
+    assert [each["id"] for each in sandbox.instances()] == [other, *([] if delete_twins else [made])]
+
+
 def test_a_loser_that_cannot_delete_what_it_made_says_so_and_raises_what_it_was_about(
     sandbox, person, caplog
 ):

@@ -265,6 +265,27 @@ def test_own_tags_that_another_writer_dropped_come_back(change, sandbox, person,
     assert wire.writes() == []
 
 
+def test_own_tags_dropped_right_after_the_create_come_back(sandbox, person, instances):
+    spec = spec_of("basic", sandbox, origin="run 1")
+    create = instances.create
+
+    def create_and_edit(**arguments):
+        made = create(**arguments)
+        person.edit(made.id, tags=["by hand", spec.marker])
+        return made
+
+    instances.create = create_and_edit
+    ensured = ensure(instances, spec)
+    (there,) = sandbox.instances()
+    assert set(own_tags(there["tags"])) == set(
+        own_tags(spec.tags_to_create(fingerprints_of(instances, ensured.instance)))
+    )
+    assert "by hand" in there["tags"]
+    wire = Wire(sandbox)
+    assert ensure(instances, spec).changed == ()
+    assert wire.calls() == ["GET /instances"]
+
+
 def test_an_older_fingerprint_that_another_writer_put_back_is_replaced(sandbox, person, instances):
     spec = spec_of("basic", sandbox)
     made = ensure(instances, spec).instance
@@ -325,6 +346,20 @@ def test_what_the_list_does_not_show_is_read(rows, sandbox, instances):
     assert again.instance.token
 
 
+def test_a_key_that_the_list_leaves_out_is_read_before_it_is_taken_for_different(sandbox, instances):
+    spec = configured(spec_of("basic", sandbox), event__objects="leads")
+    made = ensure(instances, spec).instance
+    left = {key: value for key, value in made.configuration.items() if key != "event.objects"}
+    listed = replace(made, configuration=left)
+    wire = Wire(sandbox)
+    assert update(instances, listed, Change(configuration={"event.objects": "leads"})).changed == ()
+    assert wire.calls() == ["GET /instances/N"]
+    wire = Wire(sandbox)
+    wanted = {"event.objects": "leads", "password": "first-password"}
+    assert reauthenticate(instances, listed, configuration=wanted).changed == ()
+    assert wire.calls() == ["GET /instances/N", "GET /ping"]
+
+
 def test_a_disabled_one_whose_row_does_not_say_so_is_not_taken_for_healthy(sandbox, person, instances):
     sandbox.configure(list_rows="short")
     spec = spec_of("basic", sandbox)
@@ -345,7 +380,7 @@ def test_the_id_is_reported_at_once_and_every_later_failure_carries_it(sandbox, 
         ensure(instances, spec, on_id=ids.append)
     (there,) = sandbox.instances()
     assert (caught.value.instance_id, ids) == (there["id"], [there["id"]])
-    assert f"Instance {there['id']} was made" in caplog.text
+    assert f"The instance of 'closeio/An instance' is {there['id']}." in caplog.text
     # One that is found is reported before anything is written to it.
     sandbox.add_fault("status", status=500, method="PATCH")
     with pytest.raises(CloudElementsServerError) as caught:
