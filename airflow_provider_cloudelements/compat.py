@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import AirflowFailException as AirflowFailException
     from airflow.sdk.exceptions import AirflowNotFoundException as AirflowNotFoundException
     from airflow.sdk.exceptions import AirflowSkipException as AirflowSkipException
+    from airflow.sdk.exceptions import AirflowTaskTimeout as AirflowTaskTimeout
+    from airflow.sdk.exceptions import TaskDeferralTimeout as TaskDeferralTimeout
 else:
     try:
         from airflow.sdk.exceptions import (
@@ -22,6 +24,8 @@ else:
             AirflowFailException,
             AirflowNotFoundException,
             AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralTimeout,
         )
     except ImportError:  # Airflow 3.1
         from airflow.exceptions import (
@@ -29,6 +33,8 @@ else:
             AirflowFailException,
             AirflowNotFoundException,
             AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralTimeout,
         )
 
 __all__ = [
@@ -36,6 +42,8 @@ __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
+    "TaskDeferralTimeout",
     "aget_asset_state",
     "aget_connection",
     "amask_secrets",

@@ -102,6 +102,11 @@ class CloudElementsError(AirflowException):
         """
         return self._kind_may_pass and not self.final
 
+    @property
+    def concerns_account(self) -> bool:
+        """Whether every other call of the connection would fail in the same way just now."""
+        return False
+
 
 @contextmanager
 def concerning(instance_id: int) -> Iterator[None]:
@@ -127,6 +132,11 @@ class CloudElementsAuthError(CloudElementsError):
     """The platform refuses a secret or the element token. With a provider message, the vendor refuses."""
 
     _kind_may_pass = False
+
+    @property
+    def concerns_account(self) -> bool:
+        """Whether the platform refuses the connection's secrets, and not a vendor those of an instance."""
+        return self.provider_message is None
 
 
 class CloudElementsForbiddenError(CloudElementsError):
@@ -160,6 +170,11 @@ class CloudElementsRateLimitError(CloudElementsError):
     def __init__(self, message: str = "", *, retry_after: float | None = None, **details: object) -> None:
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.retry_after = retry_after
+
+    @property
+    def concerns_account(self) -> bool:
+        """Whether every other call would be refused just now: yes."""
+        return True
 
 
 class CloudElementsValidationError(CloudElementsError):

@@ -89,11 +89,11 @@ FAULTS = (
             Edit("while self._unsaved and self._unsaved[0][0] <= now - SAVE_AFTER:", "while self._unsaved:"),
             Edit(
                 """await place.save()
-                        told, rest = rest.take(self.limits)
-                        place.reached(told.after, bool(told.rows))
+                        told, reached, rest = await waiter.work(partial(_part, rest, self.limits))
+                        place.reached(reached, bool(told))
 """,
-                """told, rest = rest.take(self.limits)
-                        place.reached(told.after, bool(told.rows))
+                """told, reached, rest = await waiter.work(partial(_part, rest, self.limits))
+                        place.reached(reached, bool(told))
                         await place.save()
 """,
             ),
@@ -129,7 +129,7 @@ FAULTS = (
         "a deferred sensor that blocks the event loop",
         (
             Edit(
-                "await self._loop.run_in_executor(self._ticker, next, answers, None)",
+                "await self._loop.run_in_executor(lane.thread, next, answers, None)",
                 "next(answers, None)",
             ),
         ),

@@ -9,6 +9,7 @@ from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import parse_id, parse_object
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
+from airflow_provider_cloudelements.exceptions import CloudElementsError
 
 #: Most tags that are looked up one by one. For more tags, one call lists all instances.
 _FEW_TAGS = 3
@@ -24,30 +25,42 @@ class Members:
     def __init__(self, http: HttpSession, tags: set[str]) -> None:
         self._http = http
         self._tags = tags
-        self._found: dict[str, set[int]] | None = None
+        self._one_by_one = len(tags) <= _FEW_TAGS
+        self._found: dict[str, set[int]] = {}
+        #: Failures of the calls, by tag; under ``None`` that of the one call for all tags.
+        self._failed: dict[str | None, CloudElementsError] = {}
 
     def of(self, tag: str, event: Event) -> set[int]:
         """Return the instances with a tag: those that have it now, and those that had it at the event.
 
-        :param tag: The tag.
+        :param tag: One of the tags.
         :param event: The event.
-        :raises CloudElementsError: The list of instances could not be read whole. Without it the event must
-            not count as read, because it may concern an instance that the list did not show.
+        :raises CloudElementsError: The list of instances could not be read whole for this tag. Without it
+            the event must not count as read, because it may concern an instance that the list did not show.
+            The call is not sent again: each further event of the tag raises the same error.
         """
-        if self._found is None:
-            self._found = self._load()
         had = {each.instance_id for each in event.notifications if tag in each.instance_tags}
-        return self._found[tag] | {each for each in had if each is not None}
+        return self._with(tag) | {each for each in had if each is not None}
 
-    def _load(self) -> dict[str, set[int]]:
-        found: dict[str, set[int]] = {tag: set() for tag in self._tags}
-        one_by_one = len(self._tags) <= _FEW_TAGS
-        queries: list[dict[str, Any]] = [{"tags[]": [tag]} for tag in sorted(self._tags)]
-        for query in queries if one_by_one else [{}]:
-            rows = self._http.list_items("/instances", params=query)
-            for number, tags in readable(rows, _member, "instances"):
-                for tag in self._tags.intersection(tags):
-                    found[tag].add(number)
+    def _with(self, tag: str) -> set[int]:
+        asked = tag if self._one_by_one else None
+        if asked in self._failed:
+            raise self._failed[asked]
+        if tag not in self._found:
+            try:
+                self._found.update(self._load({tag} if self._one_by_one else self._tags))
+            except CloudElementsError as error:
+                self._failed[asked] = error
+                raise
+        return self._found[tag]
+
+    def _load(self, tags: set[str]) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {tag: set() for tag in tags}
+        query: dict[str, Any] = {"tags[]": sorted(tags)} if self._one_by_one else {}
+        rows = self._http.list_items("/instances", params=query)
+        for number, its_tags in readable(rows, _member, "instances"):
+            for tag in tags.intersection(its_tags):
+                found[tag].add(number)
         return found
 
 

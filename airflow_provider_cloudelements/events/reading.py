@@ -7,68 +7,22 @@ later cursor gets only the events that are new to it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import pendulum
 
 from airflow_provider_cloudelements.client.events import EventsApi
 from airflow_provider_cloudelements.client.notifications import Event
-from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.client.wire.http import HttpSession
-from airflow_provider_cloudelements.events.cursor import EventCursor, PartlyTold
+from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, sorted_rows
+from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.membership import Members
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow, untold_instances
 from airflow_provider_cloudelements.events.scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
+from airflow_provider_cloudelements.exceptions import CloudElementsError
 
 __all__ = ["EventBatch", "EventLimits"]
-
-#: Smallest limit of bytes: one row is always smaller.
-LEAST_BYTES = 32_768
-
-
-@dataclass(frozen=True, slots=True)
-class EventLimits:
-    """Limit the size of one batch and of one reading. Make limits with :meth:`of`.
-
-    :param rows: Most rows.
-    :param size: Most bytes of the rows as JSON. A batch has at least one row, which is smaller than the least
-        value of this limit.
-    :param pages: Most pages (of 200 events) of one reading.
-    """
-
-    rows: int
-    size: int
-    pages: int
-
-    @classmethod
-    def of(cls, *, max_events: int, max_bytes: int, max_pages: int) -> EventLimits:
-        """Make limits from arguments.
-
-        :raises ValueError: An argument is not an integer, or out of bounds.
-        """
-        for name, value, least in (
-            ("max_events", max_events, 1),
-            ("max_bytes", max_bytes, LEAST_BYTES),
-            ("max_pages", max_pages, 1),
-        ):
-            require_count(name, value, least)
-        return cls(max_events, max_bytes, max_pages)
-
-    def as_arguments(self) -> dict[str, Any]:
-        """Return the arguments that make the limits again."""
-        return {"max_events": self.rows, "max_bytes": self.size, "max_pages": self.pages}
-
-
-def require_count(name: str, value: Any, least: int = 1) -> int:
-    """Check an argument that is a whole number.
-
-    :raises ValueError: The value is not an integer, or too small.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be an integer of {least} or more; it is not templated.")
-    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,82 +49,6 @@ class EventLook:
         return replace(self, cursor=batch.after, caught_up=True)
 
 
-@dataclass(frozen=True, slots=True)
-class EventBatch:
-    """Hold the result of a reading for one look, oldest first.
-
-    :param rows: The rows found.
-    :param before: Where the reading began.
-    :param after: Where the next reading begins, once all rows are handed on.
-    """
-
-    rows: tuple[EventRow, ...] = field(repr=False)
-    before: EventCursor
-    after: EventCursor
-
-    def joined(self, later: EventBatch) -> EventBatch:
-        """Return one batch of this batch and that of the next reading."""
-        return EventBatch(sorted_rows([*self.rows, *later.rows]), self.before, later.after)
-
-    def take(self, limits: EventLimits) -> tuple[EventBatch, EventBatch]:
-        """Return a first part within the limits, of at least one row if there is one, and the rest."""
-        count, size = 0, 0
-        for row in self.rows[: limits.rows]:
-            size += row.size + 2  # the comma between two rows
-            if count and size > limits.size:
-                break
-            count += 1
-        if count == len(self.rows):
-            return self, EventBatch((), self.after, self.after)
-        between = self._cursor_after(count)
-        return (
-            EventBatch(self.rows[:count], self.before, between),
-            EventBatch(self.rows[count:], between, self.after),
-        )
-
-    def _cursor_after(self, count: int) -> EventCursor:
-        """Return a cursor after the first rows alone: an event is done with its last row."""
-        rest = self.rows[count:]
-        untold = {row.key for row in rest}
-        told = {row.key for row in self.rows[:count]}
-        since = self.before.since
-        dates = [row.date for row in rest if row.date is not None]
-        if len(dates) == len(rest):
-            since = max(since, min(self.after.since, *dates))
-        seen = (self.before.seen | told | self.after.seen) - untold
-        partly = partly_told(self.before, self.rows[:count], rest)
-        return EventCursor(since, seen, partly=partly, local=self.before.local and since == self.before.since)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the rows and the cursor to go on from, as JSON for XCom."""
-        return {"events": [row.data for row in self.rows], "cursor": self.after.as_json()}
-
-
-def partly_told(
-    before: EventCursor, told: Sequence[EventRow], rest: Sequence[EventRow]
-) -> dict[str, PartlyTold]:
-    """Return the events that are cut: some of their rows were returned, some were not.
-
-    :param before: Where the reading of the rows began.
-    :param told: The rows that were returned, sorted.
-    :param rest: The other rows, sorted.
-    """
-    waiting = {row.key for row in rest}
-    cut = {key: each for key, each in before.partly.items() if key in waiting}
-    if rest:
-        # Rows of one event are sorted to stand together, so the limits cut one event at most.
-        key, date = rest[0].key, rest[0].date
-        marks = set()
-        for row in reversed(told):
-            if row.key != key:
-                break
-            marks.add(row.mark)
-        if marks:
-            earlier = cut[key].rows if key in cut else frozenset()
-            cut[key] = PartlyTold(date, earlier | marks)
-    return cut
-
-
 class ListOrders:
     """Remember the order of lists from their last whole readings: the account's, and instances' own.
 
@@ -178,19 +56,32 @@ class ListOrders:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int | None, EventCursor] = {}
+        self._known: dict[int | None, tuple[EventCursor, int]] = {}
 
-    def learn(self, instance_id: int | None, cursor: EventCursor) -> None:
+    def learn(self, instance_id: int | None, cursor: EventCursor, pages: int) -> None:
         """Remember what a reading has shown.
 
         :param instance_id: The instance whose list was read; ``None``: the account's list.
         :param cursor: Where the reading ended.
+        :param pages: How many pages it read.
         """
-        self._known[instance_id] = cursor
+        before = self._cursor(instance_id)
+        if cursor.newest_first and (before is None or before.whole != cursor.whole):
+            pages = 1  # it read the whole list, and the next one may stop early
+        self._known[instance_id] = (cursor, pages)
+
+    def pages(self, instance_id: int | None) -> int | None:
+        """Return how many pages the next reading of a list may take; ``None`` if it was not read yet."""
+        known = self._known.get(instance_id)
+        return None if known is None else known[1]
+
+    def _cursor(self, instance_id: int | None) -> EventCursor | None:
+        known = self._known.get(instance_id)
+        return None if known is None else known[0]
 
     def reached(self, instance_id: int | None) -> pendulum.DateTime | None:
         """Return the date down to which the next reading of a list goes, if it may stop early."""
-        known = self._known.get(instance_id)
+        known = self._cursor(instance_id)
         return known.stop if known is not None and known.trusted(pendulum.now("UTC")) else None
 
     def merged(self, instance_id: int | None, looks: Sequence[EventLook]) -> EventCursor:
@@ -201,7 +92,7 @@ class ListOrders:
         since = min(cursor.since for cursor in cursors)
         stop = min(cursor.reach for cursor in cursors)
         local = any(cursor.local for cursor in cursors)
-        known = self._known.get(instance_id)
+        known = self._cursor(instance_id)
         if known is None:
             return EventCursor(since, seen, stop=stop, local=local)
         return EventCursor(since, seen, known.newest_first, stop, known.whole, local=local)
@@ -215,28 +106,75 @@ def only_instance(looks: Iterable[EventLook]) -> int | None:
 
 def read_events(
     http: HttpSession, looks: Sequence[EventLook], orders: ListOrders | None = None
-) -> list[EventBatch]:
+) -> list[EventBatch | Exception]:
     """Read the list once, and return for each look the events that are new to it.
+
+    A look has an error in place of a batch if what it alone asked for failed: the call for its tag, or a list
+    that is too long for its cursor alone. Its cursor then stays where it was. A look over its own
+    ``max_pages`` is served as long as another look reads on.
 
     :param http: Sends the calls.
     :param looks: The looks to serve; one at least.
     :param orders: The known orders of lists; the reading adds what it learns. Default: none, so that it reads
         the whole list.
-    :raises CloudElementsValidationError: A look is malformed, or the list has more pages than the limit.
-    :raises CloudElementsError: A call failed. All cursors then stay where they were.
+    :raises CloudElementsValidationError: A look is malformed, or the list has more pages than any allows.
+    :raises CloudElementsError: A call failed that all looks need. All cursors then stay where they were.
     """
     orders = ListOrders() if orders is None else orders
     reading = _Reading(http, looks, orders)
-    found: list[list[EventRow]] = [[] for _ in looks]
+    try:
+        failed, found = _select(reading)
+    except CloudElementsError as error:
+        far = reading.far_back() if reading.too_long else []
+        if not far or len(far) == len(looks):
+            raise
+        rest = iter(read_events(http, [look for at, look in enumerate(looks) if at not in far], orders))
+        return [error if at in far else next(rest) for at in range(len(looks))]
+    if len(failed) == len(looks):
+        if len({id(error) for error in failed.values()}) == 1:
+            raise failed[0]
+        return [failed[at] for at in range(len(looks))]
+    orders.learn(reading.instance_id, reading.reached, reading.pages)
+    batches: list[EventBatch | Exception] = []
+    for at, (look, reader) in enumerate(zip(looks, reading.readers, strict=True)):
+        if at in failed:
+            batches.append(failed[at])
+        else:
+            batches.append(EventBatch(sorted_rows(found[at]), look.cursor, reader.after(reading.reached)))
+    return batches
+
+
+def read_one(http: HttpSession, look: EventLook) -> EventBatch:
+    """Read the whole list for one look.
+
+    :param http: Sends the calls.
+    :param look: What to look for, and where to begin.
+    :raises CloudElementsError: As :func:`read_events`.
+    """
+    (batch,) = read_events(http, [look])
+    if isinstance(batch, Exception):
+        raise batch
+    return batch
+
+
+def _select(reading: _Reading) -> tuple[dict[int, Exception], list[list[EventRow]]]:
+    """Read to the end, or until no look is left; return the looks that failed, and the rows of each look."""
+    found: list[list[EventRow]] = [[] for _ in reading.readers]
+    failed: dict[int, Exception] = {}
     for event in reading:
         key = short_id(event.id)
-        for reader, rows in zip(reading.readers, found, strict=True):
-            rows.extend(reader.wanted(event, key))
-    orders.learn(reading.instance_id, reading.reached)
-    return [
-        EventBatch(sorted_rows(rows), look.cursor, reader.after(reading.reached))
-        for look, reader, rows in zip(looks, reading.readers, found, strict=True)
-    ]
+        for at, reader in enumerate(reading.readers):
+            if at in failed:
+                continue
+            try:
+                found[at].extend(reader.wanted(event, key))
+            except Exception as error:
+                if isinstance(error, CloudElementsError) and error.concerns_account:
+                    raise
+                failed[at] = error
+        if len(failed) == len(found):
+            break
+    return failed, found
 
 
 class EventStream:
@@ -292,12 +230,16 @@ class _Reading:
         each_tag = [look.query.target(http.settings).tag for look in looks]
         members = Members(http, {tag for tag in each_tag if tag is not None})
         self.instance_id = only_instance(looks)
+        self._looks = looks
+        self._max_pages = max(look.max_pages for look in looks)
+        self._begin = orders.merged(self.instance_id, looks)
+        self._in_order = self._begin.trusted(pendulum.now("UTC"))
         self._reader = EventReader(
             EventsApi(http),
-            orders.merged(self.instance_id, looks),
+            self._begin,
             instance_id=self.instance_id,
             settle_time=SETTLE_TIME,
-            max_pages=max(look.max_pages for look in looks),
+            max_pages=self._max_pages,
             until=_common_end(looks),
         )
         self.readers = [
@@ -307,6 +249,23 @@ class _Reading:
     def __iter__(self) -> Iterator[Event]:
         """Yield the events that are new to any of the looks."""
         yield from self._reader
+
+    @property
+    def pages(self) -> int:
+        """How many pages were read."""
+        return self._reader.pages
+
+    @property
+    def too_long(self) -> bool:
+        """Whether the list has more pages than any look allows."""
+        return self._reader.pages > self._max_pages
+
+    def far_back(self) -> list[int]:
+        """Return the looks because of which the reading went so far: none if the order is not known."""
+        last = self._reader.last_date
+        if not self._in_order or last is None:
+            return []
+        return [at for at, look in enumerate(self._looks) if look.cursor.reach <= last]
 
     @property
     def reached(self) -> EventCursor:
@@ -387,9 +346,3 @@ class _LookReader:
         seen = reached.seen if since > before.since else before.seen | reached.seen
         seen = seen.difference(self._held)
         return EventCursor(since, seen, stop=reached.stop, partly=before.partly_after(since, seen))
-
-
-def sorted_rows(rows: Iterable[EventRow]) -> tuple[EventRow, ...]:
-    """Sort rows by date, oldest first, and keep the rows of one event together; rows without a date first."""
-    first = parse_date("1970-01-01")
-    return tuple(sorted(rows, key=lambda row: (row.date or first, row.key)))

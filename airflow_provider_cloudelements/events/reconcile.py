@@ -19,9 +19,9 @@ import pendulum
 
 from airflow_provider_cloudelements.client.deliveries import DELIVERED, DeliveriesApi, Delivery
 from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow
-from airflow_provider_cloudelements.events.reading import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.events.scan import MAX_PAGES, EventReader, short_id
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 

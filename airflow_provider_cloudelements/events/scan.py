@@ -143,6 +143,8 @@ class EventReader:
             raise CloudElementsValidationError("max_pages must be 1 or more.")
         #: Number of pages read.
         self.pages = 0
+        #: Date of the last event that was listed; ``None``: none had a date.
+        self.last_date: pendulum.DateTime | None = None
         self._events = events
         self._before = cursor
         self._instance_id = instance_id
@@ -183,7 +185,7 @@ class EventReader:
         :raises CloudElementsValidationError: The list has more pages than the limit.
         :raises CloudElementsError: A call failed, or the list broke off. The cursor then stays where it was.
         """
-        self.pages, self._cursor = 0, None
+        self.pages, self.last_date, self._cursor = 0, None, None
         window = self._window = _Window(self._before, self._settle_time, self._until, self._events.clock)
         order = _Order()
         unreadable = 0
@@ -207,6 +209,7 @@ class EventReader:
                     only_older = False
                     continue
                 order.saw(event.date)
+                self.last_date = event.date or self.last_date
                 only_older = only_older and window.is_listed_before(event)
                 if window.is_new(event):
                     yield event

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.events.batch import require_count, sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow
-from airflow_provider_cloudelements.events.reading import (
-    EventLook,
-    EventStream,
-    require_count,
-    sorted_rows,
-)
+from airflow_provider_cloudelements.events.reading import EventLook, EventStream
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,6 +16,8 @@ from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
+    AirflowTaskTimeout,
+    TaskDeferralTimeout,
     default_deferrable,
 )
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
@@ -36,6 +39,10 @@ class CloudElementsBaseSensor(BaseSensorOperator):
     A sensor waits through passing faults in each mode. A failure that a retry cannot fix, such as a wrong
     credential, fails the task at once. It is never a skip, whatever ``soft_fail`` and ``never_fail`` say:
     those are for a wait that ends without success.
+
+    ``timeout`` and ``execution_timeout`` end a wait in each mode, except that ``execution_timeout`` begins
+    anew with each look of ``mode="reschedule"``. While a sensor is deferred, Airflow's scheduler applies both
+    every 15 seconds (``[scheduler] trigger_timeout_check_interval``); ``dag.test()`` applies neither.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :param deferrable: Whether to wait in the triggerer, where it holds no worker. Default: Airflow's
@@ -105,6 +112,7 @@ class CloudElementsBaseSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait as the mode says, or look once and then wait in the triggerer."""
+        began = time.monotonic()
         with self._never_skipping_failures():
             if not self.deferrable:
                 value = super().execute(context)
@@ -115,11 +123,10 @@ class CloudElementsBaseSensor(BaseSensorOperator):
                 if interval is None:
                     interval = max(self.poke_interval, LEAST_POLL_INTERVAL)
                 # Everything goes into the trigger, because dag.test() drops the arguments of the method.
-                # With this time-out Airflow itself ends an expired wait: no retry, and soft_fail skips.
                 self.defer(
                     trigger=self.trigger(interval),
                     method_name="execute_complete",
-                    timeout=timedelta(seconds=self.timeout),
+                    timeout=self._longest_deferral(time.monotonic() - began),
                 )
         return self.found(context, value)
 
@@ -138,9 +145,38 @@ class CloudElementsBaseSensor(BaseSensorOperator):
         return self.found(context, told[self.told_as])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the trigger."""
-        with self._never_skipping_failures():
-            return super().resume_execution(next_method, next_kwargs, context)
+        """Go on after the trigger.
+
+        :param next_method: Name of the method to go on with, or Airflow's mark of a failed deferral.
+        :param next_kwargs: Its arguments.
+        :param context: The task's context.
+        :raises AirflowTaskTimeout: The wait took longer than ``execution_timeout``.
+        """
+        try:
+            with self._never_skipping_failures():
+                return super().resume_execution(next_method, next_kwargs, context)
+        except Exception as error:
+            if not self._execution_ends_first or not _is_expired(error):
+                raise
+        raise AirflowTaskTimeout(
+            f"The task {self.task_id!r} took longer than its execution_timeout of {self.execution_timeout}."
+        )
+
+    @property
+    def _execution_ends_first(self) -> bool:
+        return self.execution_timeout is not None and self.execution_timeout.total_seconds() <= self.timeout
+
+    def _longest_deferral(self, elapsed: float) -> timedelta:
+        """Return how long the sensor may be deferred.
+
+        Airflow itself heeds ``execution_timeout`` in the worker only.
+
+        :param elapsed: Seconds for which the task has run.
+        """
+        if self.execution_timeout is None:
+            return timedelta(seconds=self.timeout)
+        left = max(0.0, self.execution_timeout.total_seconds() - elapsed)
+        return timedelta(seconds=min(self.timeout, left))
 
     @contextmanager
     def _never_skipping_failures(self) -> Iterator[None]:
@@ -152,6 +188,13 @@ class CloudElementsBaseSensor(BaseSensorOperator):
             if failure is None or not _cannot_be_waited_for(failure):
                 raise
             raise failure from failure.__cause__
+
+
+def _is_expired(error: BaseException | None) -> bool:
+    """Return whether the scheduler ended the deferral, whatever Airflow has made of its error."""
+    while error is not None and not isinstance(error, TaskDeferralTimeout):
+        error = error.__cause__
+    return error is not None
 
 
 def _cannot_be_waited_for(failure: BaseException) -> bool:

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.events.reading import (
-    EventLimits,
-    EventLook,
-    read_events,
-    require_count,
-)
+from airflow_provider_cloudelements.events.batch import EventLimits, require_count
+from airflow_provider_cloudelements.events.reading import EventLook, read_one
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.operators._parts.base import require_bool
 from airflow_provider_cloudelements.operators.event_reading import BEGIN_OF_RUN, XCOM_CURSOR, EventArguments
@@ -65,11 +61,16 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
         ``poke_interval`` (60), but at least 10.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :param kwargs: Arguments of every Airflow sensor, such as ``mode``, ``timeout`` and ``soft_fail``.
+    :param kwargs: Arguments of every Airflow sensor, such as ``mode`` and ``soft_fail``. Without ``timeout``
+        the wait ends after Airflow's ``[sensors] default_timeout``: seven days, unless configured. An expired
+        ``timeout`` fails the task without a retry, or skips it with ``soft_fail``. An expired
+        ``execution_timeout`` fails the try, also while the sensor is deferred.
     :return: ``events``, oldest first, one for each object that changed: ``id`` and ``date`` of the event,
         ``instance_id``, ``element``, ``notification_id``, ``object_type``, ``object_id``, ``event_type``,
         ``object_date``. The last four are ``None`` if the instance has no notification, because the platform
         then worked out no objects. And ``cursor``.
+    :raises AirflowSensorTimeout: The wait took longer than ``timeout``.
+    :raises AirflowTaskTimeout: The try took longer than ``execution_timeout``.
     :raises CloudElementsAuthError: The platform refuses the connection's secrets; in a deferred sensor, at
         ten looks in a row.
     :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
@@ -113,7 +114,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     def look(self, context: Context) -> bool | PokeReturnValue:
         """Read the list once."""
         look = EventLook(self.query(), self.cursor(), self.limits.pages, self.include_raw)
-        (batch,) = read_events(self.hook.get_conn().http, [look])
+        batch = read_one(self.hook.get_conn().http, look)
         if len(batch.rows) < self.min_events:
             self.log.info("Found %d of %d events so far.", len(batch.rows), self.min_events)
             return False

@@ -46,13 +46,18 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
     :param poll_interval: Seconds between two looks of a deferred sensor, at least 1. Default:
         ``poke_interval`` (60), but at least 10. All waiters on one connection share the looks.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
-    :param kwargs: Arguments of every Airflow sensor, such as ``mode``, ``timeout`` and ``soft_fail``.
+    :param kwargs: Arguments of every Airflow sensor, such as ``mode`` and ``soft_fail``. Without ``timeout``
+        the wait ends after Airflow's ``[sensors] default_timeout``: seven days, unless configured. An expired
+        ``timeout`` fails the task without a retry, or skips it with ``soft_fail``. An expired
+        ``execution_timeout`` fails the try, also while the sensor is deferred.
     :return: ``id``, ``name``, ``element``, ``tags`` (without this provider's own), ``valid``, ``disabled``,
         ``events_enabled`` and ``created_date`` (ISO 8601, UTC), as the platform's list shows them. No token
         and no configuration.
     :raises CloudElementsNotFoundError: There is no instance with the id.
     :raises CloudElementsConflictError: Several instances have the tag, or the instance with the id has
         another element.
+    :raises AirflowSensorTimeout: The wait took longer than ``timeout``.
+    :raises AirflowTaskTimeout: The try took longer than ``execution_timeout``.
     :raises CloudElementsAuthError: The platform refuses the connection's secrets; in a deferred sensor, at
         ten looks in a row, each with the connection's values at that time.
     :raises CloudElementsConnectionError: A field of the connection is missing or malformed, or it has

@@ -20,6 +20,10 @@ _Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
 
 
+def _always() -> bool:
+    return True
+
+
 class Account:
     """Give a tick the client of one connection, and threads for many calls.
 
@@ -33,12 +37,15 @@ class Account:
         self._callers = callers
         self._closed = threading.Event()
 
-    def session(self) -> Session:
+    def session(self, wanted: Callable[[], bool] = _always) -> Session:
         """Return a session that sends calls, for :class:`InstancesApi` and similar classes.
 
         All sessions of an account share the same pooled connections.
+
+        :param wanted: Says before each call whether anybody still waits for it. Default: somebody does, until
+            the account is closed.
         """
-        return Session(self._client.http, self._closed)
+        return Session(self._client.http, lambda: wanted() and not self._closed.is_set())
 
     def each(
         self, work: Callable[[_Item], _Found], items: Iterable[_Item]
@@ -58,24 +65,24 @@ class Account:
 
 
 class Session(HttpSession):
-    """Send calls through another session, count them, and send nothing after the account was closed.
+    """Send calls through another session, count them, and send nothing for which nobody waits.
 
     :param http: The session that sends.
-    :param closed: Set when the session must send nothing more.
+    :param wanted: Says before each call whether anybody still waits for it.
     """
 
-    def __init__(self, http: HttpSession, closed: threading.Event) -> None:
+    def __init__(self, http: HttpSession, wanted: Callable[[], bool]) -> None:
         # Do not call the parent's __init__: this session has no connections of its own.
         self.settings = http.settings
         self.platform_clock = http.platform_clock
         #: Number of calls sent.
         self.sent = 0
         self._http = http
-        self._closed = closed
+        self._wanted = wanted
 
     def send(self, method: str, path: str, **options: Any) -> Reply:
         """Send one call through the other session."""
-        if self._closed.is_set():
+        if not self._wanted():
             raise CloudElementsTransportError("No waiter is left for this call.", sent=False)
         self.sent += 1
         return self._http.send(method, path, **options)

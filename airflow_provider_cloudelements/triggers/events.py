@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
 from airflow_provider_cloudelements.compat import AirflowNotFoundException, aget_asset_state, aset_asset_state
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, joined
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventQuery
-from airflow_provider_cloudelements.events.reading import EventBatch, EventLimits, EventLook
+from airflow_provider_cloudelements.events.reading import EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger
@@ -117,18 +119,21 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
             # Airflow says this as well when it could not ask for the connection just now.
             event = error_event(error, final=False)
         else:
-            event = {"status": "success", "found": found.take(self.limits)[0].as_json()}
+            event = {"status": "success", "found": found}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
-    async def _wait(self) -> EventBatch:
+    async def _wait(self) -> dict[str, Any]:
         look = EventLook(self.query, self.cursor, self.limits.pages, self.include_raw)
-        found = EventBatch((), self.cursor, self.cursor)
+        found: list[EventBatch] = []
+        count = 0
         with self._enter(self.cloudelements_conn_id, look, self.poll_interval) as waiter:
-            while len(found.rows) < self.min_events:
-                batch = await next_events(waiter, look, patience=self.poll_interval)
+            while count < self.min_events:
+                batch = await next_events(waiter, look)
                 look = look.after(batch)
-                found = found.joined(batch)
-        return found
+                count += len(batch)
+                if len(batch):
+                    found.append(batch)
+            return await waiter.work(partial(_told, found, self.limits))
 
 
 class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
@@ -221,16 +226,16 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
                     look = EventLook(self.query, place_now, self.limits.pages, self.include_raw)
                 with self._enter(self.cloudelements_conn_id, look, self.poll_interval) as waiter:
                     while True:
-                        if rest is None or not rest.rows:
+                        if not rest:
                             rest = await next_events(waiter, look)
                             look = look.after(rest)
                         failures = 0
-                        if rest.rows:
+                        if rest:
                             await asyncio.sleep(told_at + self.poll_interval - loop.time())
                         await place.save()
-                        told, rest = rest.take(self.limits)
-                        place.reached(told.after, bool(told.rows))
-                        if told.rows:
+                        told, reached, rest = await waiter.work(partial(_part, rest, self.limits))
+                        place.reached(reached, bool(told))
+                        if told:
                             told_at = loop.time()
                             yield TriggerEvent(  # type: ignore[no-untyped-call]
                                 {"watcher": self.name, "events": [row.data for row in told.rows]}
@@ -244,6 +249,21 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
                 self.log.warning(
                     "Watcher %r: %s: %s The watcher goes on.", self.name, type(error).__name__, error
                 )
+
+
+def _told(found: list[EventBatch], limits: EventLimits) -> dict[str, Any]:
+    """Return the sensor's result, and free what was found, because that may be far more."""
+    whole = joined(found)
+    told = whole.take(limits)[0].as_json()
+    found.clear()
+    whole.free()
+    return told
+
+
+def _part(batch: EventBatch, limits: EventLimits) -> tuple[EventBatch, EventCursor, EventBatch]:
+    """Return the part of a batch that fits, the cursor after it, and the rest."""
+    told, rest = batch.take(limits)
+    return told, told.after, rest
 
 
 class _Place:

@@ -16,16 +16,15 @@ from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.exceptions import (
-    CloudElementsAuthError,
     CloudElementsError,
     CloudElementsNotFoundError,
-    CloudElementsRateLimitError,
     CloudElementsServerError,
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, Session
 from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger
-from airflow_provider_cloudelements.triggers.hub import Answer, Kind, Waiter, current_hub
+from airflow_provider_cloudelements.triggers.hub import current_hub
+from airflow_provider_cloudelements.triggers.waiting import Answer, Kind, Waiter
 
 __all__ = ["CloudElementsInstanceTrigger"]
 
@@ -65,6 +64,8 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         #: Instances that did not work at the last tick.
         self._unwell: set[int] = set()
         self._told_of_rows = False
+        #: Whether the last list failed, and whether the log says so.
+        self._list_fails = self._told_of_list = False
 
     def ask(
         self, account: Account, waiters: Sequence[_InstanceWaiter]
@@ -91,8 +92,11 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         pings = [there[each] for each, those in pinged_for.items() if those]
         # Ping instances that did not work last time at the end: they may use their whole time-out again.
         pings.sort(key=lambda instance: instance.id in self._unwell)
-        instances = InstancesApi(account.session())
-        for instance, checkup in account.each(lambda each: check(instances, each), pings):
+
+        def ping(instance: Instance) -> Checkup | None:
+            return check(InstancesApi(_session(account, pinged_for[instance.id])), instance)
+
+        for instance, checkup in account.each(ping, pings):
             if isinstance(checkup, Exception):
                 if (fault := _passing(checkup)) is not None:
                     passing = fault
@@ -104,25 +108,54 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
             raise passing
 
     def _look_up(
-        self, account: Account, targets: Iterable[Target], with_tokens: bool
+        self, account: Account, waiting: dict[Target, list[_InstanceWaiter]], with_tokens: bool
     ) -> Iterator[tuple[Target, Instance | Exception | None]]:
-        targets = list(targets)
-        singly = _Singly(account.session(), with_tokens)
+        targets = list(waiting)
+        answers = True
         if len(targets) > self._pages:
+            listed = self._list(account, targets, with_tokens)
+            if listed is None:
+                answers = False
+            else:
+                missing = []
+                for target in targets:
+                    try:
+                        yield target, target.look_up(listed)
+                    except CloudElementsNotFoundError:
+                        missing.append(target)
+                    except Exception as error:
+                        yield target, error
+                # A list may be late. Only a look-up of the id itself shows that an instance is gone.
+                targets = missing
+
+        def look_up(target: Target) -> Instance | None:
+            return target.look_up(_Singly(_session(account, waiting[target]), with_tokens))
+
+        for target, found in account.each(look_up, targets):
+            if not answers and isinstance(found, CloudElementsError) and found.retryable:
+                raise found  # not only the list fails: a thousand more calls would as well
+            answers = answers or not isinstance(found, Exception)
+            yield target, found
+
+    def _list(self, account: Account, targets: Sequence[Target], with_tokens: bool) -> _Listed | None:
+        """List the account; return ``None`` if that fails for good, so that each target is looked up itself.
+
+        :raises CloudElementsError: The failure concerns all calls, or it is the first and may pass.
+        """
+        try:
             listed = _Listed(account.session(), targets, with_tokens)
-            self._pages = max(1, listed.pages)
-            self._tell_of_rows(listed.unreadable)
-            missing = []
-            for target in targets:
-                try:
-                    yield target, target.look_up(listed)
-                except CloudElementsNotFoundError:
-                    missing.append(target)
-                except Exception as error:
-                    yield target, error
-            # A list may be late. Only a look-up of the id itself shows that an instance is gone.
-            targets = missing
-        yield from account.each(lambda target: target.look_up(singly), targets)
+        except CloudElementsError as error:
+            first, self._list_fails = not self._list_fails, True
+            if error.concerns_account or (first and error.retryable):
+                raise
+            if not self._told_of_list:
+                log.warning("The list of instances fails, so each is looked up by itself: %s", error)
+            self._told_of_list = True
+            return None
+        self._list_fails = self._told_of_list = False
+        self._pages = max(1, listed.pages)
+        self._tell_of_rows(listed.unreadable)
+        return listed
 
     def _judged(self, checkup: Checkup, waiters: list[_InstanceWaiter]) -> Sequence[_InstanceAnswer]:
         """Return the answers of a check. A waiter gets a fault only when it changes."""
@@ -144,9 +177,16 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
 
 def _passing(error: Exception) -> CloudElementsError | None:
     """Return a passing failure, which is no answer to a waiter. Raise a failure that concerns all at once."""
-    if isinstance(error, CloudElementsAuthError | CloudElementsRateLimitError):
+    if not isinstance(error, CloudElementsError):
+        return None
+    if error.concerns_account:
         raise error
-    return error if isinstance(error, CloudElementsError) and error.retryable else None
+    return error if error.retryable else None
+
+
+def _session(account: Account, waiters: Sequence[_InstanceWaiter]) -> Session:
+    """Return a session for as long as any of some waiters waits."""
+    return account.session(lambda: any(waiter.waits for waiter in waiters))
 
 
 class _Singly(InstancesApi):

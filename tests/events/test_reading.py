@@ -14,12 +14,10 @@ from hypothesis import strategies as st
 from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.events import reading as event_reading
+from airflow_provider_cloudelements.events.batch import LEAST_BYTES, EventBatch, EventLimits
 from airflow_provider_cloudelements.events.cursor import TRUST_TIME, EventCursor
 from airflow_provider_cloudelements.events.query import MAX_TEXT, EventQuery
 from airflow_provider_cloudelements.events.reading import (
-    LEAST_BYTES,
-    EventBatch,
-    EventLimits,
     EventLook,
     ListOrders,
     read_events,

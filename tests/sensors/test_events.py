@@ -15,8 +15,8 @@ from airflow_provider_cloudelements.compat import (
     AirflowNotFoundException,
     AirflowSkipException,
 )
+from airflow_provider_cloudelements.events.batch import LEAST_BYTES
 from airflow_provider_cloudelements.events.cursor import EventCursor
-from airflow_provider_cloudelements.events.reading import LEAST_BYTES
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsValidationError,

@@ -13,6 +13,7 @@ from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
     AirflowSkipException,
+    AirflowTaskTimeout,
 )
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -373,6 +374,53 @@ def test_a_wait_that_expires_in_the_triggerer_is_a_sensor_s_time_out():
         sensor_of(tag="Docs").resume_execution("__fail__", expired, context_of(Ti()))
     with pytest.raises(AirflowSkipException):
         sensor_of(tag="Docs", soft_fail=True).resume_execution("__fail__", expired, context_of(Ti()))
+
+
+@pytest.mark.parametrize(
+    ("timeout", "execution_timeout", "least", "most"),
+    [(300, None, 300, 300), (300, 100, 98, 100), (100, 300, 100, 100), (100, 100, 98, 100)],
+)
+def test_a_deferral_ends_with_the_first_of_both_time_outs(sandbox, timeout, execution_timeout, least, most):
+    limit = None if execution_timeout is None else datetime.timedelta(seconds=execution_timeout)
+    sensor = sensor_of(tag="Docs", deferrable=True, timeout=timeout, execution_timeout=limit)
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(sensor)
+    assert least <= deferred.value.timeout.total_seconds() <= most
+
+
+def test_the_first_look_counts_towards_the_execution_time_out(sandbox):
+    sandbox.configure(delay=0.3)
+    limit = datetime.timedelta(seconds=10)
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(sensor_of(tag="Docs", deferrable=True, timeout=60, execution_timeout=limit))
+    assert 5 < deferred.value.timeout.total_seconds() < 9.75
+
+
+@pytest.mark.parametrize("lenient", LENIENT, ids=str)
+def test_an_execution_time_out_in_the_triggerer_is_airflow_s_own(lenient):
+    expired = {"error": "Trigger timeout"}
+    limit = datetime.timedelta(seconds=6)
+    sensor = sensor_of(tag="Docs", timeout=45, execution_timeout=limit, **lenient)
+    with pytest.raises(AirflowTaskTimeout, match="execution_timeout of 0:00:06"):
+        sensor.resume_execution("__fail__", expired, context_of(Ti()))
+
+
+def test_a_sensor_s_time_out_stays_one_beside_a_longer_execution_time_out():
+    expired = {"error": "Trigger timeout"}
+    limit = datetime.timedelta(seconds=60)
+    with pytest.raises(AirflowSensorTimeout):
+        sensor_of(tag="Docs", execution_timeout=limit).resume_execution("__fail__", expired, context_of(Ti()))
+    with pytest.raises(AirflowSkipException):
+        sensor_of(tag="Docs", soft_fail=True, execution_timeout=limit).resume_execution(
+            "__fail__", expired, context_of(Ti())
+        )
+
+
+def test_a_trigger_that_fails_is_no_time_out():
+    failed = {"error": "Trigger failure"}
+    limit = datetime.timedelta(seconds=0.1)
+    with pytest.raises(Exception, match="Trigger failure"):
+        sensor_of(tag="Docs", execution_timeout=limit).resume_execution("__fail__", failed, context_of(Ti()))
 
 
 # -- arguments ----------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from airflow_provider_cloudelements.triggers import hub
+from airflow_provider_cloudelements.triggers import poll
 from tests.support.platform import Person, Wire
 from tests.support.triggers import VARIABLE
 
@@ -40,8 +40,8 @@ def wire(sandbox) -> Wire:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Shorten the hub's pauses."""
-    monkeypatch.setattr(hub, "FLOOR", 0.02)
-    monkeypatch.setattr(hub, "GATHER", 0.02)
+    monkeypatch.setattr(poll, "FLOOR", 0.02)
+    monkeypatch.setattr(poll, "GATHER", 0.02)
 
 
 @pytest.fixture(autouse=True)

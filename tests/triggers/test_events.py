@@ -19,7 +19,10 @@ import pytest
 from airflow_provider_cloudelements.assets import cloudelements_event_asset
 from airflow_provider_cloudelements.events import reading as event_reading
 from airflow_provider_cloudelements.events.cursor import EventCursor
-from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
+    CloudElementsValidationError,
+)
 from airflow_provider_cloudelements.triggers import event_wait, events
 from airflow_provider_cloudelements.triggers.events import (
     CloudElementsEventSensorTrigger,
@@ -177,7 +180,7 @@ async def test_those_who_wait_for_one_instance_read_its_own_list(sandbox, person
     assert [[row["id"] for row in each["found"]["events"]] for each in found] == [[made]] * 2
 
 
-async def test_one_that_is_far_behind_catches_up_by_itself(sandbox, person, wire, monkeypatch):
+async def test_all_who_are_far_behind_share_one_reading(sandbox, person, wire, monkeypatch):
     sandbox.configure(max_page_size=5)
     monkeypatch.setattr(event_reading, "SETTLE_TIME", 1.0)
     number = watched(person, tags=["shop"])
@@ -192,45 +195,169 @@ async def test_one_that_is_far_behind_catches_up_by_itself(sandbox, person, wire
 
         def counted(http, looked, *orders):
             batches = read(http, looked, *orders)
-            looks.append((len(looked), http.sent))
+            looks.append((len(looked), http.sent, bool(orders)))
             return batches
 
         monkeypatch.setattr(event_wait, "read_events", counted)
-        async with collecting(watcher(name="earliest"), watcher(name="too")) as (got, _):
+        async with collecting(*(watcher(name=f"w{each}") for each in range(19))) as (got, _):
             await until(lambda: all(len(ids(each)) == 45 for each in got))
-            await until(lambda: any(count == 3 for count, _ in looks))
-    alone = [sent for count, sent in looks if count == 1 and sent > 4]
-    assert len(alone) == 2
-    assert all(sent <= 4 for count, sent in looks if count == 3)
+            await until(lambda: any(count == 20 for count, _, _ in looks))
+    (apart,) = [each for each in looks if not each[2]]
+    assert apart == (19, 10, False)  # nine pages, and one call for who has the tag
+    assert all(sent <= 4 for _, sent, of_a_tick in looks if of_a_tick)
 
 
-async def test_a_catch_up_that_fails_in_passing_is_tried_again(sandbox, person, monkeypatch):
+@pytest.fixture
+def all_late(monkeypatch):
+    """Let each waiter be behind at first, as it is when the others' readings are short."""
+
+    def behind(self, waiters):
+        return [waiter for waiter in waiters if not waiter.look.caught_up]
+
+    monkeypatch.setattr(event_wait.EventWait, "behind", behind)
+
+
+async def test_one_who_leaves_while_it_catches_up_costs_no_more_pages(sandbox, person, wire, all_late):
+    sandbox.configure(max_page_size=1)
+    sandbox.emit(watched(person, tags=["shop"]), count=40)
+    sandbox.add_fault("delay", seconds=0.03, path="/instances/events", count=None)
+    async with running(sensor(min_events=100), sensor(min_events=100)) as tasks:
+        await until(lambda: wire.calls().count(LIST) >= 2)
+        await end(tasks[0])
+        await until(lambda: wire.calls().count(LIST) >= 4)
+        await end(tasks[1])
+        seen = wire.calls().count(LIST)
+        await asyncio.sleep(0.2)
+        assert wire.calls().count(LIST) <= seen + 1
+    assert polls() == 0
+
+
+@pytest.mark.parametrize("status", [503, 401])
+async def test_a_catch_up_that_fails_in_passing_is_tried_again(sandbox, person, wire, all_late, status):
+    sandbox.emit(watched(person, tags=["shop"]))
+    sandbox.add_fault("status", status=status, path="/instances/events", count=3 if status == 503 else 4)
+    assert (await event_of(sensor(poll_interval=0.05)))["status"] == "success"
+    assert wire.calls().count(LIST) >= 4
+
+
+async def test_one_who_catches_up_hears_of_refused_secrets(sandbox, person, wire, all_late):
+    sandbox.add_fault("status", status=401, path="/instances/events", count=None)
+    async with running(sensor(poll_interval=0.02), sensor(poll_interval=0.02)) as tasks:
+        for found in await asyncio.gather(*tasks):
+            assert (found["kind"], found["final"]) == ("CloudElementsAuthError", True)
+    assert polls() == 0
+
+
+# -- whose failure it is ------------------------------------------------------------------------------------
+
+
+async def test_a_tag_that_is_refused_ends_only_the_waits_for_it(sandbox, person, wire):
+    one, other = watched(person, tags=["shop"]), watched(person, tags=["other"])
+    sandbox.add_fault("status", status=400, path="/instances", method="GET", count=1)
+    mine = [sensor(instance_id=one), sensor(tag="shop")]
+    async with running(sensor(tag="<odd>"), *mine) as (odd, *good):
+        await until(lambda: wire.calls().count(LIST) >= 2)
+        sandbox.emit(other)  # now it is asked who has the tags, in the order of the waiters
+        failed = await odd
+        assert (failed["kind"], failed["final"]) == ("CloudElementsValidationError", True)
+        await asyncio.sleep(0.2)
+        assert not any(task.done() for task in good)
+        (made,) = sandbox.emit(one)
+        found = await asyncio.gather(*good)
+    assert [each["found"]["events"][-1]["id"] for each in found] == [made] * 2
+
+
+async def test_a_tag_whose_look_up_fails_in_passing_holds_up_nobody_else(sandbox, person, wire, hub_log):
+    one, other = watched(person, tags=["shop"]), watched(person, tags=["other"])
+    sandbox.add_fault("status", status=503, path="/instances", method="GET", count=3)
+    async with running(sensor(tag="other"), sensor(instance_id=one)) as (tagged, by_id):
+        await until(lambda: wire.calls().count(LIST) >= 1)
+        sandbox.emit(one)
+        sandbox.emit(other)
+        assert (await by_id)["status"] == "success"
+        assert (await tagged)["status"] == "success"
+    assert len([each for each in hub_log.records if "go on waiting" in each.getMessage()]) == 1
+
+
+async def test_another_instance_s_waiter_does_not_make_the_hub_read_a_list_that_is_too_long(
+    sandbox, person, wire
+):
+    one, other, noisy = watched(person), watched(person), watched(person)
+    sandbox.configure(max_page_size=10)
+    sandbox.emit(noisy, count=30)
+    mine = [sensor(instance_id=number, max_pages=1) for number in (one, other)]
+    async with running(*mine) as tasks:
+        await until(lambda: wire.calls().count(OWN) >= 6)
+        assert not any(task.done() for task in tasks)
+        made = sandbox.emit(one) + sandbox.emit(other)
+        found = await asyncio.gather(*tasks)
+    assert [each["found"]["events"][0]["id"] for each in found] == made
+    assert LIST not in wire.calls()
+
+
+@pytest.mark.parametrize("fault", ["too long", "refused", "fails in passing, again and again"])
+async def test_those_who_wait_by_id_do_not_hear_of_the_account_s_list(sandbox, person, wire, fault, hub_log):
+    numbers = [watched(person, tags=["shop"]) for _ in range(event_wait.FEW_LISTS + 2)]
+    if fault == "too long":
+        sandbox.configure(max_page_size=10)
+        sandbox.emit(numbers[0], count=15)
+    else:
+        status = 403 if fault == "refused" else 503
+        sandbox.add_fault("status", status=status, path="/instances/events", count=None)
+    mine = [sensor(instance_id=number, max_pages=1) for number in numbers[1:]]
+    async with running(sensor("now", tag="shop", max_pages=1), *mine) as (tagged, *by_id):
+        await until(lambda: wire.calls().count(OWN) >= 2 * len(by_id))
+        assert not any(task.done() for task in by_id)
+        if status_is_final(fault):
+            assert (await tagged)["final"] is True
+        made = [sandbox.emit(number)[0] for number in numbers[1:]]
+        found = await asyncio.gather(*by_id)
+    assert [each["found"]["events"][0]["id"] for each in found] == made
+
+
+def status_is_final(fault):
+    return fault in ("too long", "refused")
+
+
+async def test_many_who_wait_by_id_read_the_account_s_list_if_that_has_fewer_pages(sandbox, person, wire):
+    numbers = [watched(person) for _ in range(event_wait.FEW_LISTS + 2)]
+    async with running(*(sensor(instance_id=number) for number in numbers)) as tasks:
+        await until(lambda: wire.calls().count(LIST) >= 3)
+        made = [sandbox.emit(number)[0] for number in numbers]
+        found = await asyncio.gather(*tasks)
+    assert [each["found"]["events"][0]["id"] for each in found] == made
+    assert set(wire.calls()[len(numbers) :]) <= {LIST, OWN, "GET /instances"}
+    assert wire.calls().count(LIST) > 1
+
+
+async def test_a_platform_that_is_down_is_not_asked_for_each_instance(sandbox, person, wire):
+    numbers = [watched(person) for _ in range(30)]
+    sandbox.add_fault("status", status=503, path="/instances/events", count=None)
+    async with running(*(sensor(instance_id=number) for number in numbers)):
+        await until(lambda: wire.calls().count(LIST) >= 1)
+        for number in numbers:
+            sandbox.add_fault("status", status=503, path=f"/instances/{number}/events", count=None)
+        lists, own = wire.calls().count(LIST), wire.calls().count(OWN)
+        await until(lambda: wire.calls().count(LIST) >= lists + 4)
+        assert wire.calls().count(OWN) - own <= 16 * (wire.calls().count(LIST) - lists + 1)
+
+
+async def test_a_mistake_in_one_look_ends_that_wait_alone(sandbox, person, monkeypatch):
     number = watched(person, tags=["shop"])
-    sandbox.emit(number)
-    read, tries = event_wait.read_events, []
+    bad, good = sensor(tag="shop", object_types=["leads"]), sensor()
+    rows = type(bad.query).rows
 
-    def behind(self, account, waiters):
-        for waiter in waiters:
-            if waiter.note is not waiter.look:
-                waiter.note = waiter.look
-                yield [event_wait.Answer(waiter, None)]
+    def wrong(self, *arguments, **options):
+        if self.types.object_types:
+            raise KeyError("a mistake")
+        return rows(self, *arguments, **options)
 
-    def failing(http, looks):
-        tries.append(looks)
-        if len(tries) < 3:
-            raise CloudElementsError("in passing")
-        return read(http, looks)
-
-    monkeypatch.setattr(event_wait.EventWait, "ask", behind)
-    monkeypatch.setattr(event_wait, "read_events", failing)
-    monkeypatch.setattr(event_wait, "FLOOR", 0.05)
-    found = await event_of(sensor(poll_interval=0.05))
-    assert found["status"] == "success"
-    assert len(tries) == 3
-    tries.clear()
-    async with collecting(watcher()) as (got, _):
-        await until(lambda: got[0])
-    assert len(tries) >= 3
+    monkeypatch.setattr(type(bad.query), "rows", wrong)
+    async with running(bad, good) as (one, other):
+        sandbox.emit(number)
+        assert (await other)["status"] == "success"
+        with pytest.raises(KeyError):
+            await one
 
 
 async def test_one_malformed_for_its_connection_harms_no_other(sandbox, person, monkeypatch):

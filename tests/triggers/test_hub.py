@@ -9,6 +9,7 @@ import json
 import logging
 import threading
 import time
+import traceback
 from urllib.parse import quote
 
 import pytest
@@ -23,11 +24,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsForbiddenError,
     CloudElementsServerError,
-    CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-from airflow_provider_cloudelements.triggers import hub
-from airflow_provider_cloudelements.triggers.hub import Answer, Kind, current_hub
+from airflow_provider_cloudelements.triggers import poll
+from airflow_provider_cloudelements.triggers.hub import current_hub
+from airflow_provider_cloudelements.triggers.waiting import Answer, Kind
 from tests.support.triggers import (
     CONN_ID,
     VARIABLE,
@@ -90,7 +91,7 @@ def threads():
 
 
 def messages(log):
-    return [record.getMessage() for record in log.records if record.name == hub.__name__]
+    return [record.getMessage() for record in log.records if record.name == poll.__name__]
 
 
 # -- pace ---------------------------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ async def test_a_thousand_who_come_together_are_one_tick(sandbox, wire, ticks):
 
 
 async def test_a_thousand_who_come_within_the_gathering_are_one_tick(sandbox, ticks, monkeypatch):
-    monkeypatch.setattr(hub, "GATHER", 60)
+    monkeypatch.setattr(poll, "GATHER", 60)
     tasks = []
     for _ in range(20):
         tasks += tasks_of(50, lambda body: True, interval=100)
@@ -145,7 +146,7 @@ async def test_the_shortest_interval_of_those_who_wait_is_the_pace(sandbox, tick
 
 
 async def test_there_is_a_floor_under_the_pace(sandbox, ticks, monkeypatch):
-    monkeypatch.setattr(hub, "FLOOR", 0.2)
+    monkeypatch.setattr(poll, "FLOOR", 0.2)
     tasks = tasks_of(1, interval=0.0)
     await until(lambda: len(ticks) >= 3)
     await end(*tasks)
@@ -154,7 +155,7 @@ async def test_there_is_a_floor_under_the_pace(sandbox, ticks, monkeypatch):
 
 
 async def test_a_tick_begins_a_pause_after_the_last_one_ended(sandbox, ticks, monkeypatch):
-    monkeypatch.setattr(hub, "FLOOR", 0.05)
+    monkeypatch.setattr(poll, "FLOOR", 0.05)
     sandbox.configure(delay=0.15)
     tasks = tasks_of(1, interval=0.05)
     await until(lambda: len(ticks) >= 3)
@@ -200,7 +201,7 @@ async def test_what_the_hub_logs_goes_to_nobody_s_log(sandbox, ticks):
             whose.append((WHO.get(), record.getMessage()))
 
     handler = Routed()
-    logging.getLogger(hub.__name__).addHandler(handler)
+    logging.getLogger(poll.__name__).addHandler(handler)
     try:
         sandbox.add_fault("status", status=503, count=2)
         WHO.set("the first")
@@ -208,7 +209,7 @@ async def test_what_the_hub_logs_goes_to_nobody_s_log(sandbox, ticks):
         await until(lambda: len(ticks) >= 4)
         await end(*tasks)
     finally:
-        logging.getLogger(hub.__name__).removeHandler(handler)
+        logging.getLogger(poll.__name__).removeHandler(handler)
     assert [each[0] for each in whose] == ["nobody", "nobody"], whose
 
 
@@ -240,14 +241,14 @@ async def test_a_passing_fault_fails_nobody_and_is_told_once(sandbox, ticks, hub
 
 
 async def test_a_time_out_is_a_passing_fault(sandbox, monkeypatch, ticks):
-    monkeypatch.setattr(hub, "PATIENCE", 0.2)
+    monkeypatch.setattr(poll, "PATIENCE", 0.2)
     sandbox.add_fault("delay", seconds=2)
     assert await news_of(lambda body: True) is True
     assert len(ticks) == 2
 
 
 async def test_a_pause_that_the_platform_asks_for_is_kept_up_to_a_limit(sandbox, ticks, monkeypatch):
-    monkeypatch.setattr(hub, "LONGEST_PAUSE", 60)
+    monkeypatch.setattr(poll, "LONGEST_PAUSE", 60)
     sandbox.add_fault("status", status=429, retry_after=90)
     (task,) = tasks_of(1, lambda body: True)
     await until(lambda: ticks)
@@ -280,6 +281,49 @@ async def test_an_answer_that_is_an_error_reaches_its_waiter_alone(sandbox):
     assert await asyncio.gather(*good) == [True, True]
     with pytest.raises(CloudElementsConflictError):
         await bad
+
+
+async def test_a_failure_that_cannot_pass_ends_only_the_waits_of_those_who_asked(sandbox):
+    class Halves(Kind):
+        name = "halves"
+
+        def behind(self, waiters):
+            return [waiter for waiter in waiters if waiter.look == "late"]
+
+        def ask(self, account, waiters):
+            yield []
+
+        def catch_up(self, account, waiters):
+            raise CloudElementsConflictError("only for these")
+            yield
+
+    (good,) = tasks_of(1, "on time", kind=Halves)
+    done = await asyncio.gather(*tasks_of(2, "late", kind=Halves), return_exceptions=True)
+    assert [type(each) for each in done] == [CloudElementsConflictError] * 2
+    assert not good.done()
+    assert polls() == 1
+    await end(good)
+
+
+async def test_a_mistake_is_each_waiter_s_own_and_its_traceback_does_not_grow(sandbox, hub_log):
+    def wrong(body):
+        raise KeyError("a mistake")
+
+    done = await asyncio.gather(*tasks_of(50, wrong), return_exceptions=True)
+    assert len({id(each) for each in done}) == 50
+    assert all(each.__cause__ is None and each.__context__ is None for each in done)
+    frames = [len(traceback.extract_tb(each.__traceback__)) for each in done]
+    assert max(frames) == min(frames) < 5
+    assert len([record for record in hub_log.records if record.exc_info]) == 1
+
+
+async def test_an_error_that_cannot_be_copied_is_told_in_its_place(sandbox):
+    class Odd(Exception):
+        def __init__(self, one, two):
+            super().__init__("a secret")
+
+    with pytest.raises(RuntimeError, match=r"^the wait failed \(Odd\)$"):
+        await news_of(lambda body: Odd(1, 2))
 
 
 async def test_a_mistake_of_a_kind_fails_those_who_wait_loudly(sandbox, hub_log):
@@ -349,8 +393,8 @@ async def test_ten_refusals_in_a_row_fail_all_who_wait(sandbox, monkeypatch, tic
         done = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in done] == [CloudElementsAuthError] * 3
     # The same secrets are not sent twice a tick.
-    assert platform.refused == hub.REFUSALS
-    assert len(reads) == 1 + hub.REFUSALS
+    assert platform.refused == poll.REFUSALS
+    assert len(reads) == 1 + poll.REFUSALS
     assert polls() == 0
 
 
@@ -362,7 +406,7 @@ async def test_newcomers_do_not_use_up_the_refusals(sandbox, monkeypatch, ticks)
         await until(lambda: platform.refused)
         for _ in range(6):
             tasks += tasks_of(1, interval=60)
-            await asyncio.sleep(2 * hub.GATHER)
+            await asyncio.sleep(2 * poll.GATHER)
         assert platform.refused == 1
         put_forward(60)
         await until(lambda: platform.refused == 2)
@@ -370,10 +414,18 @@ async def test_newcomers_do_not_use_up_the_refusals(sandbox, monkeypatch, ticks)
 
 
 async def test_a_success_between_refusals_starts_the_count_anew(sandbox, monkeypatch, ticks):
-    monkeypatch.setattr(hub, "REFUSALS", 3)
+    monkeypatch.setattr(poll, "REFUSALS", 3)
     sandbox.add_fault("status", status=401, count=2)
     sandbox.add_fault("status", status=401, count=2, skip=1)
     assert await news_of(lambda body: len(ticks) >= 6 or None) is True
+
+
+async def test_refusals_with_another_fault_between_them_are_not_in_a_row(sandbox, ticks, monkeypatch):
+    monkeypatch.setattr(poll, "REFUSALS", 3)
+    for _ in range(3):
+        sandbox.add_fault("status", status=401, count=2)
+        sandbox.add_fault("status", status=503, count=1)
+    assert await news_of(lambda body: len(ticks) >= 10 or None) is True
 
 
 @pytest.mark.parametrize(
@@ -500,10 +552,10 @@ async def test_one_who_leaves_in_the_midst_of_many_calls_ends_them_too(sandbox, 
 
     sandbox.configure(delay=0.3)
     tasks = tasks_of(1, kind=Many)
-    await until(lambda: len(began) >= hub.CONCURRENCY)
+    await until(lambda: len(began) >= poll.CONCURRENCY)
     await end(*tasks)
     await until(lambda: not threads())
-    assert len(wire.calls()) <= 2 * hub.CONCURRENCY
+    assert len(wire.calls()) <= 2 * poll.CONCURRENCY
 
 
 async def test_leaving_at_once_leaves_nothing(sandbox, wire):
@@ -518,8 +570,8 @@ async def test_leaving_at_once_leaves_nothing(sandbox, wire):
 async def test_a_poll_that_is_ended_from_outside_leaves_nobody_waiting(sandbox, ticks):
     tasks = tasks_of(2)
     await until(lambda: ticks)
-    (poll,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("cloudelements-hub")]
-    poll.cancel()
+    (task,) = [task for task in asyncio.all_tasks() if task.get_name().startswith("cloudelements-hub")]
+    task.cancel()
     done = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(each) for each in done] == [RuntimeError] * 2
     assert polls() == 0
@@ -552,32 +604,157 @@ async def test_one_who_is_told_twice_takes_both(sandbox, ticks):
     assert first < second
 
 
+# -- catching up --------------------------------------------------------------------------------------------
+
+
+class Late(Kind):
+    """Waiters whose look is "late" are behind until a reading of some calls has caught them up."""
+
+    name = "late ones"
+    readings: list = []
+    calls = 1
+
+    def behind(self, waiters):
+        return [waiter for waiter in waiters if waiter.look == "late"]
+
+    def ask(self, account, waiters):
+        account.session().send("GET", "/organizations/me")
+        yield []
+
+    def catch_up(self, account, waiters):
+        self.readings.append(len(waiters))
+        session = account.session(lambda: any(waiter.waits for waiter in waiters))
+        for _ in range(self.calls):
+            session.send("GET", "/hubs")
+        yield [Answer(waiter, "caught up") for waiter in waiters]
+
+
+@pytest.fixture
+def late(monkeypatch):
+    monkeypatch.setattr(Late, "readings", [])
+    return Late
+
+
+async def test_all_who_are_behind_share_one_reading_beside_the_ticks(sandbox, wire, late, monkeypatch):
+    monkeypatch.setattr(late, "calls", 5)
+    sandbox.add_fault("delay", seconds=0.1, path="/hubs", count=5)
+    (patient,) = tasks_of(1, "on time", kind=late)
+    assert await asyncio.gather(*tasks_of(100, "late", kind=late)) == ["caught up"] * 100
+    assert late.readings == [100]
+    assert wire.calls().count("GET /hubs") == 5
+    assert wire.calls().count("GET /organizations/me") >= 3  # the ticks did not wait for it
+    await end(patient)
+
+
+async def test_those_who_come_during_a_reading_share_the_next_one_and_need_not_wait_for_it(
+    sandbox, late, monkeypatch
+):
+    sandbox.add_fault("delay", seconds=0.2, path="/hubs", count=1)
+    first = tasks_of(2, "late", interval=60, kind=late)
+    await until(lambda: late.readings)
+    rest = tasks_of(3, "late", interval=60, kind=late)
+    assert await asyncio.gather(*first, *rest) == ["caught up"] * 5
+    assert late.readings == [2, 3]
+
+
+async def test_one_who_leaves_while_it_catches_up_costs_no_more_calls(sandbox, wire, late, monkeypatch):
+    monkeypatch.setattr(late, "calls", 50)
+    sandbox.add_fault("delay", seconds=0.05, path="/hubs", count=None)
+    (patient,) = tasks_of(1, "on time", kind=late)
+    tasks = tasks_of(2, "late", kind=late)
+    await until(lambda: wire.calls().count("GET /hubs") >= 2)
+    await end(tasks[0])  # the other one still needs the reading
+    sent = wire.calls().count("GET /hubs")
+    await until(lambda: wire.calls().count("GET /hubs") >= sent + 3)
+    await end(tasks[1])
+    sent = wire.calls().count("GET /hubs")
+    await asyncio.sleep(0.3)
+    assert wire.calls().count("GET /hubs") <= sent + 1
+    assert polls() == 1
+    await end(patient)
+
+
+async def test_a_passing_fault_of_a_reading_that_catches_up_fails_nobody(sandbox, late, hub_log):
+    sandbox.add_fault("status", status=503, path="/hubs", count=3)
+    (patient,) = tasks_of(1, "on time", kind=late)
+    assert await news_of("late", kind=late) == "caught up"
+    assert late.readings == [1] * 4
+    await until(lambda: len(messages(hub_log)) == 2)
+    began, over = messages(hub_log)
+    assert "go on waiting" in began
+    assert "works again" in over
+    await end(patient)
+
+
+async def test_a_refused_reading_that_catches_up_is_waited_through_like_a_refused_tick(sandbox, late):
+    sandbox.add_fault("status", status=401, path="/hubs", count=4)
+    (patient,) = tasks_of(1, "on time", interval=60, kind=late)
+    assert await news_of("late", kind=late) == "caught up"
+    assert len(late.readings) == 5
+    await end(patient)
+
+
+async def test_one_that_catches_up_hears_of_refused_secrets_like_all_others(sandbox, late, monkeypatch):
+    monkeypatch.setattr(poll, "REFUSALS", 3)
+    sandbox.add_fault("status", status=401, path="/hubs", count=None)
+    sandbox.add_fault("status", status=401, path="/organizations/me", count=None)
+    for looks in (["late"], ["late", "on time"], ["on time", "late"]):
+        tasks = [task for look in looks for task in tasks_of(1, look, kind=late)]
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(each) for each in done] == [CloudElementsAuthError] * len(looks)
+        assert polls() == 0
+
+
+async def test_a_secret_that_was_rotated_while_it_catches_up_heals_at_once(sandbox, late, monkeypatch):
+    with rotating(sandbox) as platform:
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        (patient,) = tasks_of(1, "on time", interval=60, kind=late)
+        await until(lambda: polls() == 1)
+        await between_ticks()
+        platform.rotate()
+        monkeypatch.setenv(VARIABLE, json.dumps(platform.connection()))
+        assert await asyncio.gather(*tasks_of(3, "late", interval=60, kind=late)) == ["caught up"] * 3
+        assert platform.refused <= 2
+        await end(patient)
+
+
+async def test_one_that_catches_up_hears_when_the_poll_ends(sandbox, late, monkeypatch):
+    monkeypatch.setattr(late, "calls", 100)
+    sandbox.add_fault("delay", seconds=0.05, path="/hubs", count=None)
+    tasks = [*tasks_of(1, "on time", kind=late), *tasks_of(1, "late", kind=late)]
+    await until(lambda: late.readings)
+    for each in asyncio.all_tasks():
+        if each.get_name().startswith("cloudelements-hub"):
+            each.cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in done] == [RuntimeError] * 2
+    assert polls() == 0
+
+
+async def test_a_mistake_of_a_reading_that_catches_up_ends_their_waits_alone(sandbox, late, monkeypatch):
+    def wrong(self, account, waiters):
+        raise KeyError("a mistake")
+        yield
+
+    monkeypatch.setattr(late, "catch_up", wrong)
+    (patient,) = tasks_of(1, "on time", kind=late)
+    done = await asyncio.gather(*tasks_of(2, "late", kind=late), return_exceptions=True)
+    assert [type(each) for each in done] == [RuntimeError] * 2
+    assert not patient.done()
+    await end(patient)
+
+
 # -- for other kinds ----------------------------------------------------------------------------------------
 
 
-async def test_a_waiter_may_catch_up_by_itself_in_the_hub_s_threads(sandbox, ticks):
-    """As the events' waiters do: with a cursor of their own, before they take the ticks."""
-
-    def catch_up(account):
-        assert threading.current_thread().name.startswith("cloudelements-hub-call")
-        return account.session().send("GET", "/organizations/me").body["id"]
-
-    with waiter_of(lambda body: body["id"]) as waiter:
-        assert await waiter.call(catch_up) == await waiter.news()
+async def test_work_that_takes_long_runs_in_the_hub_s_threads(sandbox, ticks):
+    with waiter_of() as waiter:
+        assert (await waiter.work(lambda: threading.current_thread().name)).startswith(
+            "cloudelements-hub-work"
+        )
     assert asyncio.get_running_loop()._default_executor is None
     with pytest.raises(RuntimeError):
-        await waiter.call(catch_up)
-
-
-async def test_a_catch_up_without_a_connection_fails(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
-    with waiter_of() as waiter:
-        with pytest.raises(CloudElementsTransportError):
-            await waiter.call(lambda account: None)
-        with pytest.raises(CloudElementsTransportError):
-            await waiter.call(lambda account: None)
-        with pytest.raises(AirflowNotFoundException):
-            await waiter.news()
+        await waiter.work(lambda: None)
 
 
 async def test_many_calls_of_a_tick_are_bounded_and_each_has_its_own_outcome(sandbox):
@@ -602,7 +779,7 @@ async def test_many_calls_of_a_tick_are_bounded_and_each_has_its_own_outcome(san
             yield [Answer(waiter, found) for waiter in waiters]
 
     found = await news_of(kind=Many)
-    assert most[0] == hub.CONCURRENCY
+    assert most[0] == poll.CONCURRENCY
     failed = sorted(number for number, each in found.items() if isinstance(each, CloudElementsServerError))
     assert failed == [*range(0, 100, 10)]
     assert all(found[number] == number for number in range(1, 10))

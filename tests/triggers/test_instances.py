@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import marker_tag
-from airflow_provider_cloudelements.triggers import hub
+from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
 from tests.support.relay import Relay
 from tests.support.triggers import (
@@ -328,7 +328,7 @@ async def test_a_secret_that_is_rotated_between_list_and_ping_heals(sandbox, per
 
 
 async def test_an_instance_that_answers_is_not_held_up_by_one_that_hangs(sandbox, person, monkeypatch):
-    monkeypatch.setattr(hub, "PATIENCE", 1.0)
+    monkeypatch.setattr(poll, "PATIENCE", 1.0)
     slow = tagged(sandbox, person)
     good = tagged(sandbox, person)
     sandbox.add_fault("delay", seconds=5, path="/ping", count=1)
