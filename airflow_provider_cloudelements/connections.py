@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, ELEMENT_FIELDS, FormField
+from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, DAY, ELEMENT_FIELDS, FormField
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
 from airflow_provider_cloudelements.keys import (
     API_KEY,
@@ -36,6 +36,11 @@ __all__ = ["DEFAULT_CONN_ID", "DEFAULT_ELEMENT_CONN_ID", "ConnectionSettings", "
 
 #: Path under which every environment and both brands serve the API (fact F1).
 API_PREFIX = "/elements/api-v2"
+
+#: Longest time-out of a call, in seconds.
+LONGEST_TIMEOUT = DAY
+#: Most repetitions of a call.
+MOST_RETRIES = 100
 
 DEFAULT_CONN_ID = "cloudelements_default"
 DEFAULT_ELEMENT_CONN_ID = "cloudelements_element_default"
@@ -166,6 +171,10 @@ class _FieldReader:
         return value
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def is_web_url(text: str) -> bool:
     """Say whether a text is an absolute http or https address."""
     try:
@@ -193,7 +202,7 @@ def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
     Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2).
     """
     connection = reader.connection
-    text = (connection.host or "").strip()
+    text = connection.host.strip() if isinstance(connection.host, str) else ""
     if not text:
         reader.fail("host", "it is empty. It must be the API's host, such as api.cloud-elements.com.")
     if "://" not in text:
@@ -220,7 +229,10 @@ def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
         )
     if port == 0:
         reader.fail("host", "its port must be a number from 1 to 65535.")
-    port = port or connection.port
+    own_port = connection.port
+    if own_port is not None and (isinstance(own_port, bool) or own_port not in range(1, 65_536)):
+        reader.fail("port", "it must be a number from 1 to 65535.")
+    port = port or own_port
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
 
@@ -257,6 +269,24 @@ class ConnectionSettings:
     ca_bundle: str | None = None
     authorization: str | None = field(default=None, repr=False)
     console_url: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which a call would fail in a strange way, or never end.
+
+        :raises CloudElementsConnectionError: A time-out or the number of retries is out of bounds.
+        """
+        for name in ("request_timeout", "create_timeout"):
+            value = getattr(self, name)
+            if not _is_number(value) or not 0 < value <= LONGEST_TIMEOUT:
+                raise CloudElementsConnectionError(
+                    f"Connection {self.conn_id!r}, field {name!r}: it must be a number of seconds above 0, "
+                    f"at most {LONGEST_TIMEOUT}."
+                )
+        if not _is_number(self.max_retries) or self.max_retries not in range(MOST_RETRIES + 1):
+            raise CloudElementsConnectionError(
+                f"Connection {self.conn_id!r}, field 'max_retries': it must be a whole number from 0 to "
+                f"{MOST_RETRIES}."
+            )
 
     @classmethod
     def from_connection(cls, connection: Any) -> ConnectionSettings:
@@ -305,7 +335,7 @@ class ConnectionSettings:
         # "Bearer x" (fact F11), or the documented words (F3): the part after the word is as secret.
         for pair in (self.authorization or "").split(","):
             found.append(pair.strip().partition(" ")[2].strip())
-        if self.proxy and (password := urlsplit(self.proxy).password):
+        if self.proxy and is_web_url(self.proxy) and (password := urlsplit(self.proxy).password):
             found += [password, unquote(password)]
         return tuple(value for value in dict.fromkeys(found) if value)
 

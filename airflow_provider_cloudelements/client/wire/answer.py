@@ -1,8 +1,7 @@
-"""An answer, and the reading of its whole body, with a limit on time and size."""
+"""An answer, and the reading of its whole body, with a limit on its size."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
 #: Most bytes of a body, unpacked. A page of 200 events has some hundred thousand. The platform documents no
 #: limit, and a larger body would only fill the worker's memory.
 LARGEST_ANSWER = 256 * 1024 * 1024
-#: Shortest limit for a body, in seconds: over a slow line a large page comes steadily, but not at once.
-SHORTEST_TIME = 60.0
 #: Most bytes of one read.
 _PART = 64 * 1024
 
@@ -37,20 +34,14 @@ class TooLargeError(Exception):
     """A body is larger than :data:`LARGEST_ANSWER`."""
 
 
-def read_body(answer: requests.Response, seconds: float) -> bytes:
+def read_body(answer: requests.Response) -> bytes:
     """Return an answer's body, and give the connection back to the pool or close it.
 
-    :param answer: Answer to a call with ``stream=True``, so that nothing of its body is read yet.
-    :param seconds: Longest time for the whole body, but at least :data:`SHORTEST_TIME`. A time-out of
-        requests bounds only the wait for the next byte. With it alone, a body that comes byte by byte would
-        last for ever. (An answer whose headers or trailers come byte by byte still does.)
+    :param answer: Answer to a call with ``stream=True``, so that nothing of its body is read yet. The call's
+        :func:`~.deadline.deadline` bounds the time for the body as well.
     :raises TooLargeError: The body is larger than :data:`LARGEST_ANSWER`.
-    :raises requests.exceptions.ReadTimeout: The body did not come in time.
-    :raises Exception: The connection broke, or was silent for too long. The error is one of urllib3's.
+    :raises Exception: The connection broke, or the body did not come in time. The error is one of urllib3's.
     """
-    from requests.exceptions import ReadTimeout
-
-    deadline = time.monotonic() + max(seconds, SHORTEST_TIME)
     # Before urllib3 2 there is only ``read``, which waits until it has all the bytes requested.
     read = getattr(answer.raw, "read1", answer.raw.read)
     body = bytearray()
@@ -59,8 +50,6 @@ def read_body(answer: requests.Response, seconds: float) -> bytes:
             body += part
             if len(body) > LARGEST_ANSWER:
                 raise TooLargeError
-            if time.monotonic() > deadline:
-                raise ReadTimeout
     except BaseException:
         answer.close()
         raise

@@ -86,13 +86,12 @@ def failure_of_answer(
     :param settings: The settings whose secrets must not show.
     """
     status = answer.status_code
-    body = _error_body(content)
-    secrets = [*settings.secrets, *secret_values(request.body), *secret_values(request.params)]
-    if request.token:
-        secrets.append(request.token)
-    message = _clean(body.get("message"), secrets)
-    provider_message = _clean(body.get("providerMessage"), secrets)
-    request_id = _request_id(secrets, answer.headers.get("Elements-Request-Id"), body.get("requestId"))
+    body, secrets = _error_body(content), _secrets_of(request, settings)
+    message = provider_message = request_id = None
+    if secrets is not None:
+        message = _clean(body.get("message"), secrets)
+        provider_message = _clean(body.get("providerMessage"), secrets)
+        request_id = _request_id(secrets, answer.headers.get("Elements-Request-Id"), body.get("requestId"))
 
     parts = [f"{request.method} {request.path} answered {status}."]
     if 300 <= status < 400:
@@ -152,11 +151,15 @@ _FAULTS: dict[Fault, type[CloudElementsError]] = {
 }
 
 
-def _fault_of(error: Exception) -> Fault:
+def _fault_of(error: Exception, *, written: bool, late: bool) -> Fault:
     """Return why a call got no complete answer, from the error of ``requests``, or of urllib3 for a body.
 
     The function does not use the error's text, because it holds the URL with the query.
     """
+    if not written:
+        return Fault.UNWRITABLE
+    if late:
+        return Fault.LATE
     from requests import exceptions
     from urllib3.exceptions import ReadTimeoutError
 
@@ -179,15 +182,23 @@ def _fault_of(error: Exception) -> Fault:
 
 
 def failure_of_fault(
-    error: Exception, say: Callable[[Fault, bool], str], **details: Any
+    error: Exception,
+    say: Callable[[Fault, bool], str],
+    *,
+    written: bool = True,
+    late: bool = False,
+    **details: Any,
 ) -> CloudElementsError:
     """Return the error for a call that got no complete answer.
 
     :param error: The error of ``requests``.
     :param say: Function of the fault and of whether the server may have got the request; returns the message.
+    :param written: Whether the request could be written at all.
+    :param late: Whether the error came when the call's time was over.
     :param details: Further attributes of the error.
     """
-    fault, sent = _fault_of(error), not never_left(error)
+    sent = not never_left(error)
+    fault = _fault_of(error, written=written, late=late and sent)
     kind = _FAULTS.get(fault, CloudElementsTransportError)
     if issubclass(kind, CloudElementsTransportError):
         details["sent"] = sent
@@ -195,13 +206,15 @@ def failure_of_fault(
 
 
 def failure_of_transport(
-    error: Exception, request: Request, settings: ConnectionSettings
+    error: Exception, request: Request, settings: ConnectionSettings, *, written: bool, late: bool
 ) -> CloudElementsError:
     """Return the error for a call to the platform that got no complete answer.
 
     :param error: The error of ``requests``.
     :param request: The call.
     :param settings: The settings that name the host.
+    :param written: Whether the request could be written at all.
+    :param late: Whether the error came when the call's time was over.
     """
     host = settings.base_url
 
@@ -226,7 +239,7 @@ def failure_of_transport(
                 what = f"{broke if sent else 'could not connect to'} {host}."
         return f"{request.method} {request.path}: {what}"
 
-    return failure_of_fault(error, say, method=request.method, path=request.path)
+    return failure_of_fault(error, say, written=written, late=late, method=request.method, path=request.path)
 
 
 def never_left(error: BaseException) -> bool:
@@ -252,6 +265,15 @@ def never_left(error: BaseException) -> bool:
         if isinstance(reason, BaseException):
             waiting.append(reason)
     return False
+
+
+def _secrets_of(request: Request, settings: ConnectionSettings) -> list[str] | None:
+    """Return what must not show of a call; ``None`` if its body is nested too deeply to look through."""
+    try:
+        found = [*settings.secrets, *secret_values(request.body), *secret_values(request.params)]
+    except RecursionError:
+        return None
+    return [*found, request.token] if request.token else found
 
 
 def _error_body(content: bytes) -> dict[str, Any]:

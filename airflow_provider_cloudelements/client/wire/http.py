@@ -16,21 +16,20 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
 from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Reply, TooLargeError, read_body
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
+from airflow_provider_cloudelements.client.wire.deadline import deadline, deadline_adapter
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer, failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
+from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, without_query
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
-    CloudElementsConnectionError,
     CloudElementsError,
     CloudElementsServerError,
     CloudElementsTransportError,
-    CloudElementsValidationError,
 )
 
 if TYPE_CHECKING:
@@ -50,8 +49,6 @@ LONGEST_PAUSE = 60.0
 PASSING_STATUSES = frozenset({429, 502, 503, 504})
 #: Methods of calls that have the same effect if the client sends them twice (fact F59).
 REPEATABLE_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-#: Most bytes of a body. The platform answers larger ones with 429 (fact F49), as if they came too fast.
-LARGEST_BODY = 8 * 1024 * 1024
 #: Page size of the platform's lists: the default and the maximum, as far as known (fact F55, unknown
 #: U42).
 PAGE_SIZE = 200
@@ -74,6 +71,13 @@ class HttpSession:
         self._local = threading.local()
         self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()
         self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: the settings, with their secrets, and no connections."""
+        return {"settings": self.settings, "sleep": self._sleep}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["settings"], sleep=state["sleep"])  # type: ignore[misc]
 
     def close(self) -> None:
         """Close every thread's pooled connections. The next call opens new ones."""
@@ -102,16 +106,19 @@ class HttpSession:
         :param body: Sent as JSON, unless ``None``.
         :param token: Element token. The session sends it with this call only and never keeps it: a stray
             token changes the meaning of other calls (facts F9, F10).
-        :param timeout: Seconds to wait for an answer; default: the connection's ``request_timeout``.
+        :param timeout: Most seconds from the connection to the last byte of the answer, for each time that
+            the client sends the call; default: the connection's ``request_timeout``.
         :param repeatable: Whether the client may send the call twice; default: by its verb. It repeats any
             other call only if the call provably never left.
         :param headers: Further headers of this call.
         :raises CloudElementsError: The class that fits the failure. The method raises nothing else.
         """
+        request = Request.of(
+            self.settings, method, path, params=params, body=body, token=token, headers=headers
+        )
         if repeatable is None:
-            repeatable = method in REPEATABLE_METHODS
-        request = self._request(method, path, params, body, token, headers)
-        seconds = timeout if timeout is not None else self.settings.request_timeout
+            repeatable = request.method in REPEATABLE_METHODS
+        seconds = checked_timeout(self.settings.request_timeout if timeout is None else timeout)
         for attempt in self._attempts(repeatable):
             with attempt:
                 return self._send_once(request, seconds)
@@ -147,6 +154,8 @@ class HttpSession:
         :param token: Element token, for an element's own resources.
         :param page_size: Items a page; ``None`` leaves the size to the server.
         """
+        # Refuse wrong arguments here, and not when the caller takes the first item.
+        checked = Request.of(self.settings, "GET", path, params=params, token=token)
         query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
 
         def send(next_page: str | None) -> Reply:
@@ -154,7 +163,7 @@ class HttpSession:
             return self.send("GET", path, params={**query, **more}, token=token)
 
         # Only calls with an element token read an element's own resources.
-        return pages(send, _without_query(path), of_element=token is not None)
+        return pages(send, checked.path, of_element=token is not None)
 
     def _attempts(self, repeatable: bool) -> tenacity.Retrying:
         import tenacity
@@ -168,80 +177,35 @@ class HttpSession:
             reraise=True,
         )
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, Any] | None,
-        body: Any,
-        token: str | None,
-        headers: Mapping[str, str] | None,
-    ) -> _Request:
-        if not path.startswith("/"):
-            # Without the slash the URL names something else, and a list's 404 passes for an empty list.
-            raise CloudElementsValidationError(f"{method} {_without_query(path)}: a path starts with '/'.")
-        target, path = path, _without_query(path)
-        sent_headers = {"Authorization": self._authorization(token), **(headers or {})}
-        data: bytes | None = None
-        if body is not None:
-            problem = None
-            try:
-                data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-            except (TypeError, ValueError, RecursionError) as error:
-                problem = type(error).__name__
-            if problem:
-                raise CloudElementsValidationError(
-                    f"{method} {path}: the body cannot be written as JSON ({problem}). "
-                    "Use strings, numbers, booleans, lists and dictionaries only.",
-                    method=method,
-                    path=path,
-                )
-            if data is not None and len(data) > LARGEST_BODY:
-                raise CloudElementsValidationError(
-                    f"{method} {path}: {len(data)} bytes are too many; the platform accepts {LARGEST_BODY}.",
-                    method=method,
-                    path=path,
-                )
-            sent_headers["Content-Type"] = "application/json"
-        return _Request(method, path, target, params, body, data, token, sent_headers)
-
-    def _authorization(self, token: str | None) -> str:
-        if token is None:
-            return self.settings.authorization_header
-        if self.settings.authorization:  # unknown U2
-            raise CloudElementsConnectionError(
-                f"Connection {self.settings.conn_id!r}, field 'authorization': no document says how a "
-                "raw header combines with an element token. Use the User and Organization secrets for "
-                "calls through an instance."
-            )
-        return f"{self.settings.authorization_header}, Element {token}"
-
-    def _send_once(self, request: _Request, timeout: float) -> Reply:
+    def _send_once(self, request: Request, timeout: float) -> Reply:
+        prepared: requests.PreparedRequest | None = None
         answer: requests.Response | None = None
         content: bytes | None = None
         failure: CloudElementsError | None = None
-        try:
-            answer = self._session.request(
-                request.method,
-                f"{self.settings.base_url}{API_PREFIX}{request.target}",
-                params=request.params,
-                data=request.data,
-                headers=request.headers,
-                timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
-                # A redirect (unknown U3) would turn a POST into a GET, and could carry the secrets elsewhere.
-                allow_redirects=False,
-                stream=True,
-            )
-            self.platform_clock.saw(answer.headers.get("Date"))
-            content = read_body(answer, timeout)
-        except TooLargeError:
-            failure = CloudElementsServerError(
-                f"{request.method} {request.path}: the answer is larger than {LARGEST_ANSWER} bytes.",
-                method=request.method,
-                path=request.path,
-            )
-        except Exception as error:
-            failure = failure_of_transport(error, request, self.settings)
+        with deadline(timeout) as time_limit:
+            try:
+                session = self._session
+                prepared = self._prepare(session, request)
+                answer = session.send(
+                    prepared,
+                    timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+                    # A redirect (unknown U3) would turn a POST into a GET, and could carry the secrets
+                    # elsewhere.
+                    allow_redirects=False,
+                    stream=True,
+                )
+                self.platform_clock.saw(answer.headers.get("Date"))
+                content = read_body(answer)
+            except TooLargeError:
+                failure = CloudElementsServerError(
+                    f"{request.method} {request.path}: the answer is larger than {LARGEST_ANSWER} bytes.",
+                    method=request.method,
+                    path=request.path,
+                )
+            except Exception as error:
+                failure = failure_of_transport(
+                    error, request, self.settings, written=prepared is not None, late=time_limit.over
+                )
         if answer is None or content is None:
             # Raised outside the handler: requests puts the whole URL, query included, into its messages, and
             # a chained error would show it.
@@ -250,7 +214,20 @@ class HttpSession:
             raise failure_of_answer(answer, content, request, self.settings)
         return Reply(answer.status_code, answer.headers, self._parse(answer, content, request))
 
-    def _parse(self, answer: requests.Response, content: bytes, request: _Request) -> Any:
+    def _prepare(self, session: requests.Session, request: Request) -> requests.PreparedRequest:
+        import requests
+
+        return session.prepare_request(
+            requests.Request(
+                request.method,
+                f"{self.settings.base_url}{API_PREFIX}{request.target}",
+                params=request.params,
+                data=request.data,
+                headers=request.headers,
+            )
+        )
+
+    def _parse(self, answer: requests.Response, content: bytes, request: Request) -> Any:
         if not content.strip():
             return None
         try:
@@ -305,29 +282,9 @@ def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> re
     # would hide the answer's status.
     session.get_redirect_target = lambda _answer: None  # type: ignore[assignment]
     session.headers["User-Agent"] = USER_AGENT
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, deadline_adapter())
     return session
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A call, ready to send.
-
-    It keeps ``body`` beside ``data``, so that an error can find the secrets that must not show. Only verb and
-    path are in ``repr``, because a formatter of tracebacks may show it.
-    """
-
-    method: str
-    path: str
-    target: str = field(repr=False)  # the path as given, with the query that a caller may have put there
-    params: Mapping[str, Any] | None = field(repr=False)
-    body: Any = field(repr=False)
-    data: bytes | None = field(repr=False)
-    token: str | None = field(repr=False)
-    headers: dict[str, str] = field(repr=False)
-
-
-def _without_query(path: str) -> str:
-    return path.partition("?")[0]
 
 
 def _no_query(record: logging.LogRecord) -> bool:
@@ -335,7 +292,7 @@ def _no_query(record: logging.LogRecord) -> bool:
     args = record.args
     if isinstance(args, tuple) and any(isinstance(arg, str) and API_PREFIX in arg for arg in args):
         record.args = tuple(
-            _without_query(arg)
+            without_query(arg)
             if isinstance(arg, str)
             else arg
             if isinstance(arg, int | float | None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
 import time
 import tracemalloc
 
@@ -14,34 +16,77 @@ from airflow_provider_cloudelements.exceptions import CloudElementsServerError, 
 from tests.support.wire import Answer, Wire, account, answer
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+DRIPPING = {
+    "status line": Answer(b"HTTP/1.1 2", "drip", [b"0"] * 200),
+    "headers": Answer(HEAD, "drip", [f"X-{each}: 1\r\n".encode() for each in range(90)]),
+    "a header": Answer(HEAD + b"X: ", "drip", [b"x"] * 200),
+    "interim answers": Answer(b"", "drip", [b"HTTP/1.1 100 Continue\r\n\r\n"] * 200),
+    "body of a length": Answer(HEAD + b"Content-Length: 100000\r\n\r\n[", "drip", [b" "] * 200),
+    "chunks": Answer(CHUNKED + b"1\r\n[\r\n", "drip", [b"1\r\n \r\n"] * 200),
+    "size of a chunk": Answer(CHUNKED + b"2\r\n[]\r\n", "drip", [b"0"] * 200),
+    "trailer": Answer(CHUNKED + b"2\r\n[]\r\n0\r\n", "drip", [b"X: 1\r\n"] * 200),
+    "body until it closes": Answer(HEAD + b"\r\n[", "drip", [b" "] * 200),
+}
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        Answer(HEAD + b"Content-Length: 100000\r\n\r\n[", "drip", [b" "] * 200),
-        Answer(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n", "drip", [b"1\r\n \r\n"] * 200),
-        Answer(HEAD + b"\r\n[", "drip", [b" "] * 200),
-    ],
-    ids=["a length", "chunked", "until it closes"],
-)
-def test_a_body_that_drips_is_given_up(given: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SHORTEST_TIME", 0.0)
+@pytest.mark.parametrize("given", DRIPPING.values(), ids=DRIPPING)
+def test_a_call_ends_at_its_time_out_whatever_drips(given: Answer) -> None:
     with Wire(given) as wire:
         begun = time.monotonic()
         with pytest.raises(CloudElementsTimeoutError, match="GET /x: no answer in time from") as caught:
-            account(wire.url, request_timeout=0.5, max_retries=0).client.http.send("GET", "/x")
-        assert 0.4 < time.monotonic() - begun < 5
+            account(wire.url, request_timeout=0.25, max_retries=0).client.http.send("GET", "/x")
+        assert 0.2 < time.monotonic() - begun < 1.5
     assert caught.value.sent is True
 
 
-def test_a_body_that_comes_slowly_and_steadily_is_read() -> None:
-    drips = [b" "] * 18 + [b"]"]
-    with Wire(Answer(HEAD + b"Content-Length: 20\r\n\r\n[", "drip", drips)) as wire:
-        begun = time.monotonic()
-        reply = account(wire.url, request_timeout=0.3, max_retries=0).client.http.send("GET", "/x")
-        assert time.monotonic() - begun > 0.6
+def test_an_error_that_drips_ends_at_the_time_out_too() -> None:
+    slow = Answer(
+        HEAD.replace(b"200 OK", b"503 Busy") + b"Content-Length: 900\r\n\r\n{", "drip", [b" "] * 200
+    )
+    with Wire(slow) as wire, pytest.raises(CloudElementsTimeoutError):
+        account(wire.url, request_timeout=0.25, max_retries=0).client.http.send("GET", "/x")
+
+
+def test_a_server_that_reads_slowly_ends_at_the_time_out_too() -> None:
+    """It takes some of a large body at a time, so that no single write is ever late."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def take_slowly() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while not done.wait(0.05) and connection.recv(20_000):
+                pass
+
+    thread = threading.Thread(target=take_slowly, daemon=True)
+    thread.start()
+    here = account(f"http://127.0.0.1:{listener.getsockname()[1]}", request_timeout=0.3, max_retries=0)
+    begun = time.monotonic()
+    with pytest.raises(CloudElementsTimeoutError, match="no answer in time") as caught:
+        here.client.http.send("POST", "/x", body="x" * 8_000_000)
+    assert time.monotonic() - begun < 2
+    assert caught.value.sent is True
+    done.set()
+    thread.join(5)
+    listener.close()
+
+
+def test_a_body_that_comes_in_parts_within_the_time_is_read() -> None:
+    drips = [b" "] * 6 + [b"]"]
+    with Wire(Answer(HEAD + b"Content-Length: 8\r\n\r\n[", "drip", drips)) as wire:
+        reply = account(wire.url, request_timeout=5.0, max_retries=0).client.http.send("GET", "/x")
     assert reply.body == []
+
+
+def test_the_next_call_on_the_same_connection_has_its_whole_time() -> None:
+    slow = answer([], then="keep")
+    with Wire([answer([], then="keep"), slow]) as wire:
+        sender = account(wire.url, request_timeout=1.0, max_retries=0).client.http
+        for _ in range(3):
+            assert sender.send("GET", "/x").body == []
+            time.sleep(0.4)
+    assert {call.connection for call in wire.calls} == {1}
 
 
 def test_a_body_that_stops_is_told_as_late() -> None:

@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from airflow_provider_cloudelements.client.wire.http import LARGEST_BODY, LONGEST_PAUSE
+from airflow_provider_cloudelements.client.wire.http import LONGEST_PAUSE
+from airflow_provider_cloudelements.client.wire.request import LARGEST_BODY, Request
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsError,
@@ -666,6 +667,28 @@ def test_a_proxy_that_refuses_to_connect_never_let_the_call_out() -> None:
     assert error.sent is False
 
 
+DRIPPING = Answer(b"HTTP/1.1 200 OK\r\n", "drip", [f"X-{each}: 1\r\n".encode() for each in range(90)])
+
+
+@pytest.mark.parametrize("url", ["http://platform.invalid", "https://platform.invalid"])
+def test_a_proxys_answer_that_drips_ends_at_the_time_out(url: str) -> None:
+    with Wire(DRIPPING) as proxy:
+        begun = time.monotonic()
+        error = failure(account(url, proxy=proxy.url, request_timeout=0.25))
+    assert time.monotonic() - begun < 1.5
+    assert isinstance(error, CloudElementsTimeoutError)
+
+
+def test_an_answer_that_drips_over_tls_ends_at_the_time_out(
+    tls_server: ssl.SSLContext, ca_bundle: Path
+) -> None:
+    with Wire(DRIPPING, tls=tls_server) as wire:
+        begun = time.monotonic()
+        error = failure(account(wire.url, ca_bundle=str(ca_bundle), request_timeout=0.4))
+    assert time.monotonic() - begun < 1.5
+    assert isinstance(error, CloudElementsTimeoutError)
+
+
 def test_a_proxy_of_a_kind_that_cannot_be_used_is_no_doubt_about_the_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -873,7 +896,13 @@ def test_other_peoples_urllib3_logs_are_left_alone(all_logs: pytest.LogCaptureFi
 
 
 def test_a_request_shows_verb_and_path_only() -> None:
-    request = account("http://127.0.0.1:1").client.http._request(
-        "POST", "/x?q=secret-query", {"apiSecret": USER}, {"password": USER}, TOKEN, {"X": USER}
+    request = Request.of(
+        account("http://127.0.0.1:1").client.settings,
+        "POST",
+        "/x?q=secret-query",
+        params={"apiSecret": USER},
+        body={"password": USER},
+        token=TOKEN,
+        headers={"X": USER},
     )
-    assert repr(request) == "_Request(method='POST', path='/x')"
+    assert repr(request) == "Request(method='POST', path='/x')"

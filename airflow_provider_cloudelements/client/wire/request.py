@@ -1,0 +1,161 @@
+"""A call, checked and ready to send. Whatever cannot be written is refused here, before anything goes out."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_cloudelements.connections import LONGEST_TIMEOUT, ConnectionSettings
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsConnectionError,
+    CloudElementsValidationError,
+)
+
+#: Most bytes of a body. The platform answers larger ones with 429 (fact F49), as if they came too fast.
+LARGEST_BODY = 8 * 1024 * 1024
+_METHOD = re.compile(r"[A-Z]{1,20}")
+#: Types of a single value in a query.
+_PLAIN = (str, int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call, ready to send.
+
+    It keeps ``body`` beside ``data``, so that an error can find the secrets that must not show. Only verb and
+    path are in ``repr``, because a formatter of tracebacks may show it.
+    """
+
+    method: str
+    path: str
+    target: str = field(repr=False)  # the path as given, with the query that a caller may have put there
+    params: Mapping[str, Any] | None = field(repr=False)
+    body: Any = field(repr=False)
+    data: bytes | None = field(repr=False)
+    token: str | None = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        settings: ConnectionSettings,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Request:
+        """Check a call's parts, and write its body.
+
+        :param settings: The connection, with the secrets of the Authorization header.
+        :param method: HTTP verb, in any case.
+        :param path: Path below ``/elements/api-v2``, beginning with a slash.
+        :param params: Query: texts, numbers, booleans and ``None`` (left out), or lists of these.
+        :param body: Written as JSON, unless ``None``.
+        :param token: Element token.
+        :param headers: Further headers.
+        :raises CloudElementsValidationError: A part is of the wrong kind, or cannot be written.
+        :raises CloudElementsConnectionError: The connection's header does not combine with a token.
+        """
+        verb = method.upper() if isinstance(method, str) else ""
+        if not _METHOD.fullmatch(verb):
+            raise CloudElementsValidationError("method must be an HTTP verb, such as GET.")
+        if not isinstance(path, str) or not path.startswith("/"):
+            # Without the slash the URL names something else, and a list's 404 passes for an empty list.
+            shown = f" {without_query(path)}" if isinstance(path, str) else ""
+            raise CloudElementsValidationError(f"{verb}{shown}: a path starts with '/'.")
+        name = without_query(path)
+        where = f"{verb} {name}"
+        _check_params(params, where)
+        sent = {"Authorization": _authorization(settings, token), **_checked_headers(headers, where)}
+        data = None
+        if body is not None:
+            data = _written(body, verb, name)
+            sent["Content-Type"] = "application/json"
+        return cls(verb, name, path, params, body, data, token, sent)
+
+
+def without_query(path: str) -> str:
+    """Return a path without its query, for errors and logs."""
+    return path.partition("?")[0]
+
+
+def checked_timeout(value: Any) -> float:
+    """Return a time-out in seconds.
+
+    :param value: The time-out.
+    :raises CloudElementsValidationError: It is no number above 0, or longer than a day.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not 0 < value <= LONGEST_TIMEOUT:
+        raise CloudElementsValidationError(
+            f"timeout must be a number of seconds above 0, at most {LONGEST_TIMEOUT}."
+        )
+    return float(value)
+
+
+def _check_params(params: Any, where: str) -> None:
+    if params is None:
+        return
+    if not isinstance(params, Mapping):
+        raise CloudElementsValidationError(f"{where}: params must be a dictionary.")
+    for key, value in params.items():
+        values = value if isinstance(value, list | tuple) else [value]
+        if not isinstance(key, str) or not all(each is None or isinstance(each, _PLAIN) for each in values):
+            named = f" {key!r}" if isinstance(key, str) else "s"
+            raise CloudElementsValidationError(
+                f"{where}: the query's parameter{named} must be a text, a number, a boolean, or a list of "
+                "these, under a key that is a text."
+            )
+
+
+def _checked_headers(headers: Any, where: str) -> Mapping[str, str]:
+    given = {} if headers is None else headers
+    if not isinstance(given, Mapping) or not all(
+        isinstance(each, str) for pair in given.items() for each in pair
+    ):
+        raise CloudElementsValidationError(f"{where}: headers must be a dictionary of texts.")
+    return given
+
+
+def _authorization(settings: ConnectionSettings, token: str | None) -> str:
+    if token is None:
+        return settings.authorization_header
+    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
+        raise CloudElementsValidationError("token must be an instance's element token, a text.")
+    if settings.authorization:  # unknown U2
+        raise CloudElementsConnectionError(
+            f"Connection {settings.conn_id!r}, field 'authorization': no document says how a "
+            "raw header combines with an element token. Use the User and Organization secrets for "
+            "calls through an instance."
+        )
+    return f"{settings.authorization_header}, Element {token}"
+
+
+def _written(body: Any, method: str, path: str) -> bytes:
+    data = b""
+    problem = None
+    try:
+        data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        problem = type(error).__name__
+    if problem:
+        raise CloudElementsValidationError(
+            f"{method} {path}: the body cannot be written as JSON ({problem}). "
+            "Use strings, numbers, booleans, lists and dictionaries only.",
+            method=method,
+            path=path,
+        )
+    if len(data) > LARGEST_BODY:
+        raise CloudElementsValidationError(
+            f"{method} {path}: {len(data)} bytes are too many; the platform accepts {LARGEST_BODY}.",
+            method=method,
+            path=path,
+        )
+    return data
