@@ -175,6 +175,13 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _password_in(address: str | None) -> str | None:
+    try:
+        return urlsplit(address or "").password
+    except ValueError:
+        return None
+
+
 def is_web_url(text: str) -> bool:
     """Say whether a text is an absolute http or https address."""
     try:
@@ -230,7 +237,7 @@ def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
     if port == 0:
         reader.fail("host", "its port must be a number from 1 to 65535.")
     own_port = connection.port
-    if own_port is not None and (isinstance(own_port, bool) or own_port not in range(1, 65_536)):
+    if own_port is not None and (type(own_port) is not int or not 0 < own_port < 65_536):
         reader.fail("port", "it must be a number from 1 to 65535.")
     port = port or own_port
     shown = f"[{host}]" if ":" in host else host
@@ -335,7 +342,7 @@ class ConnectionSettings:
         # "Bearer x" (fact F11), or the documented words (F3): the part after the word is as secret.
         for pair in (self.authorization or "").split(","):
             found.append(pair.strip().partition(" ")[2].strip())
-        if self.proxy and is_web_url(self.proxy) and (password := urlsplit(self.proxy).password):
+        if password := _password_in(self.proxy):
             found += [password, unquote(password)]
         return tuple(value for value in dict.fromkeys(found) if value)
 

@@ -30,9 +30,12 @@ class CloudElementsRetryPolicy(RetryPolicy):
     ``retries`` and ``retry_delay`` apply.
 
     :param longest_wait: Longest time to wait when the platform asks for a wait. Default: one hour.
+    :raises ValueError: ``longest_wait`` is negative.
     """
 
     def __init__(self, longest_wait: timedelta = timedelta(hours=1)) -> None:
+        if longest_wait < timedelta():
+            raise ValueError("longest_wait must not be negative.")
         self.longest_wait = longest_wait
 
     def evaluate(
@@ -48,7 +51,8 @@ class CloudElementsRetryPolicy(RetryPolicy):
         if not exception.retryable:
             return RetryDecision.fail(reason=f"{type(exception).__name__}: a retry cannot fix it.")
         if asked := getattr(exception, "retry_after", None):
-            wait = min(timedelta(seconds=asked), self.longest_wait)
+            # Compared as numbers: an answer may ask for more seconds than a timedelta holds.
+            wait = timedelta(seconds=min(asked, self.longest_wait.total_seconds()))
             return RetryDecision.retry(delay=wait, reason=f"The platform asks to wait {wait}.")
         return RetryDecision.default()
 

@@ -36,7 +36,8 @@ __all__ = [
 class CloudElementsClient:
     """A client of one Cloud Elements or SAP Open Connectors account.
 
-    Several threads can use it. Each has its own pooled session.
+    Several threads can use it. Each has its own pooled session. A copy or a pickle of it holds the settings,
+    with their secrets, and opens connections of its own.
 
     :param settings: Host and secrets; from :meth:`ConnectionSettings.from_connection`, or made by hand.
     :param on_token: Function that gets every element token when the client hands it out.

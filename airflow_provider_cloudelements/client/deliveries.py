@@ -185,7 +185,7 @@ class DeliveriesApi:
         :return: The deliveries; an empty list if there is no such notification, or no longer.
         :raises CloudElementsValidationError: The id is not a number, as a notification's id is (fact F262).
         """
-        if not (notification_id.isascii() and notification_id.isdigit()):
+        if not (isinstance(notification_id, str) and notification_id.isascii() and notification_id.isdigit()):
             raise CloudElementsValidationError("notification_id must be digits.")
         path = f"{_NOTIFICATIONS}/{quote(notification_id)}/subscriptions/deliveries"
         return list(readable(self._http.list_items(path), Delivery.parse, "deliveries"))
@@ -244,7 +244,12 @@ def callback_url_of(target: Target, instances: InstancesApi) -> str:
 
 def _where(callback_url: str, status: str | None = None) -> str:
     # Values stand in single quotes (fact F325). How to write a quote in a value here is not known (U243).
-    if not callback_url or "'" in callback_url or not callback_url.isprintable():
+    if (
+        not isinstance(callback_url, str)
+        or not callback_url
+        or "'" in callback_url
+        or not callback_url.isprintable()
+    ):
         raise CloudElementsValidationError(
             "callback_url must be the address of a receiver, without single quotes and control characters."
         )

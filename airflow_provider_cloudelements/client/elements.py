@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
 
+from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text
 from airflow_provider_cloudelements.client.models import Element, ElementKey, ElementMetadata
 from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.http import HttpSession
@@ -98,12 +98,12 @@ class ElementsApi:
         :raises CloudElementsServerError: The answer holds no link, or one that shows the app's secret.
         """
         params: dict[str, str] = {
-            "apiKey": api_key,
-            "apiSecret": api_secret,
-            "callbackUrl": oauth_callback_url,
-            **({"scope": scope} if scope else {}),
-            **({"state": state} if state else {}),
-            **(extra or {}),
+            "apiKey": text("api_key", api_key),
+            "apiSecret": text("api_secret", api_secret),
+            "callbackUrl": text("oauth_callback_url", oauth_callback_url),
+            **({"scope": text("scope", scope)} if scope else {}),
+            **({"state": text("state", state)} if state else {}),
+            **dictionary("extra", extra, of_texts=True),
         }
         path = f"{_path(key_or_id)}/oauth/url"
         if post:
@@ -122,4 +122,4 @@ class ElementsApi:
 
 
 def _path(key_or_id: str | int) -> str:
-    return f"/elements/{quote(str(key_or_id), safe='')}"
+    return f"/elements/{path_segment('key_or_id', key_or_id)}"

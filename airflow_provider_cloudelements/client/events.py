@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
+from airflow_provider_cloudelements.client.arguments import path_segment, text
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
-from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 __all__ = ["EventsApi"]
 
@@ -54,10 +53,7 @@ class EventsApi:
         :raises CloudElementsNotFoundError: There is no such event, or no longer.
         :raises CloudElementsValidationError: The id is no text, or names something else.
         """
-        if not isinstance(event_id, str) or event_id.strip() in ("", ".", ".."):
-            # With such an id, the path would be that of a list.
-            raise CloudElementsValidationError("event_id must be an event's id, a text.")
-        path = f"{_path(instance_id)}/{quote(event_id.strip(), safe='', errors='surrogatepass')}"
+        path = f"{_path(instance_id)}/{path_segment('event_id', text('event_id', event_id))}"
         return read_event(self._http.send("GET", path).body, instance_id)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
+from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text, texts
 from airflow_provider_cloudelements.client.models import MASK, Instance, parse_tags
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.http import HttpSession
@@ -63,15 +63,10 @@ class InstancesApi:
         :raises CloudElementsError: The class that fits the failure. After any failure but a 4xx or an unsent
             request, the instance may exist.
         """
-        body: dict[str, Any] = {"element": {"key": element}, "name": name}
-        if provider_data:
-            body["providerData"] = dict(provider_data)
-        if configuration:
-            body["configuration"] = _writable(configuration)
-        if tags is not None:
-            body["tags"] = list(tags)
+        body: dict[str, Any] = {"element": {"key": text("element", element)}, "name": text("name", name)}
+        body |= _parts(configuration, provider_data, tags)
         if external_authentication:
-            body["externalAuthentication"] = external_authentication
+            body["externalAuthentication"] = text("external_authentication", external_authentication)
         # Provisioning logs in at the vendor inside the call, so it gets the long time-out (fact F166).
         reply = self._http.send(
             "POST", "/instances", body=body, timeout=self._http.settings.create_timeout, repeatable=False
@@ -130,9 +125,10 @@ class InstancesApi:
         :raises CloudElementsServerError: The list broke off; or no instance has the tags, and a row that may
             have them cannot be read, so that it is not certain that there is none.
         """
-        wanted = tuple(tags)
-        if element is not None and not wanted:
-            path, params = f"/elements/{quote(element, safe='')}/instances", {}
+        wanted = texts("tags", tags)
+        of_element = "" if element is None else path_segment("element", text("element", element))
+        if of_element and not wanted:
+            path, params = f"/elements/{of_element}/instances", {}
         else:
             path = "/instances"
             params = {"tags[]": list(wanted)} if wanted else {}
@@ -179,13 +175,8 @@ class InstancesApi:
         """
         body: dict[str, Any] = {}
         if name is not None:
-            body["name"] = name
-        if configuration:
-            body["configuration"] = _writable(configuration)
-        if provider_data:
-            body["providerData"] = dict(provider_data)
-        if tags is not None:
-            body["tags"] = list(tags)
+            body["name"] = text("name", name)
+        body |= _parts(configuration, provider_data, tags)
         reply = self._http.send(
             "PATCH",
             _path(instance_id),
@@ -266,12 +257,24 @@ def _having_token(instance: Instance) -> Instance:
     return instance
 
 
-def _writable(configuration: Mapping[str, Any]) -> dict[str, Any]:
+def _parts(configuration: Any, provider_data: Any, tags: Any) -> dict[str, Any]:
+    """Return the given parts of a body that a create and a change have in common."""
+    body: dict[str, Any] = {}
+    if provider_data:
+        body["providerData"] = dictionary("provider_data", provider_data)
+    if configuration:
+        body["configuration"] = _writable(dictionary("configuration", configuration))
+    if tags is not None:
+        body["tags"] = list(texts("tags", tags))
+    return body
+
+
+def _writable(configuration: dict[str, Any]) -> dict[str, Any]:
     """Refuse masked values: what the platform does with them is not known (unknown U162)."""
-    masked = [key for key, value in configuration.items() if value == MASK]
+    masked = [key for key, value in configuration.items() if isinstance(value, str) and value == MASK]
     if masked:
         raise CloudElementsValidationError(
             f"The value of {', '.join(map(repr, masked))} is asterisks, which the platform shows in place "
             "of a secret. Writing them back could overwrite the secret."
         )
-    return dict(configuration)
+    return configuration

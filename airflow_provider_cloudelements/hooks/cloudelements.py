@@ -58,6 +58,11 @@ class CloudElementsHook(BaseHook):
         """Return how the form uses the standard fields (Airflow 3.1)."""
         return form_behaviour(CONNECTION_BEHAVIOUR)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: no secrets and no connections. It reads them again."""
+        left = ("settings", "_client", "_cached_logger")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
+
     @cached_property
     def settings(self) -> ConnectionSettings:
         """The connection, validated. Airflow masks its secrets from here on.

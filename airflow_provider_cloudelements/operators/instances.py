@@ -302,6 +302,8 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         self.tag = tag
         if older_than is not None and not isinstance(older_than, datetime.timedelta):
             raise TypeError("older_than must be a timedelta; it is not templated.")
+        if older_than is not None and older_than < datetime.timedelta():
+            raise ValueError("older_than must not be negative: every instance would be old enough.")
         if isinstance(max_deletes, bool) or not isinstance(max_deletes, int) or max_deletes < 1:
             raise ValueError("max_deletes must be a whole number of at least 1; it is not templated.")
         self.older_than = older_than

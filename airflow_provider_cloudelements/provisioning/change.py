@@ -22,6 +22,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
     comparable_text,
     left_out,
 )
+from airflow_provider_cloudelements.provisioning.doubt import settle_seconds
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, write
@@ -166,7 +167,7 @@ def reauthenticate(
             "or a refresh token, or give an authorization code."
         )
     fingerprints = fingerprints_of(instances, instance)
-    settle = instances.http.settings.create_timeout if settle_time is None else settle_time
+    settle = settle_seconds(instances.http.settings, settle_time)
     writer = Writer(instances, fingerprints, memory or CallMemory(), settle)
     difference = _credentials(instance, fingerprints, configuration, provider_data or {})
     if left_out(difference.configuration, instance):

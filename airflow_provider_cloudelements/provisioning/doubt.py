@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.exceptions import (
@@ -12,7 +14,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsRateLimitError,
     CloudElementsServerError,
     CloudElementsTransportError,
+    CloudElementsValidationError,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.connections import ConnectionSettings
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +46,24 @@ def may_have_asked_vendor(error: CloudElementsError) -> bool:
     return error.provider_message is not None or may_have_acted(error)
 
 
-def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> Iterator[None]:
-    """Yield at least twice, with growing pauses between, until the time is over.
+def settle_seconds(settings: ConnectionSettings, given: float | None) -> float:
+    """Return how long to go on looking after a call in doubt.
 
-    :param seconds: Seconds until the end.
+    :param settings: The connection, whose ``create_timeout`` is the default.
+    :param given: The caller's ``settle_time``, in seconds.
+    :raises CloudElementsValidationError: It is no number from 0 on. A wait for nan seconds would never end.
+    """
+    if given is None:
+        return settings.create_timeout
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
+        raise CloudElementsValidationError("settle_time must be a number of seconds from 0 on, or None.")
+    return given
+
+
+def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], float]) -> Iterator[None]:
+    """Yield now and, with growing pauses between, until the time is over; the last time at its end.
+
+    :param seconds: Seconds until the end. With 0, it yields once.
     :param sleep: Makes the pauses.
     :param clock: Returns the time in seconds.
     """
@@ -52,7 +72,7 @@ def looks(seconds: float, sleep: Callable[[float], None], clock: Callable[[], fl
     while True:
         yield
         left = deadline - clock()
-        if left <= 0:
+        if not left > 0:  # nan ends it as well
             return
         sleep(min(pause, left))
         pause = min(pause * 2, _LONGEST_LOOK_UP_PAUSE)

@@ -30,7 +30,12 @@ from airflow_provider_cloudelements.provisioning.difference import (
     check_read_back,
     left_out,
 )
-from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looked_for, may_have_acted
+from airflow_provider_cloudelements.provisioning.doubt import (
+    in_doubt,
+    looked_for,
+    may_have_acted,
+    settle_seconds,
+)
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 from airflow_provider_cloudelements.provisioning.mending import (
@@ -133,7 +138,7 @@ class Ensure:
         self.instances = instances
         self.spec = spec
         self.if_exists = if_exists
-        self.settle_time = settings.create_timeout if settle_time is None else settle_time
+        self.settle_time = settle_seconds(settings, settle_time)
         self._twins = Twins(instances, spec.key, delete_twins)
         self.with_token = with_token
         self.memory = memory if memory is not None else CallMemory()

@@ -50,6 +50,7 @@ class Sandbox:
     :param user_secret: the secret after the word User in Authorization.
     :param organization_secret: the secret after the word Organization in Authorization.
     :param behaviour: fields of :class:`Behaviour`, for example ``create_delay=0.1``.
+    :raises ValueError: an argument is out of bounds.
     """
 
     def __init__(
@@ -65,6 +66,8 @@ class Sandbox:
         self._settings = Settings(user_secret, organization_secret, Behaviour().changed(behaviour))
         self._changes = behaviour
         self._in_process = process
+        if port not in range(65_536):
+            raise ValueError("port must be a number from 0 to 65535")
         self._host, self._port = host, port
         self._server: SandboxServer | None = None
         self._thread: threading.Thread | None = None

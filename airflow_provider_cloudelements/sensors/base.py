@@ -24,6 +24,7 @@ from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.base import final_failures, require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 LEAST_POLL_INTERVAL = 10.0
 
 
-class CloudElementsBaseSensor(BaseSensorOperator):
+class CloudElementsBaseSensor(Picklable, BaseSensorOperator):
     """Base of the sensors. Subclasses write :meth:`look`, :meth:`trigger` and :meth:`found`.
 
     A sensor waits through passing faults in each mode. A failure that a retry cannot fix, such as a wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 
@@ -22,3 +23,15 @@ class SerializedTrigger:
             else:
                 arguments[name] = value.as_json() if hasattr(value, "as_json") else value
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
+
+
+def poll_interval_of(value: Any, least: float = 0.0) -> float:
+    """Return a trigger's ``poll_interval``.
+
+    :param value: Seconds between two looks.
+    :param least: Least value.
+    :raises ValueError: It is no such number. With nan, the poll would not know which waiter comes first.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+        raise ValueError(f"poll_interval must be a number of seconds, at least {least:g}.")
+    return value

@@ -18,7 +18,7 @@ from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
-from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger
+from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
 from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventWaiter, next_events
 from airflow_provider_cloudelements.triggers.hub import current_hub
 from airflow_provider_cloudelements.triggers.instances import error_event
@@ -107,7 +107,7 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
         self.min_events = min_events
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
         self.include_raw = include_raw
-        self.poll_interval = poll_interval
+        self.poll_interval = poll_interval_of(poll_interval)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
@@ -197,8 +197,6 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
             raise ValueError(f"name must be a text that is not empty, of at most {LONGEST_NAME} characters.")
-        if isinstance(poll_interval, bool) or not isinstance(poll_interval, int | float) or poll_interval < 1:
-            raise ValueError("poll_interval must be a number of seconds, at least 1.")
         if not isinstance(include_raw, bool):
             raise ValueError("include_raw must be True or False.")
         self.name = name
@@ -206,7 +204,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
         self.cloudelements_conn_id = cloudelements_conn_id
         self.start = start.isoformat() if hasattr(start, "isoformat") else start
         EventCursor.start(self.start)  # a wrong start raises when Airflow parses the DAG file
-        self.poll_interval = poll_interval
+        self.poll_interval = poll_interval_of(poll_interval, least=1)
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
         self.query = EventQuery.of(**query)
 

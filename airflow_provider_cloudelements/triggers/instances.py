@@ -22,7 +22,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, Session
-from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger
+from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
 from airflow_provider_cloudelements.triggers.hub import current_hub
 from airflow_provider_cloudelements.triggers.waiting import Answer, Kind, Waiter
 
@@ -297,7 +297,7 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
         self.cloudelements_conn_id = cloudelements_conn_id
         self.target = Target(name, instance_id=instance_id, tag=tag, of_key=of_key, element=element)
         self.until = until
-        self.poll_interval = poll_interval
+        self.poll_interval = poll_interval_of(poll_interval)
         self._waiter: _InstanceWaiter | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

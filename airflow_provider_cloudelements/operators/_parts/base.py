@@ -6,6 +6,7 @@ as ``AirflowFailException``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -23,13 +24,14 @@ from airflow_provider_cloudelements.compat import AirflowFailException, mask_sec
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
 
-class CloudElementsBaseOperator(BaseOperator):
+class CloudElementsBaseOperator(Picklable, BaseOperator):
     """Base of the operators. Subclasses write :meth:`perform`.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
@@ -202,6 +204,9 @@ def require_seconds(name: str, value: Any) -> float | None:
 
     :raises ValueError: It is something else.
     """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
-        raise ValueError(f"{name} must be a number of seconds, or None; it is not templated.")
+    if value is None:
+        return None
+    # nan is neither less nor more than any number: a wait for nan seconds would never end.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a number of seconds from 0 on, or None; it is not templated.")
     return value
