@@ -92,7 +92,8 @@ CONNECTION_FIELDS = (
     FormField(
         "request_timeout",
         "Request time-out (seconds)",
-        "Longest time for a call, except one that creates or re-authenticates an instance. Default: 30.",
+        "Longest time for a call, up to the last byte of its answer, except one that creates or "
+        "re-authenticates an instance. Default: 30.",
         kind="number",
         default=30.0,
         minimum=1,

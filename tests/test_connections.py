@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from importlib.resources import files
 from types import SimpleNamespace
@@ -313,6 +314,42 @@ def test_a_host_is_taken_in_every_form_that_people_store(fields: dict[str, Any],
 )
 def test_any_other_host_is_refused(host: str | None) -> None:
     assert_names(refusal(ConnectionSettings.from_connection, platform(host=host)), "ce_prod", "host")
+
+
+@pytest.mark.parametrize("port", [0, -1, 65_536, 70_000, True, "80", 80.0])
+@pytest.mark.parametrize("host", [HOST, f"{HOST}:443"])
+def test_any_other_port_is_refused(port: Any, host: str) -> None:
+    connection = SimpleNamespace(
+        conn_id="ce_prod",
+        host=host,
+        port=port,
+        schema=None,
+        password=USER,
+        extra=json.dumps({"organization_secret": ORGANIZATION}),
+    )
+    assert_names(refusal(ConnectionSettings.from_connection, connection), "ce_prod", "port")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, value) for name in ("request_timeout", "create_timeout") for value in (0, -1, math.nan)),
+        *(
+            (name, value)
+            for name in ("request_timeout", "create_timeout")
+            for value in (math.inf, 10**9, "5")
+        ),
+        *(("max_retries", value) for value in (-1, math.nan, math.inf, 1.5, 101, "3", True)),
+    ],
+)
+def test_settings_made_by_hand_are_checked_as_well(name: str, value: Any) -> None:
+    with pytest.raises(CloudElementsConnectionError, match=f"field '{name}'") as caught:
+        ConnectionSettings(HOST, USER, ORGANIZATION, **{name: value})
+    assert not caught.value.retryable
+
+
+def test_an_address_of_a_proxy_that_cannot_be_read_hides_as_a_whole() -> None:
+    assert ConnectionSettings(HOST, USER, ORGANIZATION, proxy="http://[::1").secrets[-1] == "http://[::1"
 
 
 @given(st.text(max_size=40))

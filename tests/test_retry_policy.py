@@ -37,6 +37,7 @@ FOLDER = Path(__file__).parent / "dags"
         (errors.CloudElementsAmbiguousCreateError("x"), RetryAction.DEFAULT, None),
         (errors.CloudElementsRateLimitError("x", retry_after=90), RetryAction.RETRY, 90),
         (errors.CloudElementsRateLimitError("x", retry_after=90_000), RetryAction.RETRY, 3600),
+        (errors.CloudElementsRateLimitError("x", retry_after=1e30), RetryAction.RETRY, 3600),
         (errors.CloudElementsRateLimitError("x"), RetryAction.DEFAULT, None),
         (errors.CloudElementsServerError("x", retry_after=90), RetryAction.RETRY, 90),
         (errors.CloudElementsTimeoutError("x"), RetryAction.DEFAULT, None),
@@ -47,6 +48,11 @@ def test_what_each_failure_asks_for(error, action, delay):
     decision = CloudElementsRetryPolicy().evaluate(error, 1, 3)
     assert decision.action is action
     assert decision.retry_delay == (timedelta(seconds=delay) if delay else None)
+
+
+def test_a_negative_wait_is_refused():
+    with pytest.raises(ValueError, match="longest_wait"):
+        CloudElementsRetryPolicy(timedelta(seconds=-1))
 
 
 def test_it_survives_serialization():

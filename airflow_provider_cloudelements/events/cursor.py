@@ -91,7 +91,7 @@ class EventCursor:
         if isinstance(since, str) and since.lstrip().startswith(("{", '"')):
             try:
                 since = json.loads(since)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise CloudElementsValidationError(
                     "since is not valid JSON; use the filter tojson in a template."
                 ) from None

@@ -561,6 +561,11 @@ def test_tokens_that_count_bring_some_twice_and_lose_none(platform: Platform) ->
     assert {each.id for each in platform.events} == set(ids)
 
 
+def test_a_cursor_of_too_many_levels_is_refused() -> None:
+    with pytest.raises(CloudElementsValidationError, match="not valid JSON"):
+        EventCursor.given('{"a":' * 100_000)
+
+
 @pytest.mark.parametrize("settle_time", [0, 0.5, 86_400])
 def test_a_settle_time_is_what_one_says(platform: Platform, settle_time: float) -> None:
     fill(platform, 200, 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -393,6 +394,8 @@ def test_no_code_in_whatever_form_jinja_writes_it_is_right_for_what_exists(code,
         {"delete_twins": None},
         {"delete_on_failure": "yes"},
         {"settle_time": -1},
+        {"settle_time": math.nan},
+        {"settle_time": math.inf},
         {"settle_time": True},
         {"settle_time": "60"},
     ],

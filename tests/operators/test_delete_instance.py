@@ -220,6 +220,7 @@ def test_wrong_combinations_fail_for_good_and_delete_nothing(arguments, message,
     [
         ({"older_than": 3600}, TypeError),
         ({"older_than": "1d"}, TypeError),
+        ({"older_than": -HOUR}, ValueError),
         ({"max_deletes": 0}, ValueError),
         ({"max_deletes": True}, ValueError),
         ({"max_deletes": "50"}, ValueError),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from dataclasses import replace
@@ -20,9 +21,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
+from airflow_provider_cloudelements.provisioning.change import reauthenticate
 from airflow_provider_cloudelements.provisioning.ensure import Ensure, ensure
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
+from airflow_provider_cloudelements.provisioning.mending import looks
 from tests.support.platform import (
     WAYS,
     Person,
@@ -487,3 +490,20 @@ def test_the_same_code_beside_another_value_is_the_same_code(sandbox, instances)
         with pytest.raises(CloudElementsAmbiguousCreateError):
             ensure(instances, again, settle_time=0, memory=memory)
     assert [each["presented"] for each in sandbox.codes()] == [1]
+
+
+@pytest.mark.parametrize("settle_time", [math.nan, math.inf, -1, True, "5"])
+def test_a_settle_time_that_is_none_is_refused_before_anything_is_sent(settle_time, sandbox, instances):
+    wire, spec = Wire(sandbox), spec_of("basic", sandbox)
+    with pytest.raises(CloudElementsValidationError, match="settle_time"):
+        ensure(instances, spec, settle_time=settle_time)
+    number = Person(sandbox).make("basic")
+    instance = instances.get(number)
+    with pytest.raises(CloudElementsValidationError, match="settle_time"):
+        reauthenticate(instances, instance, configuration={"password": "x"}, settle_time=settle_time)
+    assert posts(wire) == ["POST /instances"]  # the person's
+
+
+def test_looks_end_at_once_for_no_time_and_for_a_time_that_is_none():
+    for seconds in (0, -1, math.nan):
+        assert len(list(looks(seconds, lambda _: None, lambda: 0.0))) == 1

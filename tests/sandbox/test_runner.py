@@ -144,6 +144,12 @@ def test_it_listens_on_loopback_only():
         assert sandbox.url.startswith("http://127.0.0.1:")
 
 
+@pytest.mark.parametrize("port", [-1, 65_536, 70_000])
+def test_a_port_that_does_not_exist_is_refused(port):
+    with pytest.raises(ValueError, match="port must be a number from 0 to 65535"):
+        Sandbox(port=port)
+
+
 @pytest.mark.parametrize("secret", ["", "a b", "a,b", "ä", "a\n"])
 def test_secrets_that_no_header_can_carry_are_refused(secret):
     with pytest.raises(ValueError, match="user_secret"):
