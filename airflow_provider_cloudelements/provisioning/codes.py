@@ -103,14 +103,12 @@ def check_before_create(elements: ElementsApi, spec: InstanceSpec) -> None:
     if OAUTH_CALLBACK_URL in known:
         required.add(OAUTH_CALLBACK_URL)
     missing = [each.key for each in keys if each.key in required and _empty(spec.configuration, each.key)]
+    foreign = spec.configuration.keys() - known
     if missing:
-        raise _missing(f"Element {spec.element!r}", missing, spec.configuration.keys() - known)
+        raise _missing(f"Element {spec.element!r}", missing, foreign)
     if OAUTH_SCOPE in known and _empty(spec.configuration, OAUTH_SCOPE):
         log.warning(
-            "There is no %r, neither in configuration nor in the element connection (field %s). Some vendors "
-            "then give no refresh token.",
-            OAUTH_SCOPE,
-            FIELD_OF_KEY[OAUTH_SCOPE],
+            "No scope is given: %s. Some vendors then give no refresh token.", _named(OAUTH_SCOPE, foreign)
         )
 
 
@@ -135,13 +133,16 @@ def _empty(configuration: Mapping[str, Any], key: str) -> bool:
 
 def _missing(what: str, missing: Iterable[str], others: Iterable[str]) -> CloudElementsValidationError:
     """Return the error for missing configuration keys; ``others`` are given keys that may be mistyped."""
-    texts = []
-    for key in missing:
-        field = FIELD_OF_KEY.get(key, "configuration")
-        near = difflib.get_close_matches(key, others, n=1)
-        hint = f"; did you mean it with {near[0]!r}?" if near else ""
-        texts.append(f"{key!r} (argument configuration, or field {field} of the element connection{hint})")
-    return CloudElementsValidationError(f"{what} needs {' and '.join(texts)}. {_STILL_GOOD}")
+    texts = " and ".join(_named(key, others) for key in missing)
+    return CloudElementsValidationError(f"{what} needs {texts}. {_STILL_GOOD}")
+
+
+def _named(key: str, others: Iterable[str]) -> str:
+    """Return a key with where to give it, and the given key that may be a mistyped one."""
+    field = FIELD_OF_KEY.get(key, "configuration")
+    near = difflib.get_close_matches(key, others, n=1)
+    hint = f"; did you mean it with {near[0]!r}?" if near else ""
+    return f"{key!r} (argument configuration, or field {field} of the element connection{hint})"
 
 
 def _check_element(elements: ElementsApi, key: str) -> None:

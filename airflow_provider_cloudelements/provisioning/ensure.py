@@ -145,6 +145,7 @@ class Ensure:
         self.fingerprints = Fingerprints(settings, spec.marker)
         self._on_id = on_id
         self._known_id: int | None = None
+        self._told_id: int | None = None
         self._sleep = sleep
         self._clock = clock
 
@@ -153,20 +154,24 @@ class Ensure:
         self._writer = Writer(
             self.instances, self.fingerprints, self.memory, self.settle_time, self._sleep, self._clock
         )
+        # What an earlier try made or found is known before anything else is.
+        self._known_id = self.memory.instance_id(self.spec.marker)
         try:
             found = self._known()
             ensured = self._keep(found) if found else self._create()
             return replace(ensured, instance=self._handed_out(ensured.instance))
         except CloudElementsError as error:
-            if error.instance_id is None:
+            if self._known_id is not None:
+                self._tell(self._known_id)
                 error.instance_id = self._known_id
             raise
 
     def _tell(self, instance_id: int) -> None:
-        """Report the id of the instance as soon as it is known."""
-        if instance_id != self._known_id:
+        """Report the id of the instance as soon as it is known for sure."""
+        self._known_id = instance_id
+        if instance_id != self._told_id:
             log.info("The instance of %r is %d.", self.spec.key, instance_id)
-            self._known_id = instance_id
+            self._told_id = instance_id
             if self._on_id is not None:
                 self._on_id(instance_id)
 
@@ -201,6 +206,7 @@ class Ensure:
                 found[remembered] = self.instances.peek(remembered)
             except CloudElementsNotFoundError:
                 log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
+                self._known_id = None
         return oldest_first(found.values())
 
     # -- making one -----------------------------------------------------------------------------------
@@ -308,8 +314,8 @@ class Ensure:
         oldest = self._whole(found[0])
         log.warning("Instance %d of the same key is older than %d, just made.", oldest.id, made.id)
         check_fit(self.spec, oldest)
-        self.memory.remember(self.spec.marker, oldest.id)
         self._check_origin(oldest)
+        self.memory.remember(self.spec.marker, oldest.id)
         self._tell(oldest.id)
         # The credentials went to our instance, which is now the twin. Write the rest to the oldest.
         reuse = self.if_exists == "reuse"
@@ -328,8 +334,8 @@ class Ensure:
         remembered = self.memory.instance_id(self.spec.marker)
         with self._twins.reporting_loss(next((each for each in found[1:] if each.id == remembered), None)):
             check_fit(self.spec, instance)
-            self.memory.remember(self.spec.marker, instance.id)
             self._check_origin(instance)
+            self.memory.remember(self.spec.marker, instance.id)
             self._tell(instance.id)
             ensured = self._reuse(instance) if self.if_exists == "reuse" else self._make_as_asked(instance)
             return replace(ensured, twins=self._twins.report(found, ensured.instance))

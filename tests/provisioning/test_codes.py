@@ -226,8 +226,7 @@ def test_an_element_whose_configuration_nobody_shows_is_taken_at_its_word(status
 def test_a_missing_scope_is_a_warning(sandbox, instances, caplog):
     caplog.set_level(logging.WARNING, "airflow_provider_cloudelements")
     assert ensure(instances, without(spec_of("code", sandbox), "oauth.scope")).created
-    assert "There is no 'oauth.scope'" in caplog.text
-    assert "oauth_scope" in caplog.text
+    assert "No scope is given: 'oauth.scope' (argument configuration, or field oauth_scope" in caplog.text
 
 
 def test_without_a_code_nothing_is_checked_first(sandbox, instances):

@@ -388,6 +388,21 @@ def test_the_id_is_reported_at_once_and_every_later_failure_carries_it(sandbox, 
     assert (caught.value.instance_id, ids) == (there["id"], [there["id"]] * 2)
 
 
+def test_a_later_try_that_fails_at_its_look_up_still_reports_what_an_earlier_one_made(sandbox, instances):
+    spec, memory, ids = spec_of("basic", sandbox), CallMemory(), []
+    made = ensure(instances, spec, memory=memory).instance
+    sandbox.add_fault("status", status=500, method="GET", path="/instances")
+    with pytest.raises(CloudElementsServerError) as caught:
+        ensure(instances, spec, memory=memory, on_id=ids.append)
+    assert (caught.value.instance_id, ids) == (made.id, [made.id])
+    # One that is gone is reported no more.
+    Person(sandbox).delete(made.id)
+    sandbox.add_fault("status", status=400, method="POST")
+    with pytest.raises(CloudElementsError) as caught:
+        ensure(instances, spec, memory=memory, on_id=ids.append)
+    assert (caught.value.instance_id, ids) == (None, [made.id])
+
+
 def test_the_id_of_an_instance_that_does_not_fit_is_no_ones(sandbox, instances):
     ensure(instances, spec_of("basic", sandbox, key="shared"))
     ids = []
