@@ -153,6 +153,17 @@ def test_rows_that_are_handed_on_are_freed_while_others_wait():
     assert sum(each() is not None for each in watched) <= 1
 
 
+def test_a_large_cursor_is_written_without_holding_up_a_loop():
+    cursor = EventCursor(NOON, frozenset(f"{number:012}" for number in range(200_000)))
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        written = cursor.as_json()
+        times.append(time.process_time() - began)
+    assert EventCursor.parse(written) == cursor
+    assert min(times) < 0.05
+
+
 async def test_the_loop_goes_on_while_two_hundred_thousand_rows_are_sorted_and_handed_on():
     rows = [row_of(number, number // 7) for number in range(200_000)]
     random.Random(7).shuffle(rows)  # noqa: S311  an order, not a secret

@@ -228,6 +228,38 @@ async def test_one_that_cannot_be_read_harms_no_other(sandbox, person, hub_log, 
     assert len([each for each in hub_log.records if each.levelname == "WARNING"]) == 1
 
 
+@pytest.mark.parametrize(("status", "tries"), [(403, 1), (503, 2)])
+async def test_a_list_that_fails_does_not_fail_those_who_did_not_ask_for_it(
+    sandbox, person, wire, hub_log, status, tries
+):
+    numbers = [tagged(sandbox, person) for _ in range(4)]
+    sandbox.add_fault("status", status=status, path="/instances", method="GET", count=None)
+    async with running(*(trigger_of(instance_id=number) for number in numbers)) as tasks:
+        events = await asyncio.gather(*tasks)
+    assert [event["instance"]["id"] for event in events] == numbers
+    assert wire.calls().count(LIST) == tries
+    assert len([each for each in hub_log.records if "each is looked up by itself" in each.getMessage()]) == 1
+
+
+async def test_a_platform_that_is_down_is_not_asked_for_each_instance(sandbox, person, wire):
+    sandbox.add_fault("status", status=503, method="GET", count=None)
+    async with running(*(trigger_of(instance_id=number) for number in range(1, 201))):
+        await until(lambda: wire.calls().count(LIST) >= 4)
+    assert len(wire.calls()) < 100
+
+
+async def test_one_who_leaves_in_the_midst_of_a_tick_costs_no_more_calls(sandbox, person, wire):
+    numbers = [tagged(sandbox, person) for _ in range(60)]
+    sandbox.add_fault("delay", seconds=0.1, path="/ping", count=None)
+    async with running(trigger_of(tag="nobody")) as (patient,):
+        tasks = [asyncio.create_task(event_of(trigger_of("ready", instance_id=n))) for n in numbers]
+        await until(lambda: PING in wire.calls())
+        await end(*tasks)
+        await asyncio.sleep(0.3)
+        assert wire.calls().count(PING) <= 16
+        assert not patient.done()
+
+
 async def test_an_entry_of_the_list_that_is_no_instance_is_left_out(sandbox, person, monkeypatch, hub_log):
     class Mangling(Relay):
         def _forward(self, method, path, body, authorization):
