@@ -24,6 +24,10 @@ def _always() -> bool:
     return True
 
 
+class NobodyWaits(CloudElementsTransportError):
+    """A call was not sent, because nobody waits for its answer. This is no fault, and nobody hears of it."""
+
+
 class Account:
     """Give a tick the client of one connection, and threads for many calls.
 
@@ -83,6 +87,6 @@ class Session(HttpSession):
     def send(self, method: str, path: str, **options: Any) -> Reply:
         """Send one call through the other session."""
         if not self._wanted():
-            raise CloudElementsTransportError("No waiter is left for this call.", sent=False)
+            raise NobodyWaits("No waiter is left for this call.", sent=False)
         self.sent += 1
         return self._http.send(method, path, **options)

@@ -9,8 +9,8 @@ from typing import ClassVar
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.events.batch import EventBatch
 from airflow_provider_cloudelements.events.reading import EventLook, ListOrders, read_events
-from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
-from airflow_provider_cloudelements.triggers.account import Account
+from airflow_provider_cloudelements.exceptions import CloudElementsError
+from airflow_provider_cloudelements.triggers.account import CONCURRENCY, Account, NobodyWaits
 from airflow_provider_cloudelements.triggers.waiting import Answer, Kind, Waiter
 
 EventWaiter = Waiter[EventLook, EventBatch]
@@ -89,27 +89,27 @@ class EventWait(Kind[EventLook, EventBatch]):
         asking, refused = _checked(account, _asking(waiters))
         yield refused
         passing: CloudElementsError | None = None
-        groups, answers = _grouped(asking, singly), True
+        groups, patience, answered = _grouped(asking, singly), CONCURRENCY, False
         while groups:
             once_more: _Asking = []
             for (instance_id, group), outcomes in each(read, groups):
-                fault = outcomes if isinstance(outcomes, CloudElementsError) else None
-                if fault is not None and (fault.concerns_account or (not answers and fault.retryable)):
-                    raise fault  # not only the account's list fails: many more calls would as well
                 if isinstance(outcomes, Exception):
+                    patience -= 1
+                    if _ends_all(outcomes, not answered and patience < 1):
+                        raise outcomes
                     outcomes = [outcomes] * len(group)
+                else:
+                    answered = True
                 news = []
                 for (waiter, look), outcome in zip(group, outcomes, strict=True):
                     if isinstance(outcome, CloudElementsError) and outcome.retryable:
-                        passing = outcome
+                        passing = passing if isinstance(outcome, NobodyWaits) else outcome
                     elif isinstance(outcome, EventBatch) or instance_id == look.query.instance_id:
                         news.append(_answer(waiter, look, outcome))
                 if instance_id is None:
                     once_more = self._not_by_list(group, outcomes)
-                else:
-                    answers = answers or fault is None
                 yield news
-            groups, answers = _grouped(once_more, singly=True), False
+            groups, patience, answered = _grouped(once_more, singly=True), 1, False
         if passing is not None:
             raise passing
 
@@ -164,6 +164,17 @@ def _may_pass(outcome: EventBatch | Exception) -> bool:
     return isinstance(outcome, CloudElementsError) and outcome.retryable
 
 
+def _ends_all(error: Exception, only_failures: bool) -> bool:
+    """Return whether to send no further calls: each of them would fail in the same way.
+
+    :param error: The failure of a list.
+    :param only_failures: Whether no list was read yet, and several failed.
+    """
+    if not isinstance(error, CloudElementsError) or isinstance(error, NobodyWaits):
+        return False
+    return error.concerns_account or (only_failures and error.retryable)
+
+
 def _answer(waiter: EventWaiter, look: EventLook, news: EventBatch | Exception) -> _Answer:
     waiter.note = look
     return Answer(waiter, news)
@@ -176,7 +187,7 @@ def _checked(account: Account, asking: _Asking) -> tuple[_Asking, list[_Answer]]
     for waiter, look in asking:
         try:
             look.query.target(account.settings)
-        except CloudElementsValidationError as error:
+        except CloudElementsError as error:
             answers.append(_answer(waiter, look, error))
         else:
             well.append((waiter, look))

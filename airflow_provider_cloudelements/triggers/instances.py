@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -21,7 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, check
-from airflow_provider_cloudelements.triggers.account import Account, Session
+from airflow_provider_cloudelements.triggers.account import Account, NobodyWaits, Session
 from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
 from airflow_provider_cloudelements.triggers.hub import current_hub
 from airflow_provider_cloudelements.triggers.waiting import Answer, Kind, Waiter
@@ -81,7 +81,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         for target, found in self._look_up(account, waiting, with_tokens):
             if isinstance(found, Exception):
                 if (fault := _passing(found)) is not None:
-                    passing = fault
+                    passing = passing if isinstance(fault, NobodyWaits) else fault
                 else:
                     yield [Answer(waiter, found) for waiter in waiting[target]]
             elif found is not None:
@@ -99,7 +99,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         for instance, checkup in account.each(ping, pings):
             if isinstance(checkup, Exception):
                 if (fault := _passing(checkup)) is not None:
-                    passing = fault
+                    passing = passing if isinstance(fault, NobodyWaits) else fault
                 else:
                     yield [Answer(waiter, checkup) for waiter in pinged_for[instance.id]]
             elif checkup is not None:
@@ -132,7 +132,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
             return target.look_up(_Singly(_session(account, waiting[target]), with_tokens))
 
         for target, found in account.each(look_up, targets):
-            if not answers and isinstance(found, CloudElementsError) and found.retryable:
+            if not answers and _may_pass(found):
                 raise found  # not only the list fails: a thousand more calls would as well
             answers = answers or not isinstance(found, Exception)
             yield target, found
@@ -182,6 +182,10 @@ def _passing(error: Exception) -> CloudElementsError | None:
     if error.concerns_account:
         raise error
     return error if error.retryable else None
+
+
+def _may_pass(found: object) -> TypeGuard[CloudElementsError]:
+    return isinstance(found, CloudElementsError) and found.retryable and not isinstance(found, NobodyWaits)
 
 
 def _session(account: Account, waiters: Sequence[_InstanceWaiter]) -> Session:

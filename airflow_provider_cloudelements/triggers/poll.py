@@ -34,7 +34,7 @@ from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsAuthError, CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-from airflow_provider_cloudelements.triggers.account import CONCURRENCY, Account
+from airflow_provider_cloudelements.triggers.account import CONCURRENCY, Account, NobodyWaits
 from airflow_provider_cloudelements.triggers.waiting import Answer, Kind, Waiter
 
 log = logging.getLogger(__name__)
@@ -137,8 +137,17 @@ class ConnectionPoll:
             self._task.cancel()
 
     async def work(self, work: Callable[[], _Found]) -> _Found:
-        """Run a function that sends no calls in a thread."""
-        return await self._loop.run_in_executor(self._workers, work)
+        """Run a function that sends no calls in a thread. A waiter may not know yet that the poll is over.
+
+        :param work: The function.
+        """
+        if not self._over:
+            return await self._loop.run_in_executor(self._workers, work)
+        pool = _threads("work")
+        try:
+            return await self._loop.run_in_executor(pool, work)
+        finally:
+            pool.shutdown(wait=False)
 
     # -- the task -------------------------------------------------------------------------------------------
 
@@ -279,8 +288,8 @@ class ConnectionPoll:
             failure = self._mistake(error)
             await self._hand_out([(waiter, failure) for waiter in waiters])
             return False
-        if self._over or account is not self._account:
-            return False  # the account was closed under the look, which is no fault of the platform's
+        if self._over or account is not self._account or isinstance(fault, NobodyWaits):
+            return False  # it was broken off here, which is no fault of the platform's
         await self._judge(lane, fault, waiters)
         return fault is None
 

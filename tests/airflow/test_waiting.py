@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.lane("shared")]
 
 DAG_ID = "waiting"
 DAGS = """
+from datetime import timedelta
 from airflow.sdk import DAG
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
 
@@ -26,6 +27,23 @@ with DAG("waiting", schedule=None, max_active_runs=16):
         poll_interval=1,
         timeout=300,
     )
+
+with DAG("in_vain", schedule=None):
+    for name, limits in {
+        "poking": {"execution_timeout": timedelta(seconds=3)},
+        "deferred": {"execution_timeout": timedelta(seconds=3), "deferrable": True},
+        "lenient": {"execution_timeout": timedelta(seconds=3), "deferrable": True, "soft_fail": True},
+        "expired": {"execution_timeout": timedelta(seconds=300), "deferrable": True, "timeout": 3},
+        "skipped": {"deferrable": True, "timeout": 3, "soft_fail": True},
+    }.items():
+        CloudElementsInstanceSensor(
+            task_id=name,
+            tag="nobody",
+            cloudelements_conn_id="plain",
+            poke_interval=1,
+            poll_interval=1,
+            **{"timeout": 300, **limits},
+        )
 """
 
 
@@ -94,7 +112,7 @@ def test_a_closed_waiter_s_log_gets_nothing_of_a_second_one_s(airflow, sandbox, 
     # The poll that the first one's coming has started now has something to say.
     sandbox.add_fault("status", status=503, count=2)
     polled(sandbox, 5)
-    hub = "airflow_provider_cloudelements.triggers.hub"
+    hub = "airflow_provider_cloudelements.triggers.poll"
     said = [line for line in airflow.process_log("triggerer").splitlines() if hub in line]
     assert ["go on waiting" in line for line in said] == [True, False]
     assert logs(airflow, first) == before
@@ -137,6 +155,20 @@ def test_a_rotated_secret_heals_when_the_connection_is_updated(airflow, sandbox,
     for _, content in airflow.log_files():
         assert old.encode() not in content
         assert platform.secret.encode() not in content
+
+
+def test_an_execution_time_out_ends_a_deferred_wait_as_it_ends_a_poking_one(airflow, sandbox):
+    run_id = airflow.trigger("in_vain")
+    assert airflow.wait_run("in_vain", run_id) == "failed"
+    states = dict.fromkeys(("poking", "deferred", "lenient", "expired"), "failed")
+    assert airflow.task_states("in_vain", run_id) == {**states, "skipped": "skipped"}
+    folder = airflow.home / "logs" / "dag_id=in_vain" / f"run_id={run_id}"
+    for name in states:
+        said = b"".join(path.read_bytes() for path in (folder / f"task_id={name}").rglob("*.log*"))
+        kind = b"AirflowSensorTimeout" if name == "expired" else b"AirflowTaskTimeout"
+        assert kind in said
+    assert max(each["duration"] for each in airflow.task_instances("in_vain", run_id)) < 60
+    eventually(lambda: quiet(sandbox))
 
 
 def test_what_is_cleared_or_failed_by_hand_leaves_nothing_running(airflow, sandbox):

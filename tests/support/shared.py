@@ -18,6 +18,7 @@ from tests.support.receiving import key_of, receiving_airflow
 IMPATIENT = {
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "6",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+    "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
 }
 #: The connection by which this Airflow receives deliveries: it stays.
 WEBHOOK = "webhook_cloudelements"

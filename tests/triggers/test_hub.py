@@ -657,7 +657,9 @@ async def test_those_who_come_during_a_reading_share_the_next_one_and_need_not_w
     assert late.readings == [2, 3]
 
 
-async def test_one_who_leaves_while_it_catches_up_costs_no_more_calls(sandbox, wire, late, monkeypatch):
+async def test_one_who_leaves_while_it_catches_up_costs_no_more_calls(
+    sandbox, wire, late, monkeypatch, hub_log
+):
     monkeypatch.setattr(late, "calls", 50)
     sandbox.add_fault("delay", seconds=0.05, path="/hubs", count=None)
     (patient,) = tasks_of(1, "on time", kind=late)
@@ -671,6 +673,7 @@ async def test_one_who_leaves_while_it_catches_up_costs_no_more_calls(sandbox, w
     await asyncio.sleep(0.3)
     assert wire.calls().count("GET /hubs") <= sent + 1
     assert polls() == 1
+    assert messages(hub_log) == []
     await end(patient)
 
 
@@ -755,6 +758,18 @@ async def test_work_that_takes_long_runs_in_the_hub_s_threads(sandbox, ticks):
     assert asyncio.get_running_loop()._default_executor is None
     with pytest.raises(RuntimeError):
         await waiter.work(lambda: None)
+
+
+async def test_one_who_works_hears_of_the_poll_s_end_afterwards(sandbox):
+    sandbox.add_fault("status", status=403)
+    with waiter_of() as waiter:
+        await until(lambda: waiter._news)
+        poll_of_it = waiter._poll
+        poll_of_it._end()
+        assert (await waiter.work(lambda: threading.current_thread().name)).startswith("cloudelements-hub")
+        with pytest.raises(CloudElementsForbiddenError):
+            await waiter.news()
+    await until(lambda: not threads())
 
 
 async def test_many_calls_of_a_tick_are_bounded_and_each_has_its_own_outcome(sandbox):

@@ -248,7 +248,7 @@ async def test_a_platform_that_is_down_is_not_asked_for_each_instance(sandbox, p
     assert len(wire.calls()) < 100
 
 
-async def test_one_who_leaves_in_the_midst_of_a_tick_costs_no_more_calls(sandbox, person, wire):
+async def test_one_who_leaves_in_the_midst_of_a_tick_costs_no_more_calls(sandbox, person, wire, hub_log):
     numbers = [tagged(sandbox, person) for _ in range(60)]
     sandbox.add_fault("delay", seconds=0.1, path="/ping", count=None)
     async with running(trigger_of(tag="nobody")) as (patient,):
@@ -258,6 +258,7 @@ async def test_one_who_leaves_in_the_midst_of_a_tick_costs_no_more_calls(sandbox
         await asyncio.sleep(0.3)
         assert wire.calls().count(PING) <= 16
         assert not patient.done()
+    assert [each for each in hub_log.records if each.levelname == "WARNING"] == []
 
 
 async def test_an_entry_of_the_list_that_is_no_instance_is_left_out(sandbox, person, monkeypatch, hub_log):
