@@ -85,11 +85,12 @@ class EventCursor:
         return cls(max(date.start_of("second"), _EARLIEST), local=True)
 
     @classmethod
-    def given(cls, since: Any) -> EventCursor:
-        """Read the argument ``since`` of a task. The task begins there in each of its tries.
+    def given(cls, since: Any, argument: str = "since") -> EventCursor:
+        """Read the argument ``since`` or ``start`` of a task. The task begins there in each of its tries.
 
         :param since: A value for :meth:`start` other than ``now``; a cursor; or the return value of a task
             that holds one as ``cursor``. Each also as JSON, because a template returns JSON.
+        :param argument: The argument's name, for errors.
         :raises CloudElementsValidationError: ``since`` is none of these.
         """
         if isinstance(since, str) and since.lstrip().startswith(("{", '"')):
@@ -97,7 +98,7 @@ class EventCursor:
                 since = json.loads(since)
             except (ValueError, RecursionError):
                 raise CloudElementsValidationError(
-                    "since is not valid JSON; use the filter tojson in a template."
+                    f"{argument} is not valid JSON; use the filter tojson in a template."
                 ) from None
         if isinstance(since, Mapping):
             since = since.get("cursor", since)
@@ -105,8 +106,8 @@ class EventCursor:
             return cls.parse(since).place
         if since == "now":
             raise CloudElementsValidationError(
-                "since must not be 'now': a retry would miss what came before it. Name a moment that stays "
-                "the same, such as the default, the begin of the run's data interval."
+                f"{argument} must not be 'now': a retry would miss what came before it. Name a moment that "
+                "stays the same, such as {{ dag_run.run_after }}, or keep the default."
             )
         return cls.start(since)
 

@@ -1,4 +1,4 @@
-"""Operator that reads all events since a moment, and the arguments that it shares with the sensor."""
+"""Operator that reads all events since the last run, and the arguments that it shares with the sensor."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.events.batch import require_count, sorted_rows
-from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.cursor import EventCursor, read_until
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow
 from airflow_provider_cloudelements.events.reading import EventLook, EventStream
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path
+from airflow_provider_cloudelements.operators._parts.reading_place import ReadingPlace
 
 if TYPE_CHECKING:
+    import pendulum
     from airflow.sdk import Context, ObjectStoragePath
 
 __all__ = ["XCOM_CURSOR", "CloudElementsReadEventsOperator"]
@@ -22,6 +24,18 @@ __all__ = ["XCOM_CURSOR", "CloudElementsReadEventsOperator"]
 XCOM_CURSOR = "cursor"
 #: The moment that stays the same for all tries of a run, cleared ones too.
 BEGIN_OF_RUN = "{{ dag_run.data_interval_start or dag_run.run_after }}"
+#: Airflow's own timetables give a run an empty data interval, or none: this says whether it has a real one.
+_HAS_INTERVAL = "dag_run.data_interval_start != dag_run.data_interval_end"
+#: Where the first run begins: with its data interval, else with the first event that the platform still has.
+FIRST_BEGIN = f"{{{{ dag_run.data_interval_start if {_HAS_INTERVAL} else 'earliest' }}}}"
+#: Where a run ends: with its data interval. Without one, a run by time that goes on where the last one ended
+#: leaves what came after it was due to the next one; any other reads all.
+END_OF_RUN = (
+    f"{{{{ dag_run.data_interval_end if {_HAS_INTERVAL} else dag_run.run_after "
+    "if task.since is none and dag_run.run_type in ('scheduled', 'backfill') else 'latest' }}"
+)
+#: Where a wait ends: with the data interval, else never.
+END_OF_INTERVAL = f"{{{{ dag_run.data_interval_end if {_HAS_INTERVAL} else 'latest' }}}}"
 #: Most pages that the operator reads: far more than a repeated look does, because they cost no memory.
 READING_MAX_PAGES = 1000
 
@@ -29,7 +43,16 @@ READING_MAX_PAGES = 1000
 class EventArguments:
     """The arguments that select events, read once they are rendered."""
 
-    event_fields = ("instance_id", "instance_key", "tag", "object_types", "event_types", "where", "since")
+    event_fields = (
+        "instance_id",
+        "instance_key",
+        "tag",
+        "object_types",
+        "event_types",
+        "where",
+        "since",
+        "until",
+    )
 
     instance_id: int | str | Mapping[str, Any] | None
     instance_key: str | None
@@ -38,6 +61,7 @@ class EventArguments:
     event_types: Collection[str] | None
     where: Mapping[str, Any] | None
     since: Any
+    until: Any
 
     def query(self) -> EventQuery:
         """Return the query for the events.
@@ -60,9 +84,17 @@ class EventArguments:
         """
         return EventCursor.given(self.since)
 
+    def end(self) -> pendulum.DateTime | None:
+        """Return the moment before which events are wanted; ``None`` if there is none.
+
+        :raises CloudElementsValidationError: ``until`` is malformed.
+        """
+        # Outside Airflow nothing renders the default, and there is no run that it could name.
+        return None if self.until in (END_OF_RUN, END_OF_INTERVAL) else read_until(self.until)
+
 
 class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator):
-    """Read all events since a moment, however many: return few of them, or write many to a file.
+    """Read all events since the last run, however many: return few of them, or write many to a file.
 
     The operator reads the platform's list of events, so no callback needs to reach Airflow. The events of the
     instances must be on. Give exactly one of ``instance_id``, ``instance_key`` and ``tag``.
@@ -71,15 +103,15 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
     by date. It holds in memory two pages, at most the events that go to XCom, and twelve characters for each
     event of the ten minutes before the newest, in which further ones may still appear.
 
-    No event is lost, if the platform lists it no later than ten minutes after its date. ``cursor`` says where
-    a later task continues. That task returns the events that this one has not returned, older ones too. Each
-    try begins at ``since`` again. With this as ``since``, each run continues where the last one ended (with
-    ``map_indexes`` Airflow gives the last cursor, and not a list of all)::
+    Without ``since`` a run goes on where the last successful run before it ended. "Before" goes by the
+    logical dates of runs (or when they were due), not by when they ran. So a retry, a cleared run and
+    backfilled days in any order return the events of their own time. Airflow 3's own timetables have empty
+    data intervals, and with them no event is missed either. If the run before is not a success (yet), this
+    run begins where that one began: events then come twice. The first run begins at ``start``. So does a run
+    that selects other events than any run before it, or whose earlier runs have no XComs any more.
 
-        {{ ((ti.xcom_pull('read', map_indexes=-1, include_prior_dates=True) or {}).get('cursor')
-            or '2026-11-24') | tojson }}
-
-    (The XCom ``cursor`` alone may come from a run that failed before it could return its events.)
+    No event is lost, if the platform lists it no later than ten minutes after its date. If the platform lists
+    an event after its run has ended, the next run returns it. ``cursor`` says where another task continues.
 
     :param instance_id: The instance of the events: an integer, its digits, or what the create operator
         returned. The operator does not check whether it exists. Templated.
@@ -91,8 +123,14 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         :class:`~airflow_provider_cloudelements.sensors.events.CloudElementsEventSensor`. Templated.
     :param since: Only events that the platform received since then: an ISO date; ``earliest``; or what this
         operator or the sensor returned, or its ``cursor``. Not ``now``, which would be a later moment in a
-        retry. Default: the begin of the run's data interval, or without one the moment that the run was due.
-        Templated.
+        retry. Each try begins there again. Default: where the last successful run ended. Templated.
+    :param until: Only events that the platform received before then: an ISO date; or ``latest``: all that it
+        lists. Default: the end of the run's data interval. If that is empty or missing and there is no
+        ``since``, a scheduled or backfill run ends at the moment that it was due. All other runs read all. So
+        backfilled and cleared runs return no events of today. Templated.
+    :param start: Where the first run begins: an ISO date, ``earliest``, or a cursor. Only without ``since``.
+        Default: the begin of the run's data interval; if that is empty or missing, ``earliest``, all that the
+        platform still has. Templated.
     :param path: File for events that are too many for XCom, in any storage that Airflow's
         ``ObjectStoragePath`` reaches, such as ``s3://aws_default@bucket/{{ run_id }}.jsonl``. The operator
         overwrites it, so that a retry doubles nothing: put the run's id into its name, and give each task its
@@ -115,7 +153,12 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
     :raises CloudElementsError: A call failed.
     """
 
-    template_fields: Collection[str] = ("cloudelements_conn_id", *EventArguments.event_fields, "path")
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        *EventArguments.event_fields,
+        "start",
+        "path",
+    )
 
     def __init__(
         self,
@@ -126,7 +169,9 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
         where: Mapping[str, Any] | None = None,
-        since: Any = BEGIN_OF_RUN,
+        since: Any = None,
+        until: Any = END_OF_RUN,
+        start: Any = FIRST_BEGIN,
         path: str | ObjectStoragePath | None = None,
         max_xcom_events: int = 1000,
         max_xcom_bytes: int = 262_144,
@@ -142,6 +187,12 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         self.event_types = event_types
         self.where = where
         self.since = since
+        #: Not by the rendered value: a template that finds nothing is a mistake, and no wish to go on.
+        self._goes_on = since is None
+        self.until = until
+        self.start = start
+        if since is not None and start != FIRST_BEGIN:
+            raise ValueError("start is where the first run of a task without since begins: give one of them.")
         self.path = path
         self.max_xcom_events = require_count("max_xcom_events", max_xcom_events, 0)
         self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
@@ -153,7 +204,10 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the events, return few or write many, and push the cursor."""
         target = None if self.path is None else storage_path(self.path)
-        look = EventLook(self.query(), self.cursor(), self.max_pages, self.include_raw)
+        query, until = self.query(), self.end()
+        place = ReadingPlace(context, [self.cloudelements_conn_id, query.as_arguments()], until)
+        begin = place.begin(self._first_begin()) if self._goes_on else self.cursor()
+        look = EventLook(query, begin, self.max_pages, self.include_raw, until=until)
         stream = EventStream(self.hook.get_conn().http, look)
         rows = iter(stream)
         first, fits = self._first(rows)
@@ -168,6 +222,8 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         else:
             count = _write(target, first, rows)
             self.log.info("There are %d events; they are in %s.", count, target)
+        if self._goes_on:
+            place.keep(begin, stream.cursor)  # also with do_xcom_push=False: the next run goes on there
         cursor = stream.cursor.as_json()
         if self.do_xcom_push:  # Airflow itself applies it only to the returned value
             context["ti"].xcom_push(key=XCOM_CURSOR, value=cursor)
@@ -177,6 +233,9 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
             "path": None if fits else str(target),
             "cursor": cursor,
         }
+
+    def _first_begin(self) -> EventCursor:
+        return EventCursor.given("earliest" if self.start == FIRST_BEGIN else self.start, "start")
 
     def _first(self, rows: Iterator[EventRow]) -> tuple[list[EventRow], bool]:
         """Take rows until there are too many for XCom; say whether they all fit."""

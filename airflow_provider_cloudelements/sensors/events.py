@@ -11,7 +11,12 @@ from airflow_provider_cloudelements.events.batch import EventLimits, require_cou
 from airflow_provider_cloudelements.events.reading import EventLook, read_one
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.operators._parts.base import require_bool
-from airflow_provider_cloudelements.operators.event_reading import BEGIN_OF_RUN, XCOM_CURSOR, EventArguments
+from airflow_provider_cloudelements.operators.event_reading import (
+    BEGIN_OF_RUN,
+    END_OF_INTERVAL,
+    XCOM_CURSOR,
+    EventArguments,
+)
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 
 if TYPE_CHECKING:
@@ -49,6 +54,9 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     :param since: Only events that the platform took in since then: an ISO date; ``earliest``; or what an
         earlier sensor returned. Not ``now``, because a retry would take it for a later moment. Default: the
         begin of the run's data interval, or without one the moment that the run was due. Templated.
+    :param until: Only events that the platform took in before then: an ISO date, or ``latest`` for no end.
+        The sensor waits on after this moment, because events become visible late. Default: the end of the
+        run's data interval; if that is empty or missing, no end. Templated.
     :param min_events: How many events there must be since then, in all. Default: 1.
     :param max_events: Most events to return, the oldest; the cursor is after these. Default: 1,000.
     :param max_bytes: Most bytes to return, as JSON. So the sensor may return fewer than ``min_events``; the
@@ -90,6 +98,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         event_types: Collection[str] | None = None,
         where: Mapping[str, Any] | None = None,
         since: Any = BEGIN_OF_RUN,
+        until: Any = END_OF_INTERVAL,
         min_events: int = 1,
         max_events: int = 1000,
         max_bytes: int = 262_144,
@@ -105,6 +114,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         self.event_types = event_types
         self.where = where
         self.since = since
+        self.until = until
         self.min_events = require_count("min_events", min_events)
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
         self.include_raw = require_bool("include_raw", include_raw)
@@ -113,7 +123,7 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
 
     def look(self, context: Context) -> bool | PokeReturnValue:
         """Read the list once."""
-        look = EventLook(self.query(), self.cursor(), self.limits.pages, self.include_raw)
+        look = EventLook(self.query(), self.cursor(), self.limits.pages, self.include_raw, until=self.end())
         batch = read_one(self.hook.get_conn().http, look)
         if len(batch.rows) < self.min_events:
             self.log.info("Found %d of %d events so far.", len(batch.rows), self.min_events)
@@ -124,9 +134,11 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
         """Return the trigger that waits for the events."""
         from airflow_provider_cloudelements.triggers.events import CloudElementsEventSensorTrigger
 
+        until = self.end()
         return CloudElementsEventSensorTrigger(
             cloudelements_conn_id=self.cloudelements_conn_id,
             cursor=self.cursor().as_json(),
+            until=None if until is None else until.isoformat(),
             min_events=self.min_events,
             **self.limits.as_arguments(),
             include_raw=self.include_raw,

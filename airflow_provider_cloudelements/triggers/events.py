@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 from airflow_provider_cloudelements.compat import AirflowNotFoundException, aget_asset_state, aset_asset_state
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, joined
-from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.cursor import EventCursor, read_until
 from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
@@ -74,6 +74,7 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
     :param max_pages: Most pages of a reading.
     :param include_raw: Whether to return the vendor's body as well.
     :param poll_interval: Seconds between two looks, at least 1.
+    :param until: Only events before this moment, ISO; ``None``: no end.
     :param query: Arguments of :meth:`EventQuery.of`.
     """
 
@@ -84,6 +85,7 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
         "limits",
         "include_raw",
         "poll_interval",
+        "until",
         "query",
     )
 
@@ -98,10 +100,12 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
         max_pages: int = MAX_PAGES,
         include_raw: bool = False,
         poll_interval: float = POLL_INTERVAL,
+        until: str | None = None,
         **query: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.cloudelements_conn_id = cloudelements_conn_id
+        self.until = until
         self.query = EventQuery.of(**query)
         self.cursor = EventCursor.parse(cursor)
         self.min_events = min_events
@@ -123,7 +127,8 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> dict[str, Any]:
-        look = EventLook(self.query, self.cursor, self.limits.pages, self.include_raw)
+        until = read_until(self.until)
+        look = EventLook(self.query, self.cursor, self.limits.pages, self.include_raw, until=until)
         found: list[EventBatch] = []
         count = 0
         with self._enter(self.cloudelements_conn_id, look, self.poll_interval) as waiter:

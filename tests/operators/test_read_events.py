@@ -69,6 +69,66 @@ def ids(rows):
     return [row["id"] for row in rows]
 
 
+# -- from where to where -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def minutes(sandbox, number):
+    """Five events, a minute apart."""
+    made = []
+    with time_machine.travel("2026-11-24T00:00:00Z") as clock:
+        for _ in range(5):
+            made += sandbox.emit(number)
+            clock.shift(60)
+    return made
+
+
+def test_what_comes_at_its_end_or_later_is_left_to_another(minutes):
+    until = "2026-11-24T00:02:00Z"
+    first = read(until=until)
+    assert ids(first["events"]) == minutes[:2]
+    assert read(until=until)["cursor"] == first["cursor"]
+    second = read(since=first, until="2026-11-24 00:02:01")
+    assert ids(second["events"]) == minutes[2:3]
+    assert ids(read(since=second, until="latest")["events"]) == minutes[3:]
+    assert ids(read(since="2026-11-24T00:01:00Z", until=until)["events"]) == minutes[1:2]
+
+
+def test_without_since_and_outside_a_run_it_reads_all(minutes):
+    value = execute(CloudElementsReadEventsOperator(task_id="read", tag="Docs"))
+    assert ids(value["events"]) == minutes
+    value = execute(CloudElementsReadEventsOperator(task_id="read", tag="Docs", start="2026-11-24T00:03:00Z"))
+    assert ids(value["events"]) == minutes[3:]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"until": "now"}, "until must be"),
+        ({"until": {"a": 1}}, "until must be"),
+        ({"since": None, "start": "now"}, "start must not be 'now'"),
+        ({"since": None, "start": "{"}, "start is not valid JSON"),
+        ({"since": "now"}, "since must not be 'now'"),
+    ],
+    ids=str,
+)
+def test_a_wrong_moment_fails_with_its_argument_s_name(sandbox, wrong, named):
+    with pytest.raises(AirflowFailException, match=named):
+        read(**wrong)
+
+
+def test_a_template_of_since_that_finds_nothing_is_a_mistake(sandbox):
+    operator = operator_of(since="{{ none }}")
+    operator.since = None  # as with render_template_as_native_obj=True
+    with pytest.raises(AirflowFailException, match="The moment to begin at"):
+        execute(operator)
+
+
+def test_since_and_start_are_one_too_many():
+    with pytest.raises(ValueError, match="give one of them"):
+        operator_of(start="2026-11-24")
+
+
 # -- what is returned, and what is written ------------------------------------------------------------------
 
 
@@ -315,7 +375,7 @@ def test_more_pages_than_may_be_read_fail_and_leave_no_file(sandbox, number, pat
 
 @pytest.mark.parametrize(
     "since",
-    ["now", '"now"', None, "", "tomorrow", 7, "{'since': 1}", "null", {"a": 1}, {"cursor": None}],
+    ["now", '"now"', "", "tomorrow", 7, "{'since': 1}", "null", {"a": 1}, {"cursor": None}],
     ids=str,
 )
 def test_a_moment_that_is_none_fails_the_task(sandbox, since):

@@ -7,6 +7,7 @@ import json
 
 import pendulum
 import pytest
+import time_machine
 from airflow.sdk import PokeReturnValue
 
 from airflow_provider_cloudelements.client.tags import marker_tag
@@ -117,6 +118,7 @@ def test_everything_goes_into_the_trigger(sandbox, number):
         event_types=["created"],
         where={"raw.x": 1},
         since="2026-11-24",
+        until="2026-11-25",
         min_events=2,
         max_events=3,
         max_bytes=40_000,
@@ -144,6 +146,7 @@ def test_everything_goes_into_the_trigger(sandbox, number):
         "max_pages": 7,
         "include_raw": True,
         "poll_interval": 9,
+        "until": "2026-11-25T00:00:00+00:00",
     }
 
 
@@ -196,6 +199,34 @@ def test_an_event_of_more_rows_than_fit_stops_no_chain(sandbox, number, bounds):
         since = value
         assert len(told) <= 21
     assert sorted(told) == [*(f"{each:02}" for each in range(20)), "later"]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+def test_what_comes_later_than_it_shall_is_left_to_a_later_one(sandbox, number, mode):
+    made = []
+    with time_machine.travel("2026-11-24T00:00:00Z") as clock:
+        for _ in range(3):
+            made += sandbox.emit(number)
+            clock.shift(60)
+    value = execute(sensor_of(tag="Docs", until="2026-11-24T00:01:00Z", **mode))
+    assert ids(value) == made[:1]
+    value = execute(sensor_of(tag="Docs", since=value, until="2026-11-24T00:01:01Z", **mode))
+    assert ids(value) == made[1:2]
+    assert ids(execute(sensor_of(tag="Docs", since=value, until="latest", **mode))) == made[2:]
+
+
+async def test_a_deferred_one_returns_nothing_that_comes_later_than_it_shall(sandbox, number):
+    sensor = sensor_of(tag="Docs", until="2026-11-24", deferrable=True, poll_interval=1)
+    with pytest.raises(TaskDeferred) as deferred:
+        execute(sensor)
+    with time_machine.travel("2026-11-25"):
+        sandbox.emit(number)
+    with time_machine.travel("2026-11-23"):
+        (early,) = sandbox.emit(number)
+    event = await event_of(deferred.value.trigger)
+    assert ids(event["found"]) == [early]
+    later = execute(sensor_of(tag="Docs", since=event["found"]))
+    assert len(ids(later)) == 1
 
 
 def test_a_reschedule_or_a_retry_loses_no_event(sandbox, number):

@@ -8,6 +8,8 @@ import pendulum
 
 #: Differences below this many seconds are the rounding of the header, and the way of the answer.
 ROUNDING = 2.0
+#: Differences above this many seconds are no clock's, but a wrong header's: the answer of a cache, say.
+LARGEST = 86_400.0
 
 
 class PlatformClock:
@@ -35,7 +37,8 @@ class PlatformClock:
             ahead = parsedate_to_datetime(header).timestamp() - time.time()
         except (TypeError, ValueError, OverflowError):
             return
-        self.ahead = 0.0 if abs(ahead) < ROUNDING else ahead
+        if abs(ahead) <= LARGEST:
+            self.ahead = 0.0 if abs(ahead) < ROUNDING else ahead
 
     def at(self, moment: float) -> pendulum.DateTime | None:
         """Return what the platform's clock showed.

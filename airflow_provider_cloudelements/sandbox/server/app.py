@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import MutableMapping
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -278,6 +280,7 @@ async def _send(send: Send, response: Response, call: Call, *, cut: bool = False
     """Send an answer, or its first half, with the headers of every answer (fact F48)."""
     headers: list[tuple[bytes, bytes]] = [
         *response.raw_headers,
+        (b"date", formatdate(time.time(), usegmt=True).encode()),  # uvicorn's own is up to a second old
         (b"elements-request-id", call.request_id.encode()),
         (b"elements-trace-id", call.trace_id.encode()),
         (b"access-control-expose-headers", _EXPOSED),

@@ -38,7 +38,9 @@ def test_the_rounding_of_the_header_is_no_difference():
     assert clock.ahead == 0
 
 
-@pytest.mark.parametrize("header", [None, "", "soon", "Mon, 99 Abc 2026 00:00:00 GMT"])
+@pytest.mark.parametrize(
+    "header", [None, "", "soon", "Mon, 99 Abc 2026 00:00:00 GMT", "Tue, 24 Nov 2015 00:00:00 GMT"]
+)
 def test_a_missing_or_wrong_header_changes_nothing(header):
     clock = PlatformClock()
     clock.saw(header)

@@ -1,0 +1,196 @@
+"""Keep where a task that reads events goes on: behind its last successful run.
+
+The place lies in the task's XComs, so Airflow keeps one for each run. A cleared run finds the place of the
+run before it. A retry begins where its first try began. A place belongs to a selection of events: a mapped
+task may select something else under the same index, and then has another place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pendulum
+
+from airflow_provider_cloudelements.client.parsing import parse_date
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+log = logging.getLogger(__name__)
+
+#: First part of the XCom's key; a hash of what the task selects follows.
+XCOM_PLACE = "cloudelements_place_"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Store where one run began and ended.
+
+    :param run_id: The run.
+    :param map_index: Map index of its task instance.
+    :param date: The run's date, by which Airflow orders runs: its logical date, else when it was due.
+    :param dated: Whether the run has a logical date.
+    :param until: Up to which moment it read.
+    :param since: Where it began.
+    :param cursor: Where it ended.
+    """
+
+    run_id: str
+    map_index: int
+    date: pendulum.DateTime
+    dated: bool
+    until: pendulum.DateTime
+    since: EventCursor
+    cursor: EventCursor
+
+    @classmethod
+    def parse(cls, value: Any) -> _Place | None:
+        """Read what :meth:`as_json` wrote; ``None`` for anything else."""
+        if not isinstance(value, Mapping):
+            return None
+        date, until = parse_date(value.get("date")), parse_date(value.get("until"))
+        if date is None or until is None:
+            return None
+        try:
+            since, cursor = EventCursor.parse(value.get("since")), EventCursor.parse(value.get("cursor"))
+        except CloudElementsValidationError:
+            return None
+        index = value.get("map_index")
+        return cls(
+            str(value.get("run_id")),
+            index if isinstance(index, int) else -1,
+            date,
+            value.get("dated") is True,
+            until,
+            since.place,
+            cursor.place,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the place as JSON for XCom."""
+        return {
+            "run_id": self.run_id,
+            "map_index": self.map_index,
+            "date": self.date.isoformat(),
+            "dated": self.dated,
+            "until": self.until.isoformat(),
+            "since": self.since.as_json(),
+            "cursor": self.cursor.as_json(),
+        }
+
+
+class ReadingPlace:
+    """Find where a task goes on, and keep where it ended.
+
+    :param context: The context that ``execute`` received.
+    :param selection: What the task selects, as JSON: its connection and query.
+    :param until: Up to which moment the run reads; ``None``: now.
+    """
+
+    def __init__(self, context: Any, selection: Any, until: pendulum.DateTime | None) -> None:
+        digest = hashlib.sha256(json.dumps(selection, sort_keys=True).encode("utf-8", "surrogatepass"))
+        self._key = XCOM_PLACE + digest.hexdigest()[:16]
+        self._ti = context["ti"]
+        self._run = context.get("dag_run")
+        self._until = pendulum.now("UTC") if until is None else until
+
+    def begin(self, first: EventCursor) -> EventCursor:
+        """Return where the run begins: where the last successful run before it ended.
+
+        "Before" goes by the dates of runs, not by when they ran. So a cleared run returns what it returned
+        before, and runs of past days may come in any order. If the last run is not a success (yet), this run
+        begins where that one began. In doubt, events come twice.
+
+        :param first: Where the first run begins.
+        """
+        last = None if self._run is None else self._last()
+        if last is None:
+            log.info("No earlier run read these events. This run begins at its start.")
+            return first
+        ended = self._is_before(last) and last.until <= self._until and self._succeeded(last)
+        begin = last.cursor if ended else last.since
+        if begin.since >= self._until:
+            return first  # the place is later than everything that this run may read
+        if ended:
+            log.info("This run goes on where run %r ended.", last.run_id)
+        else:
+            log.info("This run begins where run %r began, which is no success.", last.run_id)
+        return begin
+
+    def keep(self, begin: EventCursor, end: EventCursor) -> None:
+        """Keep where the run began and ended. The place counts once the task is a success.
+
+        :param begin: Where it began.
+        :param end: Where it ended.
+        """
+        if self._run is None:
+            return
+        place = _Place(
+            self._ti.run_id,
+            _index(self._ti),
+            self._date,
+            self._run.logical_date is not None,
+            self._until,
+            begin.place,
+            end.place,
+        )
+        self._ti.xcom_push(key=self._key, value=place.as_json())
+
+    @property
+    def _date(self) -> pendulum.DateTime:
+        date: pendulum.DateTime = pendulum.instance(self._run.logical_date or self._run.run_after)
+        return date
+
+    def _last(self) -> _Place | None:
+        """Return the place of this run (of a copy with the same selection), or of the last one before it."""
+        found = [each for each in self._candidates() if self._is_before(each) or self._is_own(each)]
+        return max(found, key=lambda each: (each.date, self._is_own(each)), default=None)
+
+    def _candidates(self) -> Iterator[_Place]:
+        first = self._pull(map_indexes=_index(self._ti), include_prior_dates=True)
+        if first is not None:
+            yield first
+        elif _index(self._ti) >= 0:
+            # Another copy may have selected in an earlier run what this copy selects now.
+            pulled = self._ti.xcom_pull(
+                task_ids=self._ti.task_id, key=self._key, include_prior_dates=True, default=None
+            )
+            places = map(_Place.parse, pulled if isinstance(pulled, list) else [pulled])
+            yield from (each for each in places if each is not None)
+        if first is None or self._run.logical_date is None:
+            return
+        if first.dated and self._is_before(first):
+            return
+        # PostgreSQL sorts runs without a logical date before all others, whenever they ran. And Airflow 3.1
+        # and 3.2 compare with the runs of this id in all DAGs. So they may return a later run's XCom.
+        for state in (None, "success"):
+            run = self._ti.get_previous_dagrun(state)
+            place = None
+            if run is not None:
+                place = self._pull(map_indexes=_index(self._ti), run_id=run.run_id)
+            if place is not None:
+                yield place
+
+    def _pull(self, **which: Any) -> _Place | None:
+        return _Place.parse(self._ti.xcom_pull(task_ids=self._ti.task_id, key=self._key, **which))
+
+    def _is_before(self, place: _Place) -> bool:
+        return place.date < self._date and not self._is_own(place)
+
+    def _is_own(self, place: _Place) -> bool:
+        return bool(place.run_id == self._ti.run_id)
+
+    def _succeeded(self, place: _Place) -> bool:
+        states = self._ti.get_task_states(
+            dag_id=self._ti.dag_id, task_ids=[self._ti.task_id], run_ids=[place.run_id]
+        )
+        name = self._ti.task_id if place.map_index < 0 else f"{self._ti.task_id}_{place.map_index}"
+        return bool((states.get(place.run_id) or {}).get(name) == "success")
+
+
+def _index(ti: Any) -> int:
+    return -1 if ti.map_index is None else int(ti.map_index)
