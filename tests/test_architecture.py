@@ -56,6 +56,7 @@ ARROWS: dict[str, set[str]] = {
     "operators/_parts": {
         "links",
         "hooks",
+        "events",
         "provisioning",
         "client",
         "client/wire",
