@@ -373,9 +373,9 @@ class Ensure:
             raise needs_mending(instance, why_not_mended(difference, self.spec))
         if difference.unknown:
             log.warning(
-                "Nobody can tell whether instance %d has the present %s: they read as asterisks, and no "
-                "fingerprint made with this connection's secrets is on it. They are not sent. If they have "
-                "changed, re-authenticate the instance.",
+                "Nobody can tell whether instance %d has the present %s: they read as asterisks, and it has "
+                "no fingerprint of them that this connection can read. They are not sent. If they have changed, "
+                "re-authenticate the instance.",
                 instance.id,
                 " and ".join(difference.unknown),
             )
