@@ -374,8 +374,8 @@ class Ensure:
         if difference.unknown:
             log.warning(
                 "Nobody can tell whether instance %d has the present %s: they read as asterisks, and it has "
-                "no fingerprint of them that this connection can read. They are not sent. If they have changed, "
-                "re-authenticate the instance.",
+                "no fingerprint of them that this connection can read. They are not sent. If they have "
+                "changed, re-authenticate the instance.",
                 instance.id,
                 " and ".join(difference.unknown),
             )
