@@ -85,8 +85,8 @@ CONNECTION_FIELDS = (
     FormField(
         "namespace",
         "Namespace",
-        "Name of this Airflow among those that share the account. It prefixes every instance key, so that "
-        "two Airflows never take each other's instances for their own. Empty: no prefix.",
+        "Name of this Airflow among those that share the account. It belongs to every instance key, so that "
+        "two Airflows never take each other's instances for their own. Default: none.",
         default="",
     ),
     FormField(

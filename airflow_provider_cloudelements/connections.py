@@ -252,7 +252,7 @@ class ConnectionSettings:
     :param user_secret: The User secret; ``None`` with ``authorization``.
     :param organization_secret: The Organization secret; ``None`` with ``authorization``.
     :param conn_id: The connection's id, for messages.
-    :param namespace: Prefix of every instance key.
+    :param namespace: Part of the identity of every instance, beside its key, as the connection writes it.
     :param request_timeout: Seconds for an ordinary call.
     :param create_timeout: Seconds for a call that logs in at the vendor.
     :param max_retries: Repetitions of a call that may be repeated.
@@ -315,9 +315,8 @@ class ConnectionSettings:
             reader.word("password", user_secret)
             if not values["organization_secret"]:
                 reader.fail("organization_secret", "it is empty. It must be your Organization secret.")
-        if "/" in values["namespace"]:
-            # With a slash, namespace a/b with key c would equal namespace a with key b/c.
-            reader.fail("namespace", "it must hold no slash.")
+        if values["namespace"] and values["namespace"].strip() in ("", "None"):
+            reader.fail("namespace", "it is blank, or 'None'. Omit it if this Airflow needs no namespace.")
         if values["proxy"] and not is_web_url(values["proxy"]):
             reader.fail("proxy", "it must be an address that begins with http:// or https://.")
         if values["console_url"] and "{id}" not in values["console_url"]:

@@ -142,8 +142,11 @@ def instance_id_of(value: Any) -> int:
     """
     if isinstance(value, Mapping):
         value = value.get("id")
-    number = optional_id(value.strip() if isinstance(value, str) else value)
-    if number is None:
+    if isinstance(value, str):
+        value = value.strip()
+    number = optional_id(value)
+    # The platform writes no leading zeros: such digits name something else.
+    if number is None or (isinstance(value, str) and value.startswith("0")):
         raise CloudElementsValidationError(
             "instance_id must be an instance's id (an integer above 0 or its digits), or what "
             f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."

@@ -1,40 +1,184 @@
-"""Recognise an instance again: by a marker tag, and by a fingerprint of what authenticated it.
+"""Recognise an instance again: by the tags of its identity, and by a fingerprint of what authenticated it.
 
 The platform has neither an idempotency key nor unique names (fact F162), and shows secrets as asterisks.
 Tags are the one thing that it keeps for us, searches by, and shows as written.
+
+An identity is the pair of the connection's namespace and the instance key. Two tags hold it:
+
+- the **marker** ``airflow:`` is what a look-up asks the platform for. Different pairs can share it
+  (namespace ``a`` with key ``b/c``, and no namespace with key ``a/b/c``).
+- the **key tag** ``airflow-key:`` is different for different pairs. It says which of the instances with the
+  marker are those of the pair.
+
+An instance with a marker and without any key tag is from before there were key tags, or a person marked it.
+The marker alone then decides, and the next write adds the key tag.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from airflow_provider_cloudelements.connections import ConnectionSettings
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 MARKER_PREFIX = "airflow:"
+KEY_PREFIX = "airflow-key:"
 FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
 # The whole tag must match, since people may write tags such as "airflow:production".
 _OURS = re.compile(
-    f"({MARKER_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}"
+    f"({MARKER_PREFIX}|{KEY_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}"
     # The second alternative is the first form of fingerprints.
     f"|{FINGERPRINT_PREFIX}([0-9a-f]{{8}}([.][0-9a-f]{{22}})*|[0-9a-f]{{6}}([.][0-9a-f]{{14}})*)"
 )
 
 
-def marker_tag(instance_key: str) -> str:
-    """Return the tag that marks the instance of a key.
+@dataclass(frozen=True)
+class Identity:
+    """Who an instance is: a namespace and a key, in the form that the caller wrote.
 
-    :param instance_key: The whole key, with the connection's namespace. The tag holds a hash of it, so
-        that neither length nor markup (which the platform strips from tags) can change the tag.
+    The tags come from the canonical form of both, which ``namespace`` and ``key`` hold as well:
+    :func:`canonical_text`.
+
+    :param written_namespace: The connection's namespace, or an empty text.
+    :param written_key: The instance key, without the namespace.
     """
-    return MARKER_PREFIX + hashlib.sha256(instance_key.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+    written_namespace: str
+    written_key: str
+
+    @classmethod
+    def of(cls, settings: ConnectionSettings, key: Any, argument: str = "instance_key") -> Identity:
+        """Return the identity that a key has under a connection.
+
+        :param settings: The connection.
+        :param key: The instance key, as an argument gives it.
+        :param argument: Name of the argument, for the error.
+        :raises CloudElementsValidationError: The key is no text, or an empty one: :func:`named_text`.
+        """
+        return cls(settings.namespace, named_text(argument, key))
+
+    @cached_property
+    def namespace(self) -> str:
+        """The namespace in canonical form."""
+        return canonical_text(self.written_namespace)
+
+    @cached_property
+    def key(self) -> str:
+        """The key in canonical form."""
+        return canonical_text(self.written_key)
+
+    @cached_property
+    def marker(self) -> str:
+        """The tag by which the platform finds instances of this identity, and perhaps of a few others."""
+        return marker_tag(_joined(self.namespace, self.key))
+
+    @cached_property
+    def key_tag(self) -> str:
+        """The tag that only instances of this identity have."""
+        # The length says where the namespace ends, whatever characters the two hold.
+        return KEY_PREFIX + _short_hash(f"{len(self.namespace)}:{self.namespace}{self.key}")
+
+    @property
+    def tags(self) -> tuple[str, str]:
+        """The tags that an instance of this identity must have."""
+        return self.marker, self.key_tag
+
+    @cached_property
+    def former_markers(self) -> tuple[str, ...]:
+        """Markers under which an instance may be that was made when keys were taken letter by letter.
+
+        Empty if namespace and key are written in canonical form.
+        """
+        former = marker_tag(_joined(self.written_namespace, self.written_key))
+        return () if former == self.marker else (former,)
+
+    def marked(self, tags: Iterable[str]) -> tuple[str, ...]:
+        """Return the tags that an instance must have to be recognised by this identity.
+
+        :param tags: Its present tags, which stay, except a former marker.
+        """
+        kept = (tag for tag in tags if tag not in self.former_markers)
+        return tuple(dict.fromkeys([*kept, *self.tags]))
+
+
+def belongs(tags: Collection[str], markers: Collection[str], key_tag: str | None) -> bool:
+    """Return whether an instance with these tags is of an identity.
+
+    :param tags: The instance's tags.
+    :param markers: The identity's marker and former markers.
+    :param key_tag: The identity's key tag; ``None`` lets the marker alone decide.
+    """
+    if key_tag is not None:
+        if key_tag in tags:
+            return True
+        if of_another_key(tags, key_tag):
+            return False  # of another pair, which shares the marker
+    return any(marker in tags for marker in markers)
+
+
+def of_another_key(tags: Collection[str], key_tag: str) -> bool:
+    """Return whether an instance with these tags is of another identity, and not of the one with this tag."""
+    return key_tag not in tags and any(
+        tag.startswith(KEY_PREFIX) and _OURS.fullmatch(tag) is not None for tag in tags
+    )
+
+
+def canonical_text(text: str) -> str:
+    """Return the form in which namespaces and keys are compared: ends stripped, Unicode form NFC.
+
+    A template's line end, and a name typed on macOS instead of Linux, make no other identity.
+    """
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def named_text(argument: str, value: Any) -> str:
+    """Check and return a text that names something, letter by letter.
+
+    Nothing is turned into text here: what a number was before a template rendered it (1.10 or 1.1) is not
+    known.
+
+    :param argument: Name of the argument, for the error.
+    :param value: Its value.
+    :raises CloudElementsValidationError: The value is no text, or a blank one, or ``None``, which is what
+        Jinja writes for a missing value.
+    """
+    if not isinstance(value, str):
+        raise CloudElementsValidationError(
+            f"{argument} must be a text; it is of type {type(value).__name__}. It is not turned into a text, "
+            "because that could name another thing: write it as a string."
+        )
+    if not value.strip():
+        problem = "is empty"
+    elif value.strip() == "None":
+        problem = "is 'None', which Jinja writes for a missing value"
+    else:
+        return value
+    raise CloudElementsValidationError(
+        f"{argument} must be a text that names something, but {argument} {problem}. Omit it, or check the "
+        "values of its template."
+    )
+
+
+def marker_tag(instance_key: str) -> str:
+    """Return the tag by which a look-up finds the instances of a key.
+
+    :param instance_key: The whole key: with a namespace, ``namespace/key``, both in canonical form. The tag
+        holds a hash of it, so that neither length nor markup (which the platform strips from tags) can change
+        the tag.
+    """
+    return MARKER_PREFIX + _short_hash(instance_key)
 
 
 def origin_tag(origin: str) -> str:
     """Return the tag that records which task instance made an instance, for ``if_exists="fail"``."""
-    return ORIGIN_PREFIX + hashlib.sha256(origin.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+    return ORIGIN_PREFIX + _short_hash(origin)
 
 
 def user_tags(tags: Iterable[str]) -> tuple[str, ...]:
@@ -42,11 +186,14 @@ def user_tags(tags: Iterable[str]) -> tuple[str, ...]:
     return tuple(tag for tag in tags if not _OURS.fullmatch(tag))
 
 
-def full_key(settings: ConnectionSettings, key: str) -> str:
-    """Return an instance key with the connection's namespace before it."""
-    return f"{settings.namespace}/{key}" if settings.namespace else key
-
-
 def own_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags that are this provider's own."""
     return tuple(tag for tag in tags if _OURS.fullmatch(tag))
+
+
+def _joined(namespace: str, key: str) -> str:
+    return f"{namespace}/{key}" if namespace else key
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]

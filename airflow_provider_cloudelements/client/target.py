@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import full_key, marker_tag
+from airflow_provider_cloudelements.client.tags import Identity, belongs, named_text
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -29,20 +29,48 @@ class Target:
     :param name: Its name in messages, such as ``instance key 'microsoftgraph/My calendar'``.
     :param instance_id: Its id, if the id names it.
     :param tag: Its tag, if a tag names it: a person's, or the marker tag of an instance key.
-    :param of_key: Whether the tag is a marker. If several instances have the marker, the target is the
-        oldest, as for the create. Several instances with a person's tag are an error.
+    :param of_key: Whether the tag is a marker. If several instances are of the key, the target is the oldest,
+        as for the create. Several instances with a person's tag are an error.
+    :param key_tag: Tag that says which of the instances with the marker are of the key. Default: all are.
+    :param former_markers: Markers that an older instance of the key may have instead. Default: none.
     :param element: Key of the element that the instance must have.
+    :raises CloudElementsValidationError: Tag or element is no text, or blank, or ``None``.
     """
 
     name: str
     instance_id: int | None = None
     tag: str | None = None
     of_key: bool = False
+    key_tag: str | None = None
+    former_markers: tuple[str, ...] = ()
     element: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a tag and an element that are no texts, also if a stored trigger brings them."""
+        for argument in ("tag", "element"):
+            value = getattr(self, argument)
+            if value is not None:
+                named_text(argument, value)
 
     def as_arguments(self) -> dict[str, Any]:
         """Return the arguments that make the target again, as JSON."""
-        return asdict(self)
+        return {**asdict(self), "former_markers": list(self.former_markers)}
+
+    @classmethod
+    def of_identity(cls, identity: Identity, element: str | None = None) -> Target:
+        """Make the target that an identity names.
+
+        :param identity: Namespace and key.
+        :param element: Key of the element that the instance must have.
+        """
+        return cls(
+            f"instance key {identity.key!r}",
+            tag=identity.marker,
+            of_key=True,
+            key_tag=identity.key_tag,
+            former_markers=identity.former_markers,
+            element=element,
+        )
 
     @classmethod
     def of(
@@ -57,32 +85,61 @@ class Target:
     ) -> Target:
         """Make a target from an operator's rendered arguments.
 
-        :param settings: The connection, whose namespace goes before the key.
+        :param settings: The connection, whose namespace is part of the identity.
         :param instance_id: An integer, its digits, or what the create operator returned.
         :param instance_key: As given to the create operator.
-        :param tag: A tag of the instance.
+        :param tag: A tag of the instance, letter by letter.
         :param element: Key of its element.
         :param ways: Which of the three the operator takes, for the error.
         :raises CloudElementsValidationError: Not exactly one of the three is given, or it is malformed.
         """
         given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
         way = way_of(given, ways)
-        if element is not None and not isinstance(element, str):
-            raise CloudElementsValidationError("element must be an element's key, or None.")
-        element = element or None  # as for the others, an empty text is none: a template may render to it
+        # As for the others, an empty text is none: a template may render to it.
+        element = None if element is None or element == "" else named_text("element", element)
         value = checked_name(way, given[way])
         if way == "instance_id":
             return cls(f"instance {value}", instance_id=value, element=element)
         if way == "instance_key":
-            marker = marker_tag(full_key(settings, value))
-            return cls(f"instance key {value!r}", tag=marker, of_key=True, element=element)
+            return cls.of_identity(Identity.of(settings, value), element)
         return cls(f"tag {value!r}", tag=value, element=element)
+
+    @property
+    def searched_tags(self) -> tuple[str, ...]:
+        """The tags to ask the platform for, one by one; empty if the target is named by its id."""
+        return () if self.tag is None else (self.tag, *self.former_markers)
+
+    def has_tag(self, tags: Collection[str]) -> bool:
+        """Say whether tags are those of an instance that the target's tag or key names."""
+        return belongs(tags, self.searched_tags, self.key_tag)
 
     def matches(self, instance: Instance) -> bool:
         """Say whether an instance fits the target."""
         if self.element is not None and instance.element_key != self.element:
             return False
-        return instance.id == self.instance_id if self.tag is None else self.tag in instance.tags
+        return instance.id == self.instance_id if self.tag is None else self.has_tag(instance.tags)
+
+    def listed(self, instances: InstancesApi, *, with_tokens: bool = False) -> list[Instance]:
+        """List the instances that have one of the searched tags, the oldest first.
+
+        Among them are those of other keys that share the marker. They do not match the target.
+
+        :param instances: The account's instances.
+        :param with_tokens: Whether to keep their tokens. Default: ``False``.
+        """
+        found: dict[int, Instance] = {}
+        for tag in self.searched_tags:
+            listed = instances.list(tags=[tag], element=self.element, with_tokens=with_tokens)
+            found |= {each.id: each for each in listed}
+        return oldest_first(found.values())
+
+    def find(self, instances: InstancesApi, *, with_tokens: bool = False) -> list[Instance]:
+        """List the instances that the target's tag or key names, twins included, the oldest first.
+
+        :param instances: The account's instances.
+        :param with_tokens: Whether to keep their tokens. Default: ``False``.
+        """
+        return [each for each in self.listed(instances, with_tokens=with_tokens) if self.matches(each)]
 
     def choose(self, found: Iterable[Instance]) -> Instance | None:
         """Return the target out of all matching instances; ``None`` if there are none.
@@ -107,7 +164,7 @@ class Target:
         :raises CloudElementsConflictError: Several have the tag, or the id's instance has another element.
         """
         if self.tag is not None:
-            return self.choose(instances.list(tags=[self.tag], element=self.element, with_tokens=with_token))
+            return self.choose(self.find(instances, with_tokens=with_token))
         if self.instance_id is None:
             raise AssertionError("a target has an id or a tag")  # pragma: no cover
         instance = (instances.peek if with_token else instances.get)(self.instance_id)
@@ -159,11 +216,7 @@ def checked_name(way: str, value: Any) -> Any:
     :param value: The value of this argument.
     :raises CloudElementsValidationError: The value is malformed.
     """
-    if way == "instance_id":
-        return instance_id_of(value)
-    if not isinstance(value, str) or not value.strip():
-        raise CloudElementsValidationError(f"{way} must be a text that is not empty.")
-    return value
+    return instance_id_of(value) if way == "instance_id" else named_text(way, value)
 
 
 def oldest_first(instances: Iterable[Instance]) -> list[Instance]:

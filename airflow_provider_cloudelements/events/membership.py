@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import parse_tags
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import parse_id, parse_object
+from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.exceptions import CloudElementsError
@@ -16,51 +19,57 @@ _FEW_TAGS = 3
 
 
 class Members:
-    """Find which instances have which tags. It asks the platform at the first new event.
+    """Find which instances have which tag or key. It asks the platform at the first new event.
 
     :param http: Sends the calls.
-    :param tags: The tags that matter.
+    :param targets: The tags and keys that matter.
     """
 
-    def __init__(self, http: HttpSession, tags: set[str]) -> None:
+    def __init__(self, http: HttpSession, targets: Iterable[Target]) -> None:
         self._http = http
-        self._tags = tags
-        self._one_by_one = len(tags) <= _FEW_TAGS
-        self._found: dict[str, set[int]] = {}
-        #: Failures of the calls, by tag; under ``None`` that of the one call for all tags.
-        self._failed: dict[str | None, CloudElementsError] = {}
+        self._targets = set(targets)
+        self._one_by_one = len(self._targets) <= _FEW_TAGS
+        self._found: dict[Target, set[int]] = {}
+        #: Failures of the calls, by tag or key; under ``None`` that of the one call for all of them.
+        self._failed: dict[Target | None, CloudElementsError] = {}
 
-    def of(self, tag: str, event: Event) -> set[int]:
-        """Return the instances with a tag: those that have it now, and those that had it at the event.
+    def of(self, target: Target, event: Event) -> set[int]:
+        """Return the instances of a tag or key: those that have it now, and those that had it at the event.
 
-        :param tag: One of the tags.
+        :param target: One of the tags and keys.
         :param event: The event.
         :raises CloudElementsError: The list of instances could not be read whole for this tag. Without it
             the event must not count as read, because it may concern an instance that the list did not show.
             The call is not sent again: each further event of the tag raises the same error.
         """
-        had = {each.instance_id for each in event.notifications if tag in each.instance_tags}
-        return self._with(tag) | {each for each in had if each is not None}
+        had = {each.instance_id for each in event.notifications if target.has_tag(each.instance_tags)}
+        return self._with(target) | {each for each in had if each is not None}
 
-    def _with(self, tag: str) -> set[int]:
-        asked = tag if self._one_by_one else None
+    def _with(self, target: Target) -> set[int]:
+        asked = target if self._one_by_one else None
         if asked in self._failed:
             raise self._failed[asked]
-        if tag not in self._found:
+        if target not in self._found:
             try:
-                self._found.update(self._load({tag} if self._one_by_one else self._tags))
+                self._found.update(self._load({target} if self._one_by_one else self._targets))
             except CloudElementsError as error:
                 self._failed[asked] = error
                 raise
-        return self._found[tag]
+        return self._found[target]
 
-    def _load(self, tags: set[str]) -> dict[str, set[int]]:
-        found: dict[str, set[int]] = {tag: set() for tag in tags}
-        query: dict[str, Any] = {"tags[]": sorted(tags)} if self._one_by_one else {}
-        rows = self._http.list_items("/instances", params=query)
-        for number, its_tags in readable(rows, _member, "instances"):
-            for tag in tags.intersection(its_tags):
-                found[tag].add(number)
+    def _load(self, targets: set[Target]) -> dict[Target, set[int]]:
+        found: dict[Target, set[int]] = {target: set() for target in targets}
+        naming: dict[str, list[Target]] = defaultdict(list)
+        for target in targets:
+            for tag in target.searched_tags:
+                naming[tag].append(target)
+        queries: list[dict[str, Any]] = [{"tags[]": [tag]} for tag in sorted(naming)]
+        for query in queries if self._one_by_one else [{}]:
+            rows = self._http.list_items("/instances", params=query)
+            for number, tags in readable(rows, _member, "instances"):
+                for target in (each for tag in tags for each in naming.get(tag, ())):
+                    if target.has_tag(tags):
+                        found[target].add(number)
         return found
 
 

@@ -14,6 +14,7 @@ import pendulum
 
 from airflow_provider_cloudelements.client.events import EventsApi
 from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
@@ -227,8 +228,8 @@ class _Reading:
     """
 
     def __init__(self, http: HttpSession, looks: Sequence[EventLook], orders: ListOrders) -> None:
-        each_tag = [look.query.target(http.settings).tag for look in looks]
-        members = Members(http, {tag for tag in each_tag if tag is not None})
+        targets = [look.query.target(http.settings) for look in looks]
+        members = Members(http, [target for target in targets if target.instance_id is None])
         self.instance_id = only_instance(looks)
         self._looks = looks
         self._max_pages = max(look.max_pages for look in looks)
@@ -243,7 +244,8 @@ class _Reading:
             until=_common_end(looks),
         )
         self.readers = [
-            _LookReader(look, tag, members, self._reader) for look, tag in zip(looks, each_tag, strict=True)
+            _LookReader(look, target, members, self._reader)
+            for look, target in zip(looks, targets, strict=True)
         ]
 
     def __iter__(self) -> Iterator[Event]:
@@ -283,14 +285,14 @@ class _LookReader:
     """Select from the common reading the events that are new to one look and that it wants.
 
     :param look: The look.
-    :param tag: The tag of the selected instances, if the look does not name an id.
-    :param members: Says which instances have which tag.
+    :param target: The instances that the look names.
+    :param members: Says which instances have which tag or key.
     :param reader: The common reading. Once it has begun, it knows the platform's clock.
     """
 
-    def __init__(self, look: EventLook, tag: str | None, members: Members, reader: EventReader) -> None:
+    def __init__(self, look: EventLook, target: Target, members: Members, reader: EventReader) -> None:
         self._look = look
-        self._tag = tag
+        self._target = target
         self._members = members
         self._reader = reader
         self._held: dict[str, pendulum.DateTime] = {}
@@ -314,7 +316,7 @@ class _LookReader:
         if query.instance_id is not None:
             ids: Collection[int] = (query.instance_id,)
         else:
-            ids = self._members.of(str(self._tag), event)
+            ids = self._members.of(self._target, event)
         # The list of instances with the tag is empty when its call fails in passing.
         unfinished = not ids or (query.needs_objects and bool(untold_instances(event, ids)))
         if unfinished and self._is_young(event):

@@ -10,6 +10,7 @@ from typing import Any
 from airflow.sdk import BaseHook
 
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
 from airflow_provider_cloudelements.compat import aget_connection, amask_secrets, mask_secret
 from airflow_provider_cloudelements.connection_form import (
@@ -68,8 +69,10 @@ class CloudElementsHook(BaseHook):
         """The connection, validated. Airflow masks its secrets from here on.
 
         :raises CloudElementsConnectionError: A field is missing or malformed.
+        :raises CloudElementsValidationError: The connection's id is no text.
         """
-        settings = ConnectionSettings.from_connection(self.get_connection(self.cloudelements_conn_id))
+        conn_id = named_text("cloudelements_conn_id", self.cloudelements_conn_id)
+        settings = ConnectionSettings.from_connection(self.get_connection(conn_id))
         for secret in settings.secrets:
             mask_secret(secret)
         return settings
@@ -93,6 +96,7 @@ class CloudElementsHook(BaseHook):
         """Return the account's client. Each hook makes it once.
 
         :raises CloudElementsConnectionError: A field of the connection is missing or malformed.
+        :raises CloudElementsValidationError: The connection's id is no text.
         """
         return self._client
 
@@ -155,8 +159,10 @@ class CloudElementsElementHook(BaseHook):
         """Return the connection's settings, validated. Airflow masks its secrets from here on.
 
         :raises CloudElementsConnectionError: A field is malformed.
+        :raises CloudElementsValidationError: The connection's id is no text.
         """
-        settings = ElementSettings.from_connection(self.get_connection(self.element_conn_id))
+        conn_id = named_text("element_conn_id", self.element_conn_id)
+        settings = ElementSettings.from_connection(self.get_connection(conn_id))
         for secret in secret_values(settings.configuration):
             mask_secret(secret)
         return settings

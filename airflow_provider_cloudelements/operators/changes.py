@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.keys import REFRESH_TOKEN
-from airflow_provider_cloudelements.operators._parts.arguments import InstanceArguments, tag_list
+from airflow_provider_cloudelements.operators._parts.arguments import (
+    InstanceArguments,
+    checked_name,
+    tag_list,
+)
 from airflow_provider_cloudelements.operators._parts.base import mask_given, require_bool, require_seconds
 from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
@@ -106,13 +110,13 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
         given = InstanceArguments.of(self).given_configuration()
         mask_given(given)
         change = Change(
-            name=self.instance_name,
+            name=None if self.instance_name is None else checked_name("instance_name", self.instance_name),
             configuration={**inherited, **given},
             tags=tag_list("tags", self.tags),
             add_tags=tag_list("add_tags", self.add_tags) or (),
             remove_tags=tag_list("remove_tags", self.remove_tags) or (),
         )
-        return update(self.hook.get_conn().instances, instance, change)
+        return update(self.hook.get_conn().instances, instance, change, identity=self.identity)
 
 
 class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator):
@@ -202,6 +206,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
             verify=self.verify,
             memory=memory_of(context),
             settle_time=self.settle_time,
+            identity=self.identity,
         )
 
 

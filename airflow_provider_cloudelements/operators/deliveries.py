@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 
 from airflow_provider_cloudelements.client.deliveries import POLICIES, callback_url_of
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.target import Target, way_of
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
@@ -83,7 +84,7 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
     def _url(self) -> str:
         by_instance = {"instance_id": self.instance_id, "instance_key": self.instance_key}
         if way_of({"callback_url": self.callback_url, **by_instance}) == "callback_url":
-            return str(self.callback_url)
+            return named_text("callback_url", self.callback_url)
         target = Target.of(self.hook.settings, instance_id=self.instance_id, instance_key=self.instance_key)
         return callback_url_of(target, self.hook.get_conn().instances)
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.events.settings import (
     EventSettings,
@@ -133,7 +134,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         instances, wanted = self.hook.get_conn().instances, Change(configuration=settings.configuration())
         if self.verify_callback or differs(instances, instance, wanted):
             self._check(settings, callback, instance)
-        return update(instances, instance, wanted)
+        return update(instances, instance, wanted, identity=self.identity)
 
     def _check(self, settings: EventSettings, callback: str | None, instance: Instance) -> None:
         """Check what only other calls show, before anything is written."""
@@ -147,10 +148,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         url, key = self.event_callback_url, self.secret("event_signature_key")
         inherited = connection_values(self.element_conn_id, instance)
         if self.webhook_conn_id is not None:
-            if not self.webhook_conn_id:
-                raise CloudElementsValidationError(
-                    "webhook_conn_id is empty: it must be the id of a webhook's connection, or None."
-                )
+            named_text("webhook_conn_id", self.webhook_conn_id)
             url, key = self._webhook(self.webhook_conn_id, url, key, inherited)
         url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
         key = key or inherited.get(EVENT_SIGNATURE_KEY)
@@ -254,4 +252,9 @@ class CloudElementsDisableEventsOperator(CloudElementsInstanceOperator):
 
     def change(self, instance: Instance, context: Context) -> Changed:
         """Switch the events off, unless they are off."""
-        return update(self.hook.get_conn().instances, instance, Change(configuration={EVENTS_ENABLED: False}))
+        return update(
+            self.hook.get_conn().instances,
+            instance,
+            Change(configuration={EVENTS_ENABLED: False}),
+            identity=self.identity,
+        )

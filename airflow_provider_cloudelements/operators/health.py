@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.secrecy import one_line
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
@@ -151,11 +152,7 @@ def _states(fail_on: Any) -> tuple[str, ...]:
 
 
 def _text(name: str, value: Any) -> str | None:
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise CloudElementsValidationError(f"{name} must be a text that is not blank, or None.")
-    return value
+    return None if value is None or value == "" else named_text(name, value)
 
 
 def _ids(given: Any) -> list[int]:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import pendulum
-
 from airflow_provider_cloudelements.client import Instance
-from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import full_key, marker_tag, origin_tag
-from airflow_provider_cloudelements.client.target import way_of
+from airflow_provider_cloudelements.client.plain import plain_text
+from airflow_provider_cloudelements.client.tags import named_text, origin_tag
+from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
@@ -34,12 +32,14 @@ from airflow_provider_cloudelements.operators._parts.base import (
     require_choice,
     require_seconds,
 )
+from airflow_provider_cloudelements.operators._parts.block import block_key, count_the_work
+from airflow_provider_cloudelements.operators._parts.removal import LEFT, Removal, removal_of
 from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
 from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context
+    from airflow.sdk import Context
 
 __all__ = [
     "XCOM_ID",
@@ -73,8 +73,9 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     :param element: Key of the element, such as ``microsoftgraph``. Default: the element of the element
         connection. Templated.
     :param instance_name: Name of the instance. Templated.
-    :param instance_key: Key that identifies the instance in later runs. Default: element and name, as in
-        ``microsoftgraph/My calendar``. The operator puts the connection's namespace before it. Templated.
+    :param instance_key: Key that identifies the instance in later runs, together with the connection's
+        namespace. White space around it does not count. Default: element and name, as in
+        ``microsoftgraph/My calendar``. Templated.
     :param if_exists: What to do with an instance that exists: ``update`` (default) writes the configuration,
         events and tags that differ and re-authenticates with a new credential, ``reuse`` takes it as it is,
         ``fail`` raises an error, unless an earlier try of this very task instance made it.
@@ -203,7 +204,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             if self.event_callback_url is None and ensured.instance.event_callback_url:
                 self.log.warning("The instance keeps the event callback URL that it has.")
             self._push_token(context, ensured.instance)
-        key = self.instance_key or default_key(spec.element, spec.name)
+        key = plain_text(spec.identity.key)
         return {**returned(ensured.instance), "created": ensured.created, "instance_key": key}
 
     def _spec(self, context: Context) -> InstanceSpec:
@@ -252,9 +253,11 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         instances = self.hook.get_conn().instances
         try:
             # Only instances that a try of this task instance made, not those that it found.
-            for instance in list(instances.list(tags=[spec.marker, origin_tag(str(spec.origin))])):
-                instances.delete(instance.id)
-                self.log.info("Deleted instance %d, whose create failed.", instance.id)
+            origin = origin_tag(str(spec.origin))
+            for instance in Target.of_identity(spec.identity).find(instances):
+                if origin in instance.tags:
+                    instances.delete(instance.id)
+                    self.log.info("Deleted instance %d, whose create failed.", instance.id)
         except CloudElementsError as error:
             self.log.warning("The instance of the failed create could not be deleted: %s", error)
 
@@ -267,9 +270,10 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: As given to the create operator, or its default ``element/name``. The operator puts
-        the connection's namespace before it. Templated.
-    :param tag: A tag: deletes the instances with it that are older than ``older_than``. Templated.
+    :param instance_key: As given to the create operator, or its default ``element/name``; together with the
+        connection's namespace. Deletes all instances of the key, twins included. Templated.
+    :param tag: A tag, letter by letter: deletes the instances with it that are older than ``older_than``.
+        Templated.
     :param older_than: Least age for a delete by tag, and only for that. The operator keeps an instance for
         which the platform gives no date.
     :param max_deletes: Most instances that one task may delete by tag. If it finds more, it deletes none and
@@ -277,9 +281,10 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
     :param dry_run: Whether to only report what it would delete. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``deleted`` (ids that were there, or would be deleted), ``missing`` (ids that were gone already)
-        and ``dry_run``.
+        and ``dry_run``; and ``left``, if instances stay although they have the tag or the key's marker: their
+        ids by the reason, ``too young``, ``no date`` or ``another key``.
     :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or the operator found
-        more instances than it may delete.
+        more instances than it may delete. A key or tag that is no text is malformed.
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "instance_id", "instance_key", "tag")
@@ -313,9 +318,25 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Find the instances to delete, and delete them."""
+        target = Target.of(
+            self.hook.settings,
+            instance_id=self.instance_id,
+            instance_key=self.instance_key,
+            tag=self.tag,
+        )
+        removal = self._removal(target)
+        for why, ids in removal.left.items():
+            self.log.warning(LEFT[why], ids)
+        deleted, missing = self._delete(removal.chosen)
+        done: dict[str, Any] = {"deleted": deleted, "missing": missing, "dry_run": self.only_tell}
+        return {**done, "left": removal.left} if removal.left else done
+
+    def _delete(self, chosen: Iterable[int]) -> tuple[list[int], list[int]]:
+        """Delete instances; return the ids of those that were there, and of those that were gone already."""
         instances = self.hook.get_conn().instances
-        deleted, missing = [], []
-        for instance_id in self._chosen():
+        deleted: list[int] = []
+        missing: list[int] = []
+        for instance_id in chosen:
             if self.only_tell:
                 self.log.info("Would delete instance %d.", instance_id)
                 deleted.append(instance_id)
@@ -325,34 +346,27 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
             else:
                 self.log.info("Instance %d is gone already.", instance_id)
                 missing.append(instance_id)
-        return {"deleted": deleted, "missing": missing, "dry_run": self.only_tell}
+        return deleted, missing
 
-    def _chosen(self) -> list[int]:
-        way = way_of({name: getattr(self, name) for name in ("instance_id", "instance_key", "tag")})
-        if self.older_than is not None and way != "tag":
-            raise CloudElementsValidationError(f"older_than goes with tag only, not with {way}.")
-        if way == "instance_id":
-            return [instance_id_of(self.instance_id)]
-        instances = self.hook.get_conn().instances
-        if way == "instance_key":
-            marker = marker_tag(full_key(self.hook.settings, str(self.instance_key)))
-            return [instance.id for instance in instances.list(tags=[marker])]
-        return self._old_ones(list(instances.list(tags=[str(self.tag)])))
-
-    def _old_ones(self, found: list[Instance]) -> list[int]:
-        if self.older_than is None:
+    def _removal(self, target: Target) -> Removal:
+        """Return what to delete, and what to leave."""
+        by_tag = target.tag is not None and not target.of_key
+        if by_tag and self.older_than is None:
             raise CloudElementsValidationError("older_than is missing: a delete by tag needs a least age.")
-        limit = pendulum.now("UTC") - self.older_than
-        undated = [instance.id for instance in found if instance.created_date is None]
-        if undated:
-            self.log.warning("The platform gives no date of %s; the task keeps them.", undated)
-        old = [each.id for each in found if each.created_date is not None and each.created_date < limit]
-        if len(old) > self.max_deletes:
+        if not by_tag and self.older_than is not None:
+            raise CloudElementsValidationError("older_than goes with tag only.")
+        if target.instance_id is not None:
+            return Removal((target.instance_id,), {})
+        listed = target.listed(self.hook.get_conn().instances)
+        if not listed:
+            self.log.warning("No instance has %s: there is nothing to delete.", target.name)
+        removal = removal_of(listed, target, self.older_than)
+        if by_tag and len(removal.chosen) > self.max_deletes:
             raise CloudElementsValidationError(
-                f"{len(old)} instances have the tag and the age, more than max_deletes={self.max_deletes}. "
-                "None was deleted."
+                f"{len(removal.chosen)} instances have the tag and the age, more than "
+                f"max_deletes={self.max_deletes}. None was deleted."
             )
-        return old
+        return removal
 
 
 @contextmanager
@@ -370,21 +384,26 @@ def element_instance(
     """Give the tasks in a ``with`` block an instance of their own, made before them and deleted after them.
 
     The create is a set-up task and the delete its teardown. The delete runs whether or not the tasks between
-    them fail. The instance key holds the run's id, so each run has a new instance. A create that fails
+    them fail. The instance key holds the DAG, the create task, its map index and the run. So each block has
+    an instance of its own in each run, and so has each copy of a mapped task group. A create that fails
     deletes its instance at once, because a teardown does not run after a failed set-up.
+
+    If a task of the block fails, the run fails. For that, an additional task, ``<task_id>_work_done``, comes
+    after the work.
 
     :param instance_name: Name of the instance.
     :param element: Key of the element.
     :param task_id: Id of the create task.
     :param delete_task_id: Id of the delete task.
     :param instance_key: Key that identifies the instance in another try of the run. Default: element (if
-        given here) and name. In each case the run's id comes after it.
+        given here) and name. In each case ``/`` and the ids of DAG, create task, map index and run come after
+        it, with ``/`` between.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
     :param on_failure_fail_dagrun: Whether the run fails when the delete fails. Default: ``True``, so that you
-        learn of a left-over instance. An empty task, ``<task_id>_work_done``, then comes after the work.
+        learn of a left-over instance.
     :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
     """
-    key = (instance_key or default_key(element or "", instance_name)) + "/{{ run_id }}"
+    key = default_key(element or "", instance_name) if instance_key is None else instance_key
     create = CloudElementsCreateInstanceOperator(
         task_id=task_id,
         element=element,
@@ -393,28 +412,14 @@ def element_instance(
         cloudelements_conn_id=cloudelements_conn_id,
         **{"delete_on_failure": True, **create_arguments},
     )
+    create.instance_key = key = block_key(named_text("instance_key", key), create.task_id)
     create.as_setup()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
     delete = CloudElementsDeleteInstanceOperator(
         task_id=delete_task_id, instance_key=key, cloudelements_conn_id=cloudelements_conn_id
     ).as_teardown(setups=create, on_failure_fail_dagrun=on_failure_fail_dagrun)
     with delete:
         yield create
-    if on_failure_fail_dagrun:
-        _count_the_work(create, delete, f"{task_id}_work_done")
-
-
-def _count_the_work(create: BaseOperator, delete: BaseOperator, task_id: str) -> None:
-    """Let a failure of the work fail the run, too.
-
-    Airflow judges a run by its last tasks. A teardown counts as a last task if its failure shall fail the
-    run, and then the work before it no longer counts. Without another task after the work, failed work and a
-    successful delete would make a successful run.
-    """
-    from airflow.providers.standard.operators.empty import EmptyOperator
-
-    work = [task for task in delete.upstream_list if task is not create]
-    if work:
-        EmptyOperator(task_id=task_id).set_upstream(work)
+    count_the_work(create, delete, f"{task_id}_work_done")
 
 
 def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:

@@ -116,7 +116,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
 
     def _callback_url(self, values: Mapping[str, Any]) -> str:
         url = self.oauth_callback_url or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)
-        if not is_web_url(url):
+        if not isinstance(url, str) or not is_web_url(url):
             raise CloudElementsValidationError(
                 "oauth_callback_url must be an absolute address that begins with https:// or http://."
             )
@@ -150,7 +150,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
 
     def _check(self, url: str, element: str, scope: str | None, state: str) -> None:
         """Check the link that the platform returned."""
-        if not is_web_url(url):
+        if not isinstance(url, str) or not is_web_url(url):
             raise CloudElementsServerError("The link in the platform's answer is no web address.")
         parts = urlsplit(url)
         query = parse_qs(parts.query)

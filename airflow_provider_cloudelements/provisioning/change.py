@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import own_tags, user_tags
+from airflow_provider_cloudelements.client.tags import Identity, own_tags, user_tags
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -87,7 +87,9 @@ class Changed:
     changed: tuple[str, ...] = ()
 
 
-def update(instances: InstancesApi, instance: Instance, change: Change) -> Changed:
+def update(
+    instances: InstancesApi, instance: Instance, change: Change, *, identity: Identity | None = None
+) -> Changed:
     """Apply a change to an instance. Write only what differs.
 
     A fingerprint identifies a value that reads back as asterisks. Without a fingerprint, this function
@@ -97,6 +99,7 @@ def update(instances: InstancesApi, instance: Instance, change: Change) -> Chang
     :param instance: As read or listed just before, with its configuration. If it lacks a key that differs,
         this function reads it.
     :param change: What it must have.
+    :param identity: The instance's, if its key named it: a write adds the tags of it that are missing.
     :raises CloudElementsValidationError: A value is asterisks, as the platform shows a secret.
     :raises CloudElementsServerError: The event settings read back differ from those written.
     :raises CloudElementsError: Any other failure of a call.
@@ -107,6 +110,7 @@ def update(instances: InstancesApi, instance: Instance, change: Change) -> Chang
         difference = _difference(instances, instance, change)
     if not difference.names:
         return Changed(instance)
+    difference = difference.with_identity(instance, identity)
     final = write(instances, instance, difference)
     check_read_back(final, change.configuration)
     return Changed(final, difference.names)
@@ -139,6 +143,7 @@ def reauthenticate(
     verify: bool = True,
     memory: Memory | None = None,
     settle_time: float | None = None,
+    identity: Identity | None = None,
 ) -> Changed:
     """Write new credentials for the vendor's login to an instance; its id and token stay (fact F134).
 
@@ -155,6 +160,7 @@ def reauthenticate(
         default: only within this call.
     :param settle_time: Seconds to find out whether a call in doubt took place; default: the connection's
         ``create_timeout``.
+    :param identity: The instance's, if its key named it: a write adds the tags of it that are missing.
     :raises CloudElementsValidationError: The arguments hold nothing that authenticates.
     :raises CloudElementsInstanceDisabledError: The vendor does not accept the credentials. If the instance
         was disabled before, this function disables it again.
@@ -184,6 +190,7 @@ def reauthenticate(
             if not instance.disabled:  # unless by an earlier try
                 writer.disable_again(instance)
             raise needs_mending(instance, "the authorization code given is the one that it has had already")
+    difference = difference.with_identity(instance, identity)
     final = writer.give(
         instance, difference, lambda each: _answers(instances, each) if verify else each.healthy
     )

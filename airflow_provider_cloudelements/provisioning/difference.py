@@ -5,12 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import MASK, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import parse_bool
+from airflow_provider_cloudelements.client.tags import Identity
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsServerError
 from airflow_provider_cloudelements.keys import (
@@ -102,7 +104,10 @@ class Difference:
             else:
                 unknown.append("authorization code")
         tags = _tags(spec, instance)
-        return cls.of(instance, fingerprints, writes, tags, provider_data, same=same, unknown=tuple(unknown))
+        difference = cls.of(
+            instance, fingerprints, writes, tags, provider_data, same=same, unknown=tuple(unknown)
+        )
+        return difference.with_identity(instance, spec.identity)
 
     @classmethod
     def of(
@@ -133,6 +138,19 @@ class Difference:
             written = {**(same or {}), **written}
         tags = fingerprinted(tags, fingerprints, written, instance.id)
         return cls(configuration, provider_data or {}, None if tags == tuple(instance.tags) else tags, **more)
+
+    def with_identity(self, instance: Instance, identity: Identity | None) -> Difference:
+        """Return the difference that writes the tags of an identity as well, if it writes anything.
+
+        So an instance from before there were key tags gets its own with the next write.
+
+        :param instance: As it is.
+        :param identity: The instance's; ``None``: not known.
+        """
+        if identity is None or not self.names:
+            return self
+        tags = identity.marked(instance.tags if self.tags is None else self.tags)
+        return self if tags == tuple(instance.tags) else replace(self, tags=tags)
 
 
 def same_value(key: str, wanted: Any, instance: Instance) -> bool:
@@ -245,9 +263,12 @@ def check_fit(spec: InstanceSpec, instance: Instance) -> None:
 
 
 def comparable_text(text: str) -> str:
-    """Make names and tags comparable: the platform strips HTML (fact F171), by an unknown rule (U165)."""
+    """Make names and tags comparable: the platform strips HTML (fact F171), by an unknown rule (U165).
+
+    The same text in another Unicode form, as typed on another system, is the same name.
+    """
     # Repeat until nothing changes: one pass over nested markup can leave new markup, and the platform has
     # stripped some of these texts already. Strip markup first, as the platform does.
     while (plain := re.sub(r"<[^<>]*>", "", text)) != text or (plain := html.unescape(text)) != text:
         text = plain
-    return " ".join(text.split())
+    return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from airflow_provider_cloudelements.client.elements import ElementsApi
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import origin_tag
-from airflow_provider_cloudelements.client.target import oldest_first
+from airflow_provider_cloudelements.client.tags import of_another_key, origin_tag
+from airflow_provider_cloudelements.client.target import Target, oldest_first
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsError,
@@ -186,7 +186,7 @@ class Ensure:
 
     def _look_up(self) -> list[Instance]:
         # An empty result is proof that there is none: the list raises an error if it was not whole.
-        return oldest_first(self.instances.list(tags=[self.spec.marker], with_tokens=True))
+        return Target.of_identity(self.spec.identity).find(self.instances, with_tokens=True)
 
     def _whole(self, instance: Instance) -> Instance:
         """Return an instance with all that the comparison needs: as listed if the list has it, else read.
@@ -202,11 +202,17 @@ class Ensure:
         remembered = self.memory.instance_id(self.spec.marker)
         if remembered is not None and remembered not in found:
             try:
-                # Somebody removed its marker. The next write restores it.
-                found[remembered] = self.instances.peek(remembered)
+                instance = self.instances.peek(remembered)
             except CloudElementsNotFoundError:
                 log.info("Instance %d, remembered from an earlier try, is gone.", remembered)
                 self._known_id = None
+            else:
+                # Somebody removed its marker. The next write restores it, unless the instance has become that
+                # of another key since.
+                if of_another_key(instance.tags, self.spec.identity.key_tag):
+                    self._known_id = None
+                else:
+                    found[remembered] = instance
         return oldest_first(found.values())
 
     # -- making one -----------------------------------------------------------------------------------
@@ -355,7 +361,7 @@ class Ensure:
         if difference.configuration or difference.provider_data:
             log.info("Instance %d is reused as it is; it differs in: %s", instance.id, difference.names)
         if self.spec.marker not in instance.tags:
-            marked = Difference(tags=(*instance.tags, self.spec.marker))
+            marked = Difference(tags=self.spec.identity.marked(instance.tags))
             instance = replace(write(self.instances, instance, marked), token=instance.token)
         return Ensured(instance, created=False)
 

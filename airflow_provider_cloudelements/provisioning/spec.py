@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_cloudelements.client.tags import marker_tag, origin_tag
+from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 
@@ -20,14 +20,15 @@ class InstanceSpec:
 
     :param element: Key of the element.
     :param name: Name of the instance.
-    :param key: The whole instance key, with the connection's namespace. It identifies the instance in later
-        runs.
+    :param key: The instance key. With ``namespace`` it identifies the instance in later runs.
     :param configuration: Configuration keys and values, event keys included.
     :param provider_data: The result of a vendor's login, such as ``{"code": ...}``. Sent only once.
     :param external_authentication: ``initial`` with a refresh token in the configuration.
     :param tags: Tags that it must have; ``None`` leaves them to the platform and to people.
     :param origin: Name of the caller, the same in each try. It shows later whether this caller made the
         instance.
+    :param namespace: The connection's namespace. Default: none.
+    :raises CloudElementsValidationError: The key is no text, or blank, or ``None``.
     """
 
     element: str
@@ -38,11 +39,21 @@ class InstanceSpec:
     external_authentication: str | None = None
     tags: tuple[str, ...] | None = None
     origin: str | None = None
+    namespace: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a key that names nothing."""
+        named_text("key", self.key)
+
+    @property
+    def identity(self) -> Identity:
+        """The identity of the instance: namespace and key."""
+        return Identity(self.namespace, self.key)
 
     @property
     def marker(self) -> str:
-        """The marker tag of the key."""
-        return marker_tag(self.key)
+        """The marker tag of the identity."""
+        return self.identity.marker
 
     @property
     def credentials(self) -> dict[str, Any]:
@@ -63,12 +74,12 @@ class InstanceSpec:
         return replace(self, configuration=plain, provider_data={}, external_authentication=None)
 
     def tags_to_create(self, fingerprints: Fingerprints) -> list[str]:
-        """Return the tags of a new instance: people's tags, the marker, the fingerprint and the origin."""
+        """Return the tags of a new instance: people's tags, those of the identity, fingerprint and origin."""
         # The platform makes a tag of the name when a create sends none (fact F172). This provider always
         # sends the marker, so it adds the name here. Otherwise its instances would lack that tag.
         people = self.tags if self.tags is not None else (self.name,)
         fingerprint = fingerprints.tag(self.credentials)
-        own = [self.marker, fingerprint, origin_tag(self.origin) if self.origin else None]
+        own = [*self.identity.tags, fingerprint, origin_tag(self.origin) if self.origin else None]
         return list(dict.fromkeys([*people, *(tag for tag in own if tag)]))
 
 

@@ -25,6 +25,7 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.base import final_failures, require_bool, require_seconds
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
+from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 LEAST_POLL_INTERVAL = 10.0
 
 
-class CloudElementsBaseSensor(Picklable, BaseSensorOperator):
+class CloudElementsBaseSensor(Picklable, LetterByLetter, BaseSensorOperator):
     """Base of the sensors. Subclasses write :meth:`look`, :meth:`trigger` and :meth:`found`.
 
     A sensor waits through passing faults in each mode. A failure that a retry cannot fix, such as a wrong

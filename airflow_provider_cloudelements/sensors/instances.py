@@ -35,8 +35,8 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
-    :param instance_key: As given to the create operator, or its default ``element/name``. The sensor puts the
-        connection's namespace before it. Templated.
+    :param instance_key: As given to the create operator, or its default ``element/name``; together with the
+        connection's namespace. Templated.
     :param tag: A tag that only one instance has. Templated.
     :param element: Accept only an instance of this element's key. Default: any. Templated.
     :param until: ``ready`` (default): it is valid and enabled, and its vendor answers a ping. ``exists``: it

@@ -228,7 +228,7 @@ class _Listed(InstancesApi):
     def __init__(self, http: Session, targets: Iterable[Target], with_tokens: bool) -> None:
         super().__init__(http)
         targets = list(targets)
-        tags = {target.tag for target in targets if target.tag is not None}
+        tags = {tag for target in targets for tag in target.searched_tags}
         ids = {target.instance_id for target in targets if target.instance_id is not None}
         self._by_id: dict[int, Instance] = {}
         self._by_tag: dict[str, list[Instance]] = defaultdict(list)
@@ -278,6 +278,8 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
     :param instance_id: Its id, if the task names it by id.
     :param tag: The tag that it has: a person's, or the marker tag of an instance key.
     :param of_key: Whether the tag is a marker.
+    :param key_tag: Tag that says which of the instances with the marker are of the key. Default: all are.
+    :param former_markers: Markers that an older instance of the key may have instead. Default: none.
     :param element: Accept only an instance of this element's key.
     :param until: ``ready``: it is valid and enabled, and its vendor answers a ping. ``exists``: it exists.
     :param poll_interval: Seconds between two looks, at least 1. Default: 10.
@@ -293,13 +295,23 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
         instance_id: int | None = None,
         tag: str | None = None,
         of_key: bool = False,
+        key_tag: str | None = None,
+        former_markers: Sequence[str] = (),
         element: str | None = None,
         until: str = "ready",
         poll_interval: float = 10.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.cloudelements_conn_id = cloudelements_conn_id
-        self.target = Target(name, instance_id=instance_id, tag=tag, of_key=of_key, element=element)
+        self.target = Target(
+            name,
+            instance_id=instance_id,
+            tag=tag,
+            of_key=of_key,
+            key_tag=key_tag,
+            former_markers=tuple(former_markers),
+            element=element,
+        )
         self.until = until
         self.poll_interval = poll_interval_of(poll_interval)
         self._waiter: _InstanceWaiter | None = None

@@ -202,7 +202,7 @@ class Story:
         _require(
             one_instance=ids == [self.id],
             same_token=after["token"] == self.before["token"],
-            marker_kept=marks[0] == marks[1] and len(marks[1]) == (0 if self.by_person else 1),
+            marker_kept=marks[0] == marks[1] and len(marks[1]) == (0 if self.by_person else 2),
             one_fingerprint=len(prints) <= 1,
             no_code_twice=all(
                 row["presented"] <= 1 + self.unasked and row["exchanged"] <= 1 for row in self.sandbox.codes()

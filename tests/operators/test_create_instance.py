@@ -85,8 +85,8 @@ def sent(sandbox, monkeypatch):
 
 
 def people_only(body):
-    """Return a body without this provider's own tags, of which it must have two: marker and fingerprint."""
-    assert len(body["tags"]) - len(user_tags(body["tags"])) == 2
+    """Return a body without this provider's own tags, of which it must have marker, key tag and fingerprint."""
+    assert len(body["tags"]) - len(user_tags(body["tags"])) == 3
     return {**body, "tags": list(user_tags(body["tags"]))}
 
 

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import marker_tag
+from airflow_provider_cloudelements.client.tags import Identity, marker_tag
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
@@ -136,6 +136,70 @@ def test_by_key_as_a_dry_run(sandbox, person, task_log):
     assert f"Would delete instance {there}" in task_log.text
 
 
+@pytest.mark.parametrize("form", ["{}", " {}", "{}\n", "\t{}\u00a0"])
+def test_by_key_white_space_around_it_does_not_count(form, sandbox, person):
+    there = person.make("basic", tags=[*Identity("", "a key").tags])
+    assert delete(instance_key=form.format("a key"))["deleted"] == [there]
+
+
+def test_by_key_in_another_unicode_form(sandbox, person):
+    there = person.make("basic", tags=[*Identity("", "Caf\u00e9").tags])
+    assert delete(instance_key="Cafe\u0301")["deleted"] == [there]
+
+
+def test_by_key_what_shares_the_marker_stays_and_is_reported(sandbox, person, task_log):
+    other = person.make("basic", tags=[*Identity("team", "a").tags])
+    own = person.make("basic", tags=[*Identity("", "team/a").tags])
+    unsigned = person.make("basic", tags=[marker_tag("team/a")])
+    assert delete(instance_key="team/a") == {
+        "deleted": [own, unsigned],
+        "missing": [],
+        "left": {"another key": [other]},
+        "dry_run": False,
+    }
+    assert ids(sandbox) == [other]
+    assert f"[{other}] have this key's marker, and are of another namespace or key" in task_log.text
+
+
+def test_by_key_one_that_was_made_when_keys_were_taken_letter_by_letter(sandbox, person):
+    there = person.make("basic", tags=[marker_tag("acme\n")])
+    twin = person.make("basic", tags=[*Identity("", "acme").tags])
+    assert delete(instance_key="acme\n")["deleted"] == [there, twin]
+
+
+def test_by_key_that_nothing_has_is_said(sandbox, task_log):
+    assert delete(instance_key="a typo") == {"deleted": [], "missing": [], "dry_run": False}
+    assert "No instance has instance key 'a typo': there is nothing to delete." in task_log.text
+
+
+WRONG = [
+    {"id": 5, "instance_key": "a key"},
+    ["a key"],
+    "   ",
+    "None",
+    " None ",
+    1.10,
+    2024,
+    True,
+    b"a key",
+    object(),
+]
+
+
+@pytest.mark.parametrize("way", ["instance_key", "tag"])
+@pytest.mark.parametrize(
+    "value", WRONG, ids=[f"{type(each).__name__} {number}" for number, each in enumerate(WRONG)]
+)
+def test_a_key_or_tag_that_names_nothing_fails_for_good_without_a_call(way, value, sandbox, person):
+    for text in ("1.1", "2024", "None", "a key", "True"):
+        person.make("basic", tags=[text, marker_tag(text)])
+    wire = Wire(sandbox)
+    age = {"older_than": datetime.timedelta(0)} if way == "tag" else {}
+    with pytest.raises(AirflowFailException, match=f"{way} must be a text"):
+        delete(**{way: value}, **age)
+    assert wire.calls() == []
+
+
 # -- by tag and age -------------------------------------------------------------------------------
 
 
@@ -144,7 +208,8 @@ def test_by_tag_only_the_old_ones_with_the_tag(sandbox, person):
     other = person.make("basic", tags=["nightly-not"])
     assert delete(tag="nightly", older_than=HOUR)["deleted"] == []
     with later(hours=2):
-        assert delete(tag="nightly", older_than=3 * HOUR)["deleted"] == []
+        young = delete(tag="nightly", older_than=3 * HOUR)
+        assert (young["deleted"], young["left"]) == ([], {"too young": old})
         assert delete(tag="nightly", older_than=HOUR)["deleted"] == old
     assert ids(sandbox) == [other]
 
@@ -187,7 +252,12 @@ def test_one_without_a_date_is_kept_and_told(sandbox, person, task_log, monkeypa
 
     monkeypatch.setattr(InstancesApi, "list", without_a_date)
     with later(hours=2):
-        assert delete(tag="nightly", older_than=HOUR)["deleted"] == [old]
+        assert delete(tag="nightly", older_than=HOUR) == {
+            "deleted": [old],
+            "missing": [],
+            "left": {"no date": [undated]},
+            "dry_run": False,
+        }
     assert ids(sandbox) == [undated]
     assert f"no date of [{undated}]" in task_log.text
 

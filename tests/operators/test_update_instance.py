@@ -129,13 +129,13 @@ def test_every_argument_goes_out_in_one_patch_and_again_in_none(sandbox, sent, m
         "event.poller.refresh_interval": 5,
     }
     tags = body.pop("tags")
-    assert (user_tags(tags), len(own_tags(tags)), body) == (("new",), 2, {})
+    assert (user_tags(tags), len(own_tags(tags)), body) == (("new",), 3, {})
     assert sent(**arguments) == []
 
 
 def test_tags_replace_peoples_tags_alone(sent, made):
     (body,) = sent(instance_id=made, tags=["one", "two"])
-    assert (user_tags(body["tags"]), len(own_tags(body["tags"]))) == (("one", "two"), 2)
+    assert (user_tags(body["tags"]), len(own_tags(body["tags"]))) == (("one", "two"), 3)
 
 
 def test_a_rotated_secret_from_the_element_connection_is_written_once(

@@ -187,13 +187,13 @@ def test_marker_fingerprint_and_origin_stay_and_peoples_tags_keep_their_order(
     tags = ("z", "a", "&lt;m&gt;")
     instance_id = make(tags=tags, origin="a_dag/create")
     own = {tag.split(":")[0]: tag for tag in own_tags(row(sandbox, instance_id)["tags"])}
-    assert len(own) == 3
+    assert len(own) == 4
     change(instance_id, **wanted)
     after = row(sandbox, instance_id)["tags"]
     assert [tag.replace("&lt;", "<").replace("&gt;", ">") for tag in user_tags(after)] == people
     kept = {tag.split(":")[0]: tag for tag in own_tags(after)}
     assert kept.keys() == own.keys()
-    assert len(own_tags(after)) == 3
+    assert len(own_tags(after)) == 4
     new_secret = "password" in wanted.get("configuration", {})
     differing = {kind for kind in own if own[kind] != kept[kind]}
     assert differing == ({"airflow-auth"} if new_secret else set())
@@ -299,7 +299,7 @@ def test_after_the_platforms_secrets_were_replaced_a_secret_is_written_once_more
         assert update(client.instances, found(instance_id), wanted).changed == ("password", "tags")
         assert update(client.instances, found(instance_id), wanted).changed == ()
     tags = own_tags(row(sandbox, instance_id)["tags"])
-    assert sorted(tag.split(":")[0] for tag in tags) == ["airflow", "airflow-auth"]
+    assert sorted(tag.split(":")[0] for tag in tags) == ["airflow", "airflow-auth", "airflow-key"]
 
 
 # -- update: reading back -----------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import json
 import pytest
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.client.tags import marker_tag
+from airflow_provider_cloudelements.client.tags import Identity, marker_tag
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
@@ -290,6 +290,8 @@ def test_everything_goes_into_the_trigger(sandbox):
         "instance_id": None,
         "tag": marker_tag("a key"),
         "of_key": True,
+        "key_tag": Identity("", "a key").key_tag,
+        "former_markers": [],
         "element": "closeio",
         "until": "exists",
         "poll_interval": 60.0,

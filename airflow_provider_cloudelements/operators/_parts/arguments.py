@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import configuration_text
-from airflow_provider_cloudelements.client.tags import full_key
+from airflow_provider_cloudelements.client.tags import Identity, named_text
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
@@ -85,11 +85,9 @@ class InstanceArguments:
             error names them, never their values.
         """
         element = chosen_element(self.element, credentials)
-        name = self._checked_name()
-        if self.instance_key is not None and not self.instance_key.strip():
-            raise CloudElementsValidationError(
-                "instance_key is empty. Omit it, or check the values of its template."
-            )
+        name = checked_name("instance_name", self.instance_name)
+        key = default_key(element, name) if self.instance_key is None else self.instance_key
+        identity = Identity.of(settings, key)
         wanted = self.given_configuration()
         login = self.given_login()
         if login and wanted.get(REFRESH_TOKEN):
@@ -106,7 +104,8 @@ class InstanceArguments:
         return InstanceSpec(
             element=element,
             name=name,
-            key=full_key(settings, self.instance_key or default_key(element, name)),
+            key=identity.written_key,
+            namespace=identity.written_namespace,
             configuration=wanted,
             provider_data=login,
             external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
@@ -134,16 +133,26 @@ class InstanceArguments:
         :raises CloudElementsValidationError: A value is malformed, or the code belongs to another consent.
         """
         login = _object("provider_data", self.provider_data)
-        code = read_consent(self.authorization_code, self.authorization_state or None)
+        state = self.authorization_state
+        state = None if state is None or state == "" else named_text("authorization_state", state)
+        code = read_consent(self.authorization_code, state)
         if code is not None:
             _add(login, "authorization_code", {"code": code}, where="provider_data")
         return login
 
-    def _checked_name(self) -> str:
-        # Markup alone counts as an empty name: the platform strips it, and would make up a name.
-        if not isinstance(self.instance_name, str) or not comparable_text(self.instance_name):
-            raise CloudElementsValidationError("instance_name is empty.")
-        return self.instance_name.strip()
+
+def checked_name(argument: str, value: Any) -> str:
+    """Check and return the name of an instance, with its ends stripped.
+
+    :param argument: Name of the argument, for the error.
+    :param value: Its value.
+    :raises CloudElementsValidationError: The value is no text, blank, ``None``, or markup alone.
+    """
+    name = named_text(argument, value).strip()
+    # Markup alone counts as an empty name: the platform strips it, and would make up a name.
+    if not comparable_text(name):
+        raise CloudElementsValidationError(f"{argument} is empty: it holds markup alone.")
+    return name
 
 
 def _check_address(url: Any) -> None:
@@ -153,11 +162,12 @@ def _check_address(url: Any) -> None:
         )
 
 
-def chosen_element(element: str | None, credentials: ElementSettings | None) -> str:
+def chosen_element(element: Any, credentials: ElementSettings | None) -> str:
     """Return the element's key: the argument's, or the element connection's.
 
-    :raises CloudElementsValidationError: There is none, or the two differ.
+    :raises CloudElementsValidationError: There is none, the argument is no text, or the two differ.
     """
+    element = None if element is None or element == "" else named_text("element", element).strip()
     named = credentials.element if credentials is not None else None
     if element and named and element != named:
         raise CloudElementsValidationError(
@@ -167,7 +177,7 @@ def chosen_element(element: str | None, credentials: ElementSettings | None) -> 
         raise CloudElementsValidationError(
             "element is missing: give it, or an element connection that names one."
         )
-    return str(element or named)
+    return element or named  # type: ignore[return-value]  # one of them is given
 
 
 def _object(argument: str, value: Any) -> dict[str, Any]:
@@ -227,14 +237,18 @@ def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> 
 def tag_list(argument: str, value: Any) -> tuple[str, ...] | None:
     """Read an argument that is a list of tags or ``None``.
 
-    :raises CloudElementsValidationError: It is something else.
+    :raises CloudElementsValidationError: It is something else, or a tag in it is no text, or blank.
     """
     if value is None:
         return None
-    if (
-        isinstance(value, str)
-        or not isinstance(value, Sequence)
-        or not all(isinstance(tag, str) for tag in value)
-    ):
-        raise CloudElementsValidationError(f"{argument} must be a list of strings.")
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise CloudElementsValidationError(
+            f"{argument} must be a list of strings; it is of type {type(value).__name__}."
+        )
+    for number, tag in enumerate(value):
+        if not isinstance(tag, str):
+            raise CloudElementsValidationError(
+                f"{argument} must be a list of strings; {argument}[{number}] is of type {type(tag).__name__}."
+            )
+        named_text(f"{argument}[{number}]", tag)
     return tuple(value)

@@ -25,13 +25,14 @@ from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
+from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 
 if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
 
-class CloudElementsBaseOperator(Picklable, BaseOperator):
+class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
     """Base of the operators. Subclasses write :meth:`perform`.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_cloudelements.client.tags import Identity
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
@@ -26,7 +27,7 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
     :param instance_key: Instead of ``instance_id``: as given to the create operator, or its default
-        ``element/name``. The operator puts the connection's namespace before it. Templated.
+        ``element/name``; together with the connection's namespace. Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     """
 
@@ -36,6 +37,8 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
     needs_token: ClassVar[bool] = False
     #: Set by a run, for the link.
     console_link = ""
+    #: Set by a run: the instance's identity, if ``instance_key`` names it.
+    identity: Identity | None = None
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
 
         :return: The fields that the create returns, and ``changed``: names of what the operator wrote.
         """
+        self.identity = self._identity()
         target = Target.of(
             self.hook.settings,
             instance_id=self.instance_id,
@@ -72,6 +76,11 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
             f"written: {', '.join(done.changed)}" if done.changed else "it was as asked already",
         )
         return {**returned(done.instance), "changed": list(done.changed)}
+
+    def _identity(self) -> Identity | None:
+        if self.instance_key is None or self.instance_key == "":
+            return None
+        return Identity.of(self.hook.settings, self.instance_key)
 
     def change(self, instance: Instance, context: Context) -> Changed:
         """Change the instance.
