@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pendulum
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import marker_tag
+from airflow_provider_cloudelements.client.tags import Identity, marker_tag
 from airflow_provider_cloudelements.client.target import Target, oldest_first
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -98,6 +99,14 @@ def test_two_ways_are_refused_even_if_one_is_malformed(data, way):
     other = WAYS[WAYS.index(way) - 1]
     with pytest.raises(CloudElementsValidationError, match="Exactly one of"):
         Target.of(SETTINGS, **{way: data.draw(BAD[way]), other: data.draw(GOOD[other])})
+
+
+def test_a_target_becomes_arguments_and_back():
+    target = Target.of(replace(SETTINGS, namespace="team "), instance_key="acme\n", element="closeio")
+    arguments = json.loads(json.dumps(target.as_arguments()))
+    assert replace(Target(**arguments), former_markers=tuple(arguments["former_markers"])) == target
+    assert target.searched_tags == (marker_tag("team/acme"), marker_tag("team /acme\n"))
+    assert Target.of(SETTINGS, instance_id=5).searched_tags == ()
 
 
 @pytest.mark.parametrize(
@@ -242,6 +251,18 @@ def test_by_key_of_the_connections_namespace(sandbox, person):
     for namespace, wanted in (("", bare), ("team", ours)):
         with CloudElementsClient(settings_of(sandbox, namespace=namespace)) as client:
             assert Target.of(client.settings, instance_key="k").get(client.instances).id == wanted
+
+
+def test_by_key_one_of_another_pair_that_shares_the_marker_is_not_meant(person, instances):
+    other = person.make("basic", tags=[*Identity("team", "a").tags])
+    settings = instances.http.settings
+    target = Target.of(settings, instance_key="team/a")
+    assert target.look_up(instances) is None
+    assert [each.id for each in target.listed(instances)] == [other]
+    assert target.find(instances) == []
+    assert Target.of(replace(settings, namespace="team"), instance_key="a\t").get(instances).id == other
+    own = person.make("basic", tags=[*Identity("", "team/a").tags])
+    assert target.get(instances).id == own
 
 
 def test_by_tag_the_only_one_and_several(person, instances):

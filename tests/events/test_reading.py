@@ -11,7 +11,7 @@ import time_machine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cloudelements.client.tags import marker_tag
+from airflow_provider_cloudelements.client.tags import Identity, marker_tag
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.events import reading as event_reading
 from airflow_provider_cloudelements.events.batch import LEAST_BYTES, EventBatch, EventLimits
@@ -191,6 +191,18 @@ def test_only_what_is_wanted_is_told(platform, clock, query, wanted):
     clock.shift(700)  # nothing more is to come of the one without objects
     (batch,) = read(platform, look_of(**query))
     assert set(ids(batch)) == {f"event-{number}" for number in wanted}
+
+
+@pytest.mark.parametrize("others", [0, 5], ids=["one by one", "listed"])
+def test_a_key_is_that_of_its_namespace_alone_now_and_then(platform, others):
+    ours, sharing = Identity("mine", "a key"), Identity("", "mine/a key")
+    platform.tags = {1: [*ours.tags], 2: [*sharing.tags], 3: [marker_tag("mine/acme\n")], 4: [*ours.tags]}
+    for number in platform.tags:
+        platform.emit(number)
+    platform.tags[4] = []  # it was of the key when its event came
+    more = [look_of(tag=f"nobody's {number}") for number in range(others)]
+    batches = read(platform, look_of(instance_key=" a key\n"), look_of(instance_key="acme\n"), *more)
+    assert [sorted(ids(each)) for each in batches[:2]] == [["event-0", "event-3"], ["event-2"]]
 
 
 def test_a_tag_of_then_counts_as_well_as_one_of_now(platform):

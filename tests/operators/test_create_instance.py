@@ -85,7 +85,7 @@ def sent(sandbox, monkeypatch):
 
 
 def people_only(body):
-    """Return a body without this provider's own tags, of which it must have marker, key tag and fingerprint."""
+    """Return a body without this provider's own tags, marker, key tag and fingerprint."""
     assert len(body["tags"]) - len(user_tags(body["tags"])) == 3
     return {**body, "tags": list(user_tags(body["tags"]))}
 

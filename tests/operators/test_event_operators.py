@@ -168,7 +168,7 @@ def test_every_argument_goes_out_in_one_patch_and_again_in_none(sent, quiet):
         "event.poller.urls": "leads|contacts",
         "event.objects": "Lead,Contact",
     }
-    assert len(own_tags(body.pop("tags"))) == 3  # marker and key tag, and the fingerprint of the signature key
+    assert len(own_tags(body.pop("tags"))) == 3  # marker, key tag and the signature key's fingerprint
     assert body == {}
     assert sent(**arguments) == []
     (body,) = sent(**{**arguments, "poller_interval": 6})

@@ -99,6 +99,14 @@ def test_the_namespace_goes_before_the_key(sandbox, person, monkeypatch):
     assert execute(sensor_of(instance_key="a key"))["id"] == number
 
 
+def test_a_key_of_another_namespace_that_shares_the_marker_is_not_meant(sandbox, person, monkeypatch):
+    person.make("basic", tags=[*Identity("", "mine/a key").tags])
+    monkeypatch.setenv(VARIABLE, json.dumps(sandbox.connection(namespace="mine\n")))
+    assert sensor_of(instance_key="a key").poke(context_of(Ti())) is False
+    number = person.make("basic", tags=[*Identity("mine", "a key").tags])
+    assert execute(sensor_of(instance_key=" a key"))["id"] == number
+
+
 def test_nothing_is_pushed_where_nothing_shall_be(sandbox, person):
     number, ti = person.make("basic"), Ti()
     execute(sensor_of(instance_id=number, do_xcom_push=False), ti)

@@ -13,7 +13,7 @@ import tracemalloc
 import pytest
 
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import marker_tag
+from airflow_provider_cloudelements.client.tags import Identity, marker_tag
 from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
 from tests.support.relay import Relay
@@ -209,6 +209,34 @@ async def test_several_with_a_tag_are_told_to_whoever_looks_for_it_alone(sandbox
         assert (await conflict)["kind"] == "CloudElementsConflictError"
         assert (await twins)["instance"]["id"] == oldest
         assert (await good)["status"] == "success"
+        assert not waiting.done()
+
+
+def trigger_of_key(key, namespace=""):
+    identity = Identity(namespace, key)
+    return trigger_of(
+        tag=identity.marker,
+        of_key=True,
+        key_tag=identity.key_tag,
+        former_markers=list(identity.former_markers),  # as Airflow's database has them
+    )
+
+
+@pytest.mark.parametrize("others", [0, 4], ids=["singly", "listed"])
+async def test_a_key_is_that_of_its_namespace_alone_and_found_by_a_former_marker(sandbox, person, others):
+    sandbox.configure(max_page_size=1)
+    bare = tagged(sandbox, person, *Identity("", "team/a").tags)
+    ours = tagged(sandbox, person, *Identity("team", "a").tags)
+    former = tagged(sandbox, person, marker_tag("acme\n"))
+    more = [trigger_of(tag=f"nobody {number}") for number in range(others)]
+    async with running(
+        trigger_of_key("team/a"),
+        trigger_of_key("a", "team"),
+        trigger_of_key("acme\n"),
+        trigger_of_key("team/a/"),
+        *more,
+    ) as (first, second, third, waiting, *_):
+        assert [(await each)["instance"]["id"] for each in (first, second, third)] == [bare, ours, former]
         assert not waiting.done()
 
 
