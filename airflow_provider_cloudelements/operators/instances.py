@@ -396,8 +396,7 @@ def element_instance(
     :param task_id: Id of the create task.
     :param delete_task_id: Id of the delete task.
     :param instance_key: Key that identifies the instance in another try of the run. Default: element (if
-        given here) and name. In each case ``/`` and the ids of DAG, create task, map index and run come after
-        it, with ``/`` between.
+        given here) and name. In each case run, DAG, create task and map index come after it.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
     :param on_failure_fail_dagrun: Whether the run fails when the delete fails. Default: ``True``, so that you
         learn of a left-over instance.

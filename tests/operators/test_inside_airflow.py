@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_cloudelements.client.tags import Identity
 from tests.support.patience import wait_for
 from tests.support.platform import EVENTS, WAYS, Wire, presented
 from tests.support.receiver import receiving
@@ -210,6 +211,59 @@ def test_the_arguments_of_a_scope_reach_its_tasks(run, sandbox):
     assert done.xcoms["make", -1, "return_value"]["instance_key"].startswith("a key/manual__")
     assert ("make", -1, "token") not in done.xcoms
     assert sandbox.instances() == []
+
+
+@pytest.mark.parametrize("dag", ["scope_fail_fast", "loose_fail_fast"])
+def test_failed_work_fails_the_run_although_fail_fast_skips_what_comes_after_it(dag, run, sandbox):
+    done = run(dag, fail_work=True)
+    assert done.state == "failed"
+    assert done.states() == {
+        ("create_instance", -1): "success",
+        ("work", -1): "failed",
+        ("after", -1): "skipped",
+        ("delete_instance", -1): "success",
+        ("create_instance_work_done", -1): "failed",
+    }
+    assert sandbox.instances() == []
+
+
+def test_work_that_succeeds_is_a_success_under_fail_fast(run, sandbox):
+    done = run("scope_fail_fast")
+    assert done.state == "success", done.tasks
+    assert set(done.states().values()) == {"success"}
+
+
+def test_blocks_and_copies_of_a_mapped_group_have_instances_of_their_own(run, sandbox):
+    done = run("scope_copies")
+    assert done.state == "success", done.tasks
+    made = {
+        (block, index): done.xcoms[f"for_each.{block}", index, "return_value"]
+        for block in ("first", "second")
+        for index in range(2)
+    }
+    assert all(each["created"] for each in made.values())
+    assert (
+        len({each["id"] for each in made.values()})
+        == len({each["instance_key"] for each in made.values()})
+        == 4
+    )
+    for (block, index), each in made.items():
+        assert done.xcoms[f"for_each.work_{block}", index, "return_value"] == each["id"]
+        assert done.xcoms[f"for_each.delete_{block}", index, "return_value"]["deleted"] == [each["id"]]
+    assert sandbox.instances() == []
+
+
+@pytest.mark.parametrize("version", ["1.10", "2024"])
+def test_native_rendering_leaves_texts_as_they_are(version, run, sandbox, person):
+    near = person.make("basic", "1.1", tags=["1.1", *Identity("", "1.1").tags])
+    done = run("native", version=version)
+    assert done.state == "success", done.tasks
+    made = done.xcoms["create", -1, "return_value"]
+    assert (made["name"], made["instance_key"], made["tags"]) == (version, version, ["gold", version])
+    assert done.xcoms["delete", -1, "return_value"]["deleted"] == [made["id"]]
+    assert done.xcoms["sweep", -1, "return_value"]["deleted"] == []
+    assert [each["id"] for each in sandbox.instances()] == [near]
+    assert done.rendered["create", -1]["instance_key"] == version
 
 
 def test_what_changes_an_instance_maps_over_what_the_create_returned(run, sandbox):

@@ -24,7 +24,8 @@ def block_key(key: str, task_id: str) -> str:
     :param key: The beginning of the key.
     :param task_id: Id of the block's create task, with those of its task groups.
     """
-    return f"{key}/{{{{ ti.dag_id }}}}/{task_id}/{{{{ ti.map_index }}}}/{{{{ ti.run_id }}}}"
+    # None of the last three can hold a slash, so that no two blocks have one key.
+    return f"{key}/{{{{ ti.run_id }}}}/{{{{ ti.dag_id }}}}/{task_id}/{{{{ ti.map_index }}}}"
 
 
 def count_the_work(create: BaseOperator, delete: BaseOperator, task_id: str) -> None:

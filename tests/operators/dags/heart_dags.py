@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pendulum
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, task, task_group
 
 from airflow_provider_cloudelements.operators.changes import (
     CloudElementsDisableInstanceOperator,
@@ -187,6 +187,64 @@ with DAG("heart_scope_loose", schedule=None, start_date=START) as scope_loose:
         push_token=False,
     ) as loose:
         work.override(task_id="loose_work")(loose.output)
+
+with DAG("heart_scope_fail_fast", schedule=None, start_date=START, fail_fast=True) as scope_fail_fast:
+
+    @task
+    def after(number: int) -> int:
+        return number
+
+    with element_instance(
+        element="closeio", instance_name="Scoped", configuration=LOGIN, event_callback_url=CALLBACK
+    ) as fast:
+        after(work(fast.output))
+
+with DAG("heart_scope_loose_fail_fast", schedule=None, start_date=START, fail_fast=True) as loose_fail_fast:
+    with element_instance(
+        element="closeio",
+        instance_name="Scoped",
+        configuration=LOGIN,
+        event_callback_url=CALLBACK,
+        on_failure_fail_dagrun=False,
+    ) as loose_fast:
+        after(work(loose_fast.output))
+
+with DAG("heart_scope_copies", schedule=None, start_date=START) as scope_copies:
+
+    @task_group
+    def for_each(tenant: str) -> None:
+        """Work with two instances that have the same element and name."""
+        for task_id in ("first", "second"):
+            with element_instance(
+                element="closeio",
+                instance_name="Scoped",
+                task_id=task_id,
+                delete_task_id=f"delete_{task_id}",
+                configuration=LOGIN,
+                event_callback_url=CALLBACK,
+            ) as copy:
+                work.override(task_id=f"work_{task_id}")(copy.output)
+
+    for_each.expand(tenant=["acme", "globex"])
+
+with DAG("heart_native", schedule=None, start_date=START, render_template_as_native_obj=True) as native:
+    (
+        CloudElementsCreateInstanceOperator(
+            task_id="create",
+            element="closeio",
+            instance_name="{{ dag_run.conf['version'] }}",
+            instance_key="{{ dag_run.conf['version'] }}",
+            tags=["gold", "{{ dag_run.conf['version'] }}"],
+            configuration={"username": "ada", "password": "{{ dag_run.conf['version'] }}"},
+            event_callback_url=CALLBACK,
+        )
+        >> CloudElementsDeleteInstanceOperator(
+            task_id="delete", instance_key="{{ ti.xcom_pull('create')['instance_key'] }}"
+        )
+        >> CloudElementsDeleteInstanceOperator(
+            task_id="sweep", tag="{{ dag_run.conf['version'] }}", older_than=datetime.timedelta(0)
+        )
+    )
 
 with DAG("heart_changes", schedule=None, start_date=START) as changes:
     # Each of them mapped over what the create returned, secrets in what is partial.
