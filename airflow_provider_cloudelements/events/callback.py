@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pendulum
 
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.wire.deadline import deadline
 from airflow_provider_cloudelements.client.wire.errors import Fault, failure_of_fault, retry_after_of
 from airflow_provider_cloudelements.client.wire.http import CONNECT_TIMEOUT, new_session
 from airflow_provider_cloudelements.connections import is_web_url
@@ -150,8 +151,7 @@ class _Delivery:
     def send(self) -> CloudElementsError | None:
         """Send the POST, and return the error, if there was one."""
         outcome: list[CloudElementsError | None] = []
-        # In a thread of its own, because the time-outs of requests limit each step and not the whole. An
-        # answer that comes a byte at a time, or a look-up of the name, could last for ever.
+        # In a thread of its own, because nothing limits the look-up of the name.
         sender = threading.Thread(target=lambda: outcome.append(self._post()), daemon=True)
         sender.start()
         sender.join(self.timeout)
@@ -162,6 +162,7 @@ class _Delivery:
         try:
             # Read nothing of the answer's body: it may have no end.
             with (
+                deadline(self.timeout),
                 new_session(self.url, self.proxy) as session,
                 session.post(
                     self.url,

@@ -394,8 +394,13 @@ def test_an_answer_that_drips_is_given_up(head: bytes, drip: bytes) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=serve, daemon=True).start()
+        before = threading.enumerate()
         begun = time.monotonic()
         error = failure(f"http://127.0.0.1:{server.getsockname()[1]}{TARGET}", timeout=0.6)
+        for thread in threading.enumerate():
+            if thread not in before:
+                thread.join(2)
+                assert not thread.is_alive()  # none goes on listening
         stop.set()
     assert type(error) is CloudElementsTimeoutError
     assert 0.5 < time.monotonic() - begun < 5
