@@ -46,9 +46,13 @@ __all__ = [
     "TaskDeferralTimeout",
     "aget_asset_state",
     "aget_connection",
+    "aget_variable",
     "amask_secrets",
     "aset_asset_state",
+    "aset_variable",
     "default_deferrable",
+    "has_asset_state",
+    "has_variables",
     "mask_secret",
     "task_state_store",
 ]
@@ -165,6 +169,78 @@ async def aset_asset_state(trigger: Any, key: str, value: Any) -> None:
         await store.aset(key, value)
         return
     await _blocking(store.set, key, value)  # before Airflow 3.3.2
+
+
+def has_asset_state(trigger: Any) -> bool:
+    """Return whether a trigger watches an asset that has a state store (Airflow 3.3 and later).
+
+    :param trigger: The trigger, as the triggerer made it.
+    """
+    return _asset_state_store(trigger) is not None
+
+
+def has_variables() -> bool:
+    """Return whether this process can read and write Variables: in a triggerer or task, not elsewhere."""
+    return _supervisor() is not None
+
+
+async def aget_variable(key: str) -> str | None:
+    """Read a Variable from Airflow's database, from a coroutine.
+
+    ``Variable.get`` takes a database that is away for a Variable that is missing. This function does not.
+
+    :param key: The Variable's key.
+    :return: Its value; ``None`` if there is no such Variable.
+    :raises PermissionError: The triggerer may not read it.
+    :raises RuntimeError: Airflow gave another answer.
+    """
+    return await _blocking(_get_variable, key)
+
+
+def _get_variable(key: str) -> str | None:
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time.comms import ErrorResponse, GetVariable, VariableResult
+
+    try:
+        answer = _supervisor().send(GetVariable(key=key))  # type: ignore[union-attr]
+    except AirflowRuntimeError as failure:
+        answer = failure.error
+    if isinstance(answer, VariableResult):
+        return answer.value
+    kind = answer.error.value if isinstance(answer, ErrorResponse) else type(answer).__name__
+    if kind == "VARIABLE_NOT_FOUND":
+        return None
+    if kind == "PERMISSION_DENIED":
+        raise PermissionError(f"Variable {key} may not be read.")
+    raise RuntimeError(f"Variable {key} could not be read ({kind}).")
+
+
+async def aset_variable(key: str, value: Any, description: str) -> None:
+    """Write a Variable to Airflow's database, from a coroutine.
+
+    ``Variable.set`` would look the key up in each secrets backend first.
+
+    :param key: The Variable's key.
+    :param value: The value: JSON.
+    :param description: What the Variable is for.
+    """
+
+    def write() -> None:
+        import json
+
+        from airflow.sdk.execution_time.comms import PutVariable
+
+        message = PutVariable(key=key, value=json.dumps(value), description=description)
+        _supervisor().send(message)  # type: ignore[union-attr]
+
+    await _blocking(write)
+
+
+def _supervisor() -> Any | None:
+    """Return the channel to the process that supervises this one; ``None`` if there is none."""
+    import sys
+
+    return getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None)
 
 
 async def _blocking(work: Callable[..., _Done], *arguments: Any) -> _Done:

@@ -440,6 +440,8 @@ def test_the_receiver_of_the_page_takes_what_is_signed_and_nothing_else():
     body = json.dumps(BODY).encode()
     for _ in range(2):
         assert receive({SIGNATURE_HEADER: sign(body, KEY)}, body, KEY, seen) == 200
+    for name in (SIGNATURE_HEADER.lower(), SIGNATURE_HEADER.upper()):
+        assert receive({"content-length": "1", name: sign(body, KEY)}, body, KEY, seen) == 200
     assert [event_id for event_id, _ in seen] == ["AWVX9OTIhdQRdI1F7Q7v"]
     other = json.dumps({**BODY, "message": {**BODY["message"], "instanceId": 13}}).encode()
     assert receive({SIGNATURE_HEADER: sign(other, KEY)}, other, KEY, seen) == 200

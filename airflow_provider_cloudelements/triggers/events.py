@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_provider_cloudelements.compat import AirflowNotFoundException, aget_asset_state, aset_asset_state
+from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, joined
 from airflow_provider_cloudelements.events.cursor import EventCursor, read_until
 from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
-from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
+from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
 from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventWaiter, next_events
 from airflow_provider_cloudelements.triggers.hub import current_hub
 from airflow_provider_cloudelements.triggers.instances import error_event
+from airflow_provider_cloudelements.triggers.place import WatcherPlace
 
 __all__ = ["CloudElementsEventSensorTrigger", "CloudElementsEventTrigger"]
 
@@ -31,11 +31,6 @@ MAX_EVENTS = 100
 MAX_BYTES = 65_536
 #: Seconds between two looks.
 POLL_INTERVAL = 10.0
-#: Least seconds between yielding an event and saving the cursor after it. Until then the event may lie in the
-#: triggerer's memory alone.
-SAVE_AFTER = 10.0
-#: Seconds after which a cursor is saved although no events came: saving it only spares reading.
-SAVE_IDLE = 60.0
 #: Most characters of a watcher's name, which is part of a key in the state store.
 LONGEST_NAME = 200
 #: Failures in a row before a watcher gives up.
@@ -154,17 +149,17 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
     Every event reaches the DAG at least once. A repeated event has the same ``id``, ``instance_id``,
     ``object_type`` and ``object_id``.
 
-    *Airflow 3.3 and later* keeps the cursor in the state store of the asset, under the watcher's name. The
-    watcher saves the cursor with the next look, at least ten seconds after it yielded the events, because
-    until then these may lie in the triggerer's memory alone. So a triggerer that restarts repeats the events
-    of its last seconds, and misses nothing. While a DAG is paused, nothing watches for its events. Unpaused,
-    the watcher goes on from its cursor. It finds the events that came meanwhile, if the platform still has
-    them, and yields one asset event an interval. ``start`` counts only for a watcher with a new name.
+    The watcher keeps its cursor as an Airflow Variable. On Airflow 3.3 and later it also keeps it in the
+    state store of the asset, under the watcher's name. It saves the cursor with the next look, at least ten
+    seconds after it yielded the events, because until then these may lie in the triggerer's memory alone. So
+    a triggerer that restarts repeats the events of its last seconds, and misses nothing. While a DAG is
+    paused, nothing watches for its events. Unpaused, the watcher goes on from its cursor. It finds the events
+    that came meanwhile, if the platform still has them, and yields one asset event an interval. ``start``
+    counts only for a watcher with a new name.
 
-    *Before Airflow 3.3*, or if several assets share the trigger, there is no such store: after each restart
-    of the triggerer, and each pause, the watcher begins at ``start`` again. With ``now``, the events that
-    came meanwhile are lost. To lose none, choose a date: then everything after it that the platform still has
-    comes again each time.
+    The Variable is there because Airflow 3.3 deletes the state of an asset while no DAG file names it, as
+    during a deployment, and because earlier versions have no such store. To let a watcher begin at ``start``
+    again, delete both, or give it a new name. If neither is there, the watcher logs a warning.
 
     The watcher waits through failures that pass by themselves. After five other failures in a row, an
     interval apart, it gives up with an error in the triggerer's log; Airflow then starts it anew.
@@ -216,7 +211,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Watch for ever: yield events as they come; raise after too many failures in a row."""
         loop = asyncio.get_running_loop()
-        place = _Place(self)
+        place = WatcherPlace(self, self.cloudelements_conn_id, self.name)
         begin = EventCursor.start(self.start)
         look: EventLook | None = None
         rest: EventBatch | None = None
@@ -267,78 +262,3 @@ def _part(batch: EventBatch, limits: EventLimits) -> tuple[EventBatch, EventCurs
     """Return the part of a batch that fits, the cursor after it, and the rest."""
     told, rest = batch.take(limits)
     return told, told.after, rest
-
-
-class _Place:
-    """Track a watcher's cursor, and save it one look late.
-
-    :param trigger: The watcher.
-    """
-
-    def __init__(self, trigger: CloudElementsEventTrigger) -> None:
-        self._trigger = trigger
-        self._key = f"cloudelements:{trigger.cloudelements_conn_id}:{trigger.name}"
-        #: Time when the watcher reached a cursor, the cursor, and whether it yielded events on the way.
-        self._unsaved: deque[tuple[float, EventCursor, bool]] = deque()
-        self._saved: EventCursor | None = None
-        self._saved_at = 0.0
-        self._usable = True
-
-    async def load(self, begin: EventCursor) -> EventCursor:
-        """Return the stored cursor; else save and return ``begin``, so that ``now`` counts only once."""
-        try:
-            stored = await aget_asset_state(self._trigger, self._key)
-        except ValueError:
-            self._usable = False
-            self._trigger.log.warning(
-                "Watcher %r: several assets share the trigger, so it cannot store its cursor.",
-                self._trigger.name,
-            )
-            return begin
-        if stored is not None:
-            try:
-                self._saved = EventCursor.parse(stored)
-            except CloudElementsValidationError:
-                self._trigger.log.warning(
-                    "Watcher %r: the stored value is no cursor; it begins at its start.", self._trigger.name
-                )
-            else:
-                return self._saved
-        await self._save(begin)
-        return begin
-
-    def reached(self, cursor: EventCursor, told: bool) -> None:
-        """Note how far a look has come, just before the watcher yields its events.
-
-        :param cursor: How far the look has come.
-        :param told: Whether the watcher yields any events.
-        """
-        self._unsaved.append((asyncio.get_running_loop().time(), cursor.place, told))
-
-    async def save(self) -> None:
-        """Save the cursor that was reached long enough ago. A failure costs repetitions at most."""
-        now = asyncio.get_running_loop().time()
-        due: EventCursor | None = None
-        told = False
-        while self._unsaved and self._unsaved[0][0] <= now - SAVE_AFTER:
-            _, due, some = self._unsaved.popleft()
-            told = told or some
-        if due is None:
-            return
-        if not told and now < self._saved_at + SAVE_IDLE:
-            self._unsaved.appendleft((now - SAVE_AFTER, due, False))
-            return
-        if due != self._saved and self._usable:
-            try:
-                await self._save(due)
-            except Exception as error:
-                self._unsaved.appendleft((now - SAVE_AFTER, due, True))
-                self._trigger.log.warning(
-                    "Watcher %r: its cursor could not be saved (%s).",
-                    self._trigger.name,
-                    type(error).__name__,
-                )
-
-    async def _save(self, cursor: EventCursor) -> None:
-        await aset_asset_state(self._trigger, self._key, cursor.as_json())
-        self._saved, self._saved_at = cursor, asyncio.get_running_loop().time()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airflow_provider_cloudelements.triggers.events import SAVE_AFTER
+from airflow_provider_cloudelements.triggers.place import SAVE_AFTER
 from scripts.local_airflow import PATIENCE
 from tests.support.leaks import left_behind, search
 from tests.support.patience import eventually, quiet

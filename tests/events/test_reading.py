@@ -377,6 +377,53 @@ def test_more_pages_than_are_to_be_read_are_a_failure_that_does_not_pass(platfor
     assert len(read(platform, replace(look_of(), max_pages=1), look_of("now"))) == 2
 
 
+# -- an end ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "visibility"])
+def test_looks_with_ends_of_their_own_share_a_reading(platform, clock, order):
+    platform.order = order
+    made = []
+    for _ in range(6):
+        made.append(platform.emit())
+        clock.shift(120)
+    ends = [NOON, NOON.add(minutes=3), NOON.add(minutes=8), None]
+    looks = [replace(look_of(), until=end) for end in ends]
+    batches = read(platform, *looks)
+    counts = [0, 2, 4, 6]
+    for batch, count in zip(batches, counts, strict=True):
+        assert ids(batch) == made[:count]
+    # Each goes on with what it left, also those that read alone.
+    for looked in (read(platform, *(replace(look_of(), cursor=each.after) for each in batches)),):
+        assert [ids(each) for each in looked] == [made[count:] for count in counts]
+    for end, count in zip(ends, counts, strict=True):
+        (alone,) = read(platform, replace(look_of(), until=end))
+        (rest,) = read(platform, replace(look_of(), cursor=alone.after))
+        assert (ids(alone), ids(rest)) == (made[:count], made[count:])
+
+
+def test_what_is_late_and_before_the_end_is_left_to_the_next(platform, clock):
+    end = NOON.add(minutes=5)
+    platform.emit()
+    late = platform.emit(visible_after=400)
+    clock.shift(330)
+    after = platform.emit()
+    (batch,) = read(platform, replace(look_of(), until=end))
+    clock.shift(100)
+    (again,) = read(platform, replace(look_of(), cursor=batch.after, until=end.add(minutes=5)))
+    assert sorted(ids(again)) == sorted([late, after])
+
+
+def test_a_look_with_an_end_keeps_nothing_of_what_comes_after_it(platform, clock):
+    platform.emit()
+    clock.shift(1000)
+    for _ in range(500):
+        platform.emit()
+    (batch,) = read(platform, replace(look_of(), until=NOON.add(seconds=1)))
+    assert len(batch.after.seen) == 1
+    assert batch.after.since <= NOON
+
+
 # -- parts of a batch ---------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import random
 import time
+from types import SimpleNamespace
 
 import msgspec
 import pendulum
@@ -23,7 +24,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.triggers import event_wait, events
+from airflow_provider_cloudelements.triggers import event_wait, events, place
 from airflow_provider_cloudelements.triggers.events import (
     CloudElementsEventSensorTrigger,
     CloudElementsEventTrigger,
@@ -84,7 +85,40 @@ class OlderStore(Store):
 
 @pytest.fixture(autouse=True)
 def quick_saves(monkeypatch):
-    monkeypatch.setattr(events, "SAVE_AFTER", 0.3)
+    monkeypatch.setattr(place, "SAVE_AFTER", 0.3)
+
+
+class Variables:
+    """Airflow's Variables, behind the channel from a triggerer to its supervisor."""
+
+    def __init__(self):
+        self.values, self.descriptions = {}, {}
+        self.failure = None
+
+    def send(self, message):
+        from airflow.sdk.execution_time import comms
+
+        if isinstance(message, comms.GetVariable | comms.PutVariable) and isinstance(self.failure, Exception):
+            raise self.failure
+        if isinstance(message, comms.PutVariable):
+            self.values[message.key] = message.value
+            self.descriptions[message.key] = message.description
+        if not isinstance(message, comms.GetVariable):
+            return None
+        if self.failure is not None:
+            return comms.ErrorResponse.model_construct(error=SimpleNamespace(value=self.failure))
+        if message.key not in self.values:
+            return comms.ErrorResponse(error="VARIABLE_NOT_FOUND")
+        return comms.VariableResult(key=message.key, value=self.values[message.key])
+
+
+@pytest.fixture
+def variables(monkeypatch):
+    from airflow.sdk.execution_time import task_runner
+
+    known = Variables()
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", known, raising=False)
+    return known
 
 
 @pytest.fixture
@@ -546,6 +580,148 @@ async def test_without_a_store_it_begins_at_its_start_again(sandbox, person, wir
     warnings = [each for each in trigger_log.records if each.levelname == "WARNING"]
     assert len(warnings) == 2
     assert "several assets" in trigger_log.text
+
+
+async def saved(store_or_variables, name="a watcher", seconds=10):
+    """Wait until a watcher without anything more to tell has saved where it is."""
+    await until(lambda: any('"seen": ["' in value for value in store_or_variables.values.values()), seconds)
+
+
+@pytest.mark.parametrize("kind", [Store, OlderStore])
+async def test_its_place_survives_that_airflow_deletes_the_state_of_its_asset(
+    sandbox, person, variables, trigger_log, kind
+):
+    number = watched(person, tags=["shop"])
+    store = kind()
+    async with collecting(watcher(store, start="now")) as (got, _):
+        await until(lambda: store.written)
+        sandbox.emit(number)
+        await until(lambda: got[0])
+        await saved(variables)
+    store.values.clear()
+    sandbox.emit(number, object_id="while away")
+    trigger_log.clear()
+    async with collecting(watcher(store, start="now")) as (got, _):
+        await until(lambda: got[0])
+    assert [row["object_id"] for payload in got[0] for row in payload["events"]] == ["while away"]
+    assert "goes on from the copy" in trigger_log.text
+    assert store.values
+
+
+async def test_without_a_store_it_goes_on_from_its_variable(sandbox, person, variables, trigger_log):
+    number = watched(person, tags=["shop"])
+    sandbox.emit(number)
+    async with collecting(watcher()) as (got, _):
+        await until(lambda: got[0])
+        await saved(variables)
+    (made,) = sandbox.emit(number)
+    trigger_log.clear()
+    async with collecting(watcher()) as (got, _):
+        await until(lambda: got[0])
+    assert ids(got[0]) == [made]
+    assert trigger_log.text == ""
+    ((key, description),) = variables.descriptions.items()
+    assert key.startswith("cloudelements_watcher_")
+    assert "'a watcher'" in description
+    assert CONN_ID in description
+
+
+async def test_a_place_that_is_nowhere_is_warned_of(sandbox, person, variables, trigger_log):
+    for store in (None, Store()):
+        trigger_log.clear()
+        variables.values.clear()
+        async with collecting(watcher(store)):
+            await until(lambda: variables.values)
+        (record,) = [each for each in trigger_log.records if "no saved place" in each.message]
+        assert record.levelname == "WARNING"
+
+
+async def test_its_own_store_comes_first(sandbox, person, variables, trigger_log):
+    number = watched(person, tags=["shop"])
+    (first,) = sandbox.emit(number)
+    store = Store()
+    async with collecting(watcher(store, start="earliest")) as (got, _):
+        await until(lambda: got[0])
+        await saved(store)
+        await saved(variables)
+    for key in store.values:  # as a person may set it back
+        store.values[key] = json.dumps(EventCursor.start("earliest").as_json())
+    async with collecting(watcher(store)) as (got, _):
+        await until(lambda: got[0])
+    assert ids(got[0]) == [first]
+
+
+async def test_several_assets_of_one_trigger_share_the_variable(sandbox, person, variables, trigger_log):
+    number = watched(person, tags=["shop"])
+    store = Store()
+    store.failure = ValueError("several assets")
+    async with collecting(watcher(store, start="now")) as (got, _):
+        await until(lambda: variables.values)
+        sandbox.emit(number)
+        await until(lambda: got[0])
+        await saved(variables)
+    (made,) = sandbox.emit(number)
+    async with collecting(watcher(store, start="now")) as (got, _):
+        await until(lambda: got[0])
+    assert ids(got[0]) == [made]
+
+
+async def test_variables_that_are_away_are_waited_for(sandbox, person, variables, trigger_log):
+    number = watched(person, tags=["shop"])
+    sandbox.emit(number)
+    async with collecting(watcher()) as (got, _):
+        await until(lambda: got[0])
+        await saved(variables)
+    before = dict(variables.values)
+    (made,) = sandbox.emit(number)
+    for failure in (OSError("away"), "API_SERVER_ERROR"):
+        variables.failure = failure
+        async with collecting(watcher(start="now")) as (got, (task,)):
+            await until(lambda: "The watcher goes on" in trigger_log.text)
+            assert not task.done()
+            assert variables.values == before
+            variables.failure = None
+            await until(lambda: got[0])
+        assert ids(got[0]) == [made]
+        trigger_log.clear()
+        variables.values = dict(before)
+
+
+async def test_variables_that_it_may_not_read_are_done_without(sandbox, person, variables, trigger_log):
+    number = watched(person, tags=["shop"])
+    variables.failure = "PERMISSION_DENIED"
+    made = sandbox.emit(number)
+    async with collecting(watcher(Store())) as (got, _):
+        await until(lambda: got[0])
+    assert ids(got[0]) == made
+    assert "may not read Variable" in trigger_log.text
+
+
+async def test_a_copy_that_cannot_be_written_costs_nothing_beside_the_store(
+    sandbox, person, variables, trigger_log
+):
+    number = watched(person, tags=["shop"])
+    store = Store()
+    async with collecting(watcher(store)) as (got, (task,)):
+        await until(lambda: store.written)
+        variables.failure = OSError("away")
+        sandbox.emit(number)
+        await until(lambda: got[0])
+        await saved(store)
+        assert not task.done()
+    assert "could not be written (OSError)" in trigger_log.text
+
+
+@pytest.mark.parametrize("value", ["{", "[]", "null", '{"since": 1}'])
+async def test_a_copy_that_is_no_cursor_is_passed_over(sandbox, person, variables, trigger_log, value):
+    number = watched(person, tags=["shop"])
+    async with collecting(watcher()):
+        await until(lambda: variables.values)
+    variables.values = dict.fromkeys(variables.values, value)
+    made = sandbox.emit(number)
+    async with collecting(watcher()) as (got, _):
+        await until(lambda: got[0])
+    assert ids(got[0]) == made
 
 
 async def test_what_is_stored_and_is_no_cursor_is_passed_over(sandbox, person, trigger_log):
