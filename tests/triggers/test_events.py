@@ -17,6 +17,7 @@ import msgspec
 import pendulum
 import pytest
 
+from airflow_provider_cloudelements import compat
 from airflow_provider_cloudelements.assets import cloudelements_event_asset
 from airflow_provider_cloudelements.events import reading as event_reading
 from airflow_provider_cloudelements.events.cursor import EventCursor
@@ -114,10 +115,8 @@ class Variables:
 
 @pytest.fixture
 def variables(monkeypatch):
-    from airflow.sdk.execution_time import task_runner
-
     known = Variables()
-    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", known, raising=False)
+    monkeypatch.setattr(compat, "_supervisor", lambda: known)
     return known
 
 
