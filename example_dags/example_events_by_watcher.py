@@ -8,8 +8,8 @@ leaves the others to the run that a later one starts. So this DAG does not rely 
 run. It also runs by time, and reads from a cursor of its own. It keeps the cursor in an Airflow variable,
 which moves on only when the work is done. The next run reads again what a failed run has read.
 
-A restart of the triggerer repeats some rows. Airflow before 3.3 keeps no watcher's place, so there it repeats
-all rows since ``START``. Your tasks must tolerate that: a repeated row has the same ``id`` and ``object_id``.
+A restart of the triggerer repeats some rows. Your tasks must tolerate that: a repeated row has the same
+``id`` and ``object_id``. ``example_events_collected`` needs no cursor of its own.
 
 Needs ``cloudelements_default``, and the instance that ``example_microsoft_graph_events`` makes. Without the
 instance there are no events. See ``docs/events.md``.

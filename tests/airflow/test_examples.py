@@ -23,7 +23,7 @@ pytestmark = pytest.mark.airflow
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Those that events start, and no person.
-SCHEDULED = {"example_events_by_watcher", "example_events_by_webhook"}
+SCHEDULED = {"example_events_by_watcher", "example_events_by_webhook", "example_events_collected"}
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_dags").glob("example_*.py"))
 
 
@@ -61,6 +61,7 @@ def test_there_is_an_example_for_each_way_in():
         "example_events_after_outage",
         "example_events_by_watcher",
         "example_events_by_webhook",
+        "example_events_collected",
         "example_instance_per_tenant",
         "example_maintenance_window",
         "example_microsoft_graph_events",
@@ -240,6 +241,19 @@ def test_what_is_waited_for_comes_and_the_next_run_begins_behind_it(sandbox, air
 def test_the_watching_example_finds_nothing_to_do_without_events(run):
     state, tasks = run("example_events_by_watcher")
     assert (state, {state for _, _, state in tasks}) == ("success", {"success"})
+
+
+def test_each_run_collects_the_events_since_the_last_one(sandbox, run, tmp_path):
+    from example_dags.example_events_collected import dag
+
+    assert run("example_basic_authentication")[0] == "success"
+    (instance,) = sandbox.instances()
+    for count in (2, 0, 3):
+        if count:
+            sandbox.emit(instance["id"], count=count)
+        done = Run(dag.test(run_conf={"folder": f"file://{tmp_path}"}))
+        assert done.state == "success", done.tasks
+        assert done.xcoms["handle", -1, "return_value"] == count
 
 
 def test_after_an_outage_what_was_queued_comes_and_what_never_came_is_processed(sandbox, run, monkeypatch):
