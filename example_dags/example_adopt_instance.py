@@ -36,8 +36,13 @@ with DAG(
         poke_interval=30,
         timeout=24 * 60 * 60,
     )
+    # From Airflow 3.2 on, a deferred task counts towards max_active_tis_per_dag. So the limit belongs to the
+    # tasks after the wait: on the wait itself it would let four runs wait, and hold up all others.
     adopt = CloudElementsUpdateInstanceOperator(
-        task_id="adopt", instance_id=wait.output, add_tags=["managed by Airflow"]
+        task_id="adopt",
+        instance_id=wait.output,
+        add_tags=["managed by Airflow"],
+        max_active_tis_per_dag=4,
     )
     events = CloudElementsEnableEventsOperator(
         task_id="enable_events", instance_id=wait.output, element_conn_id="microsoft_graph_app"

@@ -21,8 +21,11 @@ from airflow_provider_cloudelements.events.reading import (
     EventLook,
     ListOrders,
     read_events,
+    read_one,
 )
 from airflow_provider_cloudelements.exceptions import (
+    CloudElementsAuthError,
+    CloudElementsRateLimitError,
     CloudElementsServerError,
     CloudElementsValidationError,
 )
@@ -422,6 +425,60 @@ def test_a_look_with_an_end_keeps_nothing_of_what_comes_after_it(platform, clock
     (batch,) = read(platform, replace(look_of(), until=NOON.add(seconds=1)))
     assert len(batch.after.seen) == 1
     assert batch.after.since <= NOON
+
+
+def test_in_a_list_in_order_only_those_far_back_fail_for_its_length(platform, clock):
+    platform.page_size, platform.tags = 2, {1: ["a"]}
+    for _ in range(40):
+        platform.emit()
+        clock.shift(60)
+    orders = ListOrders()
+    (batch,) = read(platform, look_of(tag="a"), orders=orders)
+    near = replace(look_of(tag="a").after(batch), max_pages=8)
+    far = replace(look_of(tag="b"), max_pages=8)
+    made = platform.emit()
+    failed, found = read(platform, far, near, orders=orders)
+    assert isinstance(failed, CloudElementsValidationError)
+    assert ids(found) == [made]
+    with pytest.raises(CloudElementsValidationError):
+        read(platform, far, orders=orders)
+    # Without a known order all of them have to read the whole list.
+    with pytest.raises(CloudElementsValidationError):
+        read(platform, far, near)
+
+
+def test_a_tag_whose_call_fails_fails_only_its_look(platform):
+    platform.tags = {1: ["good"], 2: ["bad"]}
+    platform.emit()
+    refused = CloudElementsValidationError("refused", status=400)
+    asked = platform.list_items
+
+    def list_items(path, params):
+        if params["tags[]"] == ["bad"]:
+            raise refused
+        return asked(path, params)
+
+    platform.list_items = list_items
+    failed, found, by_id = read(platform, look_of(tag="bad"), look_of(tag="good"), look_of())
+    assert failed is refused
+    assert ids(found) == ids(by_id) == ["event-0"]
+    with pytest.raises(CloudElementsValidationError, match="refused"):
+        read_one(platform, look_of(tag="bad"))
+
+
+@pytest.mark.parametrize(
+    "error", [CloudElementsAuthError("no", status=401), CloudElementsRateLimitError("no")]
+)
+def test_a_failure_of_the_account_fails_the_whole_reading(platform, error):
+    platform.tags = {1: ["good"]}
+    platform.emit()
+
+    def list_items(path, params):
+        raise error
+
+    platform.list_items = list_items
+    with pytest.raises(type(error)):
+        read(platform, look_of(tag="good"), look_of())
 
 
 # -- parts of a batch ---------------------------------------------------------------------------------------
