@@ -46,25 +46,43 @@ class Members:
         return self._with(target) | {each for each in had if each is not None}
 
     def _with(self, target: Target) -> set[int]:
-        asked = target if self._one_by_one else None
-        if asked in self._failed:
-            raise self._failed[asked]
+        if not self._one_by_one:
+            self._one_by_one = not self._found_all()
+        if target in self._failed:
+            raise self._failed[target]
         if target not in self._found:
             try:
-                self._found.update(self._load({target} if self._one_by_one else self._targets))
+                self._found.update(self._load({target}, singly=True))
             except CloudElementsError as error:
-                self._failed[asked] = error
+                self._failed[target] = error
                 raise
         return self._found[target]
 
-    def _load(self, targets: set[Target]) -> dict[Target, set[int]]:
+    def _found_all(self) -> bool:
+        """Look all tags up in one call; return whether that was accepted.
+
+        If it was refused, each tag is looked up by itself, because nobody asked for all instances.
+        """
+        if None in self._failed:
+            raise self._failed[None]
+        if not self._found:
+            try:
+                self._found = self._load(self._targets, singly=False)
+            except CloudElementsError as error:
+                if error.concerns_account or error.retryable:
+                    self._failed[None] = error
+                    raise
+                return False
+        return True
+
+    def _load(self, targets: set[Target], *, singly: bool) -> dict[Target, set[int]]:
         found: dict[Target, set[int]] = {target: set() for target in targets}
         naming: dict[str, list[Target]] = defaultdict(list)
         for target in targets:
             for tag in target.searched_tags:
                 naming[tag].append(target)
         queries: list[dict[str, Any]] = [{"tags[]": [tag]} for tag in sorted(naming)]
-        for query in queries if self._one_by_one else [{}]:
+        for query in queries if singly else [{}]:
             rows = self._http.list_items("/instances", params=query)
             for number, tags in readable(rows, _member, "instances"):
                 for target in (each for tag in tags for each in naming.get(tag, ())):

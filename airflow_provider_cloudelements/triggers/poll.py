@@ -299,7 +299,10 @@ class ConnectionPoll:
         """Hand out the answers of a look; return the error, if there was one."""
         try:
             # Step by step in the thread, so that no waiter waits for another's slow instance.
-            while (some := await self._loop.run_in_executor(lane.thread, next, answers, None)) is not None:
+            # A reading that catches up may be under way when the poll ends, and with it the threads.
+            while not self._over and (
+                (some := await self._loop.run_in_executor(lane.thread, next, answers, None)) is not None
+            ):
                 await self._hand_out((each.waiter, each.news) for each in some)
         except CloudElementsError as error:
             return error

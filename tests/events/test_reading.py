@@ -466,18 +466,33 @@ def test_a_tag_whose_call_fails_fails_only_its_look(platform):
         read_one(platform, look_of(tag="bad"))
 
 
-@pytest.mark.parametrize(
-    "error", [CloudElementsAuthError("no", status=401), CloudElementsRateLimitError("no")]
-)
-def test_a_failure_of_the_account_fails_the_whole_reading(platform, error):
+def test_a_list_of_all_instances_that_is_refused_is_nobody_s_failure(platform):
+    platform.tags = {number: [f"tag-{number}"] for number in range(1, 6)}
+    for number in platform.tags:
+        platform.emit(number)
+    asked = platform.list_items
+
+    def list_items(path, params):
+        if not params or params["tags[]"] == ["tag-3"]:
+            raise CloudElementsValidationError("refused", status=400)
+        return asked(path, params)
+
+    platform.list_items = list_items
+    found = read(platform, *(look_of(tag=f"tag-{number}") for number in platform.tags))
+    assert isinstance(found.pop(2), CloudElementsValidationError)
+    assert [ids(batch) for batch in found] == [[f"event-{each}"] for each in (0, 1, 3, 4)]
+
+
+@pytest.mark.parametrize("kind", [CloudElementsAuthError, CloudElementsRateLimitError])
+def test_a_failure_of_the_account_fails_the_whole_reading(platform, kind):
     platform.tags = {1: ["good"]}
     platform.emit()
 
     def list_items(path, params):
-        raise error
+        raise kind("no")
 
     platform.list_items = list_items
-    with pytest.raises(type(error)):
+    with pytest.raises(kind):
         read(platform, look_of(tag="good"), look_of())
 
 

@@ -677,6 +677,22 @@ async def test_one_who_leaves_while_it_catches_up_costs_no_more_calls(
     await end(patient)
 
 
+async def test_the_last_one_may_leave_while_it_catches_up(sandbox, late, monkeypatch, hub_log):
+    def slow_steps(self, account, waiters):
+        late.readings.append(len(waiters))
+        for _ in range(100):
+            time.sleep(0.01)
+            yield []
+
+    monkeypatch.setattr(late, "catch_up", slow_steps)
+    tasks = tasks_of(2, "late", kind=late)
+    await until(lambda: late.readings)
+    await end(*tasks)
+    await until(lambda: not threads())
+    await asyncio.sleep(0.05)
+    assert messages(hub_log) == []
+
+
 async def test_a_passing_fault_of_a_reading_that_catches_up_fails_nobody(sandbox, late, hub_log):
     sandbox.add_fault("status", status=503, path="/hubs", count=3)
     (patient,) = tasks_of(1, "on time", kind=late)
