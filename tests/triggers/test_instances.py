@@ -418,9 +418,13 @@ async def test_no_token_is_kept_from_tick_to_tick(sandbox, person, wire, count, 
         async with running(trigger_of("ready", instance_id=numbers[0], poll_interval=60)):
             await until(lambda: wire.calls().count(PING) >= count + 1)
             await between_ticks()  # the next one is a minute away
-            gc.collect()  # an error and the frames that it passed through go in a circle
-            kept = [each for each in gc.get_objects() if type(each) is Instance and each.token in tokens]
-            assert kept == []
+
+            def kept():
+                gc.collect()  # an error and the frames that it passed through go in a circle
+                return [each for each in gc.get_objects() if type(each) is Instance and each.token in tokens]
+
+            # The last pings of a refused tick may still be on their way, in threads.
+            await until(lambda: kept() == [])
 
 
 # -- a thousand ---------------------------------------------------------------------------------------------
