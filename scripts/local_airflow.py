@@ -658,8 +658,10 @@ class LocalAirflow:
                 break
             _signal(rest, signal.SIGKILL)
             time.sleep(0.05)
-        # One that ended after it was asked for its exit code counts as gone, and has still to be asked.
-        self._reap()
+        # A process about to end has no environment any more and counts as gone, but has no exit code yet.
+        for part in self._parts.values():
+            if part.popen is not None and part.popen.pid in sessions:
+                part.popen.wait(timeout=30)
 
     def _reap(self) -> None:
         """Collect the exit codes of our children, so that none stays a zombie."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import DAG, CronDataIntervalTimetable, task
+from airflow.sdk import DAG, task
 
 from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator
 from airflow_provider_cloudelements.sensors.events import CloudElementsEventSensor
+
+try:
+    from airflow.sdk import CronDataIntervalTimetable
+except ImportError:  # Airflow 3.1
+    from airflow.timetables.interval import CronDataIntervalTimetable
 
 START = pendulum.datetime(2026, 1, 1)
 INTERVALS = CronDataIntervalTimetable("@daily", timezone="UTC")
