@@ -34,7 +34,16 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudE
 __all__ = ["CloudElementsElementHook", "CloudElementsHook"]
 
 
-class CloudElementsHook(BaseHook):
+class _CopiedHook(BaseHook):
+    """A hook that can be copied and pickled after use."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle holds: no secrets and no connections. It reads them again."""
+        left = ("settings", "_client", "_cached_logger")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
+
+
+class CloudElementsHook(_CopiedHook):
     """Give access to a Cloud Elements or SAP Open Connectors account.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
@@ -58,11 +67,6 @@ class CloudElementsHook(BaseHook):
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Return how the form uses the standard fields (Airflow 3.1)."""
         return form_behaviour(CONNECTION_BEHAVIOUR)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what a copy or a pickle holds: no secrets and no connections. It reads them again."""
-        left = ("settings", "_client", "_cached_logger")
-        return {name: value for name, value in self.__dict__.items() if name not in left}
 
     @cached_property
     def settings(self) -> ConnectionSettings:
@@ -130,7 +134,7 @@ class CloudElementsHook(BaseHook):
             return False, f"The connection could not be tested ({type(error).__name__})."
 
 
-class CloudElementsElementHook(BaseHook):
+class CloudElementsElementHook(_CopiedHook):
     """Register the connection type ``cloudelements_element``, and read such connections.
 
     :param element_conn_id: Connection of type ``cloudelements_element``.

@@ -214,6 +214,26 @@ def test_our_own_secrets_refused_is_no_state(sandbox, person, connect, instances
     assert caught.value.path == f"/instances/{instance.id}"
 
 
+@pytest.mark.parametrize("path", ["/ping", "/instances/*"])
+def test_a_gateways_404_makes_nothing_missing(path, sandbox, person, instances):
+    number = person.make("basic")
+    sandbox.add_fault("html", status=404, path=path, method="GET")
+    ((told, checkup),) = sweep_ids(instances, [number])
+    assert (told, checkup.state) == (number, UNREACHABLE)
+    assert "not the platform's own" in checkup.detail
+
+
+def test_a_list_that_broke_off_is_no_report(sandbox, person, instances):
+    for _ in range(3):
+        person.make("basic")
+    sandbox.configure(max_page_size=2)
+    sandbox.add_fault("status", status=404, path="/instances", method="GET", skip=1)
+    with pytest.raises(CloudElementsServerError, match="broke off") as caught:
+        list(sweep(instances))
+    assert caught.value.retryable
+    assert len(list(sweep(instances))) == 3
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 @pytest.mark.parametrize("again", [403, 500])
 def test_what_cannot_be_read_again_is_unreachable_and_ends_nothing(again, status, sandbox, person, instances):

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook, CloudElementsHook
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
@@ -42,6 +42,17 @@ def test_a_hook_reads_its_connection_again(way, sandbox, number):
     again = WAYS[way](hook)
     assert "settings" not in again.__dict__
     assert again.instance(number).ping()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_elements_hook_reads_its_connection_again(way, monkeypatch):
+    connection = {"conn_type": "cloudelements_element", "login": "key", "password": "s3cret-value"}
+    monkeypatch.setenv("AIRFLOW_CONN_VENDOR_LOGIN", json.dumps(connection))
+    hook = CloudElementsElementHook("vendor_login")
+    settings = hook.get_conn()
+    hook.log.info("used")
+    assert "s3cret-value" not in str(pickle.dumps(hook))
+    assert WAYS[way](hook).get_conn() == settings
 
 
 @pytest.mark.parametrize("way", WAYS)
