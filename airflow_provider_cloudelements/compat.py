@@ -54,6 +54,7 @@ __all__ = [
     "has_asset_state",
     "has_variables",
     "mask_secret",
+    "mask_token",
     "task_state_store",
 ]
 
@@ -88,12 +89,26 @@ def default_deferrable() -> bool:
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
 
 
+def mask_token(token: str) -> None:
+    """Register an element token with Airflow's masker, once and as it is.
+
+    A token travels in a header and never in a URL. Each registration compiles one expression over all
+    secrets, so further forms of a token would multiply the cost of a task that hands out hundreds.
+
+    :param token: The token.
+    """
+    from airflow.sdk.log import mask_secret as airflow_mask_secret
+
+    airflow_mask_secret(token)
+
+
 def mask_secret(value: str) -> None:
-    """Register a secret with Airflow's masker, as it is and as a URL writes it.
+    """Register a secret that may get into a URL with Airflow's masker, as it is and as a URL writes it.
 
     The masker finds exact strings only. The platform's secrets are base64, and a URL writes ``/ + =``
     differently: Python's own functions write them in three ways. For each form that differs, the masker
-    recompiles one expression over all of them. This is why lists hand out no tokens.
+    recompiles one expression over all of them. This is why lists hand out no tokens, and why tokens have
+    :func:`mask_token`.
 
     :param value: The secret. Airflow does not mask values under five characters.
     """

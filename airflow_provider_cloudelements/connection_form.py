@@ -210,7 +210,7 @@ ELEMENT_FIELDS = (
         "configuration",
         "Configuration",
         "Further configuration keys of the element, as a JSON object. Put secrets in the fields above if "
-        "one fits.",
+        "one fits: of this one, Airflow hides only values whose key it takes for a secret's.",
         kind="object",
     ),
 )

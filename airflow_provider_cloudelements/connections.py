@@ -30,6 +30,8 @@ from airflow_provider_cloudelements.keys import (
     PASSWORD,
     REFRESH_TOKEN,
     USERNAME,
+    holds_asterisks,
+    is_asterisks,
 )
 
 __all__ = ["DEFAULT_CONN_ID", "DEFAULT_ELEMENT_CONN_ID", "ConnectionSettings", "ElementSettings"]
@@ -60,6 +62,10 @@ FIELD_OF_KEY = {**_EVENT_FIELDS, **_OAUTH_FIELDS, **_LOGIN_FIELDS["oauth2"], **_
 
 # A secret travels as one word of a comma-separated header: no space, no comma, printable ASCII.
 _SECRET_SHAPE = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
+_ASTERISKS = (
+    "it consists of asterisks, which Airflow shows in place of a secret. Enter the secret itself. (A "
+    "connection copied from what the REST API, airflowctl or a page shows lost its secrets.)"
+)
 _HOST_SHAPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
 
 
@@ -74,6 +80,11 @@ class _FieldReader:
 
     def fail(self, name: str, problem: str) -> NoReturn:
         raise CloudElementsConnectionError(f"Connection {self.conn_id!r}, field {name!r}: {problem}")
+
+    def refuse_asterisks(self, name: str, value: Any) -> None:
+        """Refuse what REST or airflowctl shows in place of a secret: it would overwrite the secret."""
+        if is_asterisks(value):
+            self.fail(name, _ASTERISKS)
 
     def _extra(self) -> dict[str, Any]:
         raw = self.connection.extra
@@ -109,6 +120,7 @@ class _FieldReader:
 
     def _secret(self, form_field: FormField, value: Any) -> str:
         text = self._string(form_field, value)
+        self.refuse_asterisks(form_field.name, text)
         if text != text.strip() or not text.isprintable():
             self.fail(form_field.name, "it has white space around it or a control character in it.")
         return text
@@ -118,6 +130,7 @@ class _FieldReader:
 
     def word(self, name: str, value: Any) -> str:
         """Check a secret that becomes one word of the Authorization header."""
+        self.refuse_asterisks(name, value)
         if not isinstance(value, str) or not _SECRET_SHAPE.fullmatch(value):
             self.fail(
                 name,
@@ -321,12 +334,15 @@ class ConnectionSettings:
             reader.fail("proxy", "it must be an address that begins with http:// or https://.")
         if values["console_url"] and "{id}" not in values["console_url"]:
             reader.fail("console_url", "it must contain {id}, where the instance's id goes.")
-        return cls(
+        settings = cls(
             base_url=_base_url(reader, values["verify_tls"]),
             user_secret=user_secret,
             conn_id=reader.conn_id,
             **values,
         )
+        if any(is_asterisks(secret) for secret in settings.secrets):  # a part of a field, such as a password
+            reader.fail("authorization" if values["authorization"] else "proxy", _ASTERISKS)
+        return settings
 
     @property
     def authorization_header(self) -> str:
@@ -379,9 +395,13 @@ class ElementSettings:
                     reader.fail(name, f"it goes with authentication oauth2, not {authentication}.")
         for key, name in _LOGIN_FIELDS.get(authentication, {}).items():
             named[key] = getattr(connection, name)
+            reader.refuse_asterisks(name, named[key])
         if authentication == "custom" and (connection.login or connection.password):
             reader.fail("login", "with custom authentication, put the keys into the field 'configuration'.")
         configuration = dict(reader["configuration"] or {})
+        for key, value in configuration.items():
+            if holds_asterisks(value, least=3):  # fewer are a wildcard
+                reader.fail("configuration", f"its key {key!r}: {_ASTERISKS}")
         for key, value in named.items():
             if value and key in configuration and configuration[key] != value:
                 reader.fail("configuration", f"its key {key!r} differs from the field for this key.")

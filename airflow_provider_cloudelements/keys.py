@@ -1,4 +1,7 @@
-"""The keys of an instance's configuration that this provider reads or writes, each defined once."""
+"""The keys of an instance's configuration that this provider reads or writes, each defined once.
+
+The module imports nothing.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,33 @@ EVENT_POLLER_INTERVAL = "event.poller.refresh_interval"
 EVENT_POLLER_CONFIGURATION = "event.poller.configuration"
 EVENT_POLLER_URLS = "event.poller.urls"
 EVENT_OBJECTS = "event.objects"
+
+
+def is_asterisks(value: object, least: int = 1) -> bool:
+    """Say whether a value consists of asterisks alone.
+
+    The platform shows them in place of a secret (fact F169), and so does Airflow.
+
+    :param value: The value.
+    :param least: Least number of asterisks. Default: 1.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    return len(text) >= least and not text.strip("*")
+
+
+def holds_asterisks(value: object, least: int = 1) -> bool:
+    """Say whether a value is, or holds at any depth, asterisks alone.
+
+    :param value: A value as JSON has it.
+    :param least: Least number of asterisks. Default: 1.
+    """
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list | tuple):
+            waiting += each
+        elif is_asterisks(each, least):
+            return True
+    return False

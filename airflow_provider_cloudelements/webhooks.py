@@ -24,6 +24,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
+from airflow_provider_cloudelements.keys import is_asterisks
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, Connection
@@ -253,6 +254,8 @@ class WebhookSettings:
         key = connection.password
         if not key:
             fail("password", "it is empty. It must be the signature key.")
+        if is_asterisks(key):
+            fail("password", "it consists of asterisks, which Airflow shows in place of a key.")
         # It is not known how the platform treats another key (U247). Both sides must use the same key.
         if not _KEY.fullmatch(key):
             fail("password", "it must be printable ASCII without a space.")

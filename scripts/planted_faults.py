@@ -67,7 +67,7 @@ FAULTS = (
         "a token not registered with the masker",
         (
             Edit(
-                "CloudElementsClient(self.settings, on_token=mask_secret)",
+                "CloudElementsClient(self.settings, on_token=mask_token)",
                 "CloudElementsClient(self.settings)",
             ),
         ),
@@ -77,8 +77,8 @@ FAULTS = (
         "a rendered secret field not hidden",
         (
             Edit(
-                "setattr(self, field, _masked(value, everything=field in self.wholly_secret_fields))",
-                "pass",
+                "setattr(self, field, visible)",
+                "setattr(self, field, value)",
             ),
         ),
         ("test_rendered_fields_show_asterisks_and_execute_gets_the_values",),

@@ -102,6 +102,11 @@ def test_masks_are_asked_for_by_what_hands_tokens_out_alone() -> None:
     assert masked == [made.token]
 
 
+def test_a_token_is_registered_once_with_airflow_s_masker() -> None:
+    found = setting.child("benchmarks.masks", "ours", "10", "30")
+    assert found["30"]["masks"] - found["10"]["masks"] == 20
+
+
 def test_who_waits_for_what_is_not_there_shares_one_list() -> None:
     for _ in range(3):
         waited = measured(waiting.wait_for_missing)

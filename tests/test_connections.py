@@ -712,3 +712,48 @@ def test_the_older_form_of_the_behaviour_says_the_same(behaviour: dict[str, Any]
 def test_no_field_that_is_read_is_hidden() -> None:
     assert not {"host", "password"} & set(CONNECTION_BEHAVIOUR["hidden-fields"])
     assert not {"login", "password"} & set(ELEMENT_BEHAVIOUR["hidden-fields"])
+
+
+# -- asterisks, as a page, REST or airflowctl shows a secret ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("connection", "field"),
+    [
+        (platform(password="***"), "password"),
+        (platform({"organization_secret": "***"}), "organization_secret"),
+        (platform({"authorization": "***"}), "authorization"),
+        (platform({"authorization": "Bearer ***"}), "authorization"),
+        (platform({"authorization": f"User {USER}, Organization ***"}), "authorization"),
+        (platform({"proxy": "***"}), "proxy"),
+        (platform({"proxy": "http://ada:***@proxy.example:3128"}), "proxy"),
+        (platform({"proxy": "http://ada:%2A%2A%2A@proxy.example:3128"}), "proxy"),
+    ],
+)
+def test_asterisks_in_place_of_the_platform_s_secrets_are_refused(connection: Any, field: str) -> None:
+    error = refusal(ConnectionSettings.from_connection, connection)
+    assert str(error).startswith(f"Connection 'ce_prod', field {field!r}: it consists of asterisks")
+
+
+@pytest.mark.parametrize(
+    ("connection", "field"),
+    [
+        (element(login="a", password="***"), "password"),
+        (element(login="***", password="b"), "login"),
+        (element(login="a", password="*"), "password"),
+        (element({"authentication": "basic"}, login="a", password=" ******** "), "password"),
+        (element({"oauth_user_refresh_token": "***"}), "oauth_user_refresh_token"),
+        (element({"event_signature_secret": "***"}), "event_signature_secret"),
+        (element({"authentication": "custom", "configuration": {"own.word": "***"}}), "configuration"),
+        (element({"authentication": "custom", "configuration": {"a": {"b": ["x", "***"]}}}), "configuration"),
+    ],
+)
+def test_asterisks_in_place_of_a_vendor_s_secrets_are_refused(connection: Any, field: str) -> None:
+    error = refusal(ElementSettings.from_connection, connection)
+    assert str(error).startswith(f"Connection 'ce_msgraph', field {field!r}: ")
+    assert "consists of asterisks" in str(error)
+
+
+def test_a_wildcard_in_a_configuration_stays() -> None:
+    settings = ElementSettings.from_connection(element({"configuration": {"own.objects": "*"}}))
+    assert settings.configuration["own.objects"] == "*"

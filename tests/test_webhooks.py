@@ -120,6 +120,7 @@ WRONG = {
     "another type": ({"conn_type": "http"}, "conn_type"),
     "no key": ({"password": ""}, "password"),
     "a key with a space": ({"password": "secret key"}, "password"),
+    "asterisks": ({"password": "***"}, "password"),
     **{f"another {name}": ({"extra": {name: "secret-x"}}, name) for name in webhooks.SOURCE},
     **{f"no {name}": ({"extra": {name: None}}, name) for name in webhooks.SOURCE},
     "another part of the payload": ({"extra": {"store_payload": "secret-x"}}, "store_payload"),

@@ -9,7 +9,7 @@ from airflow_provider_cloudelements.client.models import Element, ElementKey, El
 from airflow_provider_cloudelements.client.parsing import parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
-from airflow_provider_cloudelements.client.wire.secrecy import redact
+from airflow_provider_cloudelements.client.wire.secrecy import redact, secret_values
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
 __all__ = ["ElementsApi"]
@@ -95,7 +95,8 @@ class ElementsApi:
             would get into the platform's access logs. Only the generated client has this ``POST`` (fact
             F123); ``GET`` is the documented way.
         :param extra: Further parameters, such as ``siteAddress``.
-        :raises CloudElementsServerError: The answer holds no link, or one that shows the app's secret.
+        :raises CloudElementsServerError: The answer holds no link, or one that shows the app's secret or a
+            parameter that is not known to be harmless.
         """
         params: dict[str, str] = {
             "apiKey": text("api_key", api_key),
@@ -116,9 +117,19 @@ class ElementsApi:
             problem = "the answer holds no link (oauthUrl)."
         elif redact(url, [api_secret]) != url:
             problem = "the link in the answer shows the app's secret, so it must be given to nobody."
+        elif told := [key for key in extra or {} if _shows(url, key, (extra or {})[key])]:
+            problem = (
+                f"the link in the answer shows parameter {told[0]!r}, which is not known to be harmless. "
+                "Links are stored and shown, so this one must be given to nobody."
+            )
         if problem or url is None:
             raise CloudElementsServerError(f"{path}: {problem}", status=reply.status, path=path)
         return url
+
+
+def _shows(url: str, key: str, value: str) -> bool:
+    """Return whether a link shows a parameter that may be a secret."""
+    return redact(url, secret_values({key: value}, configuration=True)) != url
 
 
 def _path(key_or_id: str | int) -> str:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text, texts
-from airflow_provider_cloudelements.client.models import MASK, Instance, parse_tags
+from airflow_provider_cloudelements.client.models import Instance, parse_tags
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
+from airflow_provider_cloudelements.client.wire.secrecy import asterisk_keys
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
@@ -261,7 +262,7 @@ def _parts(configuration: Any, provider_data: Any, tags: Any) -> dict[str, Any]:
     """Return the given parts of a body that a create and a change have in common."""
     body: dict[str, Any] = {}
     if provider_data:
-        body["providerData"] = dictionary("provider_data", provider_data)
+        body["providerData"] = _writable(dictionary("provider_data", provider_data))
     if configuration:
         body["configuration"] = _writable(dictionary("configuration", configuration))
     if tags is not None:
@@ -271,10 +272,10 @@ def _parts(configuration: Any, provider_data: Any, tags: Any) -> dict[str, Any]:
 
 def _writable(configuration: dict[str, Any]) -> dict[str, Any]:
     """Refuse masked values: what the platform does with them is not known (unknown U162)."""
-    masked = [key for key, value in configuration.items() if isinstance(value, str) and value == MASK]
+    masked = asterisk_keys(configuration)
     if masked:
         raise CloudElementsValidationError(
-            f"The value of {', '.join(map(repr, masked))} is asterisks, which the platform shows in place "
-            "of a secret. Writing them back could overwrite the secret."
+            f"The value of {', '.join(map(repr, masked))} is asterisks, which the platform and Airflow show "
+            "in place of a secret. Writing them back could overwrite the secret."
         )
     return configuration

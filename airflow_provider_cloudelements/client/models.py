@@ -44,7 +44,7 @@ class Instance:
     :param disabled: Whether the platform refuses calls through it.
     :param created_date: When it was made, in UTC.
     :param events_enabled: Whether events are switched on.
-    :param event_callback_url: Where the platform delivers them.
+    :param event_callback_url: Where the platform delivers them. Never in ``repr``: it may hold a token.
     :param external_authentication: ``none`` or ``initial``.
     :param configuration: Configuration, values as text or ``None``, secrets as asterisks. Never in ``repr``:
         the platform may show a vendor's token in it (fact F170).
@@ -63,7 +63,7 @@ class Instance:
     disabled: bool = False
     created_date: pendulum.DateTime | None = None
     events_enabled: bool = False
-    event_callback_url: str | None = None
+    event_callback_url: str | None = field(default=None, repr=False)
     external_authentication: str | None = None
     configuration: Mapping[str, str | None] = field(default_factory=dict, repr=False)
     complete: bool = field(default=True, compare=False)

@@ -38,12 +38,12 @@ class EventRow:
 
     :param key: Short id of its event; an event of many objects has many rows.
     :param date: When the platform took the event in.
-    :param data: The row's values: JSON, and small.
+    :param data: The row's values: JSON, and small. Never in ``repr``: they are a vendor's.
     """
 
     key: str
     date: pendulum.DateTime | None
-    data: dict[str, Any]
+    data: dict[str, Any] = field(repr=False)
 
     @property
     def size(self) -> int:

@@ -90,7 +90,7 @@ class EventSettings:
     signature_key: str | None = field(default=None, repr=False)
     vendor_type: VendorType | None = None
     poller_interval: int | timedelta | None = None
-    poller_configuration: Mapping[str, PollerResource] | None = None
+    poller_configuration: Mapping[str, PollerResource] | None = field(default=None, repr=False)
     poller_urls: Sequence[str] | None = None
     objects: Sequence[str] | None = None
 

@@ -12,7 +12,7 @@ from airflow.sdk import BaseHook
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
 from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
-from airflow_provider_cloudelements.compat import aget_connection, amask_secrets, mask_secret
+from airflow_provider_cloudelements.compat import aget_connection, amask_secrets, mask_secret, mask_token
 from airflow_provider_cloudelements.connection_form import (
     CONN_TYPE,
     CONNECTION_BEHAVIOUR,
@@ -29,7 +29,12 @@ from airflow_provider_cloudelements.connections import (
     ConnectionSettings,
     ElementSettings,
 )
-from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsNotFoundError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
+    CloudElementsNotFoundError,
+    CloudElementsValidationError,
+)
+from airflow_provider_cloudelements.keys import is_asterisks
 
 __all__ = ["CloudElementsElementHook", "CloudElementsHook"]
 
@@ -94,7 +99,7 @@ class CloudElementsHook(_CopiedHook):
 
     @cached_property
     def _client(self) -> CloudElementsClient:
-        return CloudElementsClient(self.settings, on_token=mask_secret)
+        return CloudElementsClient(self.settings, on_token=mask_token)
 
     def get_conn(self) -> CloudElementsClient:
         """Return the account's client. Each hook makes it once.
@@ -112,9 +117,15 @@ class CloudElementsHook(_CopiedHook):
         :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         :param token: Its token, if the task pulled it from XCom. Default: the client fetches it when it first
             needs it.
+        :raises CloudElementsValidationError: The token consists of asterisks.
         """
         if token is not None:
-            mask_secret(token)
+            if is_asterisks(token):
+                raise CloudElementsValidationError(
+                    "token consists of asterisks, which Airflow shows in place of one. Leave it out, and "
+                    "the client fetches it."
+                )
+            mask_token(token)
         return self.get_conn().instance(instance_id, token)
 
     def test_connection(self) -> tuple[bool, str]:
@@ -167,7 +178,7 @@ class CloudElementsElementHook(_CopiedHook):
         """
         conn_id = named_text("element_conn_id", self.element_conn_id)
         settings = ElementSettings.from_connection(self.get_connection(conn_id))
-        for secret in secret_values(settings.configuration):
+        for secret in secret_values(settings.configuration, configuration=True):
             mask_secret(secret)
         return settings
 

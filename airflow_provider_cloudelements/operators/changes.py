@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
-from airflow_provider_cloudelements.keys import REFRESH_TOKEN
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, REFRESH_TOKEN
 from airflow_provider_cloudelements.operators._parts.arguments import (
     InstanceArguments,
     checked_name,
@@ -74,7 +74,8 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
         "event_configuration",
     )
     template_fields_renderers = {"configuration": "json", "event_configuration": "json"}
-    secret_fields = ("configuration", "event_configuration")
+    secret_fields = ("configuration", "event_callback_url", "event_configuration")
+    fields_of_keys = {"event_callback_url": EVENT_CALLBACK_URL}
 
     def __init__(
         self,

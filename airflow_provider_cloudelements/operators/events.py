@@ -18,13 +18,20 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENT_SIGNATURE_KEY, EVENTS_ENABLED
+from airflow_provider_cloudelements.keys import (
+    EVENT_CALLBACK_URL,
+    EVENT_POLLER_CONFIGURATION,
+    EVENT_POLLER_URLS,
+    EVENT_SIGNATURE_KEY,
+    EVENTS_ENABLED,
+)
 from airflow_provider_cloudelements.operators._parts.arguments import NOT_GIVEN
-from airflow_provider_cloudelements.operators._parts.base import require_bool
+from airflow_provider_cloudelements.operators._parts.base import mask_given, require_bool
 from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
+from airflow_provider_cloudelements.operators._parts.secret_fields import refuse_asterisks
 from airflow_provider_cloudelements.provisioning.change import Change, Changed, differs, update
 
 if TYPE_CHECKING:
@@ -88,8 +95,13 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
         "webhook_conn_id",
     )
     template_fields_renderers = {"poller_configuration": "json"}
-    secret_fields = ("event_signature_key",)
-    wholly_secret_fields = ("event_signature_key",)
+    secret_fields = ("event_callback_url", "event_signature_key", "poller_configuration", "poller_urls")
+    fields_of_keys = {
+        "event_callback_url": EVENT_CALLBACK_URL,
+        "event_signature_key": EVENT_SIGNATURE_KEY,
+        "poller_configuration": EVENT_POLLER_CONFIGURATION,
+        "poller_urls": EVENT_POLLER_URLS,
+    }
 
     def __init__(
         self,
@@ -145,25 +157,26 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
 
     def _settings(self, instance: Instance) -> EventSettings:
         """Return the settings of the arguments or, if an argument is not given, of the element connection."""
-        url, key = self.event_callback_url, self.secret("event_signature_key")
+        url, key = self.secret("event_callback_url"), self.secret("event_signature_key")
+        refuse_asterisks("event_signature_key", key)
         inherited = connection_values(self.element_conn_id, instance)
         if self.webhook_conn_id is not None:
             named_text("webhook_conn_id", self.webhook_conn_id)
             url, key = self._webhook(self.webhook_conn_id, url, key, inherited)
         url = inherited.get(EVENT_CALLBACK_URL) if url == NOT_GIVEN else url
         key = key or inherited.get(EVENT_SIGNATURE_KEY)
-        if key and isinstance(key, str):
-            mask_secret(key)
-        return EventSettings(
+        settings = EventSettings(
             enabled=True,
             callback_url=url or None,
             signature_key=key or None,
             vendor_type=self.vendor_type,
             poller_interval=self.poller_interval,
-            poller_configuration=self.poller_configuration or None,
-            poller_urls=self.poller_urls or None,
+            poller_configuration=self.secret("poller_configuration") or None,
+            poller_urls=self.secret("poller_urls") or None,
             objects=self.event_objects or None,
         )
+        mask_given(settings.configuration())
+        return settings
 
     def _webhook(
         self, conn_id: str, url: str | None, key: str | None, inherited: Mapping[str, Any]

@@ -12,13 +12,14 @@ from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import named_text, origin_tag
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
-from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.compat import mask_token
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators._parts.arguments import (
     NOT_GIVEN,
@@ -136,8 +137,15 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         "tags",
     )
     template_fields_renderers = {"configuration": "json", "event_configuration": "json"}
-    secret_fields = ("authorization_code", "provider_data", "configuration", "event_configuration")
+    secret_fields = (
+        "authorization_code",
+        "provider_data",
+        "configuration",
+        "event_callback_url",
+        "event_configuration",
+    )
     wholly_secret_fields = ("authorization_code", "provider_data")
+    fields_of_keys = {"event_callback_url": EVENT_CALLBACK_URL}
     operator_extra_links = (CloudElementsInstanceLink(),)
     #: Set by a run, for the link.
     console_link = ""
@@ -440,7 +448,7 @@ def pull_token(ti: Any, task_id: str, map_index: int | None = None) -> str:
             f"Task {task_id!r} pushed no token to XCom. With push_token=False use "
             "CloudElementsHook(...).instance(id), which fetches it."
         )
-    mask_secret(token)
+    mask_token(token)
     return token
 
 

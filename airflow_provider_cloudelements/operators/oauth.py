@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.operators._parts.base import (
     mask_given,
     require_bool,
 )
+from airflow_provider_cloudelements.operators._parts.secret_fields import refuse_asterisks
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -65,7 +66,8 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         "oauth_callback_url",
         "parameters",
     )
-    secret_fields = ("parameters",)
+    secret_fields = ("oauth_callback_url", "parameters")
+    fields_of_keys = {"oauth_callback_url": OAUTH_CALLBACK_URL}
     operator_extra_links = (CloudElementsConsentLink(),)
     #: Set by a run, for the link.
     consent_link = ""
@@ -115,7 +117,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         return {"url": url, "state": state, "element": element}
 
     def _callback_url(self, values: Mapping[str, Any]) -> str:
-        url = self.oauth_callback_url or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)
+        url = self.secret("oauth_callback_url") or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)
         if not isinstance(url, str) or not is_web_url(url):
             raise CloudElementsValidationError(
                 "oauth_callback_url must be an absolute address that begins with https:// or http://."
@@ -145,6 +147,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
                 f"parameters: {', '.join(taken)} comes from the connection or its own argument, and the "
                 "operator makes the state. Leave it out of parameters."
             )
+        refuse_asterisks("parameters", parameters)
         mask_given(parameters)
         return dict(parameters)
 

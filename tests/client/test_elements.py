@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote_plus, urlsplit
 
 import pytest
 
@@ -177,3 +177,25 @@ def test_a_link_that_shows_the_apps_secret_is_given_to_nobody(write: Callable[[s
         with pytest.raises(CloudElementsServerError, match="given to nobody") as caught:
             account(wire.url).client.elements.oauth_url("sfdc", **APP)
     assert_hidden(shown(caught.value), SECRET)
+
+
+@pytest.mark.parametrize("post", [False, True])
+@pytest.mark.parametrize(
+    "form", ["{}", "https://vendor.example/{}/authorize?x=1", "https://v.example/?own={}"]
+)
+def test_a_link_that_shows_a_parameter_not_known_to_be_harmless_is_given_to_nobody(
+    form: str, post: bool
+) -> None:
+    secret = "Own/Parameter+0001="
+    link = answer({"oauthUrl": form.format(quote_plus(secret)), "element": "sfdc"})
+    with Wire(link) as wire:
+        elements = account(wire.url).client.elements
+        arguments = {
+            "api_key": "k",
+            "api_secret": "s-e-c-r-e-t",
+            "oauth_callback_url": "https://a.example/cb",
+        }
+        with pytest.raises(CloudElementsServerError, match="shows parameter 'own'") as caught:
+            elements.oauth_url("sfdc", **arguments, post=post, extra={"own": secret})
+        assert_hidden(shown(caught.value), secret)
+        assert elements.oauth_url("sfdc", **arguments, post=post, extra={"siteAddress": secret})

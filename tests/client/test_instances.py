@@ -103,9 +103,16 @@ def test_create_is_sent_once_whatever_comes_back(sandbox, instances):
         assert wire.calls() == ["POST /instances"]
 
 
-def test_create_refuses_asterisks_before_sending(sandbox, instances):
+@pytest.mark.parametrize("asterisks", ["********", "***", "*", " *** ", {"deep": ["***"]}])
+def test_create_and_update_refuse_asterisks_before_sending(asterisks, sandbox, instances):
+    configuration = {"username": "ada", "password": asterisks}
     with pytest.raises(CloudElementsValidationError, match="'password' is asterisks"):
-        make(instances, configuration={"username": "ada", "password": "********"})
+        make(instances, configuration=configuration)
+    with pytest.raises(CloudElementsValidationError, match="'password' is asterisks"):
+        instances.update(410001, configuration=configuration)
+    for call in (make, lambda api, **body: api.update(410001, **body)):
+        with pytest.raises(CloudElementsValidationError, match="'code' is asterisks"):
+            call(instances, provider_data={"code": "***"})
     assert sandbox.requests() == []
 
 

@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsNotFoundError,
+    CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook, CloudElementsHook
 from airflow_provider_cloudelements.sandbox import Sandbox
@@ -143,6 +144,24 @@ def test_a_token_at_hand_is_masked_and_costs_no_call(
     assert masked(token)
     assert instance.token == token
     assert len(sandbox.requests()) == before
+
+
+def test_asterisks_are_no_token(sandbox: Sandbox, instance_id: int) -> None:
+    with pytest.raises(CloudElementsValidationError, match="token consists of asterisks"):
+        CloudElementsHook().instance(instance_id, "***")
+
+
+def test_a_token_is_registered_once_and_as_it_is(
+    sandbox: Sandbox, instance_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "T0ken/Xq7+Zw9Kp2Lm4Nv6Rt8Bs1Dc3Fg5Hj0000001="
+    hook = CloudElementsHook()
+    assert hook.settings
+    registered: list[str] = []
+    monkeypatch.setattr("airflow.sdk.log.mask_secret", registered.append)
+    hook.instance(instance_id, token)
+    fetched = hook.instance(instance_id).token
+    assert registered == [token, fetched]
 
 
 def test_a_created_instances_token_is_masked(sandbox: Sandbox, masked: Callable[[str], bool]) -> None:
@@ -321,13 +340,19 @@ def test_an_elements_secrets_are_masked(
         vendor(
             event_signature_secret="Sig/Key+0003=",
             oauth_user_refresh_token="0.Refresh/0004=",
-            configuration={"api.token": "Api/Token+0005=", "oauth.scope2": "not-a-secret-0006"},
+            configuration={
+                "api.token": "Api/Token+0005=",
+                "own.word": "Own/Word+0006=",
+                "site.host": "not-a-secret-0007",
+            },
         ),
     )
     assert CloudElementsElementHook("vendor").get_conn().configuration["oauth.api.key"] == "client-1"
     for secret in ("Client/Secret+0002=", "Sig/Key+0003=", "0.Refresh/0004=", "Api%2FToken%2B0005%3D"):
         assert masked(secret)
-    assert not masked("not-a-secret-0006")
+    assert masked("Own/Word+0006=")
+    assert masked("client-1")
+    assert not masked("not-a-secret-0007")
 
 
 def test_an_element_that_the_platform_has_passes(sandbox: Sandbox, tested_vendor: Tested) -> None:

@@ -448,7 +448,8 @@ def masked(monkeypatch):
     seen = []
     monkeypatch.setattr(hooks, "mask_secret", seen.append)
     monkeypatch.setattr(base_module, "mask_secret", seen.append)
-    monkeypatch.setattr(instances_module, "mask_secret", seen.append)
+    monkeypatch.setattr(hooks, "mask_token", seen.append)
+    monkeypatch.setattr(instances_module, "mask_token", seen.append)
     return seen
 
 
@@ -813,10 +814,12 @@ def test_a_secret_from_jinja_is_not_warned_of(task_log):
     assert "as written" not in task_log.text
 
 
-def test_asterisks_leave_numbers_and_empty_values_alone():
-    assert base_module._masked({"password": "", "token": None, "n": 1, "api.key": 5}) == {
+def test_asterisks_leave_switches_and_empty_values_alone():
+    configuration = {"password": "", "token": None, "own": True, "api.key": 5, "own.number": 1}
+    assert rendered(basic(configuration=configuration))["configuration"] == {
         "password": "",
         "token": None,
-        "n": 1,
+        "own": True,
         "api.key": "***",
+        "own.number": "***",
     }

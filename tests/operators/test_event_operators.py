@@ -20,7 +20,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import events as events_module
+from airflow_provider_cloudelements.operators._parts import base as base_module
 from airflow_provider_cloudelements.operators.events import (
     CloudElementsDisableEventsOperator,
     CloudElementsEnableEventsOperator,
@@ -411,7 +411,7 @@ def test_rendered_fields_show_no_key_and_execute_gets_it(sandbox, person, quiet)
 
 def test_the_key_is_masked_and_stands_in_no_log_and_no_xcom(sandbox, quiet, monkeypatch, task_log):
     masked, ti = [], FakeTi()
-    monkeypatch.setattr(events_module, "mask_secret", masked.append)
+    monkeypatch.setattr(base_module, "mask_secret", masked.append)
     arguments = {"instance_id": quiet, "event_callback_url": CALLBACK, "event_signature_key": "hidden-key"}
     returned = operator(**arguments).execute(context_of(ti))
     assert masked == ["hidden-key"]

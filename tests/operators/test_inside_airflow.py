@@ -88,7 +88,7 @@ def test_mapped_tasks_render_and_their_output_is_mapped_over(run, sandbox):
         assert (instance["name"], instance["created"]) == (name, True)
         assert done.xcoms["token_of", index, "return_value"] is True
         assert done.xcoms["delete_each", index, "return_value"]["deleted"] == [instance["id"]]
-        assert done.rendered["create_each", index]["configuration"] == {"username": name, "password": "***"}
+        assert done.rendered["create_each", index]["configuration"] == {"username": "***", "password": "***"}
     for index in range(2):
         fields = done.rendered["create_by_code", index]
         assert fields["authorization_code"] == "***"
@@ -374,3 +374,24 @@ def test_what_an_outage_left_queued_is_released(run, sandbox, person):
         assert again.xcoms["queue", -1, "return_value"] == {**changed, "before": "queue", "changed": False}
         assert again.xcoms["release", -1, "return_value"]["queued"] == 2
         wait_for(lambda: len(receiver.taken) == 2)
+
+
+@pytest.mark.parametrize(
+    ("dag", "tasks"), [("plain", ["create"]), ("mapped", ["create_each", "create_by_code"])]
+)
+def test_where_airflow_renders_in_another_way_the_task_ends_before_anything_is_sent(
+    dag, tasks, run, sandbox, monkeypatch
+):
+    from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
+
+    # As a later Airflow would that calls another private method: ours is not called.
+    monkeypatch.delattr(CloudElementsBaseOperator, "_do_render_template_fields")
+    wire = Wire(sandbox)
+    tenants = {"acme": "tenant-password-1"}
+    done = run(dag, codes=["a-code-0001", "a-code-0002"], name="A name", tenants=tenants)
+    assert done.state == "failed"
+    for task in tasks:
+        assert {state for (name, _), state in done.states().items() if name == task} == {"failed"}
+        assert not [key for key in done.rendered if key[0] == task]
+    assert wire.calls() == []
+    assert_no_secret(done.rendered, "a-code-0001", "a-code-0002", *tenants.values())

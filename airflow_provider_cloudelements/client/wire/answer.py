@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _PART = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful answer.
+    """A successful answer. Only the status is in ``repr``: the body may hold tokens and configuration.
 
     :param status: HTTP status, 2xx.
     :param headers: Its headers. Look-ups ignore the case.
@@ -26,8 +26,8 @@ class Reply:
     """
 
     status: int
-    headers: Mapping[str, str]
-    body: Any
+    headers: Mapping[str, str] = field(repr=False)
+    body: Any = field(repr=False)
 
 
 class TooLargeError(Exception):

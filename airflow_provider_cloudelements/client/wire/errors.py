@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.connections import ConnectionSettings
 
 _LONGEST_TEXT = 600
+#: End of the path of the call for a consent link (fact F121).
+_CONSENT_LINK = "/oauth/url"
 _REQUEST_ID = re.compile(r"[\w.:-]{1,80}")
 
 #: One class for each status that means something of its own (facts F43, F45, F46).
@@ -269,8 +271,12 @@ def never_left(error: BaseException) -> bool:
 
 def _secrets_of(request: Request, settings: ConnectionSettings) -> list[str] | None:
     """Return what must not show of a call; ``None`` if its body is nested too deeply to look through."""
+    # The parameters of a consent link are an element's own, as keys of a configuration are (fact F121).
+    of_link = request.path.endswith(_CONSENT_LINK)
+    found = [*settings.secrets]
     try:
-        found = [*settings.secrets, *secret_values(request.body), *secret_values(request.params)]
+        for part in (request.body, request.params):
+            found += secret_values(part, configuration=of_link)
     except RecursionError:
         return None
     return [*found, request.token] if request.token else found

@@ -13,6 +13,7 @@ from airflow_provider_cloudelements.exceptions import CloudElementsValidationErr
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.operators._parts.consent import read_consent
+from airflow_provider_cloudelements.operators._parts.secret_fields import refuse_asterisks
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
@@ -52,7 +53,7 @@ class InstanceArguments:
     provider_data: Any = field(default=None, repr=False)
     configuration: Any = field(default=None, repr=False)
     events_enabled: bool | None = None
-    event_callback_url: Any = NOT_GIVEN
+    event_callback_url: Any = field(default=NOT_GIVEN, repr=False)
     event_configuration: Any = field(default=None, repr=False)
     tags: Any = None
 
@@ -119,6 +120,8 @@ class InstanceArguments:
         :raises CloudElementsValidationError: An argument is malformed, or two of them differ.
         """
         wanted = _object("configuration", self.configuration)
+        for argument in ("configuration", "event_configuration"):
+            refuse_asterisks(argument, getattr(self, argument))
         _add(wanted, "event_configuration", _event_keys(self.event_configuration))
         if self.events_enabled is not None:
             _add(wanted, "events_enabled", {EVENTS_ENABLED: self.events_enabled})
@@ -132,6 +135,8 @@ class InstanceArguments:
 
         :raises CloudElementsValidationError: A value is malformed, or the code belongs to another consent.
         """
+        for argument in ("authorization_code", "provider_data"):
+            refuse_asterisks(argument, getattr(self, argument))
         login = _object("provider_data", self.provider_data)
         state = self.authorization_state
         state = None if state is None or state == "" else named_text("authorization_state", state)

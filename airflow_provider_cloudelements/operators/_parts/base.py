@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
-from airflow_provider_cloudelements.client.wire.secrecy import (
-    ASTERISKS,
-    is_secret_key,
-    is_shown_key,
-    secret_values,
-)
+from airflow_provider_cloudelements.client.wire.secrecy import secret_values, shown
 from airflow_provider_cloudelements.compat import AirflowFailException, mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
+from airflow_provider_cloudelements.operators._parts.secret_fields import (
+    KeptValues,
+    constructing,
+    end_for_unknown_rendering,
+    literal_keys,
+)
 
 if TYPE_CHECKING:
     import jinja2
@@ -44,6 +45,9 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
     secret_fields: ClassVar[tuple[str, ...]] = ()
     #: Fields among ``secret_fields`` in which every value is a secret, whatever its key.
     wholly_secret_fields: ClassVar[tuple[str, ...]] = ()
+    #: Fields among ``secret_fields`` that hold the value of one configuration key, which decides what is
+    #: shown.
+    fields_of_keys: ClassVar[Mapping[str, str]] = {}
 
     ui_color = "#d5ecf6"
 
@@ -64,6 +68,7 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
         :raises CloudElementsError: Any other failure.
         """
         with self.final_failures():
+            self._require_hidden_fields(context)
             return self.perform(context)
 
     def perform(self, context: Context) -> Any:
@@ -77,10 +82,51 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
     def secret(self, field: str) -> Any:
         """Return the rendered value of a secret field.
 
-        :param field: The field's name. Its attribute holds asterisks once the fields are rendered.
+        :param field: The field's name. Its attribute holds what may be shown, once the fields are rendered.
+        :raises CloudElementsValidationError: The operator came from a pickle made after the rendering.
         """
-        aside: dict[str, Any] = self.__dict__.get("_secrets_aside", {})
-        return aside.get(field, getattr(self, field))
+        kept = self._kept
+        return kept.value(field) if field in kept.names else getattr(self, field)
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Render the fields, and end the task if that did not go through :meth:`_do_render_template_fields`.
+
+        :raises AirflowFailException: This release of Airflow renders in another way, which would show
+            secrets.
+        """
+        self.__dict__["_fields_hidden"] = False
+        super().render_template_fields(context, jinja_env)
+        if self.secret_fields and not self.__dict__["_fields_hidden"]:
+            raise end_for_unknown_rendering(self.task_id)
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        """Set an attribute. Nothing but this class sets a secret field once the task runs.
+
+        Airflow's rendering does not call our method by a public name. If it no longer does, this is where it
+        ends, before the rendered values are stored.
+        """
+        if key in self.secret_fields and self._is_foreign_rendering():
+            raise end_for_unknown_rendering(self.task_id)
+        super().__setattr__(key, value)
+
+    def _is_foreign_rendering(self) -> bool:
+        if self.__dict__.get("_renders"):
+            return False
+        if getattr(self, "_BaseOperator__from_mapped", False):  # Airflow makes these in the running task
+            return not constructing(self)
+        return bool(getattr(self, "_lock_for_execution", False))
+
+    def _require_hidden_fields(self, context: Context) -> None:
+        """Check that the running task's own fields were rendered by :meth:`_do_render_template_fields`."""
+        ti = context.get("ti") if context else None
+        runs = getattr(ti, "task", None) is self and type(ti).__module__.startswith("airflow.")
+        if runs and self.secret_fields and not self.__dict__.get("_fields_hidden"):
+            raise end_for_unknown_rendering(self.task_id)
+
+    @property
+    def _kept(self) -> KeptValues:
+        kept: KeptValues = self.__dict__.get("_kept_values") or KeptValues({})
+        return kept
 
     def _do_render_template_fields(
         self,
@@ -95,38 +141,75 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
         Airflow stores the rendered fields before ``execute`` runs. It masks by key name and by values that
         are registered already. Ours are not registered yet, and Airflow 3.1 and 3.2 do not know dotted names.
         """
+        if parent is not self:
+            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+            return
+        secret = [field for field in template_fields if field in self.secret_fields]
+        plain = [field for field in template_fields if field not in secret]
+        super()._do_render_template_fields(parent, plain, context, jinja_env, seen_oids)
+        self.__dict__["_renders"] = True
+        try:
+            self._render_secret_fields(secret, context, jinja_env, seen_oids)
+        finally:
+            self.__dict__["_renders"] = False
+        self.__dict__["_fields_hidden"] = True
+
+    def _render_secret_fields(
+        self, fields: list[str], context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
+    ) -> None:
         # If the fields were rendered before, as by an operator that wraps this one, they hold asterisks: the
         # operator would send these as values.
-        before: dict[str, Any] = self.__dict__.get("_secrets_aside", {})
-        for field, value in before.items():
-            setattr(self, field, value)
-        written = {field: getattr(parent, field, None) for field in self.secret_fields}
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-        if parent is not self:
-            return
-        aside: dict[str, Any] = {}
-        for field in self.secret_fields:
-            value = getattr(self, field)
-            if value in (None, "", {}):
+        before = {field: self._kept.value(field) for field in self._kept.names}
+        kept: dict[str, Any] = {}
+        for field in fields:
+            written = before.get(field, getattr(self, field))
+            if written in (None, "", {}, []):
                 continue
-            aside[field] = value
-            setattr(self, field, _masked(value, everything=field in self.wholly_secret_fields))
+            value = self._rendered(field, written, context, jinja_env, seen_oids)
+            visible = self._visible(field, value)
+            if value != visible:
+                kept[field] = value
+            setattr(self, field, visible)
             # A mapped task's values do not stand in the source, although no template was rendered.
             if field not in before and not getattr(self, "_BaseOperator__from_mapped", False):
-                self._warn_of_literals(field, written[field], value)
-        self.__dict__["_secrets_aside"] = aside
+                self._warn_of_literals(field, written, value)
+        self.__dict__["_kept_values"] = KeptValues(kept)
+        self._forget_arguments()
+
+    def _rendered(
+        self, field: str, written: Any, context: Context, jinja_env: jinja2.Environment, seen_oids: set[int]
+    ) -> Any:
+        """Render a secret field. Airflow's own method logs the field if its template is faulty."""
+        if callable(written):
+            return written(context=context, jinja_env=jinja_env)
+        try:
+            value = self.render_template(written, context, jinja_env, seen_oids)
+        except Exception:
+            self.log.error("The template of field %r could not be rendered.", field)
+            raise
+        return self._as_collection(field, written, value, jinja_env)
+
+    def _visible(self, field: str, value: Any) -> Any:
+        if key := self.fields_of_keys.get(field):
+            return shown({key: value})[key]
+        return shown(value, hide_all=field in self.wholly_secret_fields)
+
+    def _forget_arguments(self) -> None:
+        """Hide secret fields among the arguments of ``__init__``, which Airflow keeps."""
+        arguments = self.__dict__.get("_BaseOperator__init_kwargs")
+        if isinstance(arguments, dict):
+            hidden = {field: getattr(self, field) for field in self.secret_fields if field in arguments}
+            # The original task, which Airflow copies for each try, has the same dictionary.
+            self.__dict__["_BaseOperator__init_kwargs"] = {**arguments, **hidden}
 
     def _warn_of_literals(self, field: str, written: Any, rendered: Any) -> None:
-        if not isinstance(written, Mapping) or not isinstance(rendered, Mapping):
-            return
-        for key, value in rendered.items():
-            if is_secret_key(str(key)) and isinstance(value, str) and value and written.get(key) == value:
-                self.log.warning(
-                    "%s[%r] holds a secret as written in the DAG's source, where everyone who sees the DAG "
-                    "can read it. Put it into a connection of type cloudelements_element instead.",
-                    field,
-                    key,
-                )
+        for key in literal_keys(written, rendered):
+            self.log.warning(
+                "%s[%r] holds a secret as written in the DAG's source, where everyone who sees the DAG "
+                "can read it. Put it into a connection of type cloudelements_element instead.",
+                field,
+                key,
+            )
 
 
 @contextmanager
@@ -148,30 +231,10 @@ def final_failures(task: BaseOperator) -> Iterator[None]:
         raise final from error
 
 
-def _masked(value: Any, *, everything: bool = False, top: bool = True) -> Any:
-    """Return a field's value with asterisks for secrets, inside dictionaries and lists too."""
-    if isinstance(value, Mapping):
-        return {
-            key: _masked(each, everything=everything or _hides(str(key), each, top), top=False)
-            for key, each in value.items()
-        }
-    if isinstance(value, list | tuple) and not top:
-        return [_masked(each, everything=everything, top=False) for each in value]
-    # A field that is no dictionary is malformed, and may hold anything.
-    return ASTERISKS if (everything or top) and value not in (None, "") else value
-
-
-def _hides(key: str, value: Any, top: bool) -> bool:
-    if is_secret_key(key):
-        return True
-    # Elements have keys of their own: at the top this shows only keys that are known to hold no secret.
-    return top and not is_shown_key(key) and not isinstance(value, bool | int | float)
-
-
 def mask_given(configuration: Mapping[str, Any], login: Mapping[str, Any] | None = None) -> None:
-    """Register the secrets among a task's arguments with Airflow's masker.
+    """Register everything among a task's arguments that may not be shown with Airflow's masker.
 
-    :param configuration: Configuration keys and values.
+    :param configuration: Configuration keys and values, or the parameters of a consent link.
     :param login: Values of a vendor's login: secret as a whole.
     """
     for secret in secret_values({"providerData": login or {}, "configuration": configuration}):

@@ -60,13 +60,21 @@ class LetterByLetter(_Base):
         seen_oids: set[int],
     ) -> None:
         """Render the fields, then read lists and dictionaries that are written as texts."""
-        written = {field: getattr(parent, field, None) for field in self.collection_fields}
+        template_fields = tuple(template_fields)
+        written = {field: getattr(parent, field, None) for field in template_fields}
         super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-        if parent is not self or not _is_native(jinja_env):
+        if parent is not self:
             return
-        for field in self.collection_fields:
-            if isinstance(written[field], str) and isinstance(value := getattr(self, field), str):
-                setattr(self, field, _collection(value))
+        for field, before in written.items():
+            value = getattr(self, field)
+            if (read := self._as_collection(field, before, value, jinja_env)) is not value:
+                setattr(self, field, read)
+
+    def _as_collection(self, field: str, written: Any, value: Any, jinja_env: jinja2.Environment) -> Any:
+        """Return a field's rendered value, read as a list or a dictionary if it is one written as a text."""
+        if field not in self.collection_fields or not _is_native(jinja_env):
+            return value
+        return _collection(value) if isinstance(written, str) and isinstance(value, str) else value
 
 
 def rendered(template: jinja2.Template, context: Context) -> Any:

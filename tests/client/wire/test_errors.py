@@ -334,3 +334,40 @@ PASSING = (301, 302, 408, 418, 423, 425, 429, 499, 500, 502, 503, 504, 507, 508,
 )
 def test_a_status_that_stays_wrong_is_worth_no_retry(status: int, final: bool, body: Any) -> None:
     assert failure(answer(body, status)).retryable is not final
+
+
+OWN = {"security.key": "S3cr3t/Vendor+Value77=", "username": "api_5f3QcloseIoKey", "own.word": "own/Word+78="}
+
+
+@pytest.mark.parametrize("way", ["create", "update"])
+def test_the_value_of_every_key_that_is_not_known_to_be_harmless_is_taken_out(way: str) -> None:
+    own = {**OWN, "event.notification.callback.url": "https://x.example/in?token=Query/Token+79="}
+    says = f"bad configuration {json.dumps(own)}, {quote(OWN['security.key'])}; scope a b; host eu.example"
+    given = answer({"message": "refused", "providerMessage": says}, 400)
+    configuration = {**own, "oauth.scope": "a b", "acme.host": "eu.example"}
+    target = {"element": "acton", "name": "x"} if way == "create" else {"instance_id": 5}
+    with Wire(given) as wire:
+        call = getattr(account(wire.url).client.instances, way)
+        with pytest.raises(CloudElementsError) as caught:
+            call(**target, configuration=configuration)
+    assert_hidden(shown(caught.value), *OWN.values(), "Query/Token+79=")
+    assert "scope a b; host eu.example" in str(caught.value)
+
+
+@pytest.mark.parametrize("post", [False, True])
+def test_the_parameters_of_a_consent_link_are_taken_out(post: bool) -> None:
+    extra = {"own": "Own/Parameter+80=", "siteAddress": "acme.example.com"}
+    says = f"no site acme.example.com for {extra['own']}"
+    with (
+        Wire(answer({"message": says}, 400)) as wire,
+        pytest.raises(CloudElementsError, match=r"no site acme\.example\.com for \*\*\*") as caught,
+    ):
+        account(wire.url).client.elements.oauth_url("sfdc", **CONSENT, post=post, extra=extra)
+    assert_hidden(shown(caught.value), extra["own"])
+
+
+def test_what_a_vendor_says_of_its_own_records_is_shown() -> None:
+    body = {"subject": "Quarterly lunch", "apiToken": "Record/Token+81="}
+    given = answer({"providerMessage": "no Quarterly lunch with Record/Token+81="}, 400)
+    with Wire(given) as wire, pytest.raises(CloudElementsError, match=r"no Quarterly lunch with \*\*\*"):
+        account(wire.url).client.instance(5, TOKEN).request("POST", "/events", body=body)

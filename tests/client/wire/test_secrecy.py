@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key, redact, secret_values
+from airflow_provider_cloudelements.client.wire.secrecy import (
+    asterisk_keys,
+    is_secret_key,
+    is_shown_key,
+    redact,
+    secret_values,
+    shown,
+    shown_text,
+    url_secrets,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +47,27 @@ from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key, re
         "requestToken",
         "session.token",
         "organization_secret",
+        "api.pass",
+        "api_pass",
+        "db_pin",
+        "dbPin",
+        "security.key",
+        "auth.key",
+        "integration.key",
+        "user.key",
+        "master.key",
+        "partnerKey",
+        "site.hash",
+        "sessionId",
+        "session_id",
+        "hmac",
+        "otp",
+        "client.assertion",
+        "keystore",
+        "pfx",
+        "webservice.key",
+        "oauth2.bearer",
+        "signing.key",
     ],
 )
 def test_keys_of_secrets(key: str) -> None:
@@ -62,8 +93,139 @@ def test_keys_of_secrets(key: str) -> None:
         "",
     ],
 )
-def test_keys_of_what_may_be_shown(key: str) -> None:
+def test_keys_that_name_no_credential(key: str) -> None:
     assert not is_secret_key(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "oauth.scope",
+        "oauth.callback.url",
+        "event.notification.enabled",
+        "event.notification.callback.url",
+        "event.vendor.type",
+        "event.poller.refresh_interval",
+        "event.poller.configuration",
+        "event.objects",
+        "filter.response.nulls",
+        "siteAddress",
+        "zendesk.subdomain",
+        "acme.site.address",
+        "bulk.enabled",
+    ],
+)
+def test_keys_of_what_is_known_to_be_harmless(key: str) -> None:
+    assert is_shown_key(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "username",
+        "user.name",
+        "login",
+        "id",
+        "name",
+        "key",
+        "email",
+        "acme.own.word",
+        "event.own.word",
+        "event.notification.signature.key",
+        "event.helper.key",
+        "webhook.url",
+        "password.type",
+        "token.version",
+        "",
+    ],
+)
+def test_any_other_key_hides_its_value(key: str) -> None:
+    assert not is_shown_key(key)
+
+
+POLLER = {
+    "contacts": {"url": "/contacts?api=hidden1", "idField": "id", "pageSize": 5, "own": "hidden2"},
+    "secret.ones": {"url": "hidden3"},
+    "plain": "hidden4",
+}
+SHOWN_POLLER = {
+    "contacts": {"url": "/contacts?api=***", "idField": "id", "pageSize": 5, "own": "***"},
+    "secret.ones": {"url": "***"},
+    "plain": "***",
+}
+
+
+@pytest.mark.parametrize(
+    ("given_values", "visible"),
+    [
+        ({"username": "ada", "oauth.scope": "a b"}, {"username": "***", "oauth.scope": "a b"}),
+        ({"own": ["a", {"scope": 5}]}, {"own": ["***", {"scope": "***"}]}),
+        (
+            {"own": True, "other": None, "third": "", "n": 5},
+            {"own": True, "other": None, "third": "", "n": "***"},
+        ),
+        ({"own": "False", "other": "true"}, {"own": "False", "other": "true"}),
+        ({"event.poller.configuration": POLLER}, {"event.poller.configuration": SHOWN_POLLER}),
+        (
+            {"event.poller.configuration": json.dumps(POLLER)},
+            {"event.poller.configuration": json.dumps(SHOWN_POLLER)},
+        ),
+        ({"event.metadata": "{broken"}, {"event.metadata": "{broken"}),
+        (
+            {"event.notification.callback.url": "https://ada:pw-word@x.example/in?token=hidden5&b#hidden6"},
+            {"event.notification.callback.url": "https://***@x.example/in?token=***&***#***"},
+        ),
+        ("a text", "***"),
+        (["a"], "***"),
+        (None, None),
+        ("", ""),
+    ],
+    ids=repr,
+)
+def test_what_is_shown_of_a_configuration(given_values: Any, visible: Any) -> None:
+    assert shown(given_values) == visible
+    text = json.dumps(visible)
+    for secret in secret_values(given_values, configuration=True):
+        assert secret not in text
+
+
+def test_everything_that_is_hidden_is_taken_out_of_texts_too() -> None:
+    configuration = {
+        "username": "api_5f3QcloseIoKey",
+        "own.word": "own-word",
+        "event.poller.configuration": POLLER,
+        "event.notification.callback.url": "https://x.example/in?token=to%2Fken",
+    }
+    found = set(secret_values({"configuration": configuration}))
+    hidden = {"hidden1", "hidden2", "hidden3", "hidden4"}
+    assert found == {"api_5f3QcloseIoKey", "own-word", "to%2Fken", "to/ken"} | hidden
+
+
+def test_short_and_plain_values_of_unknown_keys_are_left_in_texts() -> None:
+    values = {"own": "eu", "other": "False", "third": True, "page": 100, "pin": "1234", "password": "x"}
+    assert list(secret_values(values, configuration=True)) == ["1234", "x"]
+
+
+@pytest.mark.parametrize(
+    "text", ["https://x.example/a/b", "offline_access https://graph.example/.default", ""]
+)
+def test_an_address_without_login_and_query_is_shown_whole(text: str) -> None:
+    assert shown_text(text) == text
+    assert list(url_secrets(text)) == []
+
+
+def test_asterisks_are_found_wherever_they_stand() -> None:
+    values = {
+        "password": "*",
+        "own": "***",
+        "deep": {"list": [{"oauth.token": "***"}]},
+        "with space": " ******** ",
+        "wildcard": "*",
+        "mixed": "***x",
+        "empty": "",
+        "number": 5,
+    }
+    assert asterisk_keys(values) == ["password", "own", "deep", "with space"]
 
 
 @pytest.mark.parametrize(

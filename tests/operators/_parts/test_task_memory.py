@@ -106,7 +106,7 @@ def test_pull_token_masks_what_it_pulls(monkeypatch):
     from airflow_provider_cloudelements.operators import instances as module
 
     masked = []
-    monkeypatch.setattr(module, "mask_secret", masked.append)
+    monkeypatch.setattr(module, "mask_token", masked.append)
     ti = Xcoms("the-token")
     assert pull_token(ti, "create") == "the-token"
     assert ti.asked == {"task_ids": "create", "key": "token"}
