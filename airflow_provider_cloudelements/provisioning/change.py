@@ -104,10 +104,10 @@ def update(
     :raises CloudElementsServerError: The event settings read back differ from those written.
     :raises CloudElementsError: Any other failure of a call.
     """
-    difference = _difference(instances, instance, change)
+    difference = _difference(instances, instance, change, identity)
     if left_out(difference.configuration, instance):
         instance = instances.get(instance.id)
-        difference = _difference(instances, instance, change)
+        difference = _difference(instances, instance, change, identity)
     if not difference.names:
         return Changed(instance)
     difference = difference.with_identity(instance, identity)
@@ -126,8 +126,10 @@ def differs(instances: InstancesApi, instance: Instance, change: Change) -> bool
     return bool(_difference(instances, instance, change).names)
 
 
-def _difference(instances: InstancesApi, instance: Instance, change: Change) -> Difference:
-    fingerprints = fingerprints_of(instances, instance)
+def _difference(
+    instances: InstancesApi, instance: Instance, change: Change, identity: Identity | None = None
+) -> Difference:
+    fingerprints = fingerprints_of(instances, instance, identity)
     values = changed_values(change.configuration, instance, fingerprints)
     return Difference.of(
         instance, fingerprints, values, _tags(change, instance), name=_name(change, instance)
@@ -172,7 +174,7 @@ def reauthenticate(
             "Nothing is given that authenticates: name an element connection that holds a password, a secret "
             "or a refresh token, or give an authorization code."
         )
-    fingerprints = fingerprints_of(instances, instance)
+    fingerprints = fingerprints_of(instances, instance, identity)
     settle = settle_seconds(instances.http.settings, settle_time)
     writer = Writer(instances, fingerprints, memory or CallMemory(), settle)
     difference = _credentials(instance, fingerprints, configuration, provider_data or {})

@@ -142,7 +142,7 @@ class Ensure:
         self._twins = Twins(instances, spec.key, delete_twins)
         self.with_token = with_token
         self.memory = memory if memory is not None else CallMemory()
-        self.fingerprints = Fingerprints(settings, spec.marker)
+        self.fingerprints = Fingerprints(settings, spec.marker, spec.identity.former_markers)
         self._on_id = on_id
         self._known_id: int | None = None
         self._told_id: int | None = None

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.tags import FINGERPRINT_PREFIX, MARKER_PREFIX, own_tags
+from airflow_provider_cloudelements.client.tags import FINGERPRINT_PREFIX, MARKER_PREFIX, Identity, own_tags
 from airflow_provider_cloudelements.connections import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -145,12 +145,20 @@ class Fingerprints:
         return hmac.digest(self._key, message, "sha256").hex()
 
 
-def fingerprints_of(instances: InstancesApi, instance: Instance) -> Fingerprints:
+def fingerprints_of(
+    instances: InstancesApi, instance: Instance, identity: Identity | None = None
+) -> Fingerprints:
     """Return the fingerprints of an instance's credentials.
 
     They are bound to its marker, so that the create finds them. If a person made the instance, they are
     bound to its id.
+
+    :param instances: The account's instances.
+    :param instance: The instance.
+    :param identity: The instance's, if its key named it.
     """
+    if identity is not None:
+        return Fingerprints(instances.http.settings, identity.marker, identity.former_markers)
     markers = [tag for tag in own_tags(instance.tags) if tag.startswith(MARKER_PREFIX)]
     return Fingerprints(instances.http.settings, min(markers, default=_binding_of(instance.id)))
 

@@ -14,8 +14,9 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.provisioning.change import reauthenticate
+from airflow_provider_cloudelements.provisioning.change import Change, reauthenticate, update
 from airflow_provider_cloudelements.provisioning.ensure import ensure
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from tests.support.platform import APP, Person, Wire, client_of, presented, spec_of
 
@@ -129,11 +130,36 @@ def test_an_adopted_instance_shows_the_code_that_it_got_before(sandbox, instance
     assert max(presented(sandbox)) == 1
 
 
+@pytest.mark.parametrize("by", ["create", "update"])
+def test_an_instance_that_gets_the_new_form_of_its_marker_stays_known(by, sandbox, instances):
+    person = Person(sandbox)
+    spec = spec_of("basic", sandbox, key="closeio/A\u030angstr\u00f6m ")
+    (former,) = spec.identity.former_markers
+    made = ensure(instances, spec).instance
+    # As a version made it that took keys letter by letter.
+    credentials = {"password": "first-password"}
+    prints = Fingerprints(instances.http.settings, former).tag(credentials)
+    person.edit(made.id, tags=["An instance", former, prints])
+    if by == "create":
+        assert ensure(instances, replace(spec, tags=("new",))).changed == ("tags",)
+    else:
+        change = Change(configuration={"username": "grace", **credentials})
+        done = update(instances, instances.get(made.id), change, identity=spec.identity)
+        assert done.changed == ("username", "tags")
+        spec = replace(spec, configuration={**spec.configuration, "username": "grace"})
+    assert former not in sandbox.instances()[0]["tags"]
+    wire = Wire(sandbox)
+    assert ensure(instances, spec).changed == ()
+    assert wire.writes() == []
+    rotated = replace(spec, configuration={**spec.configuration, "password": "second-password"})
+    assert ensure(instances, rotated).changed == ("password", "tags")
+
+
 def test_two_markers_on_one_instance_rewrite_no_secret(sandbox, instances):
     spec = spec_of("basic", sandbox, key="a")
     made = ensure(instances, spec).instance
     other = replace(spec, key="b")
-    Person(sandbox).edit(made.id, tags=[*made.tags, other.marker])
+    Person(sandbox).edit(made.id, tags=[*made.tags, *other.identity.tags])
     wire = Wire(sandbox)
     for each in (spec, other, spec, other):
         assert ensure(instances, each).changed == ()

@@ -253,6 +253,7 @@ def test_own_tags_that_another_writer_dropped_come_back(change, sandbox, person,
     assert sorted(tag.split(":")[0] for tag in own_tags(there["tags"])) == [
         "airflow",
         "airflow-auth",
+        "airflow-key",
         "airflow-run",
     ]
     assert "by hand" in there["tags"]
