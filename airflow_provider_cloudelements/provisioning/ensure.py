@@ -170,7 +170,6 @@ class Ensure:
         """Report the id of the instance as soon as it is known for sure."""
         self._known_id = instance_id
         if instance_id != self._told_id:
-            log.info("The instance of %r is %d.", self.spec.key, instance_id)
             self._told_id = instance_id
             if self._on_id is not None:
                 self._on_id(instance_id)
@@ -249,6 +248,7 @@ class Ensure:
             made = self._settle(doubt)
         self.memory.remember(spec.marker, made.id)
         self.memory.create_ended(spec.marker)
+        log.info("Instance %d was made for %r.", made.id, spec.key)
         self._tell(made.id)
         return self._after_create(made)
 

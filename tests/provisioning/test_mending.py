@@ -381,7 +381,7 @@ def test_the_id_is_reported_at_once_and_every_later_failure_carries_it(sandbox, 
         ensure(instances, spec, on_id=ids.append)
     (there,) = sandbox.instances()
     assert (caught.value.instance_id, ids) == (there["id"], [there["id"]])
-    assert f"The instance of 'closeio/An instance' is {there['id']}." in caplog.text
+    assert f"Instance {there['id']} was made for 'closeio/An instance'." in caplog.text
     # One that is found is reported before anything is written to it.
     sandbox.add_fault("status", status=500, method="PATCH")
     with pytest.raises(CloudElementsServerError) as caught:
