@@ -96,7 +96,7 @@ def sandbox(stage):
 @pytest.fixture(scope="module")
 def airflow(stage, sandbox):
     """Have the watcher at work."""
-    # Without a store nothing but a date keeps what came while nobody watched.
+    # The date is only for the first watcher of this name: its place outlives it on all lines.
     begin = "now" if keeps_state() else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     stage.add_connections({"cloudelements_default": sandbox.connection()})
     stage.add_dags({"watching": DAGS.format(start=begin, interval=INTERVAL)})
@@ -116,6 +116,12 @@ def watched(sandbox) -> bool:
     before = len(sandbox.requests())
     time.sleep(2.5)
     return any(each["path"] == "/instances/events" for each in sandbox.requests()[before:])
+
+
+def forget_state(airflow) -> None:
+    """Delete all that Airflow keeps of its assets' state."""
+    for asset in airflow.rest("GET", "/assets")["assets"]:
+        airflow.rest("DELETE", f"/assets/{asset['id']}/state-store")
 
 
 def unpause(airflow) -> None:
@@ -226,6 +232,9 @@ def test_one_that_is_unpaused_finds_what_came_meanwhile(airflow, sandbox, collec
     time.sleep(SAVE_AFTER + 3)
     airflow.rest("PATCH", f"/dags/{DAG_ID}", {"is_paused": True})
     eventually(lambda: quiet(sandbox))
+    if keeps_state():
+        # As Airflow's scheduler does while no DAG file names the asset: the copy of the place remains.
+        forget_state(airflow)
     made += sandbox.emit(numbers[1], count=5)
     unpause(airflow)
     collected.wait(made)
