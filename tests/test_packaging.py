@@ -121,6 +121,7 @@ def test_it_needs_nothing_that_airflow_does_not_bring(metadata):
     needed = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
     assert {one.name for one in needed if not one.marker} == {
         "apache-airflow",
+        "msgspec",
         "pendulum",
         "requests",
     }

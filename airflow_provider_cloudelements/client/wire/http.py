@@ -9,7 +9,6 @@ file that names an operator would pay for it.
 
 from __future__ import annotations
 
-import json
 import logging
 import platform
 import threading
@@ -22,6 +21,7 @@ from airflow_provider_cloudelements import __version__
 from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Reply, TooLargeError, read_body
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.deadline import deadline, deadline_adapter
+from airflow_provider_cloudelements.client.wire.decoding import decode
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer, failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
 from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, without_query
@@ -97,6 +97,7 @@ class HttpSession:
         timeout: float | None = None,
         repeatable: bool | None = None,
         headers: Mapping[str, str] | None = None,
+        read: Callable[[bytes], Any] = decode,
     ) -> Reply:
         """Send one call, repeat it if that is safe, and return its answer.
 
@@ -111,6 +112,7 @@ class HttpSession:
         :param repeatable: Whether the client may send the call twice; default: by its verb. It repeats any
             other call only if the call provably never left.
         :param headers: Further headers of this call.
+        :param read: Function that decodes the answer's body. Default: to plain JSON.
         :raises CloudElementsError: The class that fits the failure. The method raises nothing else.
         """
         request = Request.of(
@@ -121,7 +123,7 @@ class HttpSession:
         seconds = checked_timeout(self.settings.request_timeout if timeout is None else timeout)
         for attempt in self._attempts(repeatable):
             with attempt:
-                return self._send_once(request, seconds)
+                return self._send_once(request, seconds, read)
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
 
     def list_items(
@@ -154,13 +156,31 @@ class HttpSession:
         :param token: Element token, for an element's own resources.
         :param page_size: Items a page; ``None`` leaves the size to the server.
         """
+        return self._list(path, params, token, page_size, decode)
+
+    def typed_pages(self, path: str, read: Callable[[bytes], Any]) -> Iterator[list[Any]]:
+        """Yield a list's pages as :meth:`list_pages` does, each decoded by a function.
+
+        :param path: Path of the list.
+        :param read: Function that decodes a page from its bytes.
+        """
+        return self._list(path, None, None, PAGE_SIZE, read)
+
+    def _list(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None,
+        token: str | None,
+        page_size: int | None,
+        read: Callable[[bytes], Any],
+    ) -> Iterator[list[Any]]:
         # Refuse wrong arguments here, and not when the caller takes the first item.
         checked = Request.of(self.settings, "GET", path, params=params, token=token)
         query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
 
         def send(next_page: str | None) -> Reply:
             more = {} if next_page is None else {"nextPage": next_page}
-            return self.send("GET", path, params={**query, **more}, token=token)
+            return self.send("GET", path, params={**query, **more}, token=token, read=read)
 
         # Only calls with an element token read an element's own resources.
         return pages(send, checked.path, of_element=token is not None)
@@ -177,7 +197,7 @@ class HttpSession:
             reraise=True,
         )
 
-    def _send_once(self, request: Request, timeout: float) -> Reply:
+    def _send_once(self, request: Request, timeout: float, read: Callable[[bytes], Any]) -> Reply:
         prepared: requests.PreparedRequest | None = None
         answer: requests.Response | None = None
         content: bytes | None = None
@@ -212,7 +232,7 @@ class HttpSession:
             raise failure or AssertionError("requests returned nothing")
         if not 200 <= answer.status_code < 300:
             raise failure_of_answer(answer, content, request, self.settings)
-        return Reply(answer.status_code, answer.headers, self._parse(answer, content, request))
+        return Reply(answer.status_code, answer.headers, self._parse(answer, content, request, read))
 
     def _prepare(self, session: requests.Session, request: Request) -> requests.PreparedRequest:
         import requests
@@ -227,11 +247,13 @@ class HttpSession:
             )
         )
 
-    def _parse(self, answer: requests.Response, content: bytes, request: Request) -> Any:
+    def _parse(
+        self, answer: requests.Response, content: bytes, request: Request, read: Callable[[bytes], Any]
+    ) -> Any:
         if not content.strip():
             return None
         try:
-            return json.loads(content)
+            return read(content)
         except (ValueError, RecursionError):
             pass  # raised below, outside the handler: the decoder's error holds the text
         raise CloudElementsServerError(
