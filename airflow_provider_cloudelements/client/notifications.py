@@ -7,20 +7,30 @@ An older shape, which is still documented, has ``response`` (fact F252).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.models import parse_tags
+from airflow_provider_cloudelements.client.frozen import maker
 from airflow_provider_cloudelements.client.parsing import (
     JSON_OBJECT,
+    date_text,
     optional_id,
     parse_date,
     parse_object,
     parse_text,
 )
+from airflow_provider_cloudelements.client.shapes import (
+    NotificationShape,
+    ObjectShape,
+    WholeMessageShape,
+    WholeNotificationShape,
+    objects_in,
+    read_whole_notification,
+)
+from airflow_provider_cloudelements.client.wire.decoding import decode
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 
 __all__ = ["EVENT_TYPES", "Event", "Notification", "ObjectEvent"]
@@ -30,6 +40,8 @@ UNKNOWN = "UNKNOWN"
 #: The documented kinds of change (fact F218).
 EVENT_TYPES = frozenset({"CREATED", "UPDATED", "DELETED", UNKNOWN})
 
+#: States of an event that the platform has not worked out.
+EARLY = frozenset({"NEW", "RECEIVED"})
 #: Longer numbers are no ids: a Java long has 19 digits.
 _NO_ID = 10**20
 #: How deep lists and JSON texts may nest: more than two of each make no sense.
@@ -58,6 +70,11 @@ class ObjectEvent:
     element_key: str | None = None
     hub_key: str | None = None
 
+    @property
+    def date_text(self) -> str | None:
+        """:attr:`date` in ISO 8601."""
+        return date_text(self.date)
+
     def __hash__(self) -> int:
         """Hash the most distinctive fields: hashing a date costs more than all the rest."""
         return hash((self.object_id, self.object_type, self.event_type))
@@ -70,16 +87,20 @@ class ObjectEvent:
         :param element_key: The element of the notification, used if the event names none.
         :return: The event; ``None`` if the body is no event. One bad event is no reason to lose the rest.
         """
-        if not isinstance(body, JSON_OBJECT):
-            return None
-        return cls(
-            object_id=id_text(body.get("objectId")) or "",
-            object_type=parse_text(body.get("objectType")) or "",
-            event_type=_word(body.get("eventType")) or UNKNOWN,
-            date=parse_date(body.get("date")),
-            poll_date=parse_date(body.get("pollDate")),
-            element_key=parse_text(body.get("elementKey")) or element_key,
-            hub_key=parse_text(body.get("hubKey")),
+        return cls.of(ObjectShape.of(body), element_key) if isinstance(body, JSON_OBJECT) else None
+
+    @classmethod
+    def of(cls, shape: ObjectShape, element_key: str | None = None) -> ObjectEvent:
+        """Read one event of a notification from its shape. See :meth:`parse`."""
+        make = _make_object if cls is ObjectEvent else cls
+        return make(
+            id_text(shape.object_id) or "",
+            shape.object_type or "",
+            word(shape.event_type) or UNKNOWN,
+            parse_date(shape.date),
+            parse_date(shape.poll_date),
+            shape.element_key or element_key,
+            shape.hub_key,
         )
 
     @classmethod
@@ -94,7 +115,7 @@ class ObjectEvent:
         metadata = metadata if isinstance(metadata, Mapping) else {}
         path = parse_text(body.get("path")) or parse_text(metadata.get("path"))
         kind = parse_text(metadata.get("type")) or ""
-        change = _word(kind)
+        change = word(kind)
         if change in EVENT_TYPES:
             return cls(path or "", "", change, element_key=element_key)
         return cls(path or "", kind, element_key=element_key)
@@ -139,30 +160,53 @@ class Notification:
     def parse(cls, body: Any) -> Notification:
         """Read a notification of either shape.
 
-        :param body: The parsed JSON of a delivery; or its ``message`` alone.
+        :param body: The body of a delivery, as bytes or as parsed JSON; or its ``message`` alone. Bytes take
+            less time than ``json.loads`` would take alone.
         :raises CloudElementsServerError: The body is no notification.
         """
+        if isinstance(body, bytes):
+            body = _decoded(body)
+        if isinstance(body, NotificationShape | WholeNotificationShape):
+            return cls._of(body)
         data = parse_object(body, "notification")
         message = _from_json(data.get("message"))
         if not isinstance(message, JSON_OBJECT):
             if isinstance(data.get("response"), Mapping):
                 return cls._parse_older(data, data["response"])
             message = data
-        event_id = id_text(message.get("eventId"))
+        return cls._of(
+            WholeNotificationShape(
+                WholeMessageShape.of(message),
+                data.get("id"),
+                parse_text(data.get("topic")),
+                data.get("createdDate"),
+            )
+        )
+
+    @classmethod
+    def _of(cls, shape: NotificationShape | WholeNotificationShape) -> Notification:
+        message = shape.message
+        event_id = id_text(message.event_id)
         if not event_id:
             raise CloudElementsServerError("The notification holds no eventId.")
-        element_key = parse_text(message.get("elementKey"))
-        return cls(
-            event_id=event_id,
-            instance_id=optional_id(message.get("instanceId")) or optional_id(message.get("instance_id")),
-            element_key=element_key,
-            events=_events(ObjectEvent.parse, message.get("events"), element_key),
-            id=id_text(data.get("id")),
-            topic=parse_text(data.get("topic")),
-            instance_name=parse_text(message.get("instanceName")),
-            instance_tags=parse_tags(message.get("instanceTags")),
-            created_date=parse_date(data.get("createdDate")),
-            raw=message.get("raw"),
+        element_key = message.element_key
+        instance_id = optional_id(message.instance_id) or optional_id(message.other_instance_id)
+        events = tuple([ObjectEvent.of(each, element_key) for each in message.events or ()])
+        tags = message.instance_tags or ()
+        if not isinstance(shape, WholeNotificationShape):
+            return cls(event_id, instance_id, element_key, events, id_text(shape.id), instance_tags=tags)
+        make = _make_notification if cls is Notification else cls
+        return make(
+            event_id,
+            instance_id,
+            element_key,
+            events,
+            id_text(shape.id),
+            shape.topic,
+            shape.message.instance_name,
+            tags,
+            parse_date(shape.created_date),
+            shape.message.raw,
         )
 
     @classmethod
@@ -173,10 +217,20 @@ class Notification:
         return cls(
             event_id=event_id,
             instance_id=optional_id(data.get("instanceId")),
-            events=_events(ObjectEvent.parse_older, response.get("events")),
+            events=tuple(
+                [
+                    event
+                    for each in objects_in(response.get("events"))
+                    if (event := ObjectEvent.parse_older(each)) is not None
+                ]
+            ),
             id=id_text(data.get("notificationId")),
             raw=response,
         )
+
+
+_make_object = maker(ObjectEvent)
+_make_notification = maker(Notification)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +263,23 @@ class Event:
         event_id = id_text(data.get("id"))
         if not event_id:
             raise CloudElementsServerError("The platform's answer holds no id of the event.")
-        concerned = [
-            each for each in _items(data.get("eventElementInstances")) if isinstance(each, JSON_OBJECT)
-        ]
-        told = [data.get("notifiedData"), *(each.get("notifiedData") for each in concerned)]
-        notifications = tuple(dict.fromkeys(_notifications(told)))
+        concerned = objects_in(data.get("eventElementInstances"))
+        notifications = told_in([data.get("notifiedData"), *(each.get("notifiedData") for each in concerned)])
         ids = [optional_id(each.get("elementInstanceId")) for each in concerned]
         ids += [each.instance_id for each in notifications]
         return cls(
             id=event_id,
             date=parse_date(data.get("eventDate")),
-            status=_word(data.get("status")),
+            status=word(data.get("status")),
             notifications=notifications,
             instance_ids=tuple(dict.fromkeys(each for each in ids if each is not None)),
             provider_data=_as_text(data.get("providerData")),
         )
+
+    @property
+    def date_text(self) -> str | None:
+        """:attr:`date` in ISO 8601."""
+        return date_text(self.date)
 
     @property
     def objects(self) -> tuple[ObjectEvent, ...]:
@@ -233,7 +289,7 @@ class Event:
     @property
     def settled(self) -> bool:
         """Whether the platform has worked it out: it is past the early states, or has notifications."""
-        return self.status not in ("NEW", "RECEIVED") or bool(self.notifications)
+        return self.status not in EARLY or bool(self.notifications)
 
 
 def id_text(value: Any) -> str | None:
@@ -243,6 +299,14 @@ def id_text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if -_NO_ID < value < _NO_ID else None
     return None
+
+
+def told_in(told: Iterable[Any]) -> tuple[Notification, ...]:
+    """Return the readable notifications of a list, each once.
+
+    :param told: Notifications and lists of them, each as an object, as a text of JSON, or as its shape.
+    """
+    return tuple(dict.fromkeys(_notifications(list(told))))
 
 
 def _notifications(told: Any, wrappings: int = _MOST_WRAPPINGS) -> Iterator[Notification]:
@@ -264,10 +328,18 @@ def _from_json(value: Any) -> Any:
     """Return the value of a JSON text, and anything else as it is."""
     if isinstance(value, str):
         try:
-            return json.loads(value)
+            return decode(value)
         except (ValueError, RecursionError):
             pass  # a text that is not JSON
     return value
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return read_whole_notification(body)
+    except (ValueError, RecursionError):
+        pass  # raised below, outside the handler: the decoder's error holds the text
+    raise CloudElementsServerError("The notification is not JSON.")
 
 
 def _as_text(value: Any) -> str | None:
@@ -280,17 +352,8 @@ def _as_text(value: Any) -> str | None:
         return None
 
 
-def _word(value: Any) -> str:
+def word(value: Any) -> str:
+    """Read a word of the platform's, in capitals; empty if it is missing."""
     if isinstance(value, str) and value in EVENT_TYPES:
         return value
     return (parse_text(value) or "").strip().upper()
-
-
-def _events(
-    parse: Callable[[Any, str | None], ObjectEvent | None], told: Any, element_key: str | None = None
-) -> tuple[ObjectEvent, ...]:
-    return tuple([one for each in _items(told) if (one := parse(each, element_key)) is not None])
-
-
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

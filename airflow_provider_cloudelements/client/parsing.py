@@ -38,7 +38,24 @@ def parse_date(value: Any) -> pendulum.DateTime | None:
         reason to lose the rest.
     """
     if isinstance(value, str) and len(value) in _USUAL_LENGTHS and (usual := _usual_date(value)) is not None:
+        return usual[0]
+    return _patient_date(value)
+
+
+def dated(value: Any) -> tuple[pendulum.DateTime | None, str | None]:
+    """Read a date as :func:`parse_date` does, and write it as :func:`date_text` does."""
+    if isinstance(value, str) and len(value) in _USUAL_LENGTHS and (usual := _usual_date(value)) is not None:
         return usual
+    date = _patient_date(value)
+    return date, date_text(date)
+
+
+def date_text(date: pendulum.DateTime | None) -> str | None:
+    """Write a date in UTC in ISO 8601, as pendulum's ``to_iso8601_string`` does; ``None`` for none."""
+    return None if date is None else f"{date.isoformat().removesuffix('+00:00')}Z"
+
+
+def _patient_date(value: Any) -> pendulum.DateTime | None:
     try:
         if isinstance(value, bool) or value is None:
             return None
@@ -61,26 +78,29 @@ def parse_date(value: Any) -> pendulum.DateTime | None:
     return None
 
 
-@lru_cache(maxsize=256)  # an event repeats one date, and so do all events of the same second
-def _usual_date(value: str) -> pendulum.DateTime | None:
-    """Read a date in one of the platform's usual forms: in UTC, to the second.
+# An event repeats one date, and so do all events of the same second; and who waits for events reads the same
+# pages every few seconds.
+@lru_cache(maxsize=1024)
+def _usual_date(value: str) -> tuple[pendulum.DateTime, str] | None:
+    """Read a date in one of the platform's usual forms: in UTC, to the second. Return its text as well.
 
     Tasks read events by the thousand, with five dates each, and pendulum takes many times as long.
     """
-    if len(value) == 20 and value[19] == "Z":
-        iso = value[:19]
+    if value[19:] == "Z":
+        iso = value[:19] if value[10] == "T" else f"{value[:10]}T{value[11:19]}"
     elif value[19:24] == " UTC ":
         iso = f"{value[24:]}-{_MONTH_NUMBERS.get(value[4:7])}-{value[8:10]}T{value[11:19]}"
     else:
         return None
     # ISO 8601 has other forms of that length: weeks, and times without colons.
-    if not (iso[4:5] == iso[7:8] == "-" and iso[13:14] == iso[16:17] == ":"):
+    if not (iso[4] == iso[7] == "-" and iso[13:14] == iso[16:17] == ":"):
         return None
     try:
         at = datetime.datetime.fromisoformat(iso)
     except ValueError:
         return None
-    return pendulum.DateTime(at.year, at.month, at.day, at.hour, at.minute, at.second, 0, pendulum.UTC)
+    date = pendulum.DateTime(at.year, at.month, at.day, at.hour, at.minute, at.second, 0, pendulum.UTC)
+    return date, iso + "Z"
 
 
 def parse_bool(value: Any, default: bool = False) -> bool:

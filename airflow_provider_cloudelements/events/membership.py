@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_cloudelements.client.listed import AnyEvent
 from airflow_provider_cloudelements.client.models import parse_tags
-from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import parse_id, parse_object
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import HttpSession
@@ -33,7 +33,7 @@ class Members:
         #: Failures of the calls, by tag or key; under ``None`` that of the one call for all of them.
         self._failed: dict[Target | None, CloudElementsError] = {}
 
-    def of(self, target: Target, event: Event) -> set[int]:
+    def of(self, target: Target, event: AnyEvent) -> set[int]:
         """Return the instances of a tag or key: those that have it now, and those that had it at the event.
 
         :param target: One of the tags and keys.

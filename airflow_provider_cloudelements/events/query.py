@@ -12,7 +12,8 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.frozen import maker
+from airflow_provider_cloudelements.client.listed import AnyEvent, AnyNotification, AnyObject
 from airflow_provider_cloudelements.client.plain import plain_json, plain_text
 from airflow_provider_cloudelements.client.target import Target, checked_name, way_of
 from airflow_provider_cloudelements.connections import ConnectionSettings
@@ -55,6 +56,9 @@ class EventRow:
         """A short hash of what the row says, without the vendor's body: the same in each reading."""
         said = {name: self.data.get(name) for name in (*EVENT_KEYS, *OBJECT_KEYS)}
         return short_id(json.dumps(said, sort_keys=True))
+
+
+_make_row = maker(EventRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +123,13 @@ class EventQuery:
         types = self.types.object_types is not None or self.types.event_types is not None
         return types or any(path in (*OBJECT_KEYS, "notification_id") for path, _ in self.where)
 
-    def rows(self, event: Event, instance_ids: Collection[int], *, raw: bool = False) -> Iterator[EventRow]:
-        """Yield the selected rows of an event.
+    @property
+    def needs_raw(self) -> bool:
+        """Whether the query looks into the vendor's body."""
+        return any(path.partition(".")[0] == RAW for path, _ in self.where)
+
+    def rows(self, event: AnyEvent, instance_ids: Collection[int], *, raw: bool = False) -> list[EventRow]:
+        """Return the selected rows of an event.
 
         If an instance has no notification of the event, its row says only that there is an event.
 
@@ -128,24 +137,28 @@ class EventQuery:
         :param instance_ids: The selected instances.
         :param raw: Whether the rows hold the vendor's body.
         """
-        meant = frozenset(instance_ids).intersection(event.instance_ids)
         key = short_id(event.id)
-        told = set()
-        for instance_id, notification in _parts(event, meant):
+        rows = []
+        told: set[tuple[int, AnyObject | None]] = set()
+        parts = _parts(event, instance_ids)
+        for instance_id, notification in parts:
             found = self.types.told(() if notification is None else (notification,))
             if found is None:
                 continue
             for one in found or (None,):
-                if (instance_id, one) in told:
-                    continue  # a notification that is listed twice
-                told.add((instance_id, one))
+                if len(parts) > 1:
+                    if (instance_id, one) in told:
+                        continue  # a notification that is listed twice
+                    told.add((instance_id, one))
                 data = _row(event, instance_id, notification, one)
-                if not self.where and not raw:
-                    yield EventRow(key, event.date, data)
-                    continue
-                body = _body(event, notification)
-                if self._fits(data, body):
-                    yield EventRow(key, event.date, {**data, **_raw_part(body)} if raw else data)
+                if self.where or raw:
+                    body = _body(event, notification) if raw or self.needs_raw else None
+                    if not self._fits(data, body):
+                        continue
+                    if raw:
+                        data |= _raw_part(body)
+                rows.append(_make_row(key, event.date, data))
+        return rows
 
     def _fits(self, row: Mapping[str, Any], body: Any) -> bool:
         for path, values in self.where:
@@ -176,57 +189,69 @@ def _where(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...]]
     return tuple(sorted(checked, key=lambda each: each[0]))
 
 
-def untold_instances(event: Event, meant: Collection[int]) -> list[int]:
+def untold_instances(event: AnyEvent, meant: Collection[int]) -> list[int]:
     """Return the selected instances of an event that have no notification of it (yet).
 
     :param event: The event.
     :param meant: The selected instances.
     """
+    if len(event.notifications) == 1 and event.instance_ids == (event.notifications[0].instance_id,):
+        return []
     told = {each.instance_id for each in event.notifications}
     # A notification that names no instance may belong to any of them.
     return [] if None in told else [each for each in event.instance_ids if each in meant and each not in told]
 
 
-def _parts(event: Event, meant: frozenset[int]) -> Iterator[tuple[int, Notification | None]]:
-    """Yield each selected instance with its notifications, or with ``None`` if it has none."""
+def _parts(event: AnyEvent, instance_ids: Collection[int]) -> list[tuple[int, AnyNotification | None]]:
+    """Return each selected instance with its notifications, or with ``None`` if it has none."""
+    if len(event.notifications) == 1 and event.instance_ids == (event.notifications[0].instance_id,):
+        # The most common case, in short: one notification of one instance.
+        return (
+            [(event.instance_ids[0], event.notifications[0])] if event.instance_ids[0] in instance_ids else []
+        )
+    meant = frozenset(instance_ids).intersection(event.instance_ids)
+    parts: list[tuple[int, AnyNotification | None]] = []
     for each in event.notifications:
         if each.instance_id in meant:
-            yield each.instance_id, each
+            parts.append((each.instance_id, each))
         elif each.instance_id is None and meant:
-            yield next(one for one in event.instance_ids if one in meant), each
-    for number in untold_instances(event, meant):
-        yield number, None
+            parts.append((next(one for one in event.instance_ids if one in meant), each))
+    return [*parts, *((number, None) for number in untold_instances(event, meant))]
 
 
 def _row(
-    event: Event, instance_id: int | None, notification: Notification | None, one: ObjectEvent | None
+    event: AnyEvent, instance_id: int, notification: AnyNotification | None, one: AnyObject | None
 ) -> dict[str, Any]:
-    element = one.element_key if one is not None else None
-    if element is None and notification is not None:
-        element = notification.element_key
+    number, element = (None, None) if notification is None else (notification.id, notification.element_key)
+    kind = object_id = change = at = None
+    if one is not None:
+        kind, object_id, change, at = one.object_type, one.object_id, one.event_type, one.date_text
+        element = one.element_key or element
+    event_id = event.id
+    texts = f"{event_id}{element}{number}{kind}{object_id}{change}"
+    if (
+        len(texts) > MAX_TEXT or not texts.isascii() or "\x00" in texts
+    ):  # one look at all: most are as they should be
+        event_id, element, number = str(_text(event_id)), _text(element), _text(number)
+        kind, object_id, change = _text(kind), _text(object_id), _text(change)
     return {
-        "id": _text(event.id),
-        "date": _iso(event.date),
+        "id": event_id,
+        "date": event.date_text,
         "instance_id": instance_id,
-        "element": _text(element),
-        "notification_id": _text(notification.id) if notification is not None else None,
-        "object_type": _text(one.object_type) if one is not None else None,
-        "object_id": _text(one.object_id) if one is not None else None,
-        "event_type": _text(one.event_type) if one is not None else None,
-        "object_date": _iso(one.date) if one is not None else None,
+        "element": element,
+        "notification_id": number,
+        "object_type": kind,
+        "object_id": object_id,
+        "event_type": change,
+        "object_date": at,
     }
 
 
-def _text(value: str | None) -> str | None:
+def _text(value: Any) -> Any:
     return None if value is None else plain_text(value[:MAX_TEXT])
 
 
-def _iso(date: pendulum.DateTime | None) -> str | None:
-    # As pendulum's own to_iso8601_string(), at a third of the cost.
-    return None if date is None else f"{date.isoformat().removesuffix('+00:00')}Z"
-
-
-def _body(event: Event, notification: Notification | None) -> Any:
+def _body(event: AnyEvent, notification: AnyNotification | None) -> Any:
     """Return the vendor's body: as the notification repeats it, else as the vendor sent it."""
     if notification is not None and notification.raw is not None:
         return notification.raw

@@ -13,7 +13,7 @@ from functools import cached_property
 import pendulum
 
 from airflow_provider_cloudelements.client.events import EventsApi
-from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.client.listed import AnyEvent
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, sorted_rows
@@ -235,6 +235,7 @@ class _Reading:
         self._max_pages = max(look.max_pages for look in looks)
         self._begin = orders.merged(self.instance_id, looks)
         self._in_order = self._begin.trusted(pendulum.now("UTC"))
+        self._raw = any(look.raw or look.query.needs_raw for look in looks)
         self._reader = EventReader(
             EventsApi(http),
             self._begin,
@@ -248,9 +249,9 @@ class _Reading:
             for look, target in zip(looks, targets, strict=True)
         ]
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[AnyEvent]:
         """Yield the events that are new to any of the looks."""
-        yield from self._reader
+        return iter(self._reader) if self._raw else self._reader.listed()
 
     @property
     def pages(self) -> int:
@@ -301,7 +302,7 @@ class _LookReader:
     def _before(self) -> EventCursor:
         return self._look.cursor.on_platform(self._reader.ahead)
 
-    def wanted(self, event: Event, key: str) -> Iterable[EventRow]:
+    def wanted(self, event: AnyEvent, key: str) -> Iterable[EventRow]:
         """Return the wanted rows of an event, and remember an event that must be read again."""
         cursor, query, until = self._before, self._look.query, self._look.until
         if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
@@ -310,7 +311,7 @@ class _LookReader:
             return self._hold(event, key)
         # The platform adds later which instances the event concerns, or what changed. Until then there is no
         # need to ask which instances have the tag.
-        unfinished = not event.instance_ids or (query.needs_objects and not event.notifications)
+        unfinished = not event.instance_ids or (not event.notifications and query.needs_objects)
         if unfinished and self._is_young(event):
             return self._hold(event, key)
         if query.instance_id is not None:
@@ -327,12 +328,12 @@ class _LookReader:
         told = cursor.partly[key].rows
         return (row for row in rows if row.mark not in told)
 
-    def _hold(self, event: Event, key: str) -> Iterable[EventRow]:
+    def _hold(self, event: AnyEvent, key: str) -> Iterable[EventRow]:
         """Return no rows of an event now, so that a later reading returns it again."""
         self._held[key] = event.date or self._reader.now
         return ()
 
-    def _is_young(self, event: Event) -> bool:
+    def _is_young(self, event: AnyEvent) -> bool:
         """Return whether parts of an event may still come; not for a wrong date, far in the future."""
         return event.date is not None and abs((self._reader.now - event.date).total_seconds()) < SETTLE_TIME
 

@@ -11,15 +11,16 @@ import base64
 import hashlib
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import pendulum
 
-from airflow_provider_cloudelements.client.events import EventsApi, read_event
-from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent
+from airflow_provider_cloudelements.client.events import EventsApi, read_event, read_listed
+from airflow_provider_cloudelements.client.listed import AnyEvent, AnyNotification, AnyObject
+from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import (
@@ -30,6 +31,7 @@ from airflow_provider_cloudelements.exceptions import (
 __all__ = ["MAX_PAGES", "SETTLE_TIME", "EventFilter", "EventReader"]
 
 log = logging.getLogger(__name__)
+_Event = TypeVar("_Event", Event, AnyEvent)
 #: Seconds after its date in which an event may still appear in the list. Ten seconds were seen (fact F284);
 #: the platform promises nothing (unknown U284).
 SETTLE_TIME = 600.0
@@ -68,17 +70,19 @@ class EventFilter:
             None if kinds is None else frozenset(each.strip().upper() for each in kinds),
         )
 
-    def told(self, notifications: Iterable[Notification]) -> tuple[ObjectEvent, ...] | None:
+    def told(self, notifications: Iterable[AnyNotification]) -> tuple[AnyObject, ...] | None:
         """Return the wanted objects of an event; ``None`` if the filter has types and none of them fits.
 
         If the filter has no types, it accepts an event whose objects are not known (yet).
 
         :param notifications: The notifications of the event, or some of them.
         """
-        found = tuple(dict.fromkeys(one for each in notifications for one in each.events if self._fits(one)))
-        return found if found or (self.object_types is None and self.event_types is None) else None
+        found = [one for each in notifications for one in each.events if self._fits(one)]
+        if len(found) > 1:
+            return tuple(dict.fromkeys(found))
+        return tuple(found) if found or (self.object_types is None and self.event_types is None) else None
 
-    def _fits(self, event: ObjectEvent) -> bool:
+    def _fits(self, event: AnyObject) -> bool:
         return (self.object_types is None or event.object_type in self.object_types) and (
             self.event_types is None or event.event_type in self.event_types
         )
@@ -185,12 +189,21 @@ class EventReader:
         :raises CloudElementsValidationError: The list has more pages than the limit.
         :raises CloudElementsError: A call failed, or the list broke off. The cursor then stays where it was.
         """
+        return self._read(self._events.pages(self._instance_id), read_event)
+
+    def listed(self) -> Iterator[AnyEvent]:
+        """Yield what is new, as iterating does, in short form: without what no row needs."""
+        return self._read(self._events.pages(self._instance_id, raw=False), read_listed)
+
+    def _read(
+        self, pages: Iterable[list[Any]], parse: Callable[[Any, int | None], _Event]
+    ) -> Iterator[_Event]:
         self.pages, self.last_date, self._cursor = 0, None, None
         window = self._window = _Window(self._before, self._settle_time, self._until, self._events.clock)
         order = _Order()
         unreadable = 0
         whole = True
-        for page in self._events.pages(self._instance_id):
+        for page in pages:
             self.pages += 1
             if self.pages > self._max_pages:
                 # Reading the list again cannot change this.
@@ -203,7 +216,7 @@ class EventReader:
             # Parse one by one: a parsed event is many times as large as its text.
             for body in page:
                 try:
-                    event = read_event(body, self._instance_id)
+                    event = parse(body, self._instance_id)
                 except CloudElementsServerError:
                     unreadable += 1
                     only_older = False
@@ -287,11 +300,11 @@ class _Window:
             self._known = self._since(self._edge())
             self._prune_at = 2 * len(self._known) + _FEW
 
-    def is_listed_before(self, event: Event) -> bool:
+    def is_listed_before(self, event: AnyEvent) -> bool:
         """Return whether an earlier reading has met the event, if the list is in order."""
         return event.date is not None and event.date < self._stop
 
-    def is_new(self, event: Event) -> bool:
+    def is_new(self, event: AnyEvent) -> bool:
         """Return whether to yield an event now, and remember it."""
         if event.date is not None:
             if event.date < self._before.since or (self._until is not None and event.date >= self._until):
@@ -310,7 +323,7 @@ class _Window:
         self._known[key] = event.date
         return not known
 
-    def _may_settle(self, event: Event) -> bool:
+    def _may_settle(self, event: AnyEvent) -> bool:
         """Return whether to wait for the event's objects; not if its date is far in the future."""
         return event.date is not None and self.now - self._settle < event.date <= self.now + self._settle
 
@@ -351,7 +364,7 @@ def short_id(event_id: str) -> str:
     and a billion more to come, the chance is one in fifty million.
     """
     digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).digest()
-    return base64.urlsafe_b64encode(digest[:9]).decode("ascii")
+    return base64.b64encode(digest[:9], b"-_").decode("ascii")
 
 
 def _now() -> pendulum.DateTime:

@@ -13,43 +13,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.notifications import Event, Notification, ObjectEvent, id_text
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
+from tests.support.events import CHANGE, ENVELOPE, EVENT_ID, MESSAGE, listed
 from tests.support.hidden import assert_hidden
 from tests.support.wire import USER
 
-EVENT_ID = "AWVX9OTIhdQRdI1F7Q7v"
-
-# The form of the real payloads (facts F247, F248).
-CHANGE = {
-    "date": "2018-08-20T15:29:59Z",
-    "elementKey": "sfdc",
-    "eventType": "UPDATED",
-    "hubKey": "crm",
-    "objectId": "0034100000abcdeAAA",
-    "objectType": "Contact",
-    "pollDate": "2018-08-20T15:30:07Z",
-}
-MESSAGE = {
-    "elementKey": "sfdc",
-    "accountId": 5,
-    "eventId": EVENT_ID,
-    "companyId": 3,
-    "instanceId": 20931,
-    "instance_id": 20931,
-    "instanceName": "an instance",
-    "instanceTags": ["an instance"],
-    "raw": {"Contact": [{"Id": "0034100000abcdeAAA"}], "objectType": "Contact", "pollDate": 1534779007000},
-    "userId": 9,
-    "events": [CHANGE],
-}
-ENVELOPE = {
-    "id": "1496771",
-    "topic": "instance-20931-sfdc-events",
-    "severity": "medium",
-    "action": "create",
-    "createdDate": "Mon Aug 20 15:30:07 UTC 2018",
-    "user": "notifications@cloud-elements.com",
-    "message": MESSAGE,
-}
 OLDER = {
     "eventId": 812,
     "instanceId": 427,
@@ -81,28 +48,6 @@ READ = Notification(
     instance_tags=("an instance",),
     created_date=pendulum.datetime(2018, 8, 20, 15, 30, 7),
 )
-
-
-def listed(**changes: Any) -> dict[str, Any]:
-    """Return an event as ``GET /instances/events`` has it (fact F282); a change to MISSING takes away."""
-    row = {
-        "eventId": EVENT_ID,
-        "elementInstanceId": 20931,
-        "notificationId": 1496771,
-        "notifiedData": json.dumps(ENVELOPE),
-        "createdDate": "2018-08-20T15:30:07Z",
-        "updatedDate": "2018-08-20T15:30:08Z",
-    }
-    body = {
-        "id": EVENT_ID,
-        "eventDate": "2018-08-20T15:30:06Z",
-        "status": "NOTIFIED",
-        "providerData": json.dumps(MESSAGE["raw"]),
-        "notifiedData": [ENVELOPE],
-        "eventElementInstances": [row],
-        **changes,
-    }
-    return {key: value for key, value in body.items() if value != "MISSING"}
 
 
 def change(**changes: Any) -> dict[str, Any]:

@@ -146,6 +146,7 @@ class HttpSession:
         params: Mapping[str, Any] | None = None,
         token: str | None = None,
         page_size: int | None = PAGE_SIZE,
+        read: Callable[[bytes], Any] = decode,
     ) -> Iterator[list[Any]]:
         """Yield a list's pages, and read each only when needed.
 
@@ -155,25 +156,8 @@ class HttpSession:
         :param params: Query of every page.
         :param token: Element token, for an element's own resources.
         :param page_size: Items a page; ``None`` leaves the size to the server.
+        :param read: Function that decodes a page. Default: to plain JSON.
         """
-        return self._list(path, params, token, page_size, decode)
-
-    def typed_pages(self, path: str, read: Callable[[bytes], Any]) -> Iterator[list[Any]]:
-        """Yield a list's pages as :meth:`list_pages` does, each decoded by a function.
-
-        :param path: Path of the list.
-        :param read: Function that decodes a page from its bytes.
-        """
-        return self._list(path, None, None, PAGE_SIZE, read)
-
-    def _list(
-        self,
-        path: str,
-        params: Mapping[str, Any] | None,
-        token: str | None,
-        page_size: int | None,
-        read: Callable[[bytes], Any],
-    ) -> Iterator[list[Any]]:
         # Refuse wrong arguments here, and not when the caller takes the first item.
         checked = Request.of(self.settings, "GET", path, params=params, token=token)
         query = {"pageSize": page_size, **(params or {})} if page_size else dict(params or {})
