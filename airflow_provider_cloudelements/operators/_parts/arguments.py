@@ -79,7 +79,7 @@ class InstanceArguments:
         An argument overrides ``configuration``, which overrides the element connection. Two different values
         of one key within the DAG are an error.
 
-        :param settings: The connection, whose namespace stands before the key.
+        :param settings: The connection, whose namespace is part of the identity.
         :param credentials: The element connection, if there is one.
         :param origin: Name of the task instance, the same in each try.
         :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. The
