@@ -8,9 +8,11 @@ An identity is the pair of the connection's namespace and the instance key. Two 
 - the **marker** ``airflow:`` is what a look-up asks the platform for. Different pairs can share it
   (namespace ``a`` with key ``b/c``, and no namespace with key ``a/b/c``).
 - the **key tag** ``airflow-key:`` is different for different pairs. It says which of the instances with the
-  marker are those of the pair.
+  marker are those of the pair. It begins like the marker's hash, so an instance can carry the tags of two
+  keys: a person who renames a key adds the new key's marker.
 
-An instance with a marker and without any key tag is from before there were key tags, or a person marked it.
+An instance with a marker and without a key tag of that marker is from before there were key tags, or a person
+marked it.
 The marker alone then decides, and the next write adds the key tag.
 """
 
@@ -31,6 +33,8 @@ MARKER_PREFIX = "airflow:"
 KEY_PREFIX = "airflow-key:"
 FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
+#: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
+_OF_MARKER = 8
 # The whole tag must match, since people may write tags such as "airflow:production".
 _OURS = re.compile(
     f"({MARKER_PREFIX}|{KEY_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}"
@@ -82,8 +86,10 @@ class Identity:
     @cached_property
     def key_tag(self) -> str:
         """The tag that only instances of this identity have."""
+        of_marker = self.marker.removeprefix(MARKER_PREFIX)[:_OF_MARKER]
         # The length says where the namespace ends, whatever characters the two hold.
-        return KEY_PREFIX + _short_hash(f"{len(self.namespace)}:{self.namespace}{self.key}")
+        of_pair = _short_hash(f"{len(self.namespace)}:{self.namespace}{self.key}")
+        return KEY_PREFIX + of_marker + of_pair[_OF_MARKER:]
 
     @property
     def tags(self) -> tuple[str, str]:
@@ -118,7 +124,8 @@ def belongs(tags: Collection[str], markers: Collection[str], key_tag: str | None
     if key_tag is not None:
         if key_tag in tags:
             return True
-        if of_another_key(tags, key_tag):
+        of_marker = key_tag[: len(KEY_PREFIX) + _OF_MARKER]
+        if any(tag.startswith(of_marker) and _OURS.fullmatch(tag) for tag in tags):
             return False  # of another pair, which shares the marker
     return any(marker in tags for marker in markers)
 

@@ -182,7 +182,7 @@ WRONG = [
     2024,
     True,
     b"a key",
-    object(),
+    ...,
 ]
 
 

@@ -130,6 +130,18 @@ def test_one_with_a_marker_alone_that_two_pairs_share_belongs_to_the_one_that_wr
     assert len(sandbox.instances()) == 2
 
 
+def test_two_keys_on_one_instance_neither_make_another_nor_write_again_and_again(sandbox, person, ensure):
+    """The case of a renamed key whose old marker stayed: two DAGs, one instance."""
+    there = person.make("basic", tags=["gold", marker_tag("a"), marker_tag("b")])
+    specs = [configured(named(sandbox, key), password="first-password") for key in "ab"]
+    for spec in specs:
+        ensure(spec)
+    wire = Wire(sandbox)
+    assert {ensure(spec).instance.id for spec in [*specs, *specs]} == {there}
+    assert wire.writes() == []
+    assert len(sandbox.instances()) == 1
+
+
 @pytest.mark.parametrize("if_exists", ["update", "reuse"])
 def test_one_of_a_key_that_was_taken_letter_by_letter_is_found_and_gets_the_canonical_tags(
     if_exists, sandbox, person, ensure
