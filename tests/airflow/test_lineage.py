@@ -13,7 +13,7 @@ import pytest
 from tests.support.leaks import search
 from tests.support.platform import Person
 
-pytestmark = pytest.mark.airflow
+pytestmark = [pytest.mark.airflow, pytest.mark.newest]
 
 FOLDER = Path(__file__).resolve().parents[1] / "operators" / "dags"
 SECRETS = {
