@@ -7,7 +7,7 @@ must not move its cursor past events that may still appear, nor past a page that
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import logging
 import time
@@ -77,15 +77,17 @@ class EventFilter:
 
         :param notifications: The notifications of the event, or some of them.
         """
-        found = [one for each in notifications for one in each.events if self._fits(one)]
+        kinds, changes = self.object_types, self.event_types
+        found: list[AnyObject] = []
+        for each in notifications:
+            for one in each.events:
+                if (kinds is None or one.object_type in kinds) and (
+                    changes is None or one.event_type in changes
+                ):
+                    found.append(one)
         if len(found) > 1:
             return tuple(dict.fromkeys(found))
-        return tuple(found) if found or (self.object_types is None and self.event_types is None) else None
-
-    def _fits(self, event: AnyObject) -> bool:
-        return (self.object_types is None or event.object_type in self.object_types) and (
-            self.event_types is None or event.event_type in self.event_types
-        )
+        return tuple(found) if found or (kinds is None and changes is None) else None
 
 
 def _texts(argument: str, value: Collection[str] | None) -> frozenset[str] | None:
@@ -356,6 +358,9 @@ class _Window:
 _FEW = 1000
 
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
 @lru_cache(maxsize=16)  # a reading calls it a few times for each event
 def short_id(event_id: str) -> str:
     """Return twelve characters in place of an id of any length.
@@ -364,7 +369,7 @@ def short_id(event_id: str) -> str:
     and a billion more to come, the chance is one in fifty million.
     """
     digest = hashlib.sha256(event_id.encode("utf-8", "surrogatepass")).digest()
-    return base64.b64encode(digest[:9], b"-_").decode("ascii")
+    return binascii.b2a_base64(digest[:9], newline=False).translate(_URL_SAFE).decode("ascii")
 
 
 def _now() -> pendulum.DateTime:
