@@ -146,3 +146,11 @@ def test_triggers_and_queries_refuse_it_as_well(value):
             CloudElementsInstanceTrigger(cloudelements_conn_id="c", name="n", **{argument: value})
     with pytest.raises(CloudElementsValidationError, match="instance_key must be a text"):
         element_instance(element="closeio", instance_name="x", instance_key=value).__enter__()
+
+
+@pytest.mark.parametrize("missing", ["None", "", None, " "], ids=repr)
+def test_the_state_of_a_link_that_was_not_made_counts_only_with_a_code(missing, sandbox):
+    """As in the example of a person's consent, whose later runs skip the link."""
+    arguments = {**BASIC, "authorization_code": "", "authorization_state": missing}
+    made = [CREATE(task_id="create", **arguments).execute(context_of()) for _ in range(2)]
+    assert [each["created"] for each in made] == [True, False]

@@ -12,7 +12,7 @@ from airflow_provider_cloudelements.connections import ConnectionSettings, Eleme
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
-from airflow_provider_cloudelements.operators._parts.consent import read_consent
+from airflow_provider_cloudelements.operators._parts.consent import no_answer, read_consent
 from airflow_provider_cloudelements.operators._parts.secret_fields import refuse_asterisks
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
@@ -139,7 +139,9 @@ class InstanceArguments:
             refuse_asterisks(argument, getattr(self, argument))
         login = _object("provider_data", self.provider_data)
         state = self.authorization_state
-        state = None if state is None or state == "" else named_text("authorization_state", state)
+        # Without a code nothing needs the state: a DAG skips the consent link of an instance that exists.
+        unused = state is None or state == "" or no_answer(self.authorization_code)
+        state = None if unused else named_text("authorization_state", state)
         code = read_consent(self.authorization_code, state)
         if code is not None:
             _add(login, "authorization_code", {"code": code}, where="provider_data")

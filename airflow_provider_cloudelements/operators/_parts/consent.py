@@ -13,6 +13,11 @@ _QUERY_WITH_CODE = re.compile(r"[?#&]code=")
 _ASK_AGAIN = "Ask for consent again, with a new link."
 
 
+def no_answer(answer: Any) -> bool:
+    """Return whether there is no answer: none, an empty one, or ``None``, as Jinja writes a missing one."""
+    return answer is None or (isinstance(answer, str) and answer.strip() in ("", "None"))
+
+
 def read_consent(answer: Any, state: str | None = None) -> str | None:
     """Return the authorization code that an answer holds.
 
@@ -24,7 +29,7 @@ def read_consent(answer: Any, state: str | None = None) -> str | None:
     :raises CloudElementsValidationError: The person refused the consent, the answer belongs to another
         consent, or it holds no code. The error shows nothing of the answer.
     """
-    if answer is None or (isinstance(answer, str) and answer.strip() in ("", "None")):
+    if no_answer(answer):
         return None
     if not isinstance(answer, str):
         raise CloudElementsValidationError(
