@@ -70,7 +70,8 @@ print(*sorted(set(sys.modules) - before))
     loaded = {each for each in printed.split() if each.startswith("airflow_provider_cloudelements")}
     # The package itself may be there already: Airflow looks for the metadata of providers.
     assert loaded - {"airflow_provider_cloudelements"} == {
-        f"airflow_provider_cloudelements.{each}" for each in ("cli", "compat", "exceptions", "keys", "webhooks")
+        f"airflow_provider_cloudelements.{each}"
+        for each in ("cli", "compat", "exceptions", "keys", "webhooks")
     }
     assert not {
         each for each in printed.split() if each.split(".")[0] in {"requests", "pendulum", "sqlalchemy"}
