@@ -407,4 +407,5 @@ class ElementSettings:
                 reader.fail("configuration", f"its key {key!r} differs from the field for this key.")
             if value:
                 configuration[key] = value
-        return cls(reader["element"], authentication, configuration, reader.conn_id)
+        element = (reader["element"] or "").strip() or None
+        return cls(element, authentication, configuration, reader.conn_id)

@@ -96,7 +96,7 @@ class Target:
         given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
         way = way_of(given, ways)
         # As for the others, an empty text is none: a template may render to it.
-        element = None if element is None or element == "" else named_text("element", element)
+        element = None if element is None or element == "" else named_text("element", element).strip()
         value = checked_name(way, given[way])
         if way == "instance_id":
             return cls(f"instance {value}", instance_id=value, element=element)

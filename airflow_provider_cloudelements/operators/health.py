@@ -126,6 +126,7 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
 
     def _checked(self) -> Iterator[tuple[int, Checkup | None]]:
         tag, element = _text("tag", self.tag), _text("element", self.element)
+        element = None if element is None else element.strip()
         instances = self.hook.get_conn().instances
         # Compared with None only: to compare its items, a mapped task's output would fetch them from Airflow.
         if self.instance_ids is not None:

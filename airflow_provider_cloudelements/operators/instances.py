@@ -365,10 +365,11 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
             raise CloudElementsValidationError("older_than goes with tag only.")
         if target.instance_id is not None:
             return Removal((target.instance_id,), {})
-        listed = target.listed(self.hook.get_conn().instances)
+        instances = self.hook.get_conn().instances
+        listed = target.listed(instances)
         if not listed:
             self.log.warning("No instance has %s: there is nothing to delete.", target.name)
-        removal = removal_of(listed, target, self.older_than)
+        removal = removal_of(listed, target, self.older_than, instances.http.platform_clock)
         if by_tag and len(removal.chosen) > self.max_deletes:
             raise CloudElementsValidationError(
                 f"{len(removal.chosen)} instances have the tag and the age, more than "

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag
+from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag, own_tags
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 
 #: Name under which the result of a login (the code) has its fingerprint.
@@ -28,7 +29,8 @@ class InstanceSpec:
     :param origin: Name of the caller, the same in each try. It shows later whether this caller made the
         instance.
     :param namespace: The connection's namespace. Default: none.
-    :raises CloudElementsValidationError: The key is no text, or blank, or ``None``.
+    :raises CloudElementsValidationError: The key is no text, or blank, or ``None``; or a tag is one by which
+        this provider recognises instances.
     """
 
     element: str
@@ -42,8 +44,13 @@ class InstanceSpec:
     namespace: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a key that names nothing."""
+        """Refuse a key that names nothing, and tags that would make the instance another key's as well."""
         named_text("key", self.key)
+        if own_tags(self.tags or ()):
+            raise CloudElementsValidationError(
+                "tags holds a tag by which this provider recognises instances. It sets these by itself: name "
+                "people's tags only."
+            )
 
     @property
     def identity(self) -> Identity:

@@ -13,8 +13,9 @@ from airflow_provider_cloudelements.client.tags import Identity, marker_tag
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
+from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.context import context_of
-from tests.support.platform import Wire
+from tests.support.platform import Person, Wire
 
 HOUR = datetime.timedelta(hours=1)
 
@@ -212,6 +213,18 @@ def test_by_tag_only_the_old_ones_with_the_tag(sandbox, person):
         assert (young["deleted"], young["left"]) == ([], {"too young": old})
         assert delete(tag="nightly", older_than=HOUR)["deleted"] == old
     assert ids(sandbox) == [other]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_by_tag_ages_go_by_the_platforms_clock(hours, monkeypatch):
+    """Run the sandbox in a process of its own, so that only the clock of this process is changed."""
+    with Sandbox(process=True) as apart:
+        monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(apart.connection()))
+        made = Person(apart).make("basic", tags=["nightly"])
+        with later(hours=hours):
+            young = delete(tag="nightly", older_than=HOUR / 2)
+            assert (young["deleted"], young["left"]) == ([], {"too young": [made]})
+            assert delete(tag="nightly", older_than=datetime.timedelta(0))["deleted"] == [made]
 
 
 def test_by_tag_as_a_dry_run_deletes_nothing(sandbox, person):

@@ -125,6 +125,18 @@ def test_an_id_is_taken_only_if_nothing_is_lost(value, sandbox):
     assert wire.calls() == []
 
 
+def test_white_space_around_an_elements_key_does_not_count(sandbox, person, element_connection):
+    made = person.make("basic", tags=["shop"])
+    for named in ({"instance_id": made}, {"tag": "shop"}):
+        sensor = CloudElementsInstanceSensor(task_id="wait", element="closeio\n", until="exists", **named)
+        assert sensor.poke(context_of()).xcom_value["id"] == made
+    for named in ({}, {"tag": "shop"}):
+        check = CHECK(task_id="check", element=" closeio", **named)
+        assert check.execute(context_of())["checked"] == 1
+    vendor = element_connection(extra={"authentication": "custom", "element": "closeio\n"})
+    UPDATE(task_id="update", instance_id=made, element_conn_id=vendor).execute(context_of())
+
+
 @pytest.mark.parametrize("value", [" ", "None", "None\n"])
 def test_a_name_that_a_template_rendered_to_nothing_makes_no_instance(value, sandbox):
     wire = Wire(sandbox)

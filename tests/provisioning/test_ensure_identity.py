@@ -91,6 +91,13 @@ def test_a_key_that_names_nothing_makes_no_specification(key):
         InstanceSpec(element="closeio", name="An instance", key=key)
 
 
+def test_a_tag_of_another_identity_makes_no_specification():
+    other = Identity("", "another key")
+    for tag in (*other.tags, "airflow-auth:0123abcd.0123456789012345678901", "airflow-run:" + "0" * 20):
+        with pytest.raises(CloudElementsValidationError, match="tags holds a tag by which"):
+            InstanceSpec(element="closeio", name="An instance", key="a key", tags=("shop", tag))
+
+
 # -- markers of earlier versions -------------------------------------------------------------------
 
 

@@ -96,8 +96,10 @@ _PLAIN_WORDS = frozenset({"", "true", "false", "null", "none", "yes", "no", "on"
 _SHORTEST = 4
 
 #: What an address may hide: a login, and the values of its query and fragment.
-_URL_LOGIN = re.compile(r"(?<=//)[^/?#@\s]+(?=@)")
-_URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?([^&#\s|]+)")
+_URL_LOGIN = re.compile(r"(?<=//)[^/?#\s]+(?=@)")
+# A "|" is part of a value (``access_token=1234|secret``), unless another address follows: poller URLs are
+# separated so.
+_URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?((?:[^&#\s|]|[|](?!/|https?:))+)")
 
 
 def is_secret_key(key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import pendulum
 
 from airflow_provider_cloudelements.client import Instance
 from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 
 #: Reasons for which an instance stays, each with the line of the log that reports the ids.
 LEFT = {
@@ -32,14 +34,18 @@ class Removal:
     left: dict[str, list[int]]
 
 
-def removal_of(listed: Iterable[Instance], target: Target, older_than: datetime.timedelta | None) -> Removal:
+def removal_of(
+    listed: Iterable[Instance], target: Target, older_than: datetime.timedelta | None, clock: PlatformClock
+) -> Removal:
     """Sort instances into those to delete and those that stay.
 
     :param listed: The instances that the platform lists for the target.
     :param target: The tag or key.
     :param older_than: Least age; ``None``: any.
+    :param clock: The clock that dates instances, as the list's answers showed it.
     """
-    youngest = None if older_than is None else pendulum.now("UTC") - older_than
+    now = clock.at(time.time()) or pendulum.now("UTC")
+    youngest = None if older_than is None else now - older_than
     chosen: list[int] = []
     left: dict[str, list[int]] = defaultdict(list)
     for instance in listed:

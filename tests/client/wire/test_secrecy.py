@@ -175,6 +175,14 @@ SHOWN_POLLER = {
             {"event.notification.callback.url": "https://ada:pw-word@x.example/in?token=hidden5&b#hidden6"},
             {"event.notification.callback.url": "https://***@x.example/in?token=***&***#***"},
         ),
+        (
+            {"event.notification.callback.url": "https://ada:p@hidden7@x.example/in?token=12|hidden8&b=1"},
+            {"event.notification.callback.url": "https://***@x.example/in?token=***&b=***"},
+        ),
+        (
+            {"event.poller.urls": "/contacts?key=hidden9|/accounts?key=hidden10|https://x.example/a"},
+            {"event.poller.urls": "/contacts?key=***|/accounts?key=***|https://x.example/a"},
+        ),
         ("a text", "***"),
         (["a"], "***"),
         (None, None),
