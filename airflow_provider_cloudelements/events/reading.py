@@ -137,11 +137,11 @@ def read_events(
         return [failed[at] for at in range(len(looks))]
     orders.learn(reading.instance_id, reading.reached, reading.pages)
     batches: list[EventBatch | Exception] = []
-    for at, (look, reader) in enumerate(zip(looks, reading.readers, strict=True)):
+    for at, reader in enumerate(reading.readers):
         if at in failed:
             batches.append(failed[at])
         else:
-            batches.append(EventBatch(sorted_rows(found[at]), look.cursor, reader.after(reading.reached)))
+            batches.append(EventBatch(sorted_rows(found[at]), reader.before, reader.after(reading.reached)))
     return batches
 
 
@@ -299,12 +299,13 @@ class _LookReader:
         self._held: dict[str, pendulum.DateTime] = {}
 
     @cached_property
-    def _before(self) -> EventCursor:
+    def before(self) -> EventCursor:
+        """Where the look begins, by the platform's clock, as the events' dates are."""
         return self._look.cursor.on_platform(self._reader.ahead)
 
     def wanted(self, event: AnyEvent, key: str) -> Iterable[EventRow]:
         """Return the wanted rows of an event, and remember an event that must be read again."""
-        cursor, query, until = self._before, self._look.query, self._look.until
+        cursor, query, until = self.before, self._look.query, self._look.until
         if (event.date is not None and event.date < cursor.since) or key in cursor.seen:
             return ()
         if until is not None and event.date is not None and event.date >= until:
@@ -342,7 +343,7 @@ class _LookReader:
 
         :param reached: Where the reading ended.
         """
-        before = self._before
+        before = self.before
         # Not past an event that is held back, so that a later reading returns it again.
         since = max(before.since, min([reached.since, *self._held.values()]))
         # As long as the cursor does not move, keep what was read before.

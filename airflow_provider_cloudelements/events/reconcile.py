@@ -129,6 +129,8 @@ def reconcile(
         max_pages,
         max_calls,
     )
+    # By the platform's clock, as the events' dates are: a part of the batch ends at one of them.
+    since = since.on_platform(client.events.clock.ahead or 0.0)
     return Reconciliation(
         listed=len(due.events),
         missing=EventBatch(sorted_rows(due.rows()), since, EventCursor(max(until or now, since.since))),

@@ -91,7 +91,7 @@ class EventSettings:
     vendor_type: VendorType | None = None
     poller_interval: int | timedelta | None = None
     poller_configuration: Mapping[str, PollerResource] | None = field(default=None, repr=False)
-    poller_urls: Sequence[str] | None = None
+    poller_urls: Sequence[str] | None = field(default=None, repr=False)
     objects: Sequence[str] | None = None
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import time
 import pytest
 import time_machine
 
+from airflow_provider_cloudelements.events.batch import EventLimits
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventLook, read_events
@@ -106,3 +107,18 @@ def test_a_comparison_leaves_off_at_the_platform_s_now(sandbox, number, hours):
         found = reconcile(client_of(sandbox), CALLBACK, EventCursor.start("earliest"))
     assert found.listed == found.undelivered == 1
     assert abs(found.missing.after.since.timestamp() - time.time()) < 5
+
+
+@pytest.mark.parametrize("hours", HOURS)
+def test_a_chain_of_cut_readings_moves_on(sandbox, number, hours):
+    with skewed(hours):
+        client, query = client_of(sandbox), EventQuery.of(instance_id=number)
+        stored = EventCursor.start("now").as_json()
+        made = [each for _ in range(4) for each in sandbox.emit(number)]
+        told = []
+        for _ in range(4):
+            (batch,) = read_events(client.http, [EventLook(query, EventCursor.parse(stored).place)])
+            part, _ = batch.take(EventLimits(1, 65_536, 100))
+            told += ids(part)
+            stored = part.after.as_json()
+    assert sorted(told) == sorted(made)

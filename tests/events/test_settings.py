@@ -97,6 +97,7 @@ def test_the_platforms_text_reads_as_what_was_written() -> None:
 
 def test_no_secret_is_in_repr() -> None:
     assert_hidden(repr(EventSettings(**EVERYTHING)), "callback-secret", "signature-secret")
+    assert_hidden(repr(EventSettings(poller_urls=["/leads?key=hidden"])), "hidden")
 
 
 def test_it_is_frozen_all_the_way_down() -> None:

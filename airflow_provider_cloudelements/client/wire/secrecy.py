@@ -95,11 +95,14 @@ _PLAIN_WORDS = frozenset({"", "true", "false", "null", "none", "yes", "no", "on"
 #: Airflow does not mask them either.
 _SHORTEST = 4
 
-#: What an address may hide: a login, and the values of its query and fragment.
-_URL_LOGIN = re.compile(r"(?<=//)[^/?#\s]+(?=@)")
-# A "|" is part of a value (``access_token=1234|secret``), unless another address follows: poller URLs are
-# separated so.
-_URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?((?:[^&#\s|]|[|](?!/|https?:))+)")
+#: What an address may hide: a login, with or without a scheme before it, and the values of its query and
+#: fragment. A password may hold an "@".
+_URL_LOGIN = re.compile(r"(?:(?<=//)|(?<!\S)(?=[^/?#\s@]*:))[^/?#\s]+(?=@)")
+# A space or a "|" is part of a value (``access_token=1234|secret``), unless another address follows: scopes
+# and poller URLs are separated so.
+_URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?((?:[^&#\s|]|[|](?!/|https?:)|\s(?!\w+://))+)")
+#: How an object or a list begins, if it is JSON or nearly so, such as a Python dictionary that was rendered.
+_LIKE_JSON = re.compile(r"""\s*(\{|\[\s*["'{\[])""")
 
 
 def is_secret_key(key: str) -> bool:
@@ -225,8 +228,9 @@ def _shown_below(value: Any) -> Any:
         return [_shown_below(each) for each in value]
     if not isinstance(value, str):
         return value
-    inner = _json_object(value)
-    return shown_text(value) if inner is None else json.dumps(_shown_below(inner))
+    if (inner := _json_object(value)) is not None:
+        return json.dumps(_shown_below(inner))
+    return ASTERISKS if _LIKE_JSON.match(value) else shown_text(value)
 
 
 def _known_below(key: str, value: Any) -> bool:
@@ -281,8 +285,12 @@ def _unshown_below(value: Any) -> Iterator[str]:
         for each in value:
             yield from _unshown_below(each)
     elif isinstance(value, str):
-        inner = _json_object(value)
-        yield from url_secrets(value) if inner is None else _unshown_below(inner)
+        if (inner := _json_object(value)) is not None:
+            yield from _unshown_below(inner)
+        elif _LIKE_JSON.match(value):
+            yield value
+        else:
+            yield from url_secrets(value)
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -170,7 +170,10 @@ SHOWN_POLLER = {
             {"event.poller.configuration": json.dumps(POLLER)},
             {"event.poller.configuration": json.dumps(SHOWN_POLLER)},
         ),
-        ({"event.metadata": "{broken"}, {"event.metadata": "{broken"}),
+        ({"event.metadata": "{broken"}, {"event.metadata": "***"}),
+        # A dictionary that a template rendered without the filter tojson.
+        ({"event.poller.configuration": str(POLLER)}, {"event.poller.configuration": "***"}),
+        ({"host": "[::1]:8080"}, {"host": "[::1]:8080"}),
         (
             {"event.notification.callback.url": "https://ada:pw-word@x.example/in?token=hidden5&b#hidden6"},
             {"event.notification.callback.url": "https://***@x.example/in?token=***&***#***"},
@@ -215,7 +218,23 @@ def test_short_and_plain_values_of_unknown_keys_are_left_in_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["https://x.example/a/b", "offline_access https://graph.example/.default", ""]
+    ("text", "visible"),
+    [
+        ("https://x.example/in?token=1|hidden1", "https://x.example/in?token=***"),
+        ("https://x.example/in?token=plain hidden1", "https://x.example/in?token=***"),
+        ("https://ada:p@hidden1@x.example/in", "https://***@x.example/in"),
+        ("ada:hidden1@x.example", "***@x.example"),
+        ("https://x.example/?a=hidden1 https://y.example/b", "https://x.example/?a=*** https://y.example/b"),
+        ("leads|/b?c=hidden1", "leads|/b?c=***"),
+    ],
+)
+def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> None:
+    assert shown_text(text) == visible
+    assert "hidden1" not in redact(text, url_secrets(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["https://x.example/a/b", "a@x.example h:80", "offline_access https://graph.example/.default", ""]
 )
 def test_an_address_without_login_and_query_is_shown_whole(text: str) -> None:
     assert shown_text(text) == text
