@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
+from datetime import datetime
 
 import pytest
 
@@ -140,6 +142,17 @@ def assigned(airflow) -> int:
     return sum((table, column) == ("trigger", "triggerer_id") for table, column, _ in airflow.dump_database())
 
 
+def paced(sandbox) -> bool:
+    """Return whether the last six readings came an interval apart: nobody new joins any more."""
+    readings = [
+        datetime.fromisoformat(each["time"])
+        for each in sandbox.requests()
+        if each["path"] == "/instances/events" and "nextPage" not in each["query"]
+    ][-6:]
+    pauses = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(readings)]
+    return len(pauses) == 5 and min(pauses) > 0.75 * INTERVAL
+
+
 def settled(airflow, seconds: float) -> Counter[str | None]:
     """Wait until only those are deferred that wait for something else, and all others have ended."""
     deadline = time.monotonic() + seconds * PATIENCE
@@ -155,7 +168,9 @@ def states(airflow) -> Counter[str | None]:
 
 def test_all_on_one_connection_share_one_stream(airflow, sandbox):
     assert states(airflow) == {"deferred": SENSORS}
-    time.sleep(3 * INTERVAL)  # those who came last have had their first look
+    # Until the last have had their first look: a new watcher begins when it has saved where it begins.
+    eventually(lambda: airflow.rest("GET", "/variables", limit=1)["total_entries"] >= WATCHERS, 180)
+    eventually(lambda: paced(sandbox))
     since = sandbox.requests()[-1]["number"]
     time.sleep(WINDOW)
     calls = sandbox.requests(since)
