@@ -124,17 +124,18 @@ def belongs(tags: Collection[str], markers: Collection[str], key_tag: str | None
     if key_tag is not None:
         if key_tag in tags:
             return True
-        of_marker = key_tag[: len(KEY_PREFIX) + _OF_MARKER]
-        if any(tag.startswith(of_marker) and _OURS.fullmatch(tag) for tag in tags):
+        if _has_own(tags, key_tag[: len(KEY_PREFIX) + _OF_MARKER]):
             return False  # of another pair, which shares the marker
     return any(marker in tags for marker in markers)
 
 
 def of_another_key(tags: Collection[str], key_tag: str) -> bool:
     """Return whether an instance with these tags is of another identity, and not of the one with this tag."""
-    return key_tag not in tags and any(
-        tag.startswith(KEY_PREFIX) and _OURS.fullmatch(tag) is not None for tag in tags
-    )
+    return key_tag not in tags and _has_own(tags, KEY_PREFIX)
+
+
+def _has_own(tags: Iterable[str], prefix: str) -> bool:
+    return any(tag.startswith(prefix) for tag in own_tags(tags))
 
 
 def canonical_text(text: str) -> str:
@@ -171,6 +172,26 @@ def named_text(argument: str, value: Any) -> str:
         f"{argument} must be a text that names something, but {argument} {problem}. Omit it, or check the "
         "values of its template."
     )
+
+
+def optional_text(argument: str, value: Any) -> str | None:
+    """Check and return a text as :func:`named_text` does; ``None`` if it is not given, or empty.
+
+    :param argument: Name of the argument, for the error.
+    :param value: Its value.
+    :raises CloudElementsValidationError: As by :func:`named_text`.
+    """
+    return None if value is None or value == "" else named_text(argument, value)
+
+
+def element_key(value: Any) -> str | None:
+    """Check and return the key of an element with its ends stripped; ``None`` if it is not given, or empty.
+
+    :param value: What the argument ``element`` gives.
+    :raises CloudElementsValidationError: As by :func:`named_text`.
+    """
+    key = optional_text("element", value)
+    return None if key is None else key.strip()
 
 
 def marker_tag(instance_key: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import Identity, belongs, named_text
+from airflow_provider_cloudelements.client.tags import Identity, belongs, element_key, named_text
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -96,7 +96,7 @@ class Target:
         given = {"instance_id": instance_id, "instance_key": instance_key, "tag": tag}
         way = way_of(given, ways)
         # As for the others, an empty text is none: a template may render to it.
-        element = None if element is None or element == "" else named_text("element", element).strip()
+        element = element_key(element)
         value = checked_name(way, given[way])
         if way == "instance_id":
             return cls(f"instance {value}", instance_id=value, element=element)

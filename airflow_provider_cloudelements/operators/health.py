@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import named_text
+from airflow_provider_cloudelements.client.tags import element_key, optional_text
 from airflow_provider_cloudelements.client.wire.secrecy import one_line
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
@@ -125,8 +125,7 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         return report
 
     def _checked(self) -> Iterator[tuple[int, Checkup | None]]:
-        tag, element = _text("tag", self.tag), _text("element", self.element)
-        element = None if element is None else element.strip()
+        tag, element = optional_text("tag", self.tag), element_key(self.element)
         instances = self.hook.get_conn().instances
         # Compared with None only: to compare its items, a mapped task's output would fetch them from Airflow.
         if self.instance_ids is not None:
@@ -150,10 +149,6 @@ def _states(fail_on: Any) -> tuple[str, ...]:
         raise TypeError("fail_on must be a tuple of states; it is not templated.")
     choices = tuple(state.value for state in InstanceState)
     return tuple(dict.fromkeys(require_choice("fail_on", each, choices) for each in fail_on))
-
-
-def _text(name: str, value: Any) -> str | None:
-    return None if value is None or value == "" else named_text(name, value)
 
 
 def _ids(given: Any) -> list[int]:

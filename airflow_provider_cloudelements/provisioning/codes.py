@@ -140,9 +140,13 @@ def _missing(what: str, missing: Iterable[str], others: Iterable[str]) -> CloudE
 def _named(key: str, others: Iterable[str]) -> str:
     """Return a key with where to give it, and the given key that may be a mistyped one."""
     field = FIELD_OF_KEY.get(key, "configuration")
-    near = difflib.get_close_matches(key, others, n=1)
-    hint = f"; did you mean it with {near[0]!r}?" if near else ""
+    near = _nearest(key, others)
+    hint = "" if near is None else f"; did you mean it with {near!r}?"
     return f"{key!r} (argument configuration, or field {field} of the element connection{hint})"
+
+
+def _nearest(key: str, others: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(key, list(others), n=1)), None)
 
 
 def _check_element(elements: ElementsApi, key: str) -> None:
@@ -154,11 +158,11 @@ def _check_element(elements: ElementsApi, key: str) -> None:
     else:
         return
     try:
-        near = difflib.get_close_matches(key, elements.keys(), n=1)
+        near = _nearest(key, elements.keys())
     except CloudElementsError as error:
         log.warning("The catalogue's keys could not be read: %s", error)
-        near = []
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = None
+    hint = "" if near is None else f" Did you mean {near!r}?"
     raise CloudElementsNotFoundError(
         f"There is no element {key!r} (argument element, or field element of the element connection).{hint} "
         f"{_STILL_GOOD}",

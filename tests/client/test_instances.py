@@ -13,22 +13,12 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
     CloudElementsValidationError,
 )
-from tests.support.platform import WAYS, Person, Wire, settings_of
+from tests.support.platform import WAYS, Wire, settings_of
 from tests.support.relay import relaying
 
 MARKER = marker_tag("a key")
 ORIGIN = origin_tag("a run")
 PRINT = "airflow-auth:abcdef." + "0" * 14
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
-from tests.support.platform import Person, Wire, settings_of
+from tests.support.platform import Wire, settings_of
 
 SETTINGS = ConnectionSettings(base_url="http://127.0.0.1:9", user_secret="u", organization_secret="o")
 WAYS = ("instance_id", "instance_key", "tag")
@@ -43,16 +43,6 @@ BAD = {
     "tag": BLANK | OTHER,
 }
 NOT_GIVEN = st.sampled_from([None, ""])
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
 
 
 @pytest.fixture

@@ -24,22 +24,12 @@ from airflow_provider_cloudelements.provisioning.change import Change, reauthent
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.ensure import ensure
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
-from tests.support.platform import CALLBACK, EVENTS, WAYS, Person, Wire, client_of, presented, spec_of
+from tests.support.platform import CALLBACK, EVENTS, WAYS, Wire, client_of, presented, spec_of
 from tests.support.relay import relaying
 
 SIGNATURE = "event.notification.signature.key"
 #: The calls of a re-authentication that has nothing to write: read by the test, then asked for a ping.
 PING_ONLY = ["GET /instances/N", "GET /instances/N", "GET /ping"]
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
 
 
 @pytest.fixture

@@ -22,11 +22,6 @@ from tests.support.platform import APP, Person, Wire, client_of, presented, spec
 
 
 @pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
 def instances(sandbox):
     with client_of(sandbox, max_retries=0) as client:
         yield client.instances

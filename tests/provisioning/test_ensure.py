@@ -20,7 +20,6 @@ from tests.support.platform import (
     CALLBACK,
     EVENTS,
     WAYS,
-    Person,
     Wire,
     client_of,
     configured,
@@ -32,16 +31,6 @@ from tests.support.platform import (
 )
 
 STEADY = ["GET /instances"]
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
 
 
 @pytest.fixture

@@ -63,11 +63,6 @@ ON_CREATE = {"method": "POST", "path": "/instances"}
 
 
 @pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
 def instances(sandbox):
     with client_of(sandbox) as client:
         yield client.instances

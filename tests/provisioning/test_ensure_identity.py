@@ -14,17 +14,7 @@ from airflow_provider_cloudelements.provisioning.change import Change, reauthent
 from airflow_provider_cloudelements.provisioning.ensure import ensure as ensure_spec
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
-from tests.support.platform import Person, Wire, configured, settings_of, spec_of
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
+from tests.support.platform import Wire, configured, settings_of, spec_of
 
 
 @pytest.fixture

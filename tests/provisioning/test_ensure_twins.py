@@ -11,17 +11,7 @@ import pytest
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsError
 from airflow_provider_cloudelements.provisioning.ensure import ensure as ensuring
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
-from tests.support.platform import WAYS, Person, Wire, client_of, marked, presented, spec_of
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
+from tests.support.platform import WAYS, Wire, client_of, marked, presented, spec_of
 
 
 @pytest.fixture

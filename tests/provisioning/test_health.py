@@ -18,19 +18,9 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, InstanceState, check, sweep, sweep_ids
 from tests.support.hidden import assert_hidden
-from tests.support.platform import Person, Wire, settings_of
+from tests.support.platform import Wire, settings_of
 
 HEALTHY, DISABLED, INVALID, REAUTH, UNREACHABLE = InstanceState
-
-
-@pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
 
 
 @pytest.fixture

@@ -39,16 +39,6 @@ LOST = {
 
 
 @pytest.fixture
-def sandbox(cloudelements_sandbox):
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox):
-    return Person(sandbox)
-
-
-@pytest.fixture
 def instances(sandbox):
     with client_of(sandbox, max_retries=0) as client:
         yield client.instances

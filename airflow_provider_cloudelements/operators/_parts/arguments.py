@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import configuration_text
-from airflow_provider_cloudelements.client.tags import Identity, named_text
+from airflow_provider_cloudelements.client.tags import Identity, element_key, named_text, optional_text
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, EVENTS_ENABLED, REFRESH_TOKEN
@@ -138,10 +138,9 @@ class InstanceArguments:
         for argument in ("authorization_code", "provider_data"):
             refuse_asterisks(argument, getattr(self, argument))
         login = _object("provider_data", self.provider_data)
-        state = self.authorization_state
         # Without a code nothing needs the state: a DAG skips the consent link of an instance that exists.
-        unused = state is None or state == "" or no_answer(self.authorization_code)
-        state = None if unused else named_text("authorization_state", state)
+        unused = no_answer(self.authorization_code)
+        state = None if unused else optional_text("authorization_state", self.authorization_state)
         code = read_consent(self.authorization_code, state)
         if code is not None:
             _add(login, "authorization_code", {"code": code}, where="provider_data")
@@ -174,7 +173,7 @@ def chosen_element(element: Any, credentials: ElementSettings | None) -> str:
 
     :raises CloudElementsValidationError: There is none, the argument is no text, or the two differ.
     """
-    element = None if element is None or element == "" else named_text("element", element).strip()
+    element = element_key(element)
     named = credentials.element if credentials is not None else None
     if element and named and element != named:
         raise CloudElementsValidationError(
