@@ -118,9 +118,8 @@ def set_vendor(call: Call) -> Response:
     if not all(isinstance(value, str) for value in accepted or ()):
         raise bad_request("Field accepted must be a list of strings or null")
     call.state.vendor.accept_only(element, None if accepted is None else frozenset(accepted))
-    for instance in call.state.store.all():
-        if instance.element is element:
-            call.state.sessions.judge(instance)
+    for instance in call.state.store.of_element(element):
+        call.state.sessions.judge(instance)
     count = None if accepted is None else len(set(accepted))
     return json_reply({"element": element.key, "key": element.rotated_key, "accepted": count})
 

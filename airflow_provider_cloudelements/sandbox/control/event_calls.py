@@ -58,7 +58,7 @@ def _targets(call: Call, body: dict[str, Any]) -> list[Instance]:
         element = find(body["element"]) if isinstance(body["element"], str) else None
         if element is None:
             raise bad_request("Field element must be the key of an element")
-        found = [one for one in call.state.store.all() if one.element is element and one.events_enabled]
+        found = [one for one in call.state.store.of_element(element) if one.events_enabled]
         if not found:
             raise not_found("element instances with events on")
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -66,22 +67,26 @@ def cut_page(
     """Return one page of ``rows`` and its headers.
 
     The token names the last row seen, not an offset. So if rows disappear while a client pages, the client
-    misses no other row. The answer has a token only while rows remain (fact F51).
+    misses no other row. The answer has a token only while rows remain (fact F51). A page costs as much as its
+    own rows, however many there are in all.
 
     :param call: the request.
     :param behaviour: page sizes.
-    :param rows: all rows, in the order of listing.
+    :param rows: all rows, in ascending order of their positions.
     :param position: the number of a row that the order follows.
-    :param descending: whether the order is descending.
+    :param descending: whether to list them from the last to the first.
     """
     size = page_size(call, behaviour)
     token = call.value("nextPage")
-    rest: Sequence[T] = rows
-    if token:
-        after = decode_token(token)
-        rest = [row for row in rows if (position(row) < after if descending else position(row) > after)]
-    page = list(rest[:size])
+    if descending:
+        end = bisect_left(rows, decode_token(token), key=position) if token else len(rows)
+        page = list(rows[max(end - size, 0) : end])[::-1]
+        more = end > size
+    else:
+        begin = bisect_right(rows, decode_token(token), key=position) if token else 0
+        page = list(rows[begin : begin + size])
+        more = begin + size < len(rows)
     headers = {RETURNED_HEADER: str(len(page)), TOTAL_HEADER: str(len(rows))}
-    if len(rest) > size:
+    if more:
         headers[NEXT_PAGE_HEADER] = encode_token(position(page[-1]))
     return page, headers

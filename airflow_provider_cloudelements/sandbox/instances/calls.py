@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections.abc import Sequence
 
 from starlette.responses import Response
 
@@ -159,10 +159,7 @@ def list_instances(call: Call) -> Response:
         found = [instance for instance in found if text in instance.name.lower()]
     if not found and (tags or text or behaviour.empty_list == "missing"):
         raise not_found("element instances")
-    descending = behaviour.order == "descending"
-    if descending:
-        found.reverse()
-    return _page(call, found, descending=descending)
+    return _page(call, found, descending=behaviour.order == "descending")
 
 
 def list_element_instances(call: Call) -> Response:
@@ -170,14 +167,13 @@ def list_element_instances(call: Call) -> Response:
 
     It has no filters (fact F178), so tags[] and searchText do nothing here. Pages work as elsewhere (C167).
     """
-    element = element_of(call)
-    found = [instance for instance in call.state.store.all() if instance.element is element]
+    found = call.state.store.of_element(element_of(call))
     if not found:
         raise not_found("element instances")
     return _page(call, found)
 
 
-def _page(call: Call, found: list[Instance], *, descending: bool = False) -> Response:
+def _page(call: Call, found: Sequence[Instance], *, descending: bool = False) -> Response:
     """Return one page of instances."""
     behaviour = call.state.behaviour
     hydrate = call.flag("hydrate", True)
@@ -190,8 +186,8 @@ def _page(call: Call, found: list[Instance], *, descending: bool = False) -> Res
 
 def count_instances(call: Call) -> Response:
     """GET /instances/count: counts the instances, in all and by element (fact F179; rows: choice C168)."""
-    counts = Counter(instance.element.key for instance in call.state.store.all())
-    rows = [{"elementKey": key, "count": count} for key, count in sorted(counts.items())]
+    counts = call.state.store.elements()
+    rows = [{"elementKey": key, "count": count} for key, count in counts.items()]
     return json_reply({"totalInstances": sum(counts.values()), "elementInstances": rows})
 
 

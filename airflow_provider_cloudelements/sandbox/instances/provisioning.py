@@ -132,7 +132,7 @@ class Provisioning:
             grant = self._redeem(element, code, {**instance.configuration, **given})
 
         if element is not instance.element:
-            instance.element = element
+            self._store.set_element(instance, element)
             instance.records.clear()
         if name:
             instance.name = name

@@ -6,9 +6,11 @@ There is no lock: handlers run to their end one after the other on the event loo
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
 import time
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -98,22 +100,55 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
+def _id(instance: Instance) -> int:
+    return instance.id
+
+
+class _Group:
+    """Instances in ascending order of id, so that a page of many costs as much as its own rows."""
+
+    def __init__(self) -> None:
+        self.rows: list[Instance] = []
+
+    def add(self, instance: Instance) -> None:
+        """Put an instance in its place; nothing changes if it is there.
+
+        :param instance: the instance.
+        """
+        place = bisect_left(self.rows, instance.id, key=_id)
+        if self.rows[place : place + 1] != [instance]:
+            self.rows.insert(place, instance)
+
+    def remove(self, instance: Instance) -> None:
+        """Take an instance out; nothing changes if it is not there.
+
+        :param instance: the instance.
+        """
+        place = bisect_left(self.rows, instance.id, key=_id)
+        if self.rows[place : place + 1] == [instance]:
+            del self.rows[place]
+
+
 class Store:
-    """The instances, found by id, token and tag."""
+    """The instances, found by id, token, tag and element."""
 
     def __init__(self) -> None:
         self._ids = itertools.count(_FIRST_INSTANCE_ID)
         self._row_ids = itertools.count(_FIRST_ROW_ID)
         self._instances: dict[int, Instance] = {}
         self._by_token: dict[bytes, Instance] = {}
-        self._by_tag: dict[str, dict[int, Instance]] = {}
+        self._all = _Group()
+        self._by_tag: dict[str, _Group] = {}
+        self._by_element: dict[str, _Group] = {}
         self._bearers: set[bytes] = set()
 
     def clear(self) -> None:
         """Forget every instance and token. Ids continue, so an old id never names a new instance (C45)."""
         self._instances.clear()
         self._by_token.clear()
+        self._all = _Group()
         self._by_tag.clear()
+        self._by_element.clear()
         self._bearers.clear()
 
     def add(
@@ -147,6 +182,8 @@ class Store:
         )
         self._instances[instance.id] = instance
         self._by_token[_digest(instance.token)] = instance
+        self._all.add(instance)
+        self.set_element(instance, element)
         self.set_tags(instance, tags)
         return instance
 
@@ -156,6 +193,8 @@ class Store:
         :param instance: the instance.
         """
         self.set_tags(instance, [])
+        _drop(self._by_element, instance.element.key, instance)
+        self._all.remove(instance)
         del self._instances[instance.id]
         del self._by_token[_digest(instance.token)]
 
@@ -165,13 +204,21 @@ class Store:
         :param instance: the instance.
         :param tags: all of its tags from now on.
         """
-        for tag in instance.tags:
-            self._by_tag.get(tag, {}).pop(instance.id, None)
-            if not self._by_tag.get(tag, True):
-                del self._by_tag[tag]
+        for tag in set(instance.tags):
+            _drop(self._by_tag, tag, instance)
         instance.tags = tags
-        for tag in tags:
-            self._by_tag.setdefault(tag, {})[instance.id] = instance
+        for tag in set(tags):
+            self._by_tag.setdefault(tag, _Group()).add(instance)
+
+    def set_element(self, instance: Instance, element: Element) -> None:
+        """Make an instance one of this element.
+
+        :param instance: the instance.
+        :param element: its element from now on.
+        """
+        _drop(self._by_element, instance.element.key, instance)
+        instance.element = element
+        self._by_element.setdefault(element.key, _Group()).add(instance)
 
     def get(self, instance_id: int | None) -> Instance | None:
         """Return the instance with this id.
@@ -187,19 +234,40 @@ class Store:
         """
         return self._by_token.get(_digest(token))
 
-    def all(self) -> list[Instance]:
-        """Return all instances in ascending order of id."""
-        return list(self._instances.values())
+    def all(self) -> Sequence[Instance]:
+        """Return all instances in ascending order of id; callers must not change the sequence."""
+        return self._all.rows
 
-    def tagged(self, tags: Iterable[str], match_all: bool) -> list[Instance]:
-        """Return the instances with these tags, in ascending order of id.
+    def of_element(self, element: Element) -> Sequence[Instance]:
+        """Return the instances of an element, in ascending order of id; not to be changed.
 
-        :param tags: the tags to look for.
+        :param element: the element.
+        """
+        group = self._by_element.get(element.key)
+        return () if group is None else group.rows
+
+    def elements(self) -> dict[str, int]:
+        """Return how many instances each element has, by the element's key."""
+        return {key: len(self._by_element[key].rows) for key in sorted(self._by_element)}
+
+    def tagged(self, tags: Sequence[str], match_all: bool) -> Sequence[Instance]:
+        """Return the instances with these tags, in ascending order of id; not to be changed.
+
+        Its cost grows with the smaller groups, not with the largest, unless the groups differ.
+
+        :param tags: the tags to look for, at least one.
         :param match_all: whether an instance needs all of them.
         """
-        groups = [set(self._by_tag.get(tag, ())) for tag in tags]
-        ids = set.intersection(*groups) if match_all else set.union(*groups)
-        return [self._instances[instance_id] for instance_id in sorted(ids)]
+        groups = sorted((self._by_tag[tag].rows if tag in self._by_tag else [] for tag in set(tags)), key=len)
+        if len(groups) == 1:
+            return groups[0]
+        if match_all:
+            return [instance for instance in groups[0] if set(tags) <= set(instance.tags)]
+        largest = groups.pop()
+        held = {instance.id: instance for group in groups for instance in group}
+        place = {number: bisect_left(largest, number, key=_id) for number in held}
+        others = [held[number] for number in sorted(held) if largest[place[number] :][:1] != [held[number]]]
+        return list(heapq.merge(largest, others, key=_id)) if others else largest
 
     def row_id(self, instance: Instance, key: str) -> int:
         """Return the numeric id of a configuration row.
@@ -223,3 +291,12 @@ class Store:
         :param token: the word's value.
         """
         return _digest(token) in self._bearers
+
+
+def _drop(groups: dict[str, _Group], name: str, instance: Instance) -> None:
+    """Take an instance out of a group, and forget a group that is empty."""
+    group = groups.get(name)
+    if group is not None:
+        group.remove(instance)
+        if not group.rows:
+            del groups[name]

@@ -82,6 +82,8 @@ class Notifications:
         self._subscriptions: dict[int, Subscription] = {}
         self._subscribers: dict[str, dict[int, Subscription]] = {}
         self._of_instance: dict[int, Subscription] = {}
+        #: Replaced ones too, by the instance and then by the subscription's id.
+        self._all_of_instance: dict[int, dict[int, Subscription]] = {}
 
     # Subscriptions
 
@@ -99,6 +101,8 @@ class Notifications:
             next(self._subscription_ids), channel, topics, config, time.time(), instance_id
         )
         self._subscriptions[subscription.id] = subscription
+        if instance_id is not None:
+            self._all_of_instance.setdefault(instance_id, {})[subscription.id] = subscription
         for topic in topics:
             self._subscribers.setdefault(topic, {})[subscription.id] = subscription
         return subscription
@@ -121,16 +125,22 @@ class Notifications:
         """
         del self._subscriptions[subscription.id]
         self._stop(subscription)
-        if (
-            subscription.instance_id is not None
-            and self._of_instance.get(subscription.instance_id) is subscription
-        ):
-            del self._of_instance[subscription.instance_id]
+        if subscription.instance_id is not None:
+            self._forget_owner(subscription, subscription.instance_id)
         for topic in subscription.topics:
             for notification in self._by_topic.get(topic, {}).values():
                 for delivery in notification.deliveries:
                     delivery.gone = delivery.gone or delivery.subscription is subscription
                 notification.deliveries = [row for row in notification.deliveries if not row.gone]
+
+    def _forget_owner(self, subscription: Subscription, instance_id: int) -> None:
+        """Take a subscription from the instance that it belongs to."""
+        if self._of_instance.get(instance_id) is subscription:
+            del self._of_instance[instance_id]
+        held = self._all_of_instance[instance_id]
+        del held[subscription.id]
+        if not held:
+            del self._all_of_instance[instance_id]
 
     def _stop(self, subscription: Subscription) -> None:
         """Send no new notification to a subscription."""
@@ -166,9 +176,8 @@ class Notifications:
 
         :param instance: the instance.
         """
-        for subscription in self.subscriptions():
-            if subscription.instance_id == instance.id:
-                self.unsubscribe(subscription)
+        for subscription in list(self._all_of_instance.get(instance.id, {}).values()):
+            self.unsubscribe(subscription)
 
     # Notifications
 
