@@ -40,7 +40,7 @@ setup: $(READY) ## the environment in .venv; costs nothing once it is there
 # The script compares contents: a new lint rule in pyproject.toml installs nothing.
 $(READY): pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	@test -n "$(PYTHON)" || { echo "no Python from 3.11 to 3.13 found; say PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) scripts/make_env.py $(VENV) --line $(LINE) --extra dev
+	$(PYTHON) scripts/make_env.py $(VENV) --line $(LINE) --group dev
 
 demo: $(READY) ## the Microsoft Graph DAG against the sandbox, with an account of what happened
 	$(BIN)/python -m scripts.demo
@@ -77,7 +77,7 @@ bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
 	.venvs/bench/bin/python -m benchmarks $(BENCH_ARGS)
 
 .venvs/bench/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
-	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --extra bench
+	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --group bench
 
 OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
 nightly: $(READY) $(OLDER_READY) ## everything that is too long for the gate, hours; ends with one line of figures
@@ -101,7 +101,7 @@ $(LINES:%=compat-%): compat-%: $(READY)
 
 # One environment for each line; the newest release that constraints/ has a list for.
 .venvs/airflow-%/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
-	$(PYTHON) scripts/make_env.py .venvs/airflow-$* --line $* --extra test
+	$(PYTHON) scripts/make_env.py .venvs/airflow-$* --line $* --group test
 
 wheel: $(READY) ## the wheel and the source distribution, in dist/
 	$(BIN)/python -m build --no-isolation --outdir dist .

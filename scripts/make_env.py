@@ -16,12 +16,14 @@ import subprocess
 import sys
 import tomllib
 import venv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
 #: Tables of pyproject.toml that determine the installed packages. A new lint rule does not change them.
-INSTALLING_TABLES = ("build-system", "project")
+INSTALLING_TABLES = ("build-system", "project", "dependency-groups")
 
 
 def main() -> None:
@@ -48,7 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path, help="folder of the environment")
     parser.add_argument("--line", required=True, help="line of Airflow, for example 3.3")
-    parser.add_argument("--extra", default="dev", help="extra of pyproject.toml to install")
+    parser.add_argument("--group", default="dev", help="dependency group of pyproject.toml to install")
     return parser.parse_args()
 
 
@@ -85,11 +87,11 @@ def _fingerprint(arguments: argparse.Namespace, constraints: Path | None) -> str
     :param arguments: the command line
     :param constraints: list of versions
     """
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = _project()
     parts = [
         str(ROOT),
         sys.version,
-        arguments.extra,
+        arguments.group,
         arguments.line,
         constraints.read_text() if constraints else "",
         json.dumps([project[table] for table in INSTALLING_TABLES], sort_keys=True),
@@ -97,6 +99,24 @@ def _fingerprint(arguments: argparse.Namespace, constraints: Path | None) -> str
         json.dumps(project["tool"]["hatch"], sort_keys=True),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _project() -> dict[str, Any]:
+    """Return what pyproject.toml says."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def group_requirements(groups: Mapping[str, Sequence[str | Mapping[str, str]]], name: str) -> list[str]:
+    """
+    Return the requirements of a dependency group, those of the groups that it includes among them.
+
+    :param groups: the groups of pyproject.toml (PEP 735)
+    :param name: name of the group
+    """
+    found: list[str] = []
+    for each in groups[name]:
+        found += [each] if isinstance(each, str) else group_requirements(groups, each["include-group"])
+    return found
 
 
 def _python(target: Path) -> Path:
@@ -142,13 +162,14 @@ def _create(target: Path) -> None:
 
 def _install(target: Path, arguments: argparse.Namespace, constraints: Path | None) -> None:
     """
-    Install this project, editable, with its extra.
+    Install this project, editable, with its extra and a dependency group.
 
     :param target: folder of the environment
     :param arguments: the command line
     :param constraints: list of versions
     """
-    requirements = ["--editable", f"{ROOT}[{arguments.extra}]", f"apache-airflow=={arguments.line}.*"]
+    requirements = ["--editable", f"{ROOT}[webhooks]", f"apache-airflow=={arguments.line}.*"]
+    requirements += group_requirements(_project()["dependency-groups"], arguments.group)
     if constraints:
         print(f"installing with the versions of {constraints.relative_to(ROOT)}", flush=True)
         requirements += ["--constraint", str(constraints)]

@@ -117,6 +117,31 @@ def test_the_metadata(metadata):
     assert metadata.get_payload().startswith("#")
 
 
+def test_users_see_no_extra_for_developers(metadata):
+    assert metadata.get_all("Provides-Extra") == ["webhooks"]
+
+
+def test_the_readme_of_an_index_leads_to_where_the_project_is_hosted(metadata):
+    urls = dict(text.split(", ", 1) for text in metadata.get_all("Project-URL"))
+    assert urls.keys() == {"Documentation", "Source", "Changelog", "Issues"}
+    source = urls["Source"]
+    assert all(url.startswith(source) for url in urls.values())
+    targets = re.findall(r"\]\(([^)]+)\)", metadata.get_payload())
+    assert f"{source}/blob/main/CONTRIBUTING.md" in targets
+    assert f"{source}/raw/main/docs/images/connection-form.png" in targets
+    assert [each for each in targets if not each.startswith(("https://", "#"))] == []
+    for target in targets:
+        if target.startswith(source):
+            path = target.removeprefix(source).split("/", 3)[3].partition("#")[0]
+            assert (ROOT / path).exists(), target
+
+
+def test_a_release_says_where_the_project_is_hosted(metadata):
+    (newest,) = re.findall(r"^## \S+ \((.*)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[:1]
+    hosted = not any("example.com" in text for text in metadata.get_all("Project-URL"))
+    assert hosted or newest == "not yet released"
+
+
 def test_it_needs_nothing_that_airflow_does_not_bring(metadata):
     needed = [Requirement(text) for text in metadata.get_all("Requires-Dist")]
     assert {one.name for one in needed if not one.marker} == {
