@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL, REFRESH_TOKEN
-from airflow_provider_cloudelements.operators._parts.arguments import (
-    InstanceArguments,
-    checked_name,
-    tag_list,
-)
+from airflow_provider_cloudelements.operators._parts.arguments import arguments_of
 from airflow_provider_cloudelements.operators._parts.base import mask_given, require_bool, require_seconds
 from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
 from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
+from airflow_provider_cloudelements.provisioning.arguments import checked_name, tag_list
 from airflow_provider_cloudelements.provisioning.change import Change, Changed, reauthenticate, update
 
 if TYPE_CHECKING:
@@ -108,7 +105,7 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
         """Write what differs."""
         inherited = connection_values(self.element_conn_id, instance)
         inherited.pop(REFRESH_TOKEN, None)
-        given = InstanceArguments.of(self).given_configuration()
+        given = arguments_of(self).given_configuration()
         mask_given(given)
         change = Change(
             name=None if self.instance_name is None else checked_name("instance_name", self.instance_name),
@@ -191,7 +188,7 @@ class CloudElementsReauthenticateInstanceOperator(CloudElementsInstanceOperator)
                 "A ping needs the User and Organization secrets, and the connection has a raw authorization "
                 "header. Use the secrets, or give verify=False."
             )
-        arguments = InstanceArguments.of(self)
+        arguments = arguments_of(self)
         login = arguments.given_login()
         inherited = connection_values(self.element_conn_id, instance)
         if login:

@@ -25,13 +25,12 @@ from airflow_provider_cloudelements.keys import (
     EVENT_SIGNATURE_KEY,
     EVENTS_ENABLED,
 )
-from airflow_provider_cloudelements.operators._parts.arguments import NOT_GIVEN
 from airflow_provider_cloudelements.operators._parts.base import mask_given, require_bool
 from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
-from airflow_provider_cloudelements.operators._parts.secret_fields import refuse_asterisks
+from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, refuse_asterisks
 from airflow_provider_cloudelements.provisioning.change import Change, Changed, differs, update
 
 if TYPE_CHECKING:

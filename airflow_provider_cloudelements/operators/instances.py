@@ -21,11 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
-from airflow_provider_cloudelements.operators._parts.arguments import (
-    NOT_GIVEN,
-    InstanceArguments,
-    default_key,
-)
+from airflow_provider_cloudelements.operators._parts.arguments import arguments_of
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     mask_given,
@@ -36,6 +32,7 @@ from airflow_provider_cloudelements.operators._parts.base import (
 from airflow_provider_cloudelements.operators._parts.block import block_key, count_the_work
 from airflow_provider_cloudelements.operators._parts.removal import LEFT, Removal, removal_of
 from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
+from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, default_key
 from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
@@ -220,7 +217,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
             CloudElementsElementHook(self.element_conn_id).get_conn() if self.element_conn_id else None
         )
         origin = _origin(context) if self.if_exists == "fail" or self.delete_on_failure else None
-        spec = InstanceArguments.of(self).spec(self.hook.settings, credentials, origin=origin)
+        spec = arguments_of(self).spec(self.hook.settings, credentials, origin=origin)
         mask_given(spec.configuration, spec.provider_data)
         return spec
 

@@ -12,13 +12,12 @@ from airflow_provider_cloudelements.exceptions import CloudElementsServerError, 
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.keys import API_KEY, API_SECRET, OAUTH_CALLBACK_URL, OAUTH_SCOPE
 from airflow_provider_cloudelements.links.oauth import CloudElementsConsentLink
-from airflow_provider_cloudelements.operators._parts.arguments import chosen_element
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     mask_given,
     require_bool,
 )
-from airflow_provider_cloudelements.operators._parts.secret_fields import refuse_asterisks
+from airflow_provider_cloudelements.provisioning.arguments import chosen_element, refuse_asterisks
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

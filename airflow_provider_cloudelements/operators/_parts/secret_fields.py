@@ -14,12 +14,10 @@ from typing import Any
 
 from airflow_provider_cloudelements.client.wire.secrecy import (
     ASTERISKS,
-    asterisk_keys,
     is_secret_key,
 )
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.keys import is_asterisks
 
 
 class KeptValues:
@@ -110,19 +108,3 @@ def literal_keys(written: Any, rendered: Any) -> list[str]:
         for key, value in rendered.items()
         if is_secret_key(str(key)) and isinstance(value, str) and value and written.get(key) == value
     ]
-
-
-def refuse_asterisks(argument: str, value: Any) -> None:
-    """Refuse asterisks in place of a secret: whoever copied them from a page would overwrite the secret.
-
-    :param argument: The argument's name.
-    :param value: Its rendered value: a text, or keys and values.
-    :raises CloudElementsValidationError: It is, or holds, asterisks alone.
-    """
-    keys = asterisk_keys(value) if isinstance(value, Mapping) else []
-    where = f"{argument}[{keys[0]!r}]" if keys else argument
-    if keys or is_asterisks(value):
-        raise CloudElementsValidationError(
-            f"{where} consists of asterisks, which Airflow and the platform show in place of a secret. Give "
-            "the secret itself."
-        )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators._parts.consent import read_consent
+from airflow_provider_cloudelements.provisioning.consent import read_consent
 
 BACK = "https://app.example.com/callback"
 
