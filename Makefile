@@ -30,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test durations unit check lint docs-fill bench soak nightly planted up compat wheel clean
+.PHONY: help setup demo test durations unit check lint docs docs-fill bench soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ lint: $(READY)
 
 docs-fill: $(READY) ## fill the parts of README and docs that the code knows
 	$(BIN)/python -m scripts.docs
+
+docs: $(READY) ## the documentation as a site, in build/docs/html; a broken link or an undocumented name fails
+	$(BIN)/python -m scripts.docs_site
 
 check: lint unit ## lint, format, types, import arrows and unit tests: before each commit
 

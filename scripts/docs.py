@@ -34,6 +34,7 @@ from airflow_provider_cloudelements.connection_form import (
 )
 from airflow_provider_cloudelements.sandbox.core.router import REST, VERBS, Handler, Router
 from airflow_provider_cloudelements.sandbox.routes import AREAS, api_router, control_router
+from scripts import public_names
 
 ROOT = Path(__file__).resolve().parents[1]
 START = "<!-- filled by scripts/docs.py: "
@@ -123,8 +124,25 @@ def what(handler: Handler) -> str:
     return f"`{given}`: {does}" if given else does
 
 
+def names() -> str:
+    """Return the table of the public modules, with the public names that have their home there."""
+    home = public_names.homes()
+    return _table(
+        ("module", "what it is for", "public names"),
+        (
+            (
+                f"`{name.removeprefix(public_names.PACKAGE + '.')}`",
+                _plain(_summary(module)),
+                ", ".join(f"`{own}`" for own in module.__all__ if home[own] == name),
+            )
+            for name, module in public_names.public_modules().items()
+        ),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
+    "public names": names,
     "fields of cloudelements": lambda: fields(CONNECTION_STANDARD_FIELDS, CONNECTION_FIELDS),
     "fields of cloudelements_element": lambda: fields(ELEMENT_STANDARD_FIELDS, ELEMENT_FIELDS),
     "routes": lambda: routes(api_router(), ""),

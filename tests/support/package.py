@@ -2,30 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-import re
-from functools import cache
-from pathlib import Path
-from types import ModuleType
+from scripts.public_names import PACKAGE, ROOT, modules, rooms
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = "airflow_provider_cloudelements"
+__all__ = ["HEAVY", "PACKAGE", "ROOT", "modules", "rooms"]
+
 #: What costs every DAG file a tenth of airflow.sdk or more: imported inside functions, or for type checkers.
 HEAVY = ("requests", "urllib3", "httpx", "fastapi", "uvicorn", "airflow.triggers", f"{PACKAGE}.triggers")
-
-
-@cache
-def modules() -> dict[str, ModuleType]:
-    """Return all modules of the package but those that run as a program."""
-    package = importlib.import_module(PACKAGE)
-    names = [each.name for each in pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")]
-    return {name: importlib.import_module(name) for name in names if not name.endswith("__main__")}
-
-
-def rooms() -> set[str]:
-    """Return the modules of the public interface, as the top of CHANGELOG.md lists them."""
-    text = (ROOT / "CHANGELOG.md").read_text()
-    listed = re.search(r"public interface is: the modules (.+?),\s+the command", text, flags=re.DOTALL)
-    assert listed is not None
-    return set(re.findall(r"`([a-z_.]+)`", listed[1]))

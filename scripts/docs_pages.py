@@ -1,0 +1,151 @@
+"""Lay out the pages of the documentation site: the source that Sphinx builds it from.
+
+The pages are Markdown that GitHub shows as well, with links from file to file. On the site a link leads to a
+page of the site: those in ``docs/``, the changelog and the notes for contributors, a page for each example,
+and those of the API reference. The lists of links in ``docs/index.md`` are the one home of the navigation.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from scripts import docs_reference
+
+#: Pages that do not stand in ``docs/``, and their names on the site.
+OUTSIDE = {
+    "README.md": "overview.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "constraints/README.md": "constraints.md",
+}
+#: Pages whose children the site makes: the folder of the children.
+PARENTS = {"api.md": "api", "index.md": "examples"}
+_FENCE = re.compile(r"^ *(```+|~~~+)")
+#: A link or a picture, whose text may hold code and a picture; or code, which holds none.
+_LINK = re.compile(
+    r"(!?\[(?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*\]\()([^)\s]+)(\))|(`+)(?:(?!\4).)+?\4(?!`)", re.DOTALL
+)
+_LISTED = re.compile(r"^[-*] +\[[^\]]+\]\(([^)#]+)\)", re.MULTILINE)
+
+
+class PagesError(Exception):
+    """A page of the site has a fault."""
+
+
+def lay_out(root: Path, target: Path) -> list[str]:
+    """Write the source of the site and return the names of its pages, without their endings.
+
+    :param root: The project.
+    :param target: The folder to write to. Files whose content stays are left alone, so that Sphinx reads
+        again only what has changed.
+    """
+    files = dict(_files(root))
+    for name, content in files.items():
+        path = target / name
+        if not path.is_file() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    for path in [each for each in target.rglob("*") if each.is_file()]:
+        if path.relative_to(target).as_posix() not in files and "__pycache__" not in path.parts:
+            path.unlink()
+    return sorted(name.rpartition(".")[0] for name in files if name.endswith((".md", ".rst")))
+
+
+def _files(root: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each file of the source."""
+    docs = root / "docs"
+    places = {
+        path.relative_to(root).as_posix(): path.relative_to(docs).as_posix() for path in docs.glob("*.md")
+    }
+    places |= {name: place for name, place in OUTSIDE.items() if (root / name).is_file()}
+    code = [*root.glob("example_dags/*.py"), *docs.glob("recipes/*.py")]
+    places |= {path.relative_to(root).as_posix(): f"examples/{path.stem}.md" for path in code}
+    places["example_dags"] = "index.md"
+    for path in [*docs.rglob("*.py"), *docs.rglob("_static/*"), *docs.rglob("images/*")]:
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(docs).as_posix(), path.read_bytes()
+    children: dict[str, list[str]] = {folder: [] for folder in PARENTS.values()}
+    for name, text in docs_reference.pages():
+        children["api"].append(f"api/{name}")
+        yield f"api/{name}.rst", text.encode()
+    for path in sorted(code):
+        children["examples"].append(f"examples/{path.stem}")
+        yield f"examples/{path.stem}.md", _of_code(path, root).encode()
+    for name, place in places.items():
+        if name.endswith(".md"):
+            text = _with_links((root / name).read_text(), name, place, places, root)
+            if place == "index.md":
+                text += _navigation(text)
+            if place in PARENTS:
+                text += _toctree(children[PARENTS[place]])
+            if place == "api.md":
+                text = re.sub(r"^\| `([a-z_.]+)` \|", r"| [`\1`](api/\1.rst) |", text, flags=re.MULTILINE)
+            yield place, text.encode()
+
+
+def _of_code(path: Path, root: Path) -> str:
+    """Return the page of an example."""
+    return f"# {path.stem}\n\n`{path.relative_to(root)}`\n\n```python\n{path.read_text().strip()}\n```\n"
+
+
+def _with_links(text: str, name: str, place: str, places: dict[str, str], root: Path) -> str:
+    """Return a page whose links lead to pages of the site.
+
+    :param text: The page.
+    :param name: Its path in the project.
+    :param place: Its path on the site.
+    :param places: The path on the site of each file that has a page.
+    :param root: The project.
+    """
+
+    def led(match: re.Match[str]) -> str:
+        if match[2] is None:
+            return match[0]
+        path, mark, anchor = match[2].partition("#")
+        if not path or re.match(r"[a-z]+:", path):
+            return match[0]
+        file = os.path.normpath(PurePosixPath(name).parent / path)
+        if file in places:
+            there = places[file]
+        elif file.startswith("docs/") and (root / file).is_file():
+            there = file.removeprefix("docs/")
+        else:
+            raise PagesError(f"{name}: the site has no page for the link to {match[2]}")
+        return match[1] + os.path.relpath(there, PurePosixPath(place).parent) + mark + anchor + match[3]
+
+    return "".join(part if is_code else _LINK.sub(led, part) for part, is_code in _parts(text))
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield a page's parts: the text, and the blocks of code, which are marked as such."""
+    lines: list[str] = []
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        found = _FENCE.match(line)
+        if found and not fence:
+            yield "".join(lines), False
+            lines, fence = [line], found[1]
+        elif fence and line.strip() == fence:
+            yield "".join([*lines, line]), True
+            lines, fence = [], ""
+        else:
+            lines.append(line)
+    yield "".join(lines), bool(fence)
+
+
+def _navigation(index: str) -> str:
+    """Return the hidden lists of pages for the sidebar: one for the list of links under each heading."""
+    parts = re.split(r"^## (.+)$", index, flags=re.MULTILINE)
+    lists = zip(parts[1::2], (_LISTED.findall(part) for part in parts[2::2]), strict=True)
+    return "".join(_toctree(pages, caption) for caption, pages in lists if pages)
+
+
+def _toctree(pages: list[str], caption: str = "") -> str:
+    """Return a hidden list of pages."""
+    options = [":hidden:", *([f":caption: {caption}"] if caption else [])]
+    return "\n".join(
+        ["", "```{toctree}", *options, "", *(page.removesuffix(".md") for page in pages), "```", ""]
+    )

@@ -1,0 +1,72 @@
+"""Build the documentation site: ``make docs``, into build/docs.
+
+Sphinx takes every warning for an error: a link that leads nowhere, a page that no list names, a public name
+without a docstring. Then :mod:`scripts.docs_html` reads the finished pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from scripts.docs_html import faults
+from scripts.docs_pages import PagesError, lay_out
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def build(root: Path, target: Path, *, fresh: bool = False) -> list[str]:
+    """Build the site and return what is wrong with it, one text for each fault.
+
+    :param root: The project.
+    :param target: The folder to build in: the pages are in ``html`` of it.
+    :param fresh: Whether to forget what an earlier build left there.
+    """
+    from sphinx.application import Sphinx
+    from sphinx.util.console import strip_colors
+    from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+    if fresh:
+        shutil.rmtree(target, ignore_errors=True)
+    try:
+        lay_out(root, target / "source")
+    except PagesError as error:
+        return [str(error)]
+    warnings = io.StringIO()
+    with patch_docutils(), docutils_namespace():
+        source, html = target / "source", target / "html"
+        app = Sphinx(source, source, html, target / "doctrees", "html", status=None, warning=warnings)
+        app.build()
+    found = [*strip_colors(warnings.getvalue()).splitlines(), *faults(html)]
+    if found:
+        # The next build would read again only what has changed, and not repeat these warnings.
+        shutil.rmtree(target / "doctrees")
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the site and return the exit code: 1 if something is wrong with it.
+
+    :param arguments: The command line's arguments.
+    """
+    parser = argparse.ArgumentParser(description="Build the documentation site.")
+    parser.add_argument("--target", type=Path, default=ROOT / "build" / "docs", help="folder to build in")
+    parser.add_argument("--fresh", action="store_true", help="build everything anew")
+    options = parser.parse_args(arguments)
+    begun = time.monotonic()
+    found = build(ROOT, options.target, fresh=options.fresh)
+    for fault in found:
+        print(fault, file=sys.stderr)
+    if found:
+        print(f"{len(found)} faults in the documentation", file=sys.stderr)
+        return 1
+    print(f"{options.target / 'html' / 'index.html'} built in {time.monotonic() - begun:.0f} seconds")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
