@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-from scripts.public_names import homes
 
 #: Pages that Sphinx makes and no list names.
 _MADE = ("genindex.html", "py-modindex.html", "search.html")
@@ -35,17 +33,18 @@ class _Page(HTMLParser):
                 self.links.add(link)
 
 
-def faults(html: Path) -> list[str]:
+def faults(html: Path, public: Mapping[str, str]) -> list[str]:
     """Return what is wrong with the site.
 
     :param html: The folder of the finished pages.
+    :param public: The public names that must have an anchor, and the module of each.
     """
     pages = {path.relative_to(html).as_posix(): path for path in sorted(html.rglob("*.html"))}
     read = {name: _Page(path.read_text(encoding="utf-8")) for name, path in pages.items()}
     return [
         *(f"{name}: {fault}" for name, page in read.items() for fault in _broken(name, page, read, html)),
         *(f"{name}: no other page links to it" for name in _orphans(read)),
-        *(f"{name}: not in the API reference" for name in _unmentioned(read)),
+        *(f"{name}: not in the API reference" for name in _unmentioned(read, public)),
         *([] if (html / "searchindex.js").is_file() else ["there is no index for the search"]),
         *(f"{name}: no switch to dark mode" for name, path in pages.items() if not _has_switch(path)),
     ]
@@ -86,10 +85,10 @@ def _orphans(read: dict[str, _Page]) -> list[str]:
     return [name for name in read if name not in linked and name not in _MADE]
 
 
-def _unmentioned(read: dict[str, _Page]) -> list[str]:
+def _unmentioned(read: dict[str, _Page], public: Mapping[str, str]) -> list[str]:
     """Return the public names that have no anchor."""
     anchors = set().union(*(page.anchors for page in read.values()))
-    return [f"{module}.{name}" for name, module in homes().items() if f"{module}.{name}" not in anchors]
+    return [f"{module}.{name}" for name, module in public.items() if f"{module}.{name}" not in anchors]
 
 
 def _has_switch(path: Path) -> bool:

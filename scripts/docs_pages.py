@@ -28,7 +28,7 @@ _FENCE = re.compile(r"^ *(```+|~~~+)")
 _LINK = re.compile(
     r"(!?\[(?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*\]\()([^)\s]+)(\))|(`+)(?:(?!\4).)+?\4(?!`)", re.DOTALL
 )
-_LISTED = re.compile(r"^[-*] +\[[^\]]+\]\(([^)#]+)\)", re.MULTILINE)
+_LISTED = re.compile(r"^[-*] +\[[^\]]+\]\(([^)#]+)(?:#[^)]*)?\)", re.MULTILINE)
 
 
 class PagesError(Exception):
@@ -57,33 +57,44 @@ def lay_out(root: Path, target: Path) -> list[str]:
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each file of the source."""
     docs = root / "docs"
-    places = {
-        path.relative_to(root).as_posix(): path.relative_to(docs).as_posix() for path in docs.glob("*.md")
-    }
-    places |= {name: place for name, place in OUTSIDE.items() if (root / name).is_file()}
-    code = [*root.glob("example_dags/*.py"), *docs.glob("recipes/*.py")]
-    places |= {path.relative_to(root).as_posix(): f"examples/{path.stem}.md" for path in code}
-    places["example_dags"] = "index.md"
     for path in [*docs.rglob("*.py"), *docs.rglob("_static/*"), *docs.rglob("images/*")]:
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(docs).as_posix(), path.read_bytes()
-    children: dict[str, list[str]] = {folder: [] for folder in PARENTS.values()}
-    for name, text in docs_reference.pages():
-        children["api"].append(f"api/{name}")
-        yield f"api/{name}.rst", text.encode()
-    for path in sorted(code):
-        children["examples"].append(f"examples/{path.stem}")
-        yield f"examples/{path.stem}.md", _of_code(path, root).encode()
-    for name, place in places.items():
-        if name.endswith(".md"):
-            text = _with_links((root / name).read_text(), name, place, places, root)
-            if place == "index.md":
-                text += _navigation(text)
-            if place in PARENTS:
-                text += _toctree(children[PARENTS[place]])
-            if place == "api.md":
-                text = re.sub(r"^\| `([a-z_.]+)` \|", r"| [`\1`](api/\1.rst) |", text, flags=re.MULTILINE)
-            yield place, text.encode()
+    children = {place: dict(_children(place, root)) for place in PARENTS if (docs / place).is_file()}
+    places = _places(root)
+    for name in (each for each in places if each.endswith(".md")):
+        place = places[name]
+        text = _with_links((root / name).read_text(), name, place, places, root)
+        if place == "index.md":
+            text += _navigation(text)
+        if place in children:
+            text += _toctree([child.rpartition(".")[0] for child in children[place]])
+        if place == "api.md":
+            text = re.sub(r"^\| `([a-z_.]+)` \|", r"| [`\1`](api/\1.rst) |", text, flags=re.MULTILINE)
+        yield place, text.encode()
+    for made in children.values():
+        yield from ((name, text.encode()) for name, text in made.items())
+
+
+def _children(place: str, root: Path) -> Iterator[tuple[str, str]]:
+    """Yield name and text of each page that the site makes below another one."""
+    if PARENTS[place] == "api":
+        yield from ((f"api/{name}.rst", text) for name, text in docs_reference.pages())
+    else:
+        yield from ((f"examples/{path.stem}.md", _of_code(path, root)) for path in _code(root))
+
+
+def _code(root: Path) -> list[Path]:
+    """Return the files of Python that pages show."""
+    return sorted([*root.glob("example_dags/*.py"), *root.glob("docs/recipes/*.py")])
+
+
+def _places(root: Path) -> dict[str, str]:
+    """Return the path on the site of each file that has a page there."""
+    places = {f"docs/{path.name}": path.name for path in (root / "docs").glob("*.md")}
+    places |= {name: place for name, place in OUTSIDE.items() if (root / name).is_file()}
+    places |= {path.relative_to(root).as_posix(): f"examples/{path.stem}.md" for path in _code(root)}
+    return places | {"example_dags": "index.md"}
 
 
 def _of_code(path: Path, root: Path) -> str:

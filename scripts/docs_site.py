@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scripts.docs_html import faults
 from scripts.docs_pages import PagesError, lay_out
+from scripts.public_names import homes
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,15 +34,21 @@ def build(root: Path, target: Path, *, fresh: bool = False) -> list[str]:
     if fresh:
         shutil.rmtree(target, ignore_errors=True)
     try:
-        lay_out(root, target / "source")
+        names = lay_out(root, target / "source")
     except PagesError as error:
         return [str(error)]
     warnings = io.StringIO()
+    source, html = target / "source", target / "html"
+    for page in html.rglob("*.html"):
+        if page.relative_to(html).with_suffix("").as_posix() not in names:
+            page.unlink()
     with patch_docutils(), docutils_namespace():
-        source, html = target / "source", target / "html"
         app = Sphinx(source, source, html, target / "doctrees", "html", status=None, warning=warnings)
         app.build()
-    found = [*strip_colors(warnings.getvalue()).splitlines(), *faults(html)]
+    found = [
+        *strip_colors(warnings.getvalue()).splitlines(),
+        *faults(html, homes() if (root / "docs" / "api.md").is_file() else {}),
+    ]
     if found:
         # The next build would read again only what has changed, and not repeat these warnings.
         shutil.rmtree(target / "doctrees")
@@ -54,11 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
     :param arguments: The command line's arguments.
     """
     parser = argparse.ArgumentParser(description="Build the documentation site.")
+    parser.add_argument("--root", type=Path, default=ROOT, help="folder of the project")
     parser.add_argument("--target", type=Path, default=ROOT / "build" / "docs", help="folder to build in")
     parser.add_argument("--fresh", action="store_true", help="build everything anew")
     options = parser.parse_args(arguments)
     begun = time.monotonic()
-    found = build(ROOT, options.target, fresh=options.fresh)
+    found = build(options.root, options.target, fresh=options.fresh)
     for fault in found:
         print(fault, file=sys.stderr)
     if found:

@@ -119,7 +119,7 @@ def declared() -> dict[str, set[str]]:
 
 def sources() -> dict[str, str]:
     """Return what people copy: examples, recipes, and the Python in pages, by where it stands."""
-    paths = [*ROOT.glob("example_dags/*.py"), *ROOT.glob("docs/**/*.py")]
+    paths = [*ROOT.glob("example_dags/*.py"), *ROOT.glob("docs/recipes/*.py")]
     found = {str(path.relative_to(ROOT)): path.read_text() for path in paths}
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]:
         for number, block in enumerate(blocks(page.read_text())):

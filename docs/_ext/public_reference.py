@@ -13,8 +13,6 @@ import sys
 import typing
 from typing import Any
 
-import airflow.exceptions
-import airflow.sdk.exceptions
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -89,7 +87,7 @@ def _is_private(thing: type) -> bool:
 def _exists(target: str, module: str | None, owner: str | None) -> bool:
     """Return whether Python finds a name, from where a docstring stands."""
     path = target.partition("[")[0]  # Sphinx cuts the types of a signature apart
-    starts: list[Any] = [builtins, typing, airflow.exceptions, airflow.sdk.exceptions]
+    starts: list[Any] = [builtins, typing]
     if module:
         here = importlib.import_module(module)
         starts += [here, *([_walk(here, owner)] if owner else [])]
@@ -120,10 +118,12 @@ def _source(module: Any) -> str:
 
 
 def _is_importable(path: str) -> bool:
-    """Return whether a whole path names a module or something in one."""
+    """Return whether a path names something in a module; a name alone is one of Airflow's errors."""
     module, _, name = path.rpartition(".")
     if not module:
-        return False
+        return any(
+            _is_importable(f"{each}.{name}") for each in ("airflow.sdk.exceptions", "airflow.exceptions")
+        )
     try:
         return hasattr(importlib.import_module(module), name)
     except ImportError:

@@ -101,7 +101,7 @@ def test_a_change_of_the_code_is_noticed(copy, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (page("error"), "line 1: no part is called 'error'; there are errors, fields of cloudelements,"),
+        (page("error"), "line 1: no part is called 'error'; there are errors, public names,"),
         (page("errors", "example_y.one"), "line 3: there is no example_y.py in example_dags"),
         (page("example_x.two"), "line 1: example_x.py does not mark two"),
         (page("example_x.open"), "line 1: example_x.py does not mark open"),
