@@ -45,10 +45,13 @@ class Up:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "scripts.up"],
             cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(folder)},
+            # With the fault handler an ABRT prints where each thread is.
+            env=os.environ | {"TMPDIR": str(folder), "PYTHONFAULTHANDLER": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -94,7 +97,13 @@ class Up:
     def stop(self) -> int:
         """Press Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
-        code = self.process.wait(60)
+        try:
+            code = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            running = "\n".join(self.processes())
+            self.process.send_signal(signal.SIGABRT)
+            self._reader.join(10)
+            pytest.fail(f"it goes on after Ctrl-C; it said:\n{self.text}\nStill running:\n{running}")
         self._reader.join(10)
         self.process.stdout.close()
         return code
