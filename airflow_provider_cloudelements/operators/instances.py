@@ -30,10 +30,10 @@ from airflow_provider_cloudelements.operators._parts.base import (
     require_seconds,
 )
 from airflow_provider_cloudelements.operators._parts.block import block_key, count_the_work
-from airflow_provider_cloudelements.operators._parts.removal import LEFT, Removal, removal_of
 from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
 from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, default_key
 from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
+from airflow_provider_cloudelements.provisioning.removal import LEFT, MAX_DELETES, removal_of
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         instance_key: str | None = None,
         tag: str | None = None,
         older_than: datetime.timedelta | None = None,
-        max_deletes: int = 50,
+        max_deletes: int = MAX_DELETES,
         dry_run: bool = False,
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -329,7 +329,14 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
             instance_key=self.instance_key,
             tag=self.tag,
         )
-        removal = self._removal(target)
+        removal = removal_of(
+            self.hook.get_conn().instances,
+            target,
+            older_than=self.older_than,
+            max_deletes=self.max_deletes,
+        )
+        if target.instance_id is None and not removal.listed:
+            self.log.warning("No instance has %s: there is nothing to delete.", target.name)
         for why, ids in removal.left.items():
             self.log.warning(LEFT[why], ids)
         deleted, missing = self._delete(removal.chosen)
@@ -352,27 +359,6 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
                 self.log.info("Instance %d is gone already.", instance_id)
                 missing.append(instance_id)
         return deleted, missing
-
-    def _removal(self, target: Target) -> Removal:
-        """Return what to delete, and what to leave."""
-        by_tag = target.tag is not None and not target.of_key
-        if by_tag and self.older_than is None:
-            raise CloudElementsValidationError("older_than is missing: a delete by tag needs a least age.")
-        if not by_tag and self.older_than is not None:
-            raise CloudElementsValidationError("older_than goes with tag only.")
-        if target.instance_id is not None:
-            return Removal((target.instance_id,), {})
-        instances = self.hook.get_conn().instances
-        listed = target.listed(instances)
-        if not listed:
-            self.log.warning("No instance has %s: there is nothing to delete.", target.name)
-        removal = removal_of(listed, target, self.older_than, instances.http.platform_clock)
-        if by_tag and len(removal.chosen) > self.max_deletes:
-            raise CloudElementsValidationError(
-                f"{len(removal.chosen)} instances have the tag and the age, more than "
-                f"max_deletes={self.max_deletes}. None was deleted."
-            )
-        return removal
 
 
 @contextmanager

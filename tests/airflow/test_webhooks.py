@@ -633,7 +633,7 @@ def test_the_key_is_shown_only_where_it_is_asked_for(receiver):
 
 def in_module_unlogged(airflow, *arguments):
     return subprocess.run(
-        [str(airflow.python), "-m", "airflow_provider_cloudelements.cli", "webhook-connection", *arguments],
+        [str(airflow.python), "-m", "airflow_provider_cloudelements", "webhook-connection", *arguments],
         env=airflow.environment,
         cwd=airflow.home,
         check=True,

@@ -85,7 +85,7 @@ def runs(airflow: LocalAirflow, dag_id: str) -> list[dict[str, Any]]:
 def in_module(airflow: LocalAirflow, *arguments: str) -> str:
     """Run the command as Airflow 3.1 has to."""
     done = subprocess.run(
-        [str(airflow.python), "-m", "airflow_provider_cloudelements.cli", "webhook-connection", *arguments],
+        [str(airflow.python), "-m", "airflow_provider_cloudelements", "webhook-connection", *arguments],
         env=airflow.environment,
         cwd=airflow.home,
         capture_output=True,

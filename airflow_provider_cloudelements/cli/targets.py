@@ -1,0 +1,52 @@
+"""Name instances on the command line, and print them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.cli.frame import Argument
+from airflow_provider_cloudelements.cli.running import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from airflow_provider_cloudelements.client import CloudElementsClient
+    from airflow_provider_cloudelements.client.target import Target
+
+KEY = Argument("--key", help="The instance key, as given to the create operator, or its default element/name")
+TAG = Argument("--tag", help="A tag that it has, letter by letter")
+ELEMENT = Argument("--element", metavar="KEY", help="Only instances of the element with this key")
+IDS = Argument("instances", metavar="ID", nargs="*", type=int, help="Ids of instances")
+
+#: Columns of a table of instances.
+COLUMNS = ("id", "name", "element", "state", "events", "created", "tags")
+
+
+def target_of(client: CloudElementsClient, arguments: argparse.Namespace, instance_id: int | None) -> Target:
+    """Return the target that the one given of id, key and tag names.
+
+    :param client: The account.
+    :param arguments: ``key`` and ``tag``.
+    :param instance_id: The id.
+    :raises UsageError: Not exactly one of the three is given, or it is malformed.
+    """
+    from airflow_provider_cloudelements.client.target import Target, way_of
+    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+    try:
+        way_of({"ID": instance_id, "--key": arguments.key, "--tag": arguments.tag})
+        return Target.of(
+            client.settings, instance_id=instance_id, instance_key=arguments.key, tag=arguments.tag
+        )
+    except CloudElementsValidationError as error:
+        raise UsageError(str(error)) from None
+
+
+def row_of(instance: dict[str, Any]) -> dict[str, Any]:
+    """Return an instance as a row of a table.
+
+    :param instance: The instance, as ``client.view.returned`` returns it.
+    """
+    state = "disabled" if instance["disabled"] else "valid" if instance["valid"] else "invalid"
+    events = "on" if instance["events_enabled"] else "off"
+    return {**instance, "state": state, "events": events, "created": instance["created_date"]}
