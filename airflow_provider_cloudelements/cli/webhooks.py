@@ -78,6 +78,8 @@ def _left_to_do(webhook: WebhookSettings) -> list[str]:
 
     from airflow.configuration import conf
 
+    from airflow_provider_cloudelements.client.wire.secrecy import shown_text
+
     steps = []
     if find_spec("airflow_inbound_webhooks") is None:
         steps.append(
@@ -88,7 +90,8 @@ def _left_to_do(webhook: WebhookSettings) -> list[str]:
     if webhook.name not in (each.strip() for each in names.split(",")):
         steps.append(f"Add {webhook.name} to [inbound_webhooks] webhook_names, and restart the API server.")
     try:
-        steps.append(f"Let the platform reach {webhook.address()}, and nothing else of the API server.")
+        address = shown_text(webhook.address())  # its query may hold a token, its login a password
+        steps.append(f"Let the platform reach {address}, and nothing else of the API server.")
     except CloudElementsValidationError as error:
         steps.append(str(error))
     steps.append(

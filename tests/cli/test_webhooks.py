@@ -7,6 +7,7 @@ import json
 import pytest
 from airflow.sdk import Connection
 
+from airflow_provider_cloudelements.cli import webhooks
 from airflow_provider_cloudelements.webhooks import DEFAULT_WEBHOOK_CONN_ID, WebhookSettings
 
 
@@ -18,6 +19,14 @@ def test_the_command_shows_a_connection_where_it_is_asked_to(ce):
         Connection.from_json(json.dumps(shown), conn_id=DEFAULT_WEBHOOK_CONN_ID)
     )
     assert settings.address() == address
+
+
+def test_the_command_prints_host_and_path_of_an_address_alone(ce, monkeypatch):
+    monkeypatch.setattr(webhooks, "_store", lambda conn_id, connection: True)
+    address = "https://ada:hidden1@x.example/in;s=hidden2?token=hidden3#hidden4"
+    ended = ce("webhook-connection", "--callback-url", address)
+    assert "https://***@x.example/in;s=***?token=***#***" in ended.out
+    assert "hidden" not in ended.out + ended.err
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.connections import ConnectionSettings
 
 _LONGEST_TEXT = 600
+#: Most characters of a text to look through: white space and secrets take less room in what is shown.
+_LONGEST_READ = 8192
 #: End of the path of the call for a consent link (fact F121).
 _CONSENT_LINK = "/oauth/url"
 _REQUEST_ID = re.compile(r"[\w.:-]{1,80}")
@@ -295,7 +297,7 @@ def _clean(text: Any, secrets: list[str]) -> str | None:
     if not isinstance(text, str) or not text.strip():
         return None
     # Redact before the cut: a cut could leave a part of a secret, which no longer matches.
-    printable = one_line(redact(text, secrets))
+    printable = one_line(redact(text, secrets, _LONGEST_READ))
     return printable if len(printable) <= _LONGEST_TEXT else f"{printable[:_LONGEST_TEXT]}..."
 
 

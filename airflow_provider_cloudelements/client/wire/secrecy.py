@@ -7,14 +7,13 @@ value of every other key is hidden.
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import unquote
 
+from airflow_provider_cloudelements.client.wire.disguise import places
 from airflow_provider_cloudelements.keys import holds_asterisks
 
 ASTERISKS = "***"
@@ -95,12 +94,17 @@ _PLAIN_WORDS = frozenset({"", "true", "false", "null", "none", "yes", "no", "on"
 #: Airflow does not mask them either.
 _SHORTEST = 4
 
+#: Characters that an encoded character may take, with some to spare: ``%255Cu0041`` are ten.
+_WIDEST = 16
+
 #: What an address may hide: a login, with or without a scheme before it, and the values of its query and
 #: fragment. A password may hold an "@".
 _URL_LOGIN = re.compile(r"(?:(?<=//)|(?<!\S)(?=[^/?#\s@]*:))[^/?#\s]+(?=@)")
 # A space or a "|" is part of a value (``access_token=1234|secret``), unless another address follows: scopes
 # and poller URLs are separated so.
 _URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?((?:[^&#\s|]|[|](?!/|https?:)|\s(?!\w+://))+)")
+#: A parameter within the path, such as ``;jsessionid=...``. Its value may hold a "/".
+_URL_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]+=)([^?#\s|]+)")
 #: How an object or a list begins, if it is JSON or nearly so, such as a Python dictionary that was rendered.
 _LIKE_JSON = re.compile(r"""\s*(\{|\[\s*["'{\[])""")
 
@@ -151,11 +155,16 @@ def shown(values: Any, *, hide_all: bool = False) -> Any:
 
 
 def shown_text(text: str) -> str:
-    """Return a harmless text, with asterisks for the login and the query of an address in it.
+    """Return a harmless text, with asterisks for the parts of an address in it that may be secret.
+
+    Those are its login, the values of its query and fragment, and of parameters in its path.
 
     :param text: A text that may be shown, such as a callback URL.
     """
-    return _URL_VALUES.sub(lambda found: (found[1] or "") + ASTERISKS, _URL_LOGIN.sub(ASTERISKS, text))
+    without_login = _URL_LOGIN.sub(ASTERISKS, text)
+    for pattern in (_URL_VALUES, _URL_PARAMETERS):
+        without_login = pattern.sub(lambda found: (found[1] or "") + ASTERISKS, without_login)
+    return without_login
 
 
 def url_secrets(text: str) -> Iterator[str]:
@@ -164,7 +173,7 @@ def url_secrets(text: str) -> Iterator[str]:
     :param text: A text that may be an address.
     """
     found = [each for login in _URL_LOGIN.findall(text) for each in login.split(":")]
-    found += [value for _, value in _URL_VALUES.findall(text)]
+    found += [value for pattern in (_URL_VALUES, _URL_PARAMETERS) for _, value in pattern.findall(text)]
     for each in found:
         if len(each) >= _SHORTEST and _tells(each):
             yield from dict.fromkeys((each, unquote(each)))
@@ -191,17 +200,27 @@ def secret_values(body: Any, *, inside: bool = False, configuration: bool = Fals
         yield str(body)
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """Remove secrets from a text, as they are and as a URL, JSON, HTML or base64 writes them.
+def redact(text: str, secrets: Iterable[str], most: int | None = None) -> str:
+    """Remove secrets from a text, as they are and as a URL, JSON, HTML, base64 or digits write them.
 
     :param text: A message from elsewhere.
-    :param secrets: The values to remove. Longer ones go first, so that no part of one remains.
+    :param secrets: The values to remove.
+    :param most: How many characters of the text are needed at the most. Default: all.
     """
-    found = {form for secret in secrets for form in _forms(secret) if form and form in text}
-    if not found:
-        return text
-    # One pass: a second one could find a short secret in the asterisks of a longer one.
-    return re.sub("|".join(map(re.escape, sorted(found, key=len, reverse=True))), ASTERISKS, text)
+    values = {secret for secret in secrets if secret}
+    end = len(text) if most is None else min(len(text), most)
+    # A secret that begins before the end is found only as a whole.
+    read = text[: end + _WIDEST * max(map(len, values), default=0)]
+    kept, done = [], 0
+    # All places are found before any is replaced: a short secret could be found in the asterisks of a longer
+    # one.
+    for start, stop in sorted(places(read, values)):
+        if start >= end:
+            break
+        if start >= done:
+            kept += [text[done:start], ASTERISKS]
+        done = max(done, stop)
+    return "".join((*kept, text[done:end]))
 
 
 def one_line(text: str) -> str:
@@ -291,20 +310,3 @@ def _unshown_below(value: Any) -> Iterator[str]:
             yield value
         else:
             yield from url_secrets(value)
-
-
-def _forms(secret: str) -> Iterator[str]:
-    yield secret
-    safe = secret.encode("utf-8", "replace").decode()
-    # The last form is that of JavaScript's encodeURIComponent.
-    for quoted in (quote(safe, safe=""), quote(safe), quote_plus(safe), quote(safe, safe="!'()*")):
-        yield quoted
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quoted)
-    # A vendor's own answer arrives as text (providerMessage), and may hold JSON or an HTML page.
-    for in_json in (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-        yield in_json
-        yield in_json.replace("/", "\\/")
-    yield html.escape(secret)
-    octets = secret.encode("utf-8", "surrogatepass")
-    for encoded in (base64.b64encode(octets), base64.urlsafe_b64encode(octets)):
-        yield encoded.decode().rstrip("=")

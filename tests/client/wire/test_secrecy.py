@@ -226,6 +226,9 @@ def test_short_and_plain_values_of_unknown_keys_are_left_in_texts() -> None:
         ("ada:hidden1@x.example", "***@x.example"),
         ("https://x.example/?a=hidden1 https://y.example/b", "https://x.example/?a=*** https://y.example/b"),
         ("leads|/b?c=hidden1", "leads|/b?c=***"),
+        ("https://x.example/in;jsessionid=hidden1", "https://x.example/in;jsessionid=***"),
+        ("https://x.example/in;v=a;s=hidden1/a?b=hidden1", "https://x.example/in;v=***?b=***"),
+        ("/in;token=ab/hidden1==#hidden1", "/in;token=***#***"),
     ],
 )
 def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> None:
@@ -234,7 +237,8 @@ def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["https://x.example/a/b", "a@x.example h:80", "offline_access https://graph.example/.default", ""]
+    "text",
+    ["https://x.example/a/b", "a@x.example h:80", "offline_access https://graph.example/.default", "a;b", ""],
 )
 def test_an_address_without_login_and_query_is_shown_whole(text: str) -> None:
     assert shown_text(text) == text
