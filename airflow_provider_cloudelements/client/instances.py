@@ -64,7 +64,10 @@ class InstancesApi:
         :raises CloudElementsError: The class that fits the failure. After any failure but a 4xx or an unsent
             request, the instance may exist.
         """
-        body: dict[str, Any] = {"element": {"key": text("element", element)}, "name": text("name", name)}
+        body: dict[str, Any] = {
+            "element": {"key": text("element", element).strip()},
+            "name": text("name", name),
+        }
         body |= _parts(configuration, provider_data, tags)
         if external_authentication:
             body["externalAuthentication"] = text("external_authentication", external_authentication)
@@ -128,6 +131,7 @@ class InstancesApi:
         """
         wanted = texts("tags", tags)
         of_element = "" if element is None else path_segment("element", text("element", element))
+        key = None if element is None else element.strip()
         if of_element and not wanted:
             path, params = f"/elements/{of_element}/instances", {}
         else:
@@ -142,7 +146,7 @@ class InstancesApi:
         rows = self._http.list_items(path, params=params)
         parse = partial(Instance.parse, keep_token=with_tokens)
         for instance in readable(rows, parse, "instances", left_out):
-            if set(wanted) <= set(instance.tags) and element in (None, instance.element_key):
+            if set(wanted) <= set(instance.tags) and key in (None, instance.element_key):
                 found = True
                 yield instance
         if wanted and doubtful and not found:

@@ -47,10 +47,10 @@ class Target:
 
     def __post_init__(self) -> None:
         """Refuse a tag and an element that are no texts, also if a stored trigger brings them."""
-        for argument in ("tag", "element"):
-            value = getattr(self, argument)
-            if value is not None:
-                named_text(argument, value)
+        if self.tag is not None:
+            named_text("tag", self.tag)
+        if self.element is not None:
+            object.__setattr__(self, "element", named_text("element", self.element).strip())
 
     def as_arguments(self) -> dict[str, Any]:
         """Return the arguments that make the target again, as JSON."""

@@ -15,6 +15,7 @@ import pendulum
 from airflow_provider_cloudelements.client.frozen import maker
 from airflow_provider_cloudelements.client.listed import AnyEvent, AnyNotification, AnyObject
 from airflow_provider_cloudelements.client.plain import plain_json, plain_text
+from airflow_provider_cloudelements.client.tags import canonical_text
 from airflow_provider_cloudelements.client.target import Target, checked_name, way_of
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.events.scan import EventFilter, short_id
@@ -111,6 +112,18 @@ class EventQuery:
             "object_types": None if self.types.object_types is None else sorted(self.types.object_types),
             "event_types": None if self.types.event_types is None else sorted(self.types.event_types),
             "where": {path: list(values) for path, values in self.where} or None,
+        }
+
+    def selection(self) -> dict[str, Any]:
+        """Return what the query selects, as JSON: the same for two queries that select the same events.
+
+        Unlike :meth:`as_arguments`, it holds the instance key in canonical form.
+        """
+        key = self.instance_key
+        return {
+            **self.as_arguments(),
+            "instance_key": None if key is None else canonical_text(key),
+            "where": {path: _comparable(values) for path, values in self.where} or None,
         }
 
     def target(self, settings: ConnectionSettings) -> Target:
@@ -295,6 +308,12 @@ def _at(body: Any, path: list[str]) -> Iterator[Any]:
         else:
             for each in body:
                 yield from _at(each, path)
+
+
+def _comparable(values: tuple[Any, ...]) -> list[str]:
+    """Return accepted values so that equal ones are alike, by :func:`_same`: their order does not count."""
+    plain = (bool, type(None))
+    return sorted({repr(each) if isinstance(each, plain) else f"={each}" for each in values})
 
 
 def _same(found: Any, wanted: Any) -> bool:

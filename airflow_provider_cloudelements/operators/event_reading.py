@@ -205,7 +205,7 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         """Read the events, return few or write many, and push the cursor."""
         target = None if self.path is None else storage_path(self.path)
         query, until = self.query(), self.end()
-        place = ReadingPlace(context, [self.cloudelements_conn_id, query.as_arguments()], until)
+        place = ReadingPlace(context, [self.cloudelements_conn_id, query.selection()], until)
         begin = place.begin(self._first_begin()) if self._goes_on else self.cursor()
         look = EventLook(query, begin, self.max_pages, self.include_raw, until=until)
         stream = EventStream(self.hook.get_conn().http, look)

@@ -380,8 +380,8 @@ def element_instance(
     an instance of its own in each run, and so has each copy of a mapped task group. A create that fails
     deletes its instance at once, because a teardown does not run after a failed set-up.
 
-    If a task of the block fails, the run fails. For that, an additional task, ``<task_id>_work_done``, comes
-    after the work.
+    If a task of the block fails, the run fails, whatever comes after the failed task. For that, an additional
+    teardown, ``<task_id>_work_done``, comes after the work.
 
     :param instance_name: Name of the instance.
     :param element: Key of the element.

@@ -46,6 +46,8 @@ class InstanceSpec:
     def __post_init__(self) -> None:
         """Refuse a key that names nothing, and tags that would make the instance another key's as well."""
         named_text("key", self.key)
+        if isinstance(self.element, str):  # the client refuses anything else
+            object.__setattr__(self, "element", self.element.strip())
         if own_tags(self.tags or ()):
             raise CloudElementsValidationError(
                 "tags holds a tag by which this provider recognises instances. It sets these by itself: name "

@@ -159,6 +159,11 @@ def test_list_by_element_and_everything(person, instances):
     other = person.make("refresh", name="Beta")
     assert [each.id for each in instances.list(element="hubspotcrm")] == [other]
     assert [each.id for each in instances.list(element="sfdc")] == []
+    # White space around an element's key does not count, also if only the client filters by it.
+    assert [each.id for each in instances.list(element=" hubspotcrm\n")] == [other]
+    person.edit(one, tags=["Docs"])
+    person.edit(other, tags=["Docs"])
+    assert [each.id for each in instances.list(tags=["Docs"], element=" hubspotcrm\n")] == [other]
     assert sorted(each.id for each in instances.list()) == [one, other]
 
 

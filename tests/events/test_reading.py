@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 
 import pendulum
@@ -280,6 +281,31 @@ def test_a_query_survives_its_way_to_a_trigger():
     arguments = json.loads(json.dumps(query.as_arguments()))
     assert EventQuery.of(**arguments) == query
     assert EventQuery.of(**arguments).as_arguments() == arguments
+
+
+def test_two_queries_of_the_same_events_have_one_selection():
+    def selection(**changes):
+        given = {"instance_key": "closeio/Åa", "where": {"id": ["1", "2"]}, "event_types": ["created"]}
+        return EventQuery.of(**{**given, **changes}).selection()
+
+    same = [
+        {"instance_key": " closeio/Åa\n"},
+        {"instance_key": unicodedata.normalize("NFD", "closeio/Åa")},
+        {"where": {"id": [2, 1, "2"]}},
+        {"event_types": [" Created"]},
+    ]
+    for changes in same:
+        assert selection(**changes) == selection()
+    other = [
+        {"instance_key": "closeio/ Åa"},
+        {"instance_key": None, "tag": "closeio/Åa"},
+        {"where": {"id": ["1", "3"]}},
+        {"where": {"id": ["1", "True"]}},
+        {"where": {"id": ["1", True]}},
+        {"where": {"id": ["1", None]}},
+        {"where": {"id": ["1", "None"]}},
+    ]
+    assert len({json.dumps(selection(**changes)) for changes in [{}, *other]}) == len(other) + 1
 
 
 # -- cursors ------------------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def test_the_teardown_runs_when_the_work_fails_and_the_run_fails(run, sandbox):
         ("work", -1): "failed",
         ("delete_instance", -1): "success",
         # Without this one Airflow would judge the run by its delete alone.
-        ("create_instance_work_done", -1): "upstream_failed",
+        ("create_instance_work_done", -1): "failed",
     }
     assert sandbox.instances() == []
     done = run("scope_loose", fail_work=True)
@@ -207,7 +207,7 @@ def test_a_delete_that_fails_is_red_and_fails_the_run_unless_told_otherwise(run,
 
 def test_the_arguments_of_a_scope_reach_its_tasks(run, sandbox):
     done = run("scope_loose")
-    assert set(done.states()) == {("make", -1), ("loose_work", -1), ("remove", -1)}
+    assert set(done.states()) == {("make", -1), ("loose_work", -1), ("remove", -1), ("make_work_done", -1)}
     assert done.xcoms["make", -1, "return_value"]["instance_key"].startswith("a key/manual__")
     assert ("make", -1, "token") not in done.xcoms
     assert sandbox.instances() == []
@@ -224,6 +224,27 @@ def test_failed_work_fails_the_run_although_fail_fast_skips_what_comes_after_it(
         ("delete_instance", -1): "success",
         ("create_instance_work_done", -1): "failed",
     }
+    assert sandbox.instances() == []
+
+
+def test_failed_work_fails_the_run_although_a_later_task_takes_no_notice_of_it(run, sandbox):
+    done = run("scope_caught", fail_work=True)
+    assert done.state == "failed"
+    states = done.states()
+    assert (states["work", -1], states["tidy_up", -1]) == ("failed", "success")
+    assert states["create_instance_work_done", -1] == "failed"
+    assert sandbox.instances() == []
+    assert run("scope_caught").state == "success"
+
+
+def test_one_failed_copy_of_a_mapped_group_fails_the_run_and_no_other_copy_s_judge(run, sandbox):
+    done = run("copies_fail_fast", fails="globex")
+    assert done.state == "failed"
+    states = done.states()
+    assert states["for_tenant.work_of", 1] == "failed"
+    judges = [states["for_tenant.create_instance_work_done", index] for index in range(2)]
+    assert judges[1] == "failed"
+    assert (judges[0] == "success") is (states["for_tenant.work_of", 0] != "failed")
     assert sandbox.instances() == []
 
 

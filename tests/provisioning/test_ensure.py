@@ -161,6 +161,13 @@ def test_another_element_under_the_key_is_a_conflict(if_exists, sandbox, ensure)
     assert wire.writes() == []
 
 
+def test_white_space_around_an_element_s_key_makes_no_other_element(sandbox, ensure):
+    spec = spec_of("basic", sandbox)
+    made = ensure(replace(spec, element=f" {spec.element}\n"))
+    assert made.instance.element_key == spec.element
+    assert ensure(spec).instance.id == made.instance.id
+
+
 def test_another_name_under_the_key_is_a_conflict(sandbox, person, ensure):
     spec = spec_of("basic", sandbox, key="shared")
     made = ensure(spec)

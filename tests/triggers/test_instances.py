@@ -125,7 +125,9 @@ async def test_an_instance_of_another_element_is_no_match(sandbox, person):
     event = await event_of(trigger_of(instance_id=number, element="pipedrive"))
     assert event["kind"] == "CloudElementsConflictError"
     async with running(trigger_of(tag="Docs", element="pipedrive")) as (task,):
-        assert (await event_of(trigger_of(tag="Docs", element="closeio")))["instance"]["id"] == number
+        for element in ("closeio", " closeio\n"):
+            event = await event_of(trigger_of(tag="Docs", element=element))
+            assert event["instance"]["id"] == number
         assert not task.done()
 
 

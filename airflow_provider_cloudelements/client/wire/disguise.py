@@ -140,7 +140,8 @@ def _hiding_runs(text: str, forms: Collection[str], deeper: int) -> Iterator[re.
 
 def _hold(texts: Collection[str], forms: Collection[str], deeper: int) -> bool:
     """Say whether one of some decoded texts holds a value, as it is or encoded once more."""
-    readable, chance = [], []
+    readable: list[str] = []
+    chance: list[str] = []
     for text in texts:
         (readable if " ".join(text.split()).isprintable() else chance).append(text)
     return _is_in("\n".join(readable), forms, deeper) or _is_in(

@@ -29,31 +29,31 @@ def block_key(key: str, task_id: str) -> str:
 
 
 def count_the_work(create: BaseOperator, delete: BaseOperator, task_id: str) -> None:
-    """Let a failure of the work fail the run, too.
+    """Let the delete wait for all tasks of the work, and let a failure of any of them fail the run.
 
     Airflow judges a run by its last tasks. A teardown counts as a last task if its failure shall fail the
-    run, and then the work before it no longer counts. Without another task after the work, failed work and a
-    successful delete would make a successful run.
+    run, and then the work before it no longer counts. So failed work and a successful delete would make a
+    successful run. So would a failed task of which a later one takes no notice (``all_done``), a task after
+    it that another one skips, and a DAG with ``fail_fast``, which skips what comes after a failed task.
+    Nothing skips a teardown. So the additional task is a teardown that looks up the states.
 
-    A DAG with ``fail_fast`` skips what comes after a failed task, and skipped last tasks make a successful
-    run. It does not skip a teardown. So the additional task is a teardown there.
+    Both teardowns wait for each task of the work, and not only for the last ones: a last task need not wait
+    for all tasks before it (``one_success``; or one that cannot run because one of two has failed), and the
+    other tasks still use the instance.
 
     :param create: The set-up task.
     :param delete: The teardown.
     :param task_id: Id of the additional task, without those of its task groups.
     """
-    work = [task for task in delete.upstream_list if task is not create]
+    between = delete.get_flat_relative_ids(upstream=True) & create.get_flat_relative_ids(upstream=False)
+    tasks = [task for task in delete.get_flat_relatives(upstream=True) if task.task_id in between]
+    work = sorted((task for task in tasks if not task.is_teardown), key=lambda task: task.task_id)
     if not work:
         return
-    dag = create.get_dag()
-    if dag is not None and dag.fail_fast:
-        judge = FailAfterFailedWork(task_id=task_id)
-        judge.as_teardown(setups=create, on_failure_fail_dagrun=True)
-        judge.set_upstream(work)
-    elif delete.on_failure_fail_dagrun:
-        from airflow.providers.standard.operators.empty import EmptyOperator
-
-        EmptyOperator(task_id=task_id).set_upstream(work)
+    judge = FailAfterFailedWork(task_id=task_id)
+    judge.as_teardown(setups=create, on_failure_fail_dagrun=True)
+    judge.set_upstream(work)
+    delete.set_upstream([task for task in work if task not in delete.upstream_list])
 
 
 class FailAfterFailedWork(BaseOperator):
@@ -62,13 +62,15 @@ class FailAfterFailedWork(BaseOperator):
     ui_color = "#d5ecf6"
 
     def execute(self, context: Context) -> None:
-        """Look up the states of the tasks before this one.
+        """Look up the states of the tasks just before this one: those of its own copy in a mapped group.
 
         :raises AirflowFailException: One of them failed.
         """
         ti: Any = context["ti"]
-        before = sorted(self.get_flat_relative_ids(upstream=True))
-        states = ti.get_task_states(dag_id=ti.dag_id, task_ids=before, run_ids=[ti.run_id])
+        own = {} if ti.map_index is None or ti.map_index < 0 else {"map_index": ti.map_index}
+        states = ti.get_task_states(
+            dag_id=ti.dag_id, task_ids=sorted(self.upstream_task_ids), run_ids=[ti.run_id], **own
+        )
         failed = sorted(task for task, state in states.get(ti.run_id, {}).items() if state in _FAILED)
         if failed:
             raise AirflowFailException(f"The work failed: {', '.join(failed)}.")

@@ -148,19 +148,18 @@ class ReadingPlace:
     def _last(self) -> _Place | None:
         """Return the place of this run (of a copy with the same selection), or of the last one before it."""
         found = [each for each in self._candidates() if self._is_before(each) or self._is_own(each)]
-        return max(found, key=lambda each: (each.date, self._is_own(each)), default=None)
+        index = _index(self._ti)
+        return max(
+            found, key=lambda each: (each.date, self._is_own(each), each.map_index == index), default=None
+        )
 
     def _candidates(self) -> Iterator[_Place]:
-        first = self._pull(map_indexes=_index(self._ti), include_prior_dates=True)
+        if _index(self._ti) >= 0:
+            yield from self._of_copies()
+            return
+        first = self._pull(map_indexes=-1, include_prior_dates=True)
         if first is not None:
             yield first
-        elif _index(self._ti) >= 0:
-            # Another copy may have selected in an earlier run what this copy selects now.
-            pulled = self._ti.xcom_pull(
-                task_ids=self._ti.task_id, key=self._key, include_prior_dates=True, default=None
-            )
-            places = map(_Place.parse, pulled if isinstance(pulled, list) else [pulled])
-            yield from (each for each in places if each is not None)
         if first is None or self._run.logical_date is None:
             return
         if first.dated and self._is_before(first):
@@ -171,9 +170,30 @@ class ReadingPlace:
             run = self._ti.get_previous_dagrun(state)
             place = None
             if run is not None:
-                place = self._pull(map_indexes=_index(self._ti), run_id=run.run_id)
+                place = self._pull(map_indexes=-1, run_id=run.run_id)
             if place is not None:
                 yield place
+
+    def _of_copies(self) -> list[_Place]:
+        """Return the places of all copies of a mapped task.
+
+        Another copy may have selected in an earlier run what this copy selects now, and this copy before
+        that. So the place of the same index is not always the last one.
+        """
+        runs = [self._ti.run_id]
+        if self._run.logical_date is not None:
+            before = (self._ti.get_previous_dagrun(state) for state in (None, "success"))
+            runs += [run.run_id for run in before if run is not None]
+        # First the runs that have it nearly always: all runs together can have many places.
+        for run_id in dict.fromkeys(runs):
+            if places := self._pull_all(run_id=run_id):
+                return places
+        return self._pull_all(include_prior_dates=True)
+
+    def _pull_all(self, **which: Any) -> list[_Place]:
+        pulled = self._ti.xcom_pull(task_ids=self._ti.task_id, key=self._key, default=None, **which)
+        places = map(_Place.parse, pulled if isinstance(pulled, list) else [pulled])
+        return [each for each in places if each is not None]
 
     def _pull(self, **which: Any) -> _Place | None:
         return _Place.parse(self._ti.xcom_pull(task_ids=self._ti.task_id, key=self._key, **which))

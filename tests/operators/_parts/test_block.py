@@ -67,30 +67,35 @@ def test_without_work_there_is_no_task_after_it():
 
 
 @pytest.mark.parametrize("fail_run", [True, False])
-def test_under_fail_fast_a_teardown_judges_the_work_of_each_block(fail_run):
+@pytest.mark.parametrize("fail_fast", [True, False])
+def test_a_teardown_judges_the_work_of_each_block(fail_fast, fail_run):
     inner = {"task_id": "inner", "delete_task_id": "delete_inner", "on_failure_fail_dagrun": fail_run}
-    with dag(fail_fast=True) as made, element_instance(**ARGUMENTS, on_failure_fail_dagrun=fail_run):
-        first = EmptyOperator(task_id="first")
-        with element_instance(**ARGUMENTS, **inner) as create:
-            first >> create
-            EmptyOperator(task_id="second")
-    for name in ("inner_work_done", "create_instance_work_done"):
-        judge = made.task_dict[name]
+    with dag(fail_fast=fail_fast) as made:
+        before = EmptyOperator(task_id="before")
+        with element_instance(**ARGUMENTS, on_failure_fail_dagrun=fail_run) as outer:
+            first = EmptyOperator(task_id="first")
+            with element_instance(**ARGUMENTS, **inner) as create:
+                first >> create
+                EmptyOperator(task_id="second")
+        before >> outer
+    judged = {"inner": {"second"}, "create_instance": {"first", "second", "inner"}}
+    for name, work in judged.items():
+        judge = made.task_dict[f"{name}_work_done"]
         assert isinstance(judge, FailAfterFailedWork)
         assert judge.is_teardown
         assert judge.on_failure_fail_dagrun
-    assert {"first", "second", "inner"} <= made.task_dict["create_instance_work_done"].get_flat_relative_ids(
-        upstream=True
-    )
+        assert judge.upstream_task_ids == {name, *work}
+    assert made.task_dict["delete_inner"].upstream_task_ids == {"inner", "second"}
+    # Airflow itself lets an outer teardown wait for the create that it belongs to, and for no inner one.
+    assert made.task_dict["delete_instance"].upstream_task_ids >= judged["create_instance"]
 
 
-@pytest.mark.parametrize("fail_run", [True, False])
-def test_otherwise_it_is_an_empty_task_if_it_is_needed(fail_run):
-    with dag() as made, element_instance(**ARGUMENTS, on_failure_fail_dagrun=fail_run):
-        EmptyOperator(task_id="work")
-    assert ("create_instance_work_done" in made.task_ids) is fail_run
-    if fail_run:
-        assert not made.task_dict["create_instance_work_done"].is_teardown
+def test_the_delete_waits_for_all_work_and_not_for_the_last_task_alone():
+    with dag() as made, element_instance(**ARGUMENTS):
+        [EmptyOperator(task_id="quick"), EmptyOperator(task_id="slow")] >> EmptyOperator(
+            task_id="last", trigger_rule="one_success"
+        )
+    assert made.task_dict["delete_instance"].upstream_task_ids == {"create_instance", "quick", "slow", "last"}
 
 
 class States(FakeTi):
@@ -117,7 +122,8 @@ class States(FakeTi):
 def test_it_fails_for_good_if_a_task_before_it_failed(states, failed):
     with dag():
         judge = FailAfterFailedWork(task_id="judge")
-        EmptyOperator(task_id="work") >> EmptyOperator(task_id="after") >> judge
+        EmptyOperator(task_id="earlier") >> EmptyOperator(task_id="work") >> judge
+        EmptyOperator(task_id="after") >> judge
     ti = States(states)
     if failed is None:
         judge.execute({"ti": ti})
@@ -125,3 +131,13 @@ def test_it_fails_for_good_if_a_task_before_it_failed(states, failed):
         with pytest.raises(AirflowFailException, match=f"The work failed: {failed}."):
             judge.execute({"ti": ti})
     assert ti.asked == [{"dag_id": "a_dag", "task_ids": ["after", "work"], "run_ids": ["manual__1"]}]
+
+
+def test_in_a_mapped_group_it_looks_at_its_own_copy_alone():
+    with dag():
+        judge = FailAfterFailedWork(task_id="judge")
+        EmptyOperator(task_id="work") >> judge
+    ti = States({})
+    ti.map_index = 1
+    judge.execute({"ti": ti})
+    assert ti.asked[0]["map_index"] == 1

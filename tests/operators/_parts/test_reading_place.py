@@ -159,6 +159,34 @@ def test_copies_find_their_place_under_another_index():
     assert runs.read(1, selection="c", map_index=1) == START
 
 
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_copy_s_own_older_place_does_not_count_before_a_newer_one_of_another_copy(dated):
+    """The order of a mapped list changes from run to run."""
+    runs = Runs(nulls_first=True)
+    for day, (first, second) in enumerate(["ab", "ba", "ab", "ab", "ba"]):
+        began = {
+            first: runs.read(day, selection=first, map_index=0, dated=dated),
+            second: runs.read(day, selection=second, map_index=1, dated=dated),
+        }
+        assert began == dict.fromkeys("ab", end_of(day - 1) if day else START)
+
+
+def test_a_copy_that_is_cleared_with_another_order_begins_where_it_began():
+    runs = Runs()
+    for day in (0, 1):
+        for index, selection in enumerate("ab"):
+            runs.read(day, selection=selection, map_index=index)
+    assert runs.read(1, selection="b", map_index=0) == end_of(0)
+
+
+def test_a_selection_that_left_and_came_back_goes_on_where_it_ended():
+    runs = Runs()
+    runs.read(0, selection="b", map_index=1)
+    for day in (1, 2):
+        runs.read(day, selection="a", map_index=0)
+    assert runs.read(3, selection="b", map_index=0) == end_of(0)
+
+
 def test_two_copies_with_one_selection_return_the_same():
     runs = Runs()
     runs.read(0, map_index=0)

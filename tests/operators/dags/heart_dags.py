@@ -227,6 +227,33 @@ with DAG("heart_scope_copies", schedule=None, start_date=START) as scope_copies:
 
     for_each.expand(tenant=["acme", "globex"])
 
+with DAG("heart_scope_caught", schedule=None, start_date=START) as scope_caught:
+
+    @task(trigger_rule="all_done")
+    def tidy_up() -> None:
+        """Take no notice of failed work."""
+
+    with element_instance(
+        element="closeio", instance_name="Scoped", configuration=LOGIN, event_callback_url=CALLBACK
+    ) as caught:
+        work(caught.output) >> tidy_up()
+
+with DAG("heart_copies_fail_fast", schedule=None, start_date=START, fail_fast=True) as copies_fail_fast:
+
+    @task
+    def work_of(tenant: str, dag_run=None) -> None:
+        if dag_run.conf["fails"] == tenant:
+            raise RuntimeError("the work fails")
+
+    @task_group
+    def for_tenant(tenant: str) -> None:
+        with element_instance(
+            element="closeio", instance_name="Scoped", configuration=LOGIN, event_callback_url=CALLBACK
+        ):
+            work_of(tenant)
+
+    for_tenant.expand(tenant=["acme", "globex"])
+
 with DAG("heart_native", schedule=None, start_date=START, render_template_as_native_obj=True) as native:
     (
         CloudElementsCreateInstanceOperator(
