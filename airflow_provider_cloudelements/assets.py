@@ -53,9 +53,10 @@ def cloudelements_event_asset(
 
     :param name: Name of the asset and of its watcher. It must be unique.
     :param cloudelements_conn_id: Connection of type ``cloudelements``.
-    :param instance_id: Events of this instance: an integer, its digits, or what the create operator returned;
-    :param instance_key: or of the instance with this key, as given to the create operator;
-    :param tag: or of all instances that have this tag now, or had it at the event.
+    :param instance_id: Events of this instance: an integer, its digits, or what the create operator returned.
+        Give exactly one of ``instance_id``, ``instance_key`` and ``tag``.
+    :param instance_key: Events of the instance with this key, as given to the create operator.
+    :param tag: Events of all instances that have this tag now, or had it at the event.
     :param object_types: Only events of these kinds of object, as the element names them.
     :param event_types: Only ``CREATED``, ``UPDATED``, ``DELETED``, ``UNKNOWN``, in any case.
     :param where: Only events whose values match: paths to values, as in ``CloudElementsEventSensor``.

@@ -1,10 +1,12 @@
 """Fill the parts of the documentation that come from the code: ``python -m scripts.docs``.
 
-A part stands between two comments of a page. It is one of :data:`TABLES` or a marked part of an example:
+A part stands between two comments of a page. It is one of :data:`TABLES`, the arguments of a public name, or
+a marked part of an example:
 
 .. code-block:: text
 
     <!-- filled by scripts/docs.py: errors -->
+    <!-- filled by scripts/docs.py: arguments of pull_token -->
     <!-- filled by scripts/docs.py: example_wait_for_event.sensor -->
     <!-- end -->
 
@@ -34,11 +36,13 @@ from airflow_provider_cloudelements.connection_form import (
 )
 from airflow_provider_cloudelements.sandbox.core.router import REST, VERBS, Handler, Router
 from airflow_provider_cloudelements.sandbox.routes import AREAS, api_router, control_router
-from scripts import public_names
+from scripts import docs_arguments, public_names
 
 ROOT = Path(__file__).resolve().parents[1]
 START = "<!-- filled by scripts/docs.py: "
 END = "<!-- end -->"
+#: What the name of the table of a public name's arguments begins with.
+ARGUMENTS = "arguments of "
 
 #: A row of the tree in the docstring of the errors: name, status, whether a retry helps.
 _ERROR = re.compile(r"[ ─](CloudElements\w+)  +(?:(\S.*?)  +)?((?:helps|cannot help).*)$", re.MULTILINE)
@@ -138,6 +142,18 @@ def names() -> str:
             for name, module in public_names.public_modules().items()
         ),
     )
+
+
+def arguments(name: str) -> str:
+    """Return the table of a public name's arguments, under a line that says whose they are.
+
+    :param name: The public name.
+    """
+    try:
+        head, rows = docs_arguments.table_of(name)
+    except docs_arguments.ArgumentsError as error:
+        raise DocsError(str(error)) from None
+    return f"**Arguments of `{name}`**\n\n{_table(head, rows)}"
 
 
 TABLES: dict[str, Callable[[], str]] = {
@@ -244,9 +260,13 @@ def _part(name: str, root: Path) -> str:
     """Return the part that a page names, or raise."""
     if name in TABLES:
         return TABLES[name]()
+    if name.startswith(ARGUMENTS):
+        return arguments(name.removeprefix(ARGUMENTS))
     example, dot, mark = name.partition(".")
     if not dot or not re.fullmatch(r"\w+", example):
-        raise DocsError(f"no part is called {name!r}; there are {', '.join(TABLES)}, and example_x.part")
+        raise DocsError(
+            f"no part is called {name!r}; there are {', '.join(TABLES)}, {ARGUMENTS}X, and example_x.part"
+        )
     return code(example, mark, root)
 
 

@@ -23,6 +23,14 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_the_index_lists_each_page():
+    index = (ROOT / "docs" / "index.md").read_text()
+    listed = re.findall(r"^- \[[^\]]+\]\(([^)#]+)\): \S", index, flags=re.MULTILINE)
+    assert len(listed) == len(set(listed)) >= 15
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert pages - set(listed) == set()
+
+
 def test_every_field_of_a_connection_is_described():
     text = (ROOT / "docs" / "connections.md").read_text()
     for field in (*CONNECTION_FIELDS, *ELEMENT_FIELDS):

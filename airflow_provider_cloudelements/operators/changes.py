@@ -44,7 +44,7 @@ class CloudElementsUpdateInstanceOperator(CloudElementsInstanceOperator):
         change both. Templated.
     :param tags: All tags that it shall have, in place of its present ones. Templated.
     :param add_tags: Tags to add. Templated.
-    :param remove_tags: Tags to remove. Templated. This provider's own tags stay in each case.
+    :param remove_tags: Tags to remove. This provider's own tags stay in each case. Templated.
     :param configuration: Configuration keys to change, by the API's names; others stay. Templated.
     :param element_conn_id: Connection of type ``cloudelements_element``, whose values the instance shall
         have, except its refresh token, which the platform may have replaced. ``configuration`` overrides it.
