@@ -44,7 +44,9 @@ LONGEST_TIMEOUT = DAY
 #: Most repetitions of a call.
 MOST_RETRIES = 100
 
+#: Connection that hooks, operators and sensors take if none is named: one of type ``cloudelements``.
 DEFAULT_CONN_ID = "cloudelements_default"
+#: Connection with an element's credentials if none is named: one of type ``cloudelements_element``.
 DEFAULT_ELEMENT_CONN_ID = "cloudelements_element_default"
 
 #: Configuration keys of an element connection, each with the connection's field that gives it.

@@ -50,6 +50,7 @@ _ASSET_GROUP = "webhook"
 
 #: Name of the webhook: the last part of its address, and the first part of its assets' names.
 DEFAULT_WEBHOOK = "cloudelements"
+#: Id of the connection by which Airflow accepts the deliveries to that webhook.
 DEFAULT_WEBHOOK_CONN_ID = CONN_ID_PREFIX + DEFAULT_WEBHOOK
 
 #: How the platform signs (fact F243), and where its notification (F248) holds the values that the receiver

@@ -28,30 +28,23 @@ _FENCE = re.compile(r"^ *(```+|~~~+)")
 _LINK = re.compile(
     r"(!?\[(?:[^\[\]]|!?\[[^\]]*\](?:\([^)]*\))?)*\]\()([^)\s]+)(\))|(`+)(?:(?!\4).)+?\4(?!`)", re.DOTALL
 )
-_LISTED = re.compile(r"^[-*] +\[[^\]]+\]\(([^)#]+)(?:#[^)]*)?\)", re.MULTILINE)
+_LISTED = re.compile(r"^[-*] +\[([^\]]+)\]\(([^)#]+)(?:#[^)]*)?\)", re.MULTILINE)
 
 
 class PagesError(Exception):
     """A page of the site has a fault."""
 
 
-def lay_out(root: Path, target: Path) -> list[str]:
-    """Write the source of the site and return the names of its pages, without their endings.
+def lay_out(root: Path, target: Path) -> None:
+    """Write the source of the site.
 
     :param root: The project.
-    :param target: The folder to write to. Files whose content stays are left alone, so that Sphinx reads
-        again only what has changed.
+    :param target: The folder to write to.
     """
-    files = dict(_files(root))
-    for name, content in files.items():
+    for name, content in _files(root):
         path = target / name
-        if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    for path in [each for each in target.rglob("*") if each.is_file()]:
-        if path.relative_to(target).as_posix() not in files and "__pycache__" not in path.parts:
-            path.unlink()
-    return sorted(name.rpartition(".")[0] for name in files if name.endswith((".md", ".rst")))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def _files(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -150,8 +143,12 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
 def _navigation(index: str) -> str:
     """Return the hidden lists of pages for the sidebar: one for the list of links under each heading."""
     parts = re.split(r"^## (.+)$", index, flags=re.MULTILINE)
-    lists = zip(parts[1::2], (_LISTED.findall(part) for part in parts[2::2]), strict=True)
-    return "".join(_toctree(pages, caption) for caption, pages in lists if pages)
+    found = [(caption, _LISTED.findall(part)) for caption, part in zip(parts[1::2], parts[2::2], strict=True)]
+    return "".join(
+        _toctree([f"{title} <{page.removesuffix('.md')}>" for title, page in listed], caption)
+        for caption, listed in found
+        if listed
+    )
 
 
 def _toctree(pages: list[str], caption: str = "") -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.public_names import PACKAGE, homes, public_modules
+from sphinx.pycode import ModuleAnalyzer
+
+from scripts.public_names import PACKAGE, homes, modules, public_modules
 
 #: Bases whose children Airflow calls: their methods are no business of an author.
 _CALLED_BY_AIRFLOW = ("BaseOperator", "BaseTrigger")
+#: Methods of hooks that only Airflow calls.
+_FORM = ("get_connection_form_widgets", "get_ui_field_behaviour")
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -23,7 +28,8 @@ def pages() -> Iterator[tuple[str, str]]:
         if others:
             links = ", ".join(f":py:obj:`~{home[each]}.{each}`" for each in others)
             parts.append(f"Also here: {links}.")
-        parts += [_directive(name, each, getattr(module, each)) for each in own]
+        things = sorted(own, key=lambda each: not callable(getattr(module, each)))
+        parts += [_directive(name, each, getattr(module, each)) for each in things]
         yield short, "\n\n".join(parts) + "\n"
 
 
@@ -39,7 +45,7 @@ def members(thing: type) -> list[str]:
         if not base.__module__.startswith(PACKAGE) or (base is not thing and _is_public(base)):
             continue
         for name, value in vars(base).items():
-            if not name.startswith("_") and _is_described(value):
+            if not name.startswith("_") and name not in _FORM and _is_described(value):
                 found[name] = None
     return list(found)
 
@@ -47,16 +53,30 @@ def members(thing: type) -> list[str]:
 def _directive(module: str, name: str, thing: Any) -> str:
     """Return the directive that describes a public name."""
     path = f"{module}.{name}"
+    if not callable(thing):
+        text = _comment_elsewhere(module, name)
+        told = f".. py:data:: {name}\n   :module: {module}\n   :value: {thing!r}\n\n   {text}"
+        return told if text else f".. autodata:: {path}"
     if not inspect.isclass(thing):
-        return f".. {'autofunction' if callable(thing) else 'autodata'}:: {path}"
+        return f".. autofunction:: {path}"
     options = [f"   :members: {', '.join(shown)}"] if (shown := members(thing)) else []
     if issubclass(thing, Exception):
         options.append("   :show-inheritance:")
     return "\n".join([f".. autoclass:: {path}", *options])
 
 
+def _comment_elsewhere(module: str, name: str) -> str:
+    """Return the comment of a constant that a package imports from the module in it that defines it."""
+    for node in ast.parse(inspect.getsource(modules()[module])).body:
+        if isinstance(node, ast.ImportFrom) and node.module and name in (each.name for each in node.names):
+            documented = ModuleAnalyzer.for_module(node.module).find_attr_docs()
+            return " ".join(documented.get(("", name), ()))
+    return ""
+
+
 def _is_public(thing: type) -> bool:
-    return homes().get(thing.__name__) is not None
+    """Return whether a class is public, so that its members are described there."""
+    return thing.__name__ in homes()
 
 
 def _is_described(value: Any) -> bool:

@@ -20,39 +20,30 @@ from scripts.public_names import homes
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def build(root: Path, target: Path, *, fresh: bool = False) -> list[str]:
+def build(root: Path, target: Path) -> list[str]:
     """Build the site and return what is wrong with it, one text for each fault.
 
     :param root: The project.
     :param target: The folder to build in: the pages are in ``html`` of it.
-    :param fresh: Whether to forget what an earlier build left there.
     """
     from sphinx.application import Sphinx
     from sphinx.util.console import strip_colors
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    if fresh:
-        shutil.rmtree(target, ignore_errors=True)
+    source, doctrees, html = (target / name for name in ("source", "doctrees", "html"))
+    # Sphinx can build only what has changed; but then it does not repeat its warnings, and sidebars stay old.
+    for folder in (source, doctrees, html):
+        shutil.rmtree(folder, ignore_errors=True)
     try:
-        names = lay_out(root, target / "source")
+        lay_out(root, source)
     except PagesError as error:
         return [str(error)]
     warnings = io.StringIO()
-    source, html = target / "source", target / "html"
-    for page in html.rglob("*.html"):
-        if page.relative_to(html).with_suffix("").as_posix() not in names:
-            page.unlink()
     with patch_docutils(), docutils_namespace():
-        app = Sphinx(source, source, html, target / "doctrees", "html", status=None, warning=warnings)
+        app = Sphinx(source, source, html, doctrees, "html", status=None, warning=warnings)
         app.build()
-    found = [
-        *strip_colors(warnings.getvalue()).splitlines(),
-        *faults(html, homes() if (root / "docs" / "api.md").is_file() else {}),
-    ]
-    if found:
-        # The next build would read again only what has changed, and not repeat these warnings.
-        shutil.rmtree(target / "doctrees")
-    return found
+    public = homes() if (root / "docs" / "api.md").is_file() else {}
+    return [*strip_colors(warnings.getvalue()).splitlines(), *faults(html, public)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,10 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Build the documentation site.")
     parser.add_argument("--root", type=Path, default=ROOT, help="folder of the project")
     parser.add_argument("--target", type=Path, default=ROOT / "build" / "docs", help="folder to build in")
-    parser.add_argument("--fresh", action="store_true", help="build everything anew")
     options = parser.parse_args(arguments)
     begun = time.monotonic()
-    found = build(options.root, options.target, fresh=options.fresh)
+    found = build(options.root, options.target)
     for fault in found:
         print(fault, file=sys.stderr)
     if found:

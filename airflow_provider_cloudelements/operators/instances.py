@@ -48,8 +48,9 @@ __all__ = [
     "pull_token",
 ]
 
-#: XCom keys that the create operator pushes beside its returned value.
+#: XCom key under which the create operator pushes the instance's id, an integer.
 XCOM_ID = "id"
+#: XCom key under which the create operator pushes the instance's element token, unless ``push_token=False``.
 XCOM_TOKEN = "token"  # noqa: S105  the key's name, not a token
 
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["XCOM_STATE", "XCOM_URL", "CloudElementsGetOAuthUrlOperator"]
 
+#: XCom key under which the operator pushes the link at which a person consents.
 XCOM_URL = "url"
+#: XCom key under which the operator pushes the state in that link.
 XCOM_STATE = "state"
 
 #: Host where Microsoft asks for consent. Microsoft gives a refresh token only for this scope. Without a

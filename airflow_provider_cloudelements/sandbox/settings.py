@@ -18,10 +18,12 @@ CONTROL_PREFIX = "/sandbox"
 #: What a secret value reads back as (fact F169).
 MASK = "********"
 
-#: Fixed secrets in the shapes of the real ones: base64 of 32 bytes and 32 hex characters (fact F5).
+#: User secret of a sandbox, if none is chosen. It has the shape of a real one: base64 of 32 bytes (fact F5).
 DEFAULT_USER_SECRET = "Sandbox/User+Secret/for+local+tests/only+00="  # noqa: S105 - a fake, public on purpose
+#: Organization secret of a sandbox, if none is chosen: 32 hex characters, as a real one has (fact F5).
 DEFAULT_ORGANIZATION_SECRET = "5a9db0c5000000000000000000c0ffee"  # noqa: S105 - a fake, public on purpose
 
+#: Port of a sandbox that is started by hand, if none is chosen.
 DEFAULT_PORT = 8095
 
 #: The app that the platform itself has at every vendor; its name is the sandbox's own.

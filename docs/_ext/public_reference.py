@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import inspect
 import re
 import sys
 import typing
@@ -42,7 +43,9 @@ def show_public_bases(app: Sphinx, name: str, obj: Any, options: Any, bases: lis
 
 def need_docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Warn of a public name without a docstring, and leave out the facts that a docstring cites."""
-    if not any(each.strip() for each in lines):
+    text = "\n".join(lines).strip()
+    # A constant without a comment shows what its type is for.
+    if not text or (what == "data" and text == (inspect.getdoc(type(obj)) or "").strip()):
         log.warning("%s is public and has no docstring", name)
     lines[:] = _CITED.sub("", "\n".join(lines)).split("\n")
 
