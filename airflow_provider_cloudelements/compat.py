@@ -55,6 +55,7 @@ __all__ = [
     "has_variables",
     "mask_secret",
     "mask_token",
+    "object_storage_path",
     "task_state_store",
 ]
 
@@ -268,3 +269,13 @@ async def _blocking(work: Callable[..., _Done], *arguments: Any) -> _Done:
 def _asset_state_store(trigger: Any) -> Any | None:
     """Return the store; ``None`` on Airflow 3.1 and 3.2, and before the trigger watches an asset."""
     return getattr(trigger, "asset_state_store", None)
+
+
+def object_storage_path(address: str) -> Any:
+    """Return Airflow's path of an object in a storage.
+
+    :param address: Its address, such as ``s3://connection@bucket/key``.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    return ObjectStoragePath(address)

@@ -17,6 +17,8 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     ├── CloudElementsConflictError              409        cannot help
     ├── CloudElementsRateLimitError             429        helps
     ├── CloudElementsValidationError            400, 422   helps only if the vendor refused
+    │   └── CloudElementsManifestError                     cannot help
+    ├── CloudElementsUnsafePlanError                       cannot help: force it by name, or change less
     ├── CloudElementsSignatureError                        cannot help
     ├── CloudElementsServerError                3xx, 5xx   helps
     ├── CloudElementsTransportError                        helps
@@ -44,6 +46,7 @@ __all__ = [
     "CloudElementsError",
     "CloudElementsForbiddenError",
     "CloudElementsInstanceDisabledError",
+    "CloudElementsManifestError",
     "CloudElementsNotFoundError",
     "CloudElementsRateLimitError",
     "CloudElementsServerError",
@@ -51,6 +54,7 @@ __all__ = [
     "CloudElementsTimeoutError",
     "CloudElementsTransportError",
     "CloudElementsUnhealthyError",
+    "CloudElementsUnsafePlanError",
     "CloudElementsValidationError",
 ]
 
@@ -188,6 +192,29 @@ class CloudElementsValidationError(CloudElementsError):
     def retryable(self) -> bool:
         """Whether a later try can end differently: only if the vendor refused the request."""
         return self.provider_message is not None and not self.final
+
+
+class CloudElementsManifestError(CloudElementsValidationError):
+    """A manifest is not valid. Nothing was called.
+
+    :param problems: What is wrong with it, all at once: objects with ``place`` (file and line), ``instance``,
+        ``field`` and ``message``. None holds a value of the manifest.
+    """
+
+    def __init__(self, message: str = "", *, problems: tuple[object, ...] = (), **details: object) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.problems = problems
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a later try can end differently: no."""
+        return False
+
+
+class CloudElementsUnsafePlanError(CloudElementsError):
+    """A plan changes more than its limits allow, or something grave that nobody forced by name."""
+
+    _kind_may_pass = False
 
 
 class CloudElementsSignatureError(CloudElementsError):

@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     "assets": {"triggers", "connections"},
     "__main__": {"cli"},
     "cli": {
+        "fleet",
         "webhooks",
         "hooks",
         "provisioning",
@@ -35,6 +36,7 @@ ARROWS: dict[str, set[str]] = {
         "compat",
     },
     "sensors": {
+        "fleet",
         "operators",
         "operators/_parts",
         "triggers",
@@ -50,6 +52,7 @@ ARROWS: dict[str, set[str]] = {
         "compat",
     },
     "operators": {
+        "fleet",
         "operators/_parts",
         "webhooks",
         "triggers",
@@ -65,6 +68,7 @@ ARROWS: dict[str, set[str]] = {
         "compat",
     },
     "operators/_parts": {
+        "fleet",
         "links",
         "hooks",
         "events",
@@ -90,6 +94,7 @@ ARROWS: dict[str, set[str]] = {
     "webhooks": {"client", "connections", "keys", "exceptions"},
     "hooks": {"client", "client/wire", "connections", "connection_form", "keys", "exceptions", "compat"},
     "retry_policy": {"exceptions"},
+    "fleet": {"provisioning", "client", "client/wire", "connections", "keys", "exceptions", "compat"},
     "events": {"client", "client/wire", "connections", "keys", "exceptions"},
     "provisioning": {"client", "client/wire", "connections", "keys", "exceptions"},
     "client": {"client/wire", "connections", "keys", "exceptions"},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text, texts
 from airflow_provider_cloudelements.client.models import Instance, parse_tags
 from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import own_tags
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.client.wire.secrecy import asterisk_keys
@@ -157,6 +158,33 @@ class InstancesApi:
                 path=path,
             )
 
+    def pages(self) -> Iterator[Sequence[Instance]]:
+        """Yield all instances of the account, a page at a time, without their tokens.
+
+        This method decodes only what comparisons need, many times as fast as :meth:`list` does.
+
+        :raises CloudElementsServerError: The list broke off; or a row cannot be read, and may be one of this
+            provider's, so that the list does not show what exists.
+        """
+        from airflow_provider_cloudelements.client.instance_rows import parse_row, read_page
+
+        doubtful = 0
+
+        def left_out(row: Any) -> None:
+            nonlocal doubtful
+            doubtful += _may_be_ours(row)
+
+        for page in self._http.list_pages("/instances", read=read_page):
+            yield tuple(readable(page, parse_row, "instances", left_out))
+            if doubtful:
+                raise CloudElementsServerError(
+                    "GET /instances: a row of the list cannot be read, and it may be an instance that this "
+                    "provider made. Such a list does not show what exists.",
+                    method="GET",
+                    path="/instances",
+                )
+            del page  # the page is free before the client reads the next one
+
     def update(
         self,
         instance_id: int,
@@ -251,6 +279,12 @@ def _may_have(row: Any, tags: Iterable[str]) -> bool:
     """Return whether an instance that cannot be read may have some tags."""
     told = row.get("tags") if isinstance(row, Mapping) else None
     return not isinstance(told, list) or set(tags) <= set(parse_tags(told))
+
+
+def _may_be_ours(row: Any) -> bool:
+    """Return whether a row that cannot be read may be an instance that this provider made."""
+    told = row.get("tags") if isinstance(row, Mapping) else getattr(row, "tags", None)
+    return not isinstance(told, list | tuple) or bool(own_tags(parse_tags(list(told))))
 
 
 def _having_token(instance: Instance) -> Instance:

@@ -92,7 +92,7 @@ class Instance:
             disabled=parse_bool(data.get("disabled")),
             created_date=parse_date(data.get("createdDate")),
             events_enabled=parse_bool(enabled, default=parse_bool(configuration.get(EVENTS_ENABLED))),
-            event_callback_url=_callback_url(data, configuration),
+            event_callback_url=callback_url(data.get("eventsNotificationCallbackUrl"), configuration),
             external_authentication=parse_text(data.get("externalAuthentication")),
             configuration=configuration,
             complete=isinstance(data.get("configuration"), Mapping)
@@ -252,7 +252,12 @@ def _token(value: Any) -> str | None:
     return text if text and text.isascii() and text.isprintable() and text == text.strip() else None
 
 
-def _callback_url(data: Mapping[str, Any], configuration: Mapping[str, str | None]) -> str | None:
-    url = parse_text(data.get("eventsNotificationCallbackUrl")) or configuration.get(EVENT_CALLBACK_URL)
+def callback_url(field: Any, configuration: Mapping[str, str | None]) -> str | None:
+    """Return where the platform delivers an instance's events.
+
+    :param field: The instance's own field of it.
+    :param configuration: Its configuration, which holds it as well.
+    """
+    url = parse_text(field) or configuration.get(EVENT_CALLBACK_URL)
     # One sample holds the word "false" for a callback that is not set (fact F207).
     return None if not url or url == "false" else url

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,19 @@ from airflow_provider_cloudelements.provisioning.consent import no_answer, read_
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
+#: Kinds of the arguments that a manifest's row can give, by their names.
+KINDS = {
+    "element": "text",
+    "instance_name": "text",
+    "instance_key": "text",
+    "configuration": "object",
+    "events_enabled": "boolean",
+    "event_callback_url": "text or null",
+    "event_configuration": "object",
+    "tags": "texts",
+}
+#: Arguments that hold a person's consent: secrets that work once.
+CONSENT = frozenset({"authorization_code", "authorization_state", "provider_data"})
 #: Default of an argument for which ``None`` has a meaning of its own.
 NOT_GIVEN = ""
 
@@ -60,6 +73,34 @@ class InstanceArguments:
     event_callback_url: Any = field(default=NOT_GIVEN, repr=False)
     event_configuration: Any = field(default=None, repr=False)
     tags: Any = None
+
+    @classmethod
+    def from_row(cls, given: Mapping[str, Any]) -> InstanceArguments:
+        """Take the arguments that a manifest's row gives.
+
+        :param given: Values by the arguments' names. Others are passed over.
+        """
+        return cls(**{name: given[name] for name in KINDS if name in given})
+
+    def faults(
+        self, credentials: ElementSettings | None
+    ) -> Iterator[tuple[str, CloudElementsValidationError]]:
+        """Yield each argument that is wrong by itself, with its error.
+
+        :param credentials: The element connection, if there is one.
+        """
+        checks: dict[str, Callable[[], object]] = {
+            "element": lambda: chosen_element(self.element, credentials),
+            "instance_name": lambda: checked_name("instance_name", self.instance_name),
+            "instance_key": lambda: optional_text("instance_key", self.instance_key),
+            "configuration": self.given_configuration,
+            "tags": lambda: tag_list("tags", self.tags),
+        }
+        for name, check in checks.items():
+            try:
+                check()
+            except CloudElementsValidationError as error:
+                yield name, error
 
     def spec(
         self,

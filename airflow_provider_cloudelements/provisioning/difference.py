@@ -153,6 +153,27 @@ class Difference:
         return self if tags == tuple(instance.tags) else replace(self, tags=tags)
 
 
+def shows_all(spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints) -> bool:
+    """Return whether an instance shows all of its specification: nothing differs, and nothing is unknown.
+
+    :meth:`Difference.between` says the same of fewer instances a second, and of the others what differs.
+
+    :param spec: The specification.
+    :param instance: As it is.
+    :param fingerprints: Made with the marker of ``spec``.
+    """
+    tags = instance.tags
+    if spec.marker not in tags or spec.provider_data or not all(tag in tags for tag in spec.tags or ()):
+        return False
+    for key, value in spec.configuration.items():
+        if hidden(key, instance):
+            if _known(key, value, instance, fingerprints) is not Known.SAME:
+                return False
+        elif not same_value(key, value, instance):
+            return False
+    return True
+
+
 def same_value(key: str, wanted: Any, instance: Instance) -> bool:
     """Return whether a configuration value, which the platform keeps as text, equals the wanted one."""
     if key == EVENTS_ENABLED:
@@ -202,6 +223,8 @@ def _known(key: str, value: Any, instance: Instance, fingerprints: Fingerprints)
 
 def _tags(spec: InstanceSpec, instance: Instance) -> tuple[str, ...]:
     """Return the tags that an instance must have: present ones, those of the specification, the marker."""
+    if spec.marker in instance.tags and all(tag in instance.tags for tag in spec.tags or ()):
+        return instance.tags
     present = {comparable_text(tag) for tag in instance.tags}
     asked = (tag for tag in spec.tags or () if comparable_text(tag) not in present)
     return tuple(dict.fromkeys([*instance.tags, *asked, spec.marker]))

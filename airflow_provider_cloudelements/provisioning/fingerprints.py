@@ -6,6 +6,7 @@ marker shows whether a credential is the one that the instance last received.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import json
@@ -64,8 +65,27 @@ class Fingerprints:
         )
         purpose = b"airflow-provider-cloudelements: fingerprints of credentials, version 1"
         self._key = hmac.digest(material.encode(), purpose, "sha256")
+        #: Digests of the credentials' names: a fleet has a few names, and thousands of each.
+        self._names: dict[str, str] = {}
         self._marker = marker
         self._former_markers = tuple(former_markers)
+
+    def bound_to(self, marker: str, former_markers: Iterable[str] = ()) -> Fingerprints:
+        """Return fingerprints of the same key for another instance, without deriving the key again.
+
+        :param marker: The marker tag of the instance's key.
+        :param former_markers: Markers that the instance may have had before.
+        """
+        other = copy.copy(self)
+        other._marker, other._former_markers = marker, tuple(former_markers)
+        return other
+
+    def digest(self, value: Any) -> str:
+        """Return a keyed digest of a value, fit to be stored anywhere.
+
+        :param value: The value, as JSON has it.
+        """
+        return self._hmac("value", _text(value))[: _NAME + _VALUE]
 
     def code(self, login: Any) -> str:
         """Return the fingerprint of a login that works once, fit to be stored anywhere.
@@ -112,17 +132,21 @@ class Fingerprints:
 
     def _read(self, tags: tuple[str, ...], instance_id: int | None) -> _Kept | None:
         """Return the fingerprint tag that can be read; ``None`` when there is none."""
-        ids = {self._id(binding): binding for binding in self._bindings(tags, instance_id)}
-        for key_id, parts in _fingerprint_tags(tags):
-            if key_id in ids:
-                return _Kept(ids[key_id], {part[:_NAME]: part[_NAME:] for part in parts})
+        found = dict(_fingerprint_tags(tags))
+        if not found:
+            return None
+        for binding in self._bindings(tags, instance_id):
+            if (parts := found.get(self._id(binding))) is not None:
+                return _Kept(binding, {part[:_NAME]: part[_NAME:] for part in parts})
         return None
 
-    def _bindings(self, tags: tuple[str, ...], instance_id: int | None) -> tuple[str, ...]:
-        """Return all that a fingerprint on this instance may be bound to."""
-        markers = (tag for tag in own_tags(tags) if tag.startswith(MARKER_PREFIX))
-        by_id = () if instance_id is None else (_binding_of(instance_id),)
-        return (self._marker, *self._former_markers, *markers, *by_id)
+    def _bindings(self, tags: tuple[str, ...], instance_id: int | None) -> Iterator[str]:
+        """Yield all that a fingerprint on this instance may be bound to, the usual one first."""
+        yield self._marker
+        yield from self._former_markers
+        yield from (tag for tag in own_tags(tags) if tag.startswith(MARKER_PREFIX))
+        if instance_id is not None:
+            yield _binding_of(instance_id)
 
     def _first_form_fits(self, tags: tuple[str, ...], name: str, value: Any, instance_id: int | None) -> bool:
         """Return whether a tag of the first form shows this value. It cannot show that a value changed."""
@@ -138,7 +162,10 @@ class Fingerprints:
         return self._hmac("which key and binding", binding)[:_ID]
 
     def _part(self, binding: str, name: str, value: Any) -> tuple[str, str]:
-        return self._hmac("name", name)[:_NAME], self._hmac(binding, name, _text(value))[:_VALUE]
+        short = self._names.get(name)
+        if short is None:
+            short = self._names[name] = self._hmac("name", name)[:_NAME]
+        return short, self._hmac(binding, name, _text(value))[:_VALUE]
 
     def _hmac(self, *parts: str) -> str:
         message = json.dumps(parts).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag, own_tags
@@ -54,7 +55,7 @@ class InstanceSpec:
                 "people's tags only."
             )
 
-    @property
+    @cached_property
     def identity(self) -> Identity:
         """The identity of the instance: namespace and key."""
         return Identity(self.namespace, self.key)

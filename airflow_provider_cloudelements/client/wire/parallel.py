@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from threading import Semaphore
+from queue import SimpleQueue
+from threading import Event, Lock, Semaphore, Thread
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -76,3 +77,75 @@ def as_done(
     finally:
         for future in futures:
             future.cancel()
+
+
+def as_finished(
+    work: Callable[[_Item], _Found], items: Iterable[_Item], concurrency: int
+) -> Generator[_Found, None, None]:
+    """Yield the result of each item as soon as it is there, from a bounded number of threads.
+
+    A thread takes the next item when it has finished one, so that neither items nor results pile up. After an
+    error, no thread takes a further item, and the generator raises the error. When the caller closes the
+    generator, no thread takes a further item, and the generator waits for those at work.
+
+    :param work: Function that works on one item.
+    :param items: The items.
+    :param concurrency: Most items at once.
+    """
+    waiting = iter(items)
+    lock = Lock()
+    ended = Event()
+    room = Semaphore(4 * concurrency)
+    results: SimpleQueue[tuple[_Found | None, BaseException | None, bool]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            while not ended.is_set():
+                with lock:
+                    item = next(waiting, results)
+                if item is results:
+                    break
+                found = work(item)  # type: ignore[arg-type]  # the mark is taken out above
+                room.acquire()
+                results.put((found, None, False))
+        except BaseException as error:
+            ended.set()
+            results.put((None, error, False))
+        finally:
+            results.put((None, None, True))
+
+    threads = [
+        Thread(target=run, name=f"cloudelements-{number}", daemon=True) for number in range(concurrency)
+    ]
+    for thread in threads:
+        thread.start()
+    left = concurrency
+    try:
+        while left:
+            found, error, last = results.get()
+            if last:
+                left -= 1
+            elif error is not None:
+                raise error
+            else:
+                room.release()
+                yield found  # type: ignore[misc]  # None only if the work returned it
+    finally:
+        ended.set()
+        for _ in threads:
+            room.release()  # a thread may wait to hand over a result that nobody takes
+        for thread in threads:
+            thread.join()
+
+
+def read_ahead(items: Iterator[_Item]) -> Generator[_Item, None, None]:
+    """Yield the items, and have a thread get the next one while the caller works on this one.
+
+    :param items: Iterator that waits for each item, such as for an answer of a server.
+    """
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="cloudelements-ahead") as pool:
+        ahead: Future[object] = pool.submit(next, items, end)
+        while (item := ahead.result()) is not end:
+            ahead = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]  # the mark of the end is taken out above

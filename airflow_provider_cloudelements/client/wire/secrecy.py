@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -109,6 +110,7 @@ _URL_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]+=)([^?#\s|]+)")
 _LIKE_JSON = re.compile(r"""\s*(\{|\[\s*["'{\[])""")
 
 
+@lru_cache(maxsize=1024)
 def is_secret_key(key: str) -> bool:
     """Say whether a key names a credential. Where values are shown, :func:`is_shown_key` decides."""
     return _has_secret_word(key) and not _NOT_SECRET.search(key)

@@ -1,0 +1,83 @@
+"""Get the documents of a manifest: from a file, a folder, object storage, or rows of an upstream task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_cloudelements.compat import object_storage_path
+from airflow_provider_cloudelements.fleet.problems import Place, Problem
+from airflow_provider_cloudelements.fleet.texts import read_text
+
+#: Names of files that a folder's manifest is made of.
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def documents(source: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
+    """Yield each document of a source: its name, what it holds, and what is wrong with it.
+
+    :param source: Path of a file or folder, as text or as an object with the methods of ``pathlib.Path``
+        (such as Airflow's ``ObjectStoragePath``); an address such as ``s3://connection@bucket/key``; a
+        mapping, which is a whole manifest; or rows.
+    """
+    if isinstance(source, Mapping):
+        yield "the manifest", source, []
+    elif isinstance(source, str) or hasattr(source, "read_text"):
+        yield from _files(_path(source))
+    else:
+        # What an upstream task returned: a list, or a lazy sequence of a mapped task's results.
+        rows = list(source)
+        if len(rows) == 1 and isinstance(rows[0], list | tuple):
+            rows = list(rows[0])
+        yield "rows", {"instances": rows}, []
+
+
+def _path(source: Any) -> Any:
+    if not isinstance(source, str):
+        return source
+    return object_storage_path(source) if "://" in source else Path(source)
+
+
+def _files(path: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
+    try:
+        found = sorted(_below(path), key=str) if path.is_dir() else [path]
+    except OSError as error:
+        yield _unread(path, error)
+        return
+    if not found:
+        yield (
+            str(path),
+            None,
+            [Problem(Place(str(path)), f"the folder holds no file {', '.join(_SUFFIXES)}.")],
+        )
+    for each in found:
+        try:
+            # The mark that some editors write before the text is no part of it.
+            text = each.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            yield _unread(each, error)
+        except UnicodeDecodeError:
+            yield str(each), None, [Problem(Place(str(each)), "the file is not UTF-8.")]
+        else:
+            yield (str(each), *read_text(text, str(each)))
+
+
+def _below(folder: Any) -> Iterator[Any]:
+    for each in folder.iterdir():
+        if each.name.startswith("."):
+            continue
+        if each.is_dir():
+            yield from _below(each)
+        elif each.name.lower().endswith(_SUFFIXES):
+            yield each
+
+
+def _unread(path: Any, error: OSError) -> tuple[str, None, list[Problem]]:
+    # The text of an error of object storage may hold anything.
+    what = (
+        "there is no such file"
+        if isinstance(error, FileNotFoundError)
+        else f"it cannot be read ({type(error).__name__})"
+    )
+    return str(path), None, [Problem(Place(str(path)), f"{what}.")]

@@ -1,0 +1,234 @@
+"""Read YAML and JSON so that each scalar is the text that stands there, with the line of each field.
+
+A YAML loader makes ``False`` of the key ``no``, 83 of ``0123``, 45045 of ``12:30:45`` and 1000.0 of ``1e3``.
+Here a scalar stays a text. Who reads a field says what it must be: :mod:`.fields`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_cloudelements.fleet.problems import Place, Problem
+
+#: Most levels of nested lists and mappings.
+_MOST_LEVELS = 100
+_MERGE = "<<"
+_PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+_TEXT_TAG = "tag:yaml.org,2002:str"
+_PLAIN_TAGS = {
+    "scalar": (_TEXT_TAG, "!"),
+    "mapping": ("tag:yaml.org,2002:map", "!"),
+    "sequence": ("tag:yaml.org,2002:seq", "!"),
+}
+
+
+class Plain(str):
+    """A scalar without quotes. It is a text, unless its field takes true, false, null or a number."""
+
+    __slots__ = ()
+
+
+class Located(dict[str, Any]):
+    """A mapping that knows where it stands.
+
+    :param line: Its line.
+    """
+
+    __slots__ = ("line", "lines")
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+        #: The line of each field.
+        self.lines: dict[str, int] = {}
+
+
+def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
+    """Read a document of YAML or JSON.
+
+    :param text: The document.
+    :param source: Its name, for problems. If it ends with ``.json``, the text must be JSON.
+    :return: The value (``Located``, a list, a text, or ``None`` if there is none), and what is wrong with it.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    if source.lower().endswith(".json"):
+        if (wrong := _not_json(text, source)) is not None:
+            return None, [wrong]
+        text = _without_pairs(text)
+    problems: list[Problem] = []
+    try:
+        node = yaml.compose(text, Loader=_loader())
+        value = None if node is None else _Reader(source, problems).value(node, 0)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = None if mark is None else mark.line + 1
+        what = error.problem or error.context or "it cannot be read"
+        return None, [*problems, Problem(Place(source, line), f"this is not YAML: {what}.")]
+    except yaml.YAMLError:
+        return None, [
+            *problems,
+            Problem(Place(source), "this is not YAML: it holds a character that YAML forbids."),
+        ]
+    except RecursionError:
+        return None, [*problems, Problem(Place(source), "it is nested too deeply.")]
+    return value, problems
+
+
+def _not_json(text: str, source: str) -> Problem | None:
+    try:
+        json.loads(text)
+    except RecursionError:
+        return Problem(Place(source), "it is nested too deeply.")
+    except ValueError as error:
+        line = getattr(error, "lineno", None)
+        what = getattr(error, "msg", "it cannot be read")
+        return Problem(Place(source, line), f"this is not JSON: {what}.")
+    return None
+
+
+def _loader() -> Any:
+    """Return a loader that resolves nothing: a tag other than text is then one that the file writes."""
+    import yaml
+
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return type("_TextLoader", (base,), {"yaml_implicit_resolvers": {}})
+
+
+class _Reader:
+    """Makes values of the nodes of one document."""
+
+    def __init__(self, source: str, problems: list[Problem]) -> None:
+        self._source = source
+        self._problems = problems
+        #: Values of nodes with anchors, so that an alias costs nothing; those at work are ``None``.
+        self._known: dict[int, Any] = {}
+
+    def value(self, node: Any, level: int) -> Any:
+        """Return the value of a node."""
+        if node.id == "scalar":
+            return self._scalar(node)
+        if id(node) in self._known:
+            known = self._known[id(node)]
+            if known is None:
+                self._wrong(node, "an alias stands inside its own anchor.")
+            return known
+        if level > _MOST_LEVELS:
+            self._wrong(node, "it is nested too deeply.")
+            return None
+        self._check_tag(node)
+        self._known[id(node)] = None
+        if node.id == "sequence":
+            made: Any = [self.value(each, level + 1) for each in node.value]
+        else:
+            made = self._mapping(node, level)
+        self._known[id(node)] = made
+        return made
+
+    def _mapping(self, node: Any, level: int) -> Located:
+        made = Located(node.start_mark.line + 1)
+        merged: list[Any] = []
+        for key_node, value_node in node.value:
+            if key_node.id != "scalar":
+                self._wrong(key_node, "the name of a field must be a text.")
+                continue
+            key = self._scalar(key_node)
+            if key == _MERGE and not key_node.style:
+                if merged:
+                    self._wrong(key_node, "<< stands twice in one mapping. Give it a list of aliases.")
+                merged += value_node.value if value_node.id == "sequence" else [value_node]
+                continue
+            key = str(key)
+            if key in made:
+                self._wrong(key_node, "the field stands twice in one mapping.", key)
+                continue
+            made[key] = self.value(value_node, level + 1)
+            made.lines[key] = key_node.start_mark.line + 1
+        for each in merged:
+            # What stands in the mapping itself wins, and an earlier alias wins over a later one.
+            below = self.value(each, level + 1)
+            if not isinstance(below, Located):
+                self._wrong(each, "<< takes an alias of a mapping, or a list of them.")
+                continue
+            for key, value in below.items():
+                if key not in made:
+                    made[key] = value
+                    made.lines[key] = below.lines[key]
+        return made
+
+    def _scalar(self, node: Any) -> str:
+        self._check_tag(node)
+        text: str = node.value
+        return Plain(text) if not node.style else text
+
+    def _check_tag(self, node: Any) -> None:
+        if node.tag not in _PLAIN_TAGS[node.id]:
+            self._wrong(node, "tags other than !!str, !!map and !!seq are not read. Write the value itself.")
+
+    def _wrong(self, node: Any, message: str, field: str | None = None) -> None:
+        self._problems.append(Problem(Place(self._source, node.start_mark.line + 1), message, field=field))
+
+
+def _without_pairs(text: str) -> str:
+    """Write characters beyond 16 bits, which JSON escapes as two halves, as YAML escapes them."""
+
+    def joined(found: re.Match[str]) -> str:
+        if found[1] is None:
+            return found[0]  # an escaped backslash
+        high, low = int(found[1], 16), int(found[2], 16)
+        return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
+
+    return _PAIR.sub(joined, text)
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it: an unquoted true, false, null or number is one, all else is text.
+
+    A number is one only if JSON writes it in the same way. So ``1.50`` and ``0123`` stay texts.
+
+    :param value: A value that :func:`read_text` returned, or that came as JSON.
+    """
+    if isinstance(value, Plain):
+        return _plain(value)
+    if isinstance(value, dict):
+        return {key: json_value(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(each) for each in value]
+    return value
+
+
+def _plain(text: Plain) -> Any:
+    if text == "true":
+        return True
+    if text == "false":
+        return False
+    if text in ("null", "~", ""):
+        return None
+    if len(text) < 20 and text[-1:].isdigit():
+        try:
+            number = json.loads(text)
+        except ValueError:
+            return str(text)
+        if json.dumps(number) == text:
+            return number
+    return str(text)
+
+
+def is_null(value: Any) -> bool:
+    """Return whether a value is null: none, or an unquoted ``null`` or ``~``, or nothing after the colon."""
+    return value is None or (isinstance(value, Plain) and value in ("null", "~", ""))
+
+
+def mappings(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield a value's mappings, at any depth."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            yield each
+            waiting += each.values()
+        elif isinstance(each, list | tuple):
+            waiting += each

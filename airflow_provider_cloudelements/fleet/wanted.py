@@ -1,0 +1,193 @@
+"""Rows with their connections: what each instance shall be, checked before anything is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from airflow_provider_cloudelements.client.tags import Identity
+from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings
+from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
+from airflow_provider_cloudelements.fleet.fields import ABSENT
+from airflow_provider_cloudelements.fleet.manifest import Manifest, Row
+from airflow_provider_cloudelements.fleet.problems import Problem, manifest_error
+from airflow_provider_cloudelements.provisioning.arguments import chosen_element, default_key
+from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
+from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
+
+#: Function that reads an element connection by its id.
+Credentials = Callable[[str], ElementSettings]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a row asks for.
+
+    :param row: The row.
+    :param identity: Namespace and key.
+    :param fingerprints: Of the identity's instance.
+    :param spec: The instance, with the ownership tag; ``None`` if it shall not exist.
+    :param moved_from: The former identity.
+    :param adopt: Whether a plan may take over an instance that the ownership tag does not cover.
+    """
+
+    row: Row
+    identity: Identity
+    fingerprints: Fingerprints = field(repr=False)
+    spec: InstanceSpec | None = None
+    moved_from: Identity | None = None
+    adopt: bool = False
+
+    @property
+    def key(self) -> str:
+        """The key, for messages."""
+        return self.identity.key
+
+    @property
+    def digest(self) -> str | None:
+        """Keyed digest of all that the instance shall have, its secrets included."""
+        spec = self.spec
+        if spec is None:
+            return None
+        whole = [
+            spec.element,
+            spec.name,
+            spec.identity.tags,
+            dict(spec.configuration),
+            spec.external_authentication,
+        ]
+        return self.fingerprints.digest([*whole, spec.tags, self.row.state])
+
+    @property
+    def to_create(self) -> InstanceSpec:
+        """The specification for a create: it has the tag that the platform makes of the name (fact F172)."""
+        if self.spec is None:
+            raise AssertionError("an absent instance is never created")  # pragma: no cover
+        if self.row.given.get("tags") is not None or self.spec.tags is None:
+            return self.spec
+        return replace(self.spec, tags=(self.spec.name, *self.spec.tags))
+
+
+def wanted_of(
+    manifest: Manifest, settings: ConnectionSettings, credentials: Credentials, *, adopt: bool = False
+) -> list[Wanted]:
+    """Return what the rows of a manifest ask for.
+
+    :param manifest: The manifest.
+    :param settings: The connection.
+    :param credentials: Function that reads an element connection by its id.
+    :param adopt: Whether a plan may adopt instances.
+    :raises CloudElementsManifestError: The manifest has problems, by itself or with the connections. The
+        error lists all of them.
+    """
+    reader = _Reader(settings, credentials, manifest.ownership_tag, adopt)
+    problems = list(manifest.problems)
+    faulty = {(each.place, each.instance) for each in problems}
+    found = []
+    for row in manifest.rows:
+        # A row that is wrong by itself would be wrong in the same way once more.
+        if (row.place, row.label) not in faulty and (wanted := reader.wanted(row)) is not None:
+            found.append(wanted)
+    problems += reader.problems
+    problems += _clashes(found)
+    if problems:
+        raise manifest_error(problems)
+    return found
+
+
+class _Reader:
+    def __init__(
+        self, settings: ConnectionSettings, credentials: Credentials, tag: str | None, adopt: bool
+    ) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._known: dict[str, ElementSettings | str] = {}
+        self._tag = tag
+        self._adopt = adopt
+        self._fingerprints = Fingerprints(settings, "")
+        self.problems: list[Problem] = []
+
+    def wanted(self, row: Row) -> Wanted | None:
+        """Return what a row asks for; ``None`` if it has problems."""
+        connection: ElementSettings | None = None
+        if row.element_conn_id is not None:
+            read = self._connection(row.element_conn_id)
+            if isinstance(read, str):
+                self._wrong(row, read, "element_conn_id")
+                return None
+            connection = read
+        try:
+            return self._of(row, connection)
+        except CloudElementsValidationError as error:
+            faults = list(row.arguments.faults(connection))
+            for name, fault in faults:
+                self._wrong(row, str(fault), name)
+            if not faults:
+                self._wrong(row, str(error), None)
+        return None
+
+    def _of(self, row: Row, connection: ElementSettings | None) -> Wanted:
+        former = row.moved_from
+        moved_from = None if former is None else Identity.of(self._settings, former, "moved_from")
+        if row.state == ABSENT:
+            identity, spec = self._absent(row, connection), None
+        else:
+            spec = row.arguments.spec(self._settings, connection)
+            if self._tag is not None and self._tag not in (spec.tags or ()):
+                spec = replace(spec, tags=(*(spec.tags or ()), self._tag))
+            identity = spec.identity
+        fingerprints = self._fingerprints.bound_to(identity.marker, identity.former_markers)
+        return Wanted(row, identity, fingerprints, spec, moved_from, self._adopt)
+
+    def _absent(self, row: Row, connection: ElementSettings | None) -> Identity:
+        arguments = row.arguments
+        key: Any = arguments.instance_key
+        if key is None and row.instance_id is not None:
+            key = f"instance {row.instance_id}"
+        if key is None:
+            element = chosen_element(arguments.element, connection)
+            if arguments.instance_name is None:
+                raise CloudElementsValidationError(
+                    "key is missing: it names the instance that shall not exist."
+                )
+            key = default_key(element, arguments.instance_name)
+        return Identity.of(self._settings, key)
+
+    def _connection(self, conn_id: str) -> ElementSettings | str:
+        """Return an element connection, or what is wrong with it."""
+        if conn_id not in self._known:
+            try:
+                self._known[conn_id] = self._credentials(conn_id)
+            except CloudElementsError as error:
+                self._known[conn_id] = str(error)
+            except Exception as error:  # such as Airflow's, whose text may hold a connection's URI
+                self._known[conn_id] = f"connection {conn_id!r} cannot be read ({type(error).__name__})."
+        return self._known[conn_id]
+
+    def _wrong(self, row: Row, message: str, name: str | None) -> None:
+        self.problems.append(Problem(row.place, message, row.label, name))
+
+
+def _clashes(found: Iterable[Wanted]) -> Iterable[Problem]:
+    """Yield what is wrong with rows that name one instance."""
+    by_key: dict[str, Row] = {}
+    by_id: dict[int, Row] = {}
+    former: dict[str, Row] = {}
+    found = list(found)
+    for each in found:
+        row = each.row
+        if (other := by_key.setdefault(each.identity.key_tag, row)) is not row:
+            yield Problem(row.place, f"the key is that of {other.place} as well.", row.label, "key")
+        if row.instance_id is not None and (other := by_id.setdefault(row.instance_id, row)) is not row:
+            yield Problem(row.place, f"the id is that of {other.place} as well.", row.label, "instance_id")
+    for each in found:
+        row = each.row
+        if each.moved_from is None:
+            continue
+        tag = each.moved_from.key_tag
+        if (other := former.setdefault(tag, row)) is not row:
+            yield Problem(row.place, f"{other.place} has the same former key.", row.label, "moved_from")
+        if tag in by_key:
+            what = "the row's own key" if by_key[tag] is row else f"still the key of {by_key[tag].place}"
+            yield Problem(row.place, f"it is {what}.", row.label, "moved_from")
