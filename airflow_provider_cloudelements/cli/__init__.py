@@ -4,7 +4,7 @@ Both are built from the tables of the modules in this package, so that they have
 3.1 reads no commands of providers. There, use the second form.
 
 Every ``airflow`` command loads this package to find its commands, so its modules import inside their
-functions.
+functions: :mod:`airflow_provider_cloudelements.cli.frame`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ def commands() -> tuple[Command | Group, ...]:
     """Return all commands, in the order of the help."""
     from airflow_provider_cloudelements.cli import (
         connections,
+        consent,
         elements,
         instances,
         sandbox,
         webhooks,
     )
 
-    modules = (connections, instances, elements, sandbox, webhooks)
+    modules = (connections, consent, instances, elements, sandbox, webhooks)
     return tuple(each for module in modules for each in module.COMMANDS)
 
 

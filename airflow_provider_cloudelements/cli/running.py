@@ -54,16 +54,12 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     :param command: The command.
     :param arguments: What a parser read for it.
     """
-    from airflow_provider_cloudelements.exceptions import CloudElementsError
-
     try:
         code = command.run(arguments)
         sys.stdout.flush()
         return code or DONE
     except CommandError as error:
         return _tell(str(error), error.code)
-    except CloudElementsError as error:
-        return _tell(str(error), FAILED)
     except BrokenPipeError:
         # Who read the result has enough of it, as in "... | head". Python must not try to write the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -71,6 +67,11 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return _tell("interrupted", INTERRUPTED)
     except Exception as error:
+        # Not before: it needs Airflow, whose import takes two seconds.
+        from airflow_provider_cloudelements.exceptions import CloudElementsError
+
+        if isinstance(error, CloudElementsError):
+            return _tell(str(error), FAILED)
         if sys.flags.dev_mode:
             raise
         # The text of an unforeseen error may hold anything, a secret too.

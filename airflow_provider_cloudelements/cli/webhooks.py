@@ -9,17 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.frame import Argument, Command
 from airflow_provider_cloudelements.cli.running import CommandError, UsageError
-from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.webhooks import (
-    DEFAULT_WEBHOOK_CONN_ID,
-    STORED_PAYLOADS,
-    WebhookSettings,
-    fault_of_conn_id,
-    webhook_connection,
-)
 
 if TYPE_CHECKING:
     import argparse
+
+    from airflow_provider_cloudelements.webhooks import WebhookSettings
 
 
 def make_connection(arguments: argparse.Namespace) -> None:
@@ -28,6 +22,9 @@ def make_connection(arguments: argparse.Namespace) -> None:
     :param arguments: The arguments of the command line.
     :raises CommandError: The command cannot make the connection.
     """
+    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+    from airflow_provider_cloudelements.webhooks import WebhookSettings, fault_of_conn_id, webhook_connection
+
     conn_id: str = arguments.conn_id
     if fault := fault_of_conn_id(conn_id):
         raise UsageError(f"--conn-id: {fault}")
@@ -79,6 +76,7 @@ def _left_to_do(webhook: WebhookSettings) -> list[str]:
     from airflow.configuration import conf
 
     from airflow_provider_cloudelements.client.wire.secrecy import shown_text
+    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
     steps = []
     if find_spec("airflow_inbound_webhooks") is None:
@@ -109,7 +107,7 @@ COMMANDS = (
             Argument(
                 "--conn-id",
                 metavar="ID",
-                default=DEFAULT_WEBHOOK_CONN_ID,
+                default="webhook_cloudelements",
                 help="The connection's id, webhook_NAME for the address /webhooks/NAME "
                 "(default: %(default)s)",
             ),
@@ -121,8 +119,8 @@ COMMANDS = (
             ),
             Argument(
                 "--store-payload",
-                choices=STORED_PAYLOADS,
-                default=STORED_PAYLOADS[0],
+                choices=("full", "none"),
+                default="full",
                 help="What asset events hold of a delivery: its full body, or none of it, so that no "
                 "vendor's text is stored (default: %(default)s)",
             ),

@@ -45,17 +45,25 @@ def read_consent(answer: Any, state: str | None = None) -> str | None:
     return text
 
 
-def _of_address(address: str, state: str | None) -> str:
-    query: dict[str, list[str]] = {}
+def values_of(address: str) -> dict[str, str]:
+    """Return what an address holds in its query and fragment; nothing if it is malformed.
+
+    Some vendors put their values after the '#'; the callback may have a query of its own.
+
+    :param address: A consent link, or the address that the vendor sent the person to.
+    """
     try:
         parts = urlsplit(address)
-        # Some vendors put their values after the '#'; the callback may have a query of its own.
-        query = {**parse_qs(parts.fragment), **parse_qs(parts.query)}
+        return {name: each[0] for name, each in (parse_qs(parts.fragment) | parse_qs(parts.query)).items()}
     except ValueError:
-        pass  # the check below raises: it holds no code
+        return {}
+
+
+def _of_address(address: str, state: str | None) -> str:
+    query = values_of(address)
     if "error" in query:
         raise _final(f"The vendor sent the person back with an error instead of a code. {_ASK_AGAIN}")
-    code = query.get("code", [""])[0].strip()
+    code = query.get("code", "").strip()
     if not code:
         raise _final(
             "The address holds no code. Paste the address that the vendor sent you to after consent."
@@ -65,7 +73,7 @@ def _of_address(address: str, state: str | None) -> str:
             "authorization_code is an address, but there is no state to compare its state with: give the "
             "state that the link was made with as authorization_state, or give the code alone."
         )
-    brought = query.get("state", [""])[0]
+    brought = query.get("state", "")
     # A lone surrogate, which JSON can write, counts as another state: an encoding error would show the state.
     if not hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state))):
         raise _final(f"The address belongs to another consent: its state differs. {_ASK_AGAIN}")

@@ -43,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_cloudelements.sandbox",
         description="A local Cloud Elements (SAP Open Connectors) API with known secrets, for tests.",
-        epilog="With emit as the first word it sends a vendor's event to a running sandbox: see emit --help."
+        epilog="With emit as the first word it sends a vendor's event to a running sandbox, with code it gets"
+        " an authorization code from one: see emit --help and code --help."
         " The two secrets may also come from the environment, as CLOUDELEMENTS_SANDBOX_USER_SECRET and"
         " CLOUDELEMENTS_SANDBOX_ORGANIZATION_SECRET.",
     )
@@ -122,6 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from airflow_provider_cloudelements.sandbox.control.emit import main as emit
 
         return emit(given[1:])
+    if given[:1] == ["code"]:
+        from airflow_provider_cloudelements.sandbox.control.code import main as code
+
+        return code(given[1:])
     options = _parser().parse_args(given)
     from airflow_provider_cloudelements.sandbox.core.loopback import loopback_address
     from airflow_provider_cloudelements.sandbox.server.server import SandboxServer, listen, origin_of

@@ -8,11 +8,13 @@ import sys
 
 import pytest
 
-from airflow_provider_cloudelements import cli
+from airflow_provider_cloudelements import cli, webhooks
 from airflow_provider_cloudelements.cli import running
 from airflow_provider_cloudelements.cli.frame import Command, Group, for_argparse
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 from airflow_provider_cloudelements.get_provider_info import get_provider_info
+from airflow_provider_cloudelements.provisioning.removal import MAX_DELETES
 
 
 def leaves(commands=None, before=()):
@@ -177,6 +179,29 @@ def test_the_parser_of_a_group_needs_a_command():
     assert ended.value.code == 2
 
 
+# -- defaults that have their home elsewhere -------------------------------------------------------------
+
+
+def test_the_defaults_are_those_of_their_homes():
+    defaults = {
+        (*words, argument.flags[0]): argument.options["default"]
+        for words, command in leaves().items()
+        for argument in command.arguments
+        if "default" in argument.options
+    }
+    assert defaults.pop(("webhook-connection", "--conn-id")) == webhooks.DEFAULT_WEBHOOK_CONN_ID
+    assert defaults.pop(("webhook-connection", "--store-payload")) == webhooks.STORED_PAYLOADS[0]
+    assert defaults.pop(("test", "connection")) == DEFAULT_CONN_ID
+    assert defaults.pop(("instances", "delete", "--max-deletes")) == MAX_DELETES
+    assert {value for words, value in defaults.items() if words[-1] == "--conn-id"} == {DEFAULT_CONN_ID}
+    (payloads,) = [
+        each.options["choices"]
+        for each in leaves()[("webhook-connection",)].arguments
+        if "choices" in each.options
+    ]
+    assert payloads == webhooks.STORED_PAYLOADS
+
+
 # -- what it costs every airflow command --------------------------------------------------------------
 
 
@@ -192,9 +217,8 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     loaded = set(json.loads(printed))
     own = {each for each in loaded if each.startswith("airflow_provider_cloudelements")}
     tables = {each for each in own if each.startswith("airflow_provider_cloudelements.cli")}
+    assert len(tables) > 8
     # The package itself may be there already: Airflow looks for the metadata of providers.
-    assert own - tables - {"airflow_provider_cloudelements"} == {
-        f"airflow_provider_cloudelements.{each}" for each in ("compat", "exceptions", "keys", "webhooks")
-    }
+    assert own - tables <= {"airflow_provider_cloudelements"}
     foreign = {each.split(".")[0] for each in loaded - own} - sys.stdlib_module_names
     assert foreign == set()

@@ -10,7 +10,6 @@ import time_machine
 
 from airflow_provider_cloudelements.cli import output
 from airflow_provider_cloudelements.client.tags import Identity
-from airflow_provider_cloudelements.provisioning.removal import MAX_DELETES
 from tests.support.platform import APP, CALLBACK, EVENTS
 
 
@@ -247,10 +246,6 @@ def test_delete_by_tag_has_a_limit(ce, person, sandbox):
     assert (ended.code, ended.out) == (1, "")
     assert "3 instances have the tag and the age" in ended.err
     assert ids(sandbox) == made
-
-
-def test_the_limit_is_the_operators(ce):
-    assert f"(default: {MAX_DELETES})" in ce("instances", "delete", "--help").out
 
 
 def test_a_delete_that_fails_says_what_is_gone(ce, person, sandbox):

@@ -155,13 +155,13 @@ def test_the_command_line_says_what_is_wrong(api, sandbox, capsys):
     for options, code, part in (
         (["--instance", str(number)], 1, "events_off"),
         (["--element", "closeio"], 1, "instance_disabled"),
-        (["--instance", "1"], 2, "no instance 1"),
-        (["--element", "sfdc"], 2, "no sfdc instance with events on"),
+        (["--instance", "1"], 1, "no instance 1"),
+        (["--element", "sfdc"], 1, "no sfdc instance with events on"),
         (["--instance", str(number), "--count", "0"], 2, "count"),
         (["--instance", str(number), "--body", "{"], 2, "body"),
         (["--instance", str(number), "--event-type", "moved"], 2, "moved"),
         ([], 2, "--instance"),
-        (["--instance", "1", "--url", "http://127.0.0.1:1"], 2, "no sandbox answers"),
+        (["--instance", "1", "--url", "http://127.0.0.1:1"], 1, "no sandbox answers"),
         (["--instance", "1", "--url", "x"], 2, "--url"),
     ):
         assert exit_code("emit", "--url", sandbox.url, *options) == code, options
