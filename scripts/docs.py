@@ -36,7 +36,7 @@ from airflow_provider_cloudelements.connection_form import (
 )
 from airflow_provider_cloudelements.sandbox.core.router import REST, VERBS, Handler, Router
 from airflow_provider_cloudelements.sandbox.routes import AREAS, api_router, control_router
-from scripts import docs_arguments, public_names
+from scripts import docs_arguments, docs_commands, public_names
 
 ROOT = Path(__file__).resolve().parents[1]
 START = "<!-- filled by scripts/docs.py: "
@@ -156,11 +156,27 @@ def arguments(name: str) -> str:
     return f"**Arguments of `{name}`**\n\n{_table(head, rows)}"
 
 
+def command_line() -> str:
+    """Return a section for each command of the command line."""
+    sections = (
+        f"### `{words}`\n\n{text}" + (f"\n\n{_table(rows[0], rows[1:])}" if rows else "")
+        for words, text, rows in docs_commands.described()
+    )
+    return "\n\n".join(sections)
+
+
+def _rows(rows: docs_commands.Rows) -> str:
+    return _table(rows[0], rows[1:])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
     "public names": names,
     "fields of cloudelements": lambda: fields(CONNECTION_STANDARD_FIELDS, CONNECTION_FIELDS),
     "fields of cloudelements_element": lambda: fields(ELEMENT_STANDARD_FIELDS, ELEMENT_FIELDS),
+    "commands": lambda: _rows(docs_commands.overview()),
+    "exit codes": lambda: _rows(docs_commands.exit_codes()),
+    "command line": command_line,
     "routes": lambda: routes(api_router(), ""),
     "control routes": lambda: routes(control_router(), "/sandbox"),
 }

@@ -44,7 +44,7 @@ def get_cli_commands() -> list[CLICommand]:
     from airflow_provider_cloudelements.cli.frame import Group, for_airflow
     from airflow_provider_cloudelements.cli.running import run_process
 
-    return [for_airflow(Group(NAME, HELP, commands()), run_process)]
+    return [for_airflow(Group(NAME, HELP, commands(), _epilog()), run_process)]
 
 
 def parser(runner: Runner, prog: str = "python -m airflow_provider_cloudelements") -> argparse.ArgumentParser:
@@ -57,9 +57,15 @@ def parser(runner: Runner, prog: str = "python -m airflow_provider_cloudelements
 
     from airflow_provider_cloudelements.cli.frame import for_argparse
 
-    made = argparse.ArgumentParser(prog=prog, description=HELP)
+    made = argparse.ArgumentParser(prog=prog, description=HELP, epilog=_epilog())
     for_argparse(made, commands(), runner)
     return made
+
+
+def _epilog() -> str:
+    from airflow_provider_cloudelements.cli.running import EXIT_CODES
+
+    return "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()) + "."
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -72,11 +72,13 @@ class Group:
     :param name: The word.
     :param help: What its commands are about, in one line.
     :param commands: The commands.
+    :param epilog: What ``--help`` says below them.
     """
 
     name: str
     help: str
     commands: tuple[Command | Group, ...]
+    epilog: str | None = None
 
 
 CONN_ID = Argument(
@@ -127,7 +129,7 @@ def for_airflow(each: Command | Group, runner: Runner) -> CLICommand:
 
     if isinstance(each, Group):
         below = tuple(for_airflow(one, runner) for one in each.commands)
-        return GroupCommand(name=each.name, help=each.help, subcommands=below)
+        return GroupCommand(name=each.name, help=each.help, subcommands=below, epilog=each.epilog)
     return ActionCommand(
         name=each.name,
         help=each.help,

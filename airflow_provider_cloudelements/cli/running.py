@@ -13,8 +13,15 @@ if TYPE_CHECKING:
 
     from airflow_provider_cloudelements.cli.frame import Command
 
-#: Exit codes. A parser ends with ``USAGE`` by itself.
 DONE, FAILED, USAGE, UNHEALTHY, INTERRUPTED = 0, 1, 2, 3, 130
+#: Exit codes, and what each says. A parser ends with ``USAGE`` by itself.
+EXIT_CODES = {
+    DONE: "done",
+    FAILED: "failed: a sentence on stderr says why",
+    USAGE: "wrong usage: nothing was called",
+    UNHEALTHY: "checked, and an instance is not healthy or does not exist",
+    INTERRUPTED: "interrupted",
+}
 
 
 class CommandError(Exception):

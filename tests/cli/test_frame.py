@@ -54,6 +54,7 @@ def airflows_parser(runner):
 #: Words for each command.
 WORDS = {
     ("test",): ["other_id", "--json"],
+    ("consent",): ["https://app.example.com/callback?code=x", "--state", "s"],
     ("instances", "list"): ["--tag", "a", "--tag", "b", "--element", "closeio", "--conn-id", "other"],
     ("instances", "show"): ["--key", "closeio/x"],
     ("instances", "ping"): ["1", "2", "--json"],
