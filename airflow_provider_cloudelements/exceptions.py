@@ -74,6 +74,9 @@ class CloudElementsError(AirflowException):
         ``None`` if it knew none. A later failure of a create still carries the id of what it made.
     """
 
+    #: Set by a delete of several instances that failed: the ids that are gone, and those that are not.
+    deleted: tuple[int, ...] = ()
+    not_deleted: tuple[int, ...] = ()
     #: Set for a single failure if the provider knows that no later try can help.
     final = False
     _kind_may_pass = True

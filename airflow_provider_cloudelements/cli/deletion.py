@@ -41,6 +41,8 @@ def age(text: str) -> datetime.timedelta:
 
 def delete_instances(arguments: argparse.Namespace) -> int | None:
     """Delete instances by the rules of CloudElementsDeleteInstanceOperator, after a question."""
+    from airflow_provider_cloudelements.provisioning.removal import remove
+
     if arguments.older_than is not None and not arguments.tag:
         raise UsageError("--older-than goes with --tag only.")
     if arguments.tag and arguments.older_than is None:
@@ -59,8 +61,8 @@ def delete_instances(arguments: argparse.Namespace) -> int | None:
         deleted: list[int] = []
         missing: list[int] = []
         try:
-            for instance_id in chosen:
-                (deleted if client.instances.delete(instance_id) else missing).append(instance_id)
+            for instance_id, there in remove(client.instances, chosen):
+                (deleted if there else missing).append(instance_id)
         finally:  # one that fails must not hide which are gone
             _print_removed(arguments, deleted, missing, left)
     return None
@@ -83,7 +85,7 @@ def _removals(client: CloudElementsClient, arguments: argparse.Namespace) -> Ite
         yield removal
 
 
-def _report_left(reason: str, ids: list[int]) -> None:
+def _report_left(reason: str, ids: list[int | None]) -> None:
     from airflow_provider_cloudelements.provisioning.removal import LEFT
 
     sys.stderr.write(f"{LEFT[reason] % ', '.join(map(str, ids))}\n")
@@ -117,7 +119,7 @@ def _read(client: CloudElementsClient, instance_id: int) -> Instance | None:
 
 
 def _print_removed(
-    arguments: argparse.Namespace, deleted: list[int], missing: list[int], left: dict[str, list[int]]
+    arguments: argparse.Namespace, deleted: list[int], missing: list[int], left: dict[str, list[int | None]]
 ) -> None:
     if arguments.json:
         print_json({"deleted": deleted, "missing": missing, "left": left, "dry_run": arguments.dry_run})

@@ -120,6 +120,7 @@ class InstancesApi:
         tags: Iterable[str] = (),
         element: str | None = None,
         with_tokens: bool = False,
+        left_out: Callable[[Any], object] | None = None,
     ) -> Iterator[Instance]:
         """Yield instances, a page at a time.
 
@@ -127,6 +128,7 @@ class InstancesApi:
             (unknown U161), so the client checks them again.
         :param element: Only instances of the element with this key.
         :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
+        :param left_out: Function that gets each row that cannot be read and may have the tags.
         :raises CloudElementsServerError: The list broke off; or no instance has the tags, and a row that may
             have them cannot be read, so that it is not certain that there is none.
         """
@@ -140,13 +142,16 @@ class InstancesApi:
             params = {"tags[]": list(wanted)} if wanted else {}
         found, doubtful = False, 0
 
-        def left_out(row: Any) -> None:
+        def doubt(row: Any) -> None:
             nonlocal doubtful
-            doubtful += _may_have(row, wanted)
+            if _may_have(row, wanted):
+                doubtful += 1
+                if left_out is not None:
+                    left_out(row)
 
         rows = self._http.list_items(path, params=params)
-        parse = partial(Instance.parse, keep_token=with_tokens)
-        for instance in readable(rows, parse, "instances", left_out):
+        parse = partial(_row, of_tags=bool(wanted), keep_token=with_tokens)
+        for instance in readable(rows, parse, "instances", doubt):
             if set(wanted) <= set(instance.tags) and key in (None, instance.element_key):
                 found = True
                 yield instance
@@ -273,6 +278,14 @@ class InstancesApi:
 
 def _path(instance_id: Any) -> str:
     return f"/instances/{instance_id_of(instance_id)}"
+
+
+def _row(row: Any, *, of_tags: bool, keep_token: bool) -> Instance:
+    """Parse a row of the list; if the list is one by tags, refuse a row whose tags are malformed."""
+    instance = Instance.parse(row, keep_token=keep_token)
+    if of_tags and not isinstance(row.get("tags"), list | None):
+        raise CloudElementsServerError(f"The tags of instance {instance.id} cannot be read.")
+    return instance
 
 
 def _may_have(row: Any, tags: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,17 +119,26 @@ class Target:
             return False
         return instance.id == self.instance_id if self.tag is None else self.has_tag(instance.tags)
 
-    def listed(self, instances: InstancesApi, *, with_tokens: bool = False) -> list[Instance]:
+    def listed(
+        self,
+        instances: InstancesApi,
+        *,
+        with_tokens: bool = False,
+        left_out: Callable[[Any], object] | None = None,
+    ) -> list[Instance]:
         """List the instances that have one of the searched tags, the oldest first.
 
         Among them are those of other keys that share the marker. They do not match the target.
 
         :param instances: The account's instances.
         :param with_tokens: Whether to keep their tokens. Default: ``False``.
+        :param left_out: Function that gets each row that may be one of them and cannot be read.
         """
         found: dict[int, Instance] = {}
         for tag in self.searched_tags:
-            listed = instances.list(tags=[tag], element=self.element, with_tokens=with_tokens)
+            listed = instances.list(
+                tags=[tag], element=self.element, with_tokens=with_tokens, left_out=left_out
+            )
             found |= {each.id: each for each in listed}
         return oldest_first(found.values())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from airflow_provider_cloudelements.operators._parts.block import block_key, cou
 from airflow_provider_cloudelements.operators._parts.task_memory import memory_of
 from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, default_key
 from airflow_provider_cloudelements.provisioning.ensure import IF_EXISTS, Ensured, ensure
-from airflow_provider_cloudelements.provisioning.removal import LEFT, MAX_DELETES, removal_of
+from airflow_provider_cloudelements.provisioning.removal import LEFT, MAX_DELETES, removal_of, remove
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
 if TYPE_CHECKING:
@@ -288,9 +288,12 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``deleted`` (ids that were there, or would be deleted), ``missing`` (ids that were gone already)
         and ``dry_run``; and ``left``, if instances stay although they have the tag or the key's marker: their
-        ids by the reason, ``too young``, ``no date`` or ``another key``.
+        ids by the reason, ``too young``, ``no date``, ``another key`` or ``unreadable`` (its row in the list;
+        ``None`` in place of an id that cannot be read either).
     :raises CloudElementsValidationError: Arguments are missing, too many or malformed, or the operator found
         more instances than it may delete. A key or tag that is no text is malformed.
+    :raises CloudElementsError: A delete failed. The error carries the ids as ``deleted`` and ``not_deleted``.
+        An instance that cannot be deleted keeps no other one from being deleted.
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "instance_id", "instance_key", "tag")
@@ -344,21 +347,17 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         done: dict[str, Any] = {"deleted": deleted, "missing": missing, "dry_run": self.only_tell}
         return {**done, "left": removal.left} if removal.left else done
 
-    def _delete(self, chosen: Iterable[int]) -> tuple[list[int], list[int]]:
+    def _delete(self, chosen: Sequence[int]) -> tuple[list[int], list[int]]:
         """Delete instances; return the ids of those that were there, and of those that were gone already."""
-        instances = self.hook.get_conn().instances
+        if self.only_tell:
+            for instance_id in chosen:
+                self.log.info("Would delete instance %d.", instance_id)
+            return list(chosen), []
         deleted: list[int] = []
         missing: list[int] = []
-        for instance_id in chosen:
-            if self.only_tell:
-                self.log.info("Would delete instance %d.", instance_id)
-                deleted.append(instance_id)
-            elif instances.delete(instance_id):
-                self.log.info("Deleted instance %d.", instance_id)
-                deleted.append(instance_id)
-            else:
-                self.log.info("Instance %d is gone already.", instance_id)
-                missing.append(instance_id)
+        for instance_id, there in remove(self.hook.get_conn().instances, chosen):
+            self.log.info("Deleted instance %d." if there else "Instance %d is gone already.", instance_id)
+            (deleted if there else missing).append(instance_id)
         return deleted, missing
 
 

@@ -1,20 +1,25 @@
-"""Which instances a delete by id, key or tag removes, and which it leaves, with the reason."""
+"""Which instances a delete by id, key or tag removes and which it leaves, with the reason; the delete."""
 
 from __future__ import annotations
 
 import datetime
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 
 from airflow_provider_cloudelements.client import Instance
+from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
-from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
+    CloudElementsValidationError,
+    concerning,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.instances import InstancesApi
@@ -27,6 +32,7 @@ LEFT = {
     "another key": "%s have this key's marker, and are of another namespace or key: not deleted.",
     "no date": "The platform gives no date of %s: not deleted.",
     "too young": "%s are not older than older_than: not deleted.",
+    "unreadable": "%s may be meant, but their rows in the list cannot be read: not deleted. (None: no id.)",
 }
 
 
@@ -35,12 +41,12 @@ class Removal:
     """Hold what a delete is about to do.
 
     :param chosen: Ids to delete.
-    :param left: Ids that stay, by reason: a key of ``LEFT``.
+    :param left: Ids that stay, by reason: a key of ``LEFT``. An unreadable instance may have no id: ``None``.
     :param listed: The instances that the platform listed, by id; empty for a delete by id.
     """
 
     chosen: tuple[int, ...]
-    left: dict[str, list[int]] = field(default_factory=dict)
+    left: dict[str, list[int | None]] = field(default_factory=dict)
     listed: Mapping[int, Instance] = field(default_factory=dict)
 
 
@@ -69,8 +75,11 @@ def removal_of(
         raise CloudElementsValidationError("older_than goes with tag only.")
     if target.instance_id is not None:
         return Removal((target.instance_id,))
-    listed = target.listed(instances)
+    unreadable: list[Any] = []
+    listed = target.listed(instances, left_out=unreadable.append)
     removal = sorted_out(listed, target, older_than, instances.http.platform_clock)
+    if unreadable:
+        removal.left["unreadable"] = list(dict.fromkeys(map(_id_in, unreadable)))
     if by_tag and len(removal.chosen) > max_deletes:
         raise CloudElementsValidationError(
             f"{len(removal.chosen)} instances have the tag and the age, more than "
@@ -93,7 +102,7 @@ def sorted_out(
     youngest = None if older_than is None else now - older_than
     found = {each.id: each for each in listed}
     chosen: list[int] = []
-    left: dict[str, list[int]] = defaultdict(list)
+    left: dict[str, list[int | None]] = defaultdict(list)
     for instance in found.values():
         if not target.matches(instance):
             left["another key"].append(instance.id)
@@ -106,3 +115,46 @@ def sorted_out(
         else:
             chosen.append(instance.id)
     return Removal(tuple(chosen), dict(left), found)
+
+
+def remove(instances: InstancesApi, chosen: Sequence[int]) -> Iterator[tuple[int, bool]]:
+    """Delete instances; yield the id of each that is gone now, and whether it was there.
+
+    One that cannot be deleted keeps no other one from being deleted. A failure that may pass, or that
+    concerns the account, ends it: the rest would most likely fail as well.
+
+    :param instances: The account's instances.
+    :param chosen: Ids of the instances.
+    :raises CloudElementsError: The first failure. It carries the failed instance as ``instance_id``, and the
+        ids as ``deleted`` (those that were gone already included) and ``not_deleted``.
+    """
+    gone: list[int] = []
+    failure: CloudElementsError | None = None
+    for instance_id in chosen:
+        try:
+            with concerning(instance_id):
+                there = instances.delete(instance_id)
+        except CloudElementsError as error:
+            failure = failure or error
+            if error.retryable or error.concerns_account:
+                break
+            continue
+        gone.append(instance_id)
+        yield instance_id, there
+    if failure is not None:
+        failure.deleted, failure.not_deleted = tuple(gone), tuple(each for each in chosen if each not in gone)
+        if len(chosen) > 1:
+            failure.args = (f"{failure} Deleted: {_ids(gone)}. Not deleted: {_ids(failure.not_deleted)}.",)
+        raise failure
+
+
+def _ids(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, ids)) or "none"
+
+
+def _id_in(row: Any) -> int | None:
+    """Return the id in a row that cannot be read otherwise, if there is one."""
+    try:
+        return instance_id_of(row)
+    except CloudElementsValidationError:
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeGuard
 
@@ -213,8 +213,9 @@ class _Singly(InstancesApi):
         tags: Iterable[str] = (),
         element: str | None = None,
         with_tokens: bool = False,
+        left_out: Callable[[Any], object] | None = None,
     ) -> Iterator[Instance]:
-        return super().list(tags=tags, element=element, with_tokens=self._with_tokens)
+        return super().list(tags=tags, element=element, with_tokens=self._with_tokens, left_out=left_out)
 
 
 class _Listed(InstancesApi):
@@ -256,6 +257,7 @@ class _Listed(InstancesApi):
         tags: Iterable[str] = (),
         element: str | None = None,
         with_tokens: bool = False,
+        left_out: Callable[[Any], object] | None = None,
     ) -> Iterator[Instance]:
         (tag,) = tags
         for instance in self._by_tag.get(tag, ()):

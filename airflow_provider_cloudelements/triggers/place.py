@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.compat import (
     has_variables,
 )
 from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.scan import SETTLE_TIME
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 #: Least seconds between yielding an event and saving the cursor after it. Until then the event may lie in the
 #: triggerer's memory alone.
 SAVE_AFTER = 10.0
-#: Seconds after which a cursor is saved although no events came: saving it only spares reading.
-SAVE_IDLE = 60.0
+#: Seconds after which a cursor is saved although no events came for the watcher, because others' events moved
+#: it. Saving it only spares reading. A cursor is as far behind anyway, because events may appear late.
+SAVE_IDLE = SETTLE_TIME
 
 
 class WatcherPlace:

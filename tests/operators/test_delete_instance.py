@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import pickle
 
 import pytest
 import time_machine
 
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.tags import Identity, marker_tag
+from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.instances import CloudElementsDeleteInstanceOperator
@@ -93,6 +95,56 @@ def test_an_error_is_none(sandbox, person):
     with pytest.raises(CloudElementsServerError):
         delete(instance_id=there)
     assert ids(sandbox) == [there]
+
+
+@pytest.mark.parametrize("status", [403, 409])
+def test_one_that_cannot_be_deleted_keeps_no_other_one(status, sandbox, person):
+    made = [person.make("basic", tags=["shop"]) for _ in range(4)]
+    sandbox.add_fault("status", status=status, method="DELETE", path=f"/instances/{made[1]}", count=None)
+    with later(hours=1), pytest.raises(AirflowFailException) as caught:
+        delete(tag="shop", older_than=0 * HOUR)
+    assert ids(sandbox) == [made[1]]
+    # A callback gets this exception, and not its cause.
+    error = caught.value
+    deleted = (made[0], made[2], made[3])
+    assert (error.instance_id, error.deleted, error.not_deleted) == (made[1], deleted, (made[1],))
+    assert f"Deleted: {made[0]}, {made[2]}, {made[3]}. Not deleted: {made[1]}." in str(error)
+
+
+def test_a_passing_failure_ends_it_and_says_how_far_it_came(sandbox, person):
+    made = [person.make("basic", tags=["shop"]) for _ in range(4)]
+    sandbox.add_fault("status", status=500, method="DELETE", path=f"/instances/{made[2]}", count=None)
+    person.delete(made[0])
+    with later(hours=1), pytest.raises(CloudElementsServerError) as caught:
+        delete(tag="shop", older_than=0 * HOUR)
+    assert ids(sandbox) == made[2:]
+    error = caught.value
+    assert (error.instance_id, error.deleted, error.not_deleted) == (made[2], (made[1],), tuple(made[2:]))
+    assert "password" not in str(error)
+    assert pickle.loads(pickle.dumps(error)).not_deleted == tuple(made[2:])  # noqa: S301
+
+
+@pytest.mark.parametrize("named", [{"instance_key": "A"}, {"tag": "shop", "older_than": 0 * HOUR}], ids=repr)
+def test_one_whose_row_cannot_be_read_is_left_and_named(named, sandbox, person, task_log, monkeypatch):
+    tags = ["shop", *Identity("", "A").tags]
+    gone, twin, nameless = (person.make("basic", tags=tags) for _ in range(3))
+    items = HttpSession.list_items
+
+    def damaged(self, path, **options):
+        for row in items(self, path, **options):
+            if row["id"] == twin:
+                row["tags"] = 5
+            elif row["id"] == nameless:
+                row["id"] = None
+            yield row
+
+    monkeypatch.setattr(HttpSession, "list_items", damaged)
+    with later(hours=1):
+        done = delete(**named)
+    assert done["deleted"] == [gone]
+    assert done["left"] == {"unreadable": [twin, None]}
+    assert ids(sandbox) == [twin, nameless]
+    assert f"[{twin}, None] may be meant" in task_log.text
 
 
 @pytest.mark.parametrize(

@@ -610,6 +610,29 @@ async def test_its_place_survives_that_airflow_deletes_the_state_of_its_asset(
     assert store.values
 
 
+@pytest.mark.parametrize("others", [False, True], ids=["an idle account", "others have events"])
+async def test_an_idle_watcher_writes_only_what_changed_and_seldom(
+    others, sandbox, person, variables, wire, monkeypatch
+):
+    number, other = watched(person, tags=["shop"]), watched(person)
+    monkeypatch.setattr(place, "SAVE_AFTER", 0)
+    if not others:
+        monkeypatch.setattr(place, "SAVE_IDLE", 0)
+    store = Store()
+    async with collecting(watcher(store)) as (got, _):
+        sandbox.emit(number)
+        await until(lambda: got[0])
+        await saved(store)
+        await saved(variables)
+        written, kept = len(store.written), dict(variables.values)
+        for _ in range(5):
+            if others:
+                sandbox.emit(other)
+            seen = wire.calls().count(LIST)
+            await until(lambda seen=seen: wire.calls().count(LIST) >= seen + 3)
+        assert (len(store.written), variables.values) == (written, kept)
+
+
 async def test_without_a_store_it_goes_on_from_its_variable(sandbox, person, variables, trigger_log):
     number = watched(person, tags=["shop"])
     sandbox.emit(number)

@@ -227,7 +227,8 @@ def final_failures(task: BaseOperator) -> Iterator[None]:
             raise
         final = AirflowFailException(f"{type(error).__name__}: {error}")
         # For a callback, which gets this exception and not its cause.
-        final.instance_id = error.instance_id  # type: ignore[attr-defined]
+        for name in ("instance_id", "deleted", "not_deleted"):
+            setattr(final, name, getattr(error, name))
         raise final from error
 
 
