@@ -23,6 +23,7 @@ import inspect
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -128,6 +129,20 @@ def what(handler: Handler) -> str:
     return f"`{given}`: {does}" if given else does
 
 
+def lines() -> str:
+    """Return the table of the lines of Airflow that have a list in ``constraints``: what the tests run on."""
+    found = [
+        re.fullmatch(r"airflow-((\d+\.\d+)\..+)-py3(\d+)\.txt", path.name)
+        for path in sorted((ROOT / "constraints").glob("airflow-*.txt"))
+    ]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pythons = [each.rpartition(" ")[2] for each in project["classifiers"] if re.search(r":: 3\.\d+$", each)]
+    return _table(
+        ("line of Airflow", "tested release", "Python"),
+        ((each[2], each[1], f"{pythons[0]} to {pythons[-1]}") for each in reversed(found) if each),
+    )
+
+
 def names() -> str:
     """Return the table of the public modules, with the public names that have their home there."""
     home = public_names.homes()
@@ -171,6 +186,7 @@ def _rows(rows: docs_commands.Rows) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "errors": errors,
+    "lines": lines,
     "public names": names,
     "fields of cloudelements": lambda: fields(CONNECTION_STANDARD_FIELDS, CONNECTION_FIELDS),
     "fields of cloudelements_element": lambda: fields(ELEMENT_STANDARD_FIELDS, ELEMENT_FIELDS),

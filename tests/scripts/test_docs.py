@@ -101,7 +101,7 @@ def test_a_change_of_the_code_is_noticed(copy, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (page("error"), "line 1: no part is called 'error'; there are errors, public names,"),
+        (page("error"), "line 1: no part is called 'error'; there are errors, lines,"),
         (page("errors", "example_y.one"), "line 3: there is no example_y.py in example_dags"),
         (page("example_x.two"), "line 1: example_x.py does not mark two"),
         (page("example_x.open"), "line 1: example_x.py does not mark open"),
@@ -195,3 +195,14 @@ def handler_that_says(text):
 )
 def test_what_a_handler_does_is_told_without_its_call_and_its_facts(docstring, said):
     assert docs.what(handler_that_says(docstring)) == said
+
+
+def test_the_lines_that_are_tested_are_those_of_the_makefile():
+    makefile = (docs.ROOT / "Makefile").read_text()
+    lines = re.search(r"^LINES := (.+)$", makefile, re.MULTILINE)
+    assert lines is not None
+    table = docs.lines()
+    assert re.findall(r"^\| (\d\.\d+) \|", table, re.MULTILINE) == lines[1].split()[::-1]
+    for line, release in re.findall(r"^\| (\d\.\d+) \| (\S+) \|", table, re.MULTILINE):
+        assert release.startswith(f"{line}.")
+        assert list((docs.ROOT / "constraints").glob(f"airflow-{release}-*.txt"))
