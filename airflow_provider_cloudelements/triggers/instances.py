@@ -153,7 +153,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
             self._told_of_list = True
             return None
         self._list_fails = self._told_of_list = False
-        self._pages = max(1, listed.pages)
+        self._pages = max(1, listed.pages_read)
         self._tell_of_rows(listed.unreadable)
         return listed
 
@@ -244,7 +244,7 @@ class _Listed(InstancesApi):
                 self._by_id[instance.id] = instance
             for tag in tags.intersection(instance.tags):
                 self._by_tag[tag].append(instance)
-        self.pages = http.sent
+        self.pages_read = http.sent
 
     def get(self, instance_id: int, *, with_token: bool = False) -> Instance:
         if instance_id not in self._by_id:
