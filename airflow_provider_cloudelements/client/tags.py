@@ -35,6 +35,8 @@ FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
 #: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
 _OF_MARKER = 8
+#: How all of them begin.
+_BEGIN = "airflow"
 # The whole tag must match, since people may write tags such as "airflow:production".
 _OURS = re.compile(
     f"({MARKER_PREFIX}|{KEY_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}"
@@ -211,12 +213,12 @@ def origin_tag(origin: str) -> str:
 
 def user_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags that people set, without this provider's own."""
-    return tuple(tag for tag in tags if not _OURS.fullmatch(tag))
+    return tuple([tag for tag in tags if not (tag.startswith(_BEGIN) and _OURS.fullmatch(tag))])
 
 
 def own_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Return the tags that are this provider's own."""
-    return tuple(tag for tag in tags if _OURS.fullmatch(tag))
+    return tuple([tag for tag in tags if tag.startswith(_BEGIN) and _OURS.fullmatch(tag)])
 
 
 def _joined(namespace: str, key: str) -> str:

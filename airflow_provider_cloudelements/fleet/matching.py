@@ -37,8 +37,11 @@ from airflow_provider_cloudelements.fleet.wanted import Wanted
 from airflow_provider_cloudelements.provisioning.difference import comparable_text, left_out
 
 if TYPE_CHECKING:
+    import pendulum
+
     from airflow_provider_cloudelements.client.instances import InstancesApi
 
+_SAME = Compared()
 #: Reads at once, of rows of the list that leave something out.
 _READS = 8
 
@@ -46,10 +49,21 @@ _READS = 8
 CalledLately = Callable[[Instance], bool]
 
 
+class Brief(NamedTuple):
+    """What a plan keeps of an instance that is as its row says. The list of a fleet is long."""
+
+    id: int
+    created_date: pendulum.DateTime | None
+    name: str
+    element_key: str
+    tags: tuple[str, ...]
+    events_enabled: bool
+
+
 class _Found(NamedTuple):
     """An instance of a row: all of it, or only what names it if it is plainly as the row says."""
 
-    instance: Instance
+    instance: Instance | Brief
     way: str
     same: bool
     covered: bool
@@ -172,7 +186,8 @@ class Matching:
             self._unread.append(instance)  # a list may leave out keys that a read shows (unknown U167)
             return
         self.covered += covered
-        found = _Found(_named(instance) if same else instance, way, same, covered or self._tag is None)
+        kept = _brief(instance, self._tag) if same else instance
+        found = _Found(kept, way, same, covered or self._tag is None)
         self._found.setdefault(number, []).append(found)
 
     def _role(self, instance: Instance) -> tuple[int, str] | None:
@@ -241,8 +256,10 @@ class Matching:
 
     def _kept(self, wanted: Wanted, found: list[_Found], rest: list[_Found]) -> Match:
         first, *others = found
-        instance = first.instance
-        compared = Compared()
+        if first.same and not others and not rest:
+            return Match(_SAME, wanted, None, first.instance.id)
+        instance = _whole(first.instance)
+        compared = _SAME
         if not first.same:
             compared = compare(wanted, instance, first.way, self._tag, self._in_use(instance))
         notes = list(compared.notes)
@@ -252,8 +269,10 @@ class Matching:
         for each in rest:
             text = f"instance {each.instance.id} is found by its {each.way} as well. It is left as it is."
             notes.append(Note(wanted.key, text, instance.id))
-        twins = tuple((each.instance, each.covered) for each in others)
-        return Match(replace(compared, notes=tuple(notes)), wanted, instance, instance.id, twins)
+        twins = tuple((_whole(each.instance), each.covered) for each in others)
+        if len(notes) > len(compared.notes):
+            compared = replace(compared, notes=tuple(notes))
+        return Match(compared, wanted, instance, instance.id, twins)
 
     def _without(self, instance: Instance) -> Match:
         """Return what an instance without a row needs: to go."""
@@ -280,9 +299,20 @@ def _read(instances: InstancesApi, instance_id: int) -> Instance | None:
         return None  # deleted since the list
 
 
-def _named(instance: Instance) -> Instance:
-    """Return what names an instance, without its configuration: the list of a fleet is long."""
-    return replace(instance, configuration={}, event_callback_url=None)
+def _brief(instance: Instance, tag: str | None) -> Brief:
+    tags = () if tag is None else (tag,)
+    return Brief(
+        instance.id,
+        instance.created_date,
+        instance.name,
+        instance.element_key,
+        tags,
+        instance.events_enabled,
+    )
+
+
+def _whole(instance: Instance | Brief) -> Instance:
+    return instance if isinstance(instance, Instance) else Instance(**instance._asdict())
 
 
 def _left_alone(wanted: Wanted, text: str, instance_id: int | None = None) -> Match:

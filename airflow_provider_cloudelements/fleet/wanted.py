@@ -103,7 +103,7 @@ class _Reader:
         self._settings = settings
         self._credentials = credentials
         self._known: dict[str, ElementSettings | str] = {}
-        self._tag = tag
+        self._tags = () if tag is None else (tag,)
         self._adopt = adopt
         self._fingerprints = Fingerprints(settings, "")
         self.problems: list[Problem] = []
@@ -133,9 +133,7 @@ class _Reader:
         if row.state == ABSENT:
             identity, spec = self._absent(row, connection), None
         else:
-            spec = row.arguments.spec(self._settings, connection)
-            if self._tag is not None and self._tag not in (spec.tags or ()):
-                spec = replace(spec, tags=(*(spec.tags or ()), self._tag))
+            spec = row.arguments.spec(self._settings, connection, more_tags=self._tags)
             identity = spec.identity
         fingerprints = self._fingerprints.bound_to(identity.marker, identity.former_markers)
         return Wanted(row, identity, fingerprints, spec, moved_from, self._adopt)

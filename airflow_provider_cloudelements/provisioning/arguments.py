@@ -108,6 +108,7 @@ class InstanceArguments:
         credentials: ElementSettings | None,
         *,
         origin: str | None = None,
+        more_tags: tuple[str, ...] = (),
     ) -> InstanceSpec:
         """Build the instance that the arguments describe.
 
@@ -117,6 +118,7 @@ class InstanceArguments:
         :param settings: The connection, whose namespace is part of the identity.
         :param credentials: The element connection, if there is one.
         :param origin: Name of the task instance, the same in each try.
+        :param more_tags: Tags that it must have beside those of the arguments.
         :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. The
             error names them, never their values.
         """
@@ -145,7 +147,7 @@ class InstanceArguments:
             configuration=wanted,
             provider_data=login,
             external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
-            tags=tag_list("tags", self.tags),
+            tags=_with_more(tag_list("tags", self.tags), more_tags),
             origin=origin,
         )
 
@@ -275,6 +277,10 @@ def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> 
         )
 
 
+def _with_more(tags: tuple[str, ...] | None, more: tuple[str, ...]) -> tuple[str, ...] | None:
+    return tuple(dict.fromkeys([*(tags or ()), *more])) if more else tags
+
+
 def tag_list(argument: str, value: Any) -> tuple[str, ...] | None:
     """Read an argument that is a list of tags or ``None``.
 
@@ -302,6 +308,8 @@ def refuse_asterisks(argument: str, value: Any) -> None:
     :param value: Its rendered value: a text, or keys and values.
     :raises CloudElementsValidationError: It is, or holds, asterisks alone.
     """
+    if value is None:
+        return
     keys = asterisk_keys(value) if isinstance(value, Mapping) else []
     where = f"{argument}[{keys[0]!r}]" if keys else argument
     if keys or is_asterisks(value):
