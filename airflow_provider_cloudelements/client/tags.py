@@ -23,9 +23,9 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
+from airflow_provider_cloudelements.client.frozen import lazy
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
@@ -70,22 +70,22 @@ class Identity:
         """
         return cls(settings.namespace, named_text(argument, key))
 
-    @cached_property
+    @lazy
     def namespace(self) -> str:
         """The namespace in canonical form."""
         return canonical_text(self.written_namespace)
 
-    @cached_property
+    @lazy
     def key(self) -> str:
         """The key in canonical form."""
         return canonical_text(self.written_key)
 
-    @cached_property
+    @lazy
     def marker(self) -> str:
         """The tag by which the platform finds instances of this identity, and perhaps of a few others."""
         return marker_tag(_joined(self.namespace, self.key))
 
-    @cached_property
+    @lazy
     def key_tag(self) -> str:
         """The tag that only instances of this identity have."""
         of_marker = self.marker.removeprefix(MARKER_PREFIX)[:_OF_MARKER]
@@ -98,12 +98,14 @@ class Identity:
         """The tags that an instance of this identity must have."""
         return self.marker, self.key_tag
 
-    @cached_property
+    @lazy
     def former_markers(self) -> tuple[str, ...]:
         """Markers under which an instance may be that was made when keys were taken letter by letter.
 
         Empty if namespace and key are written in canonical form.
         """
+        if (self.written_namespace, self.written_key) == (self.namespace, self.key):
+            return ()
         former = marker_tag(_joined(self.written_namespace, self.written_key))
         return () if former == self.marker else (former,)
 

@@ -327,5 +327,7 @@ def _has_identity(instance: Instance) -> bool:
 def _oldest_first(found: list[_Found]) -> list[_Found]:
     if len(found) < 2:
         return found
-    places = {each.id: place for place, each in enumerate(oldest_first(one.instance for one in found))}
+    places = {
+        each.id: place for place, each in enumerate(oldest_first(_whole(one.instance) for one in found))
+    }
     return sorted(found, key=lambda each: places[each.instance.id])

@@ -15,6 +15,9 @@ from airflow_provider_cloudelements.fleet.problems import Place, Problem
 
 #: Most levels of nested lists and mappings.
 _MOST_LEVELS = 100
+_BRACKET = re.compile(r"[\[\]{}]")
+#: The begin of a line that may stand below as many levels as it has characters.
+_INDENTED = re.compile(rf"^[ \-?:]{{{_MOST_LEVELS}}}", re.MULTILINE)
 _MERGE = "<<"
 _PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
 _TEXT_TAG = "tag:yaml.org,2002:str"
@@ -61,6 +64,8 @@ def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
         text = _without_pairs(text)
     problems: list[Problem] = []
     try:
+        if _may_be_deep(text) and _is_deep(text):
+            raise RecursionError
         node = yaml.compose(text, Loader=_loader())
         value = None if node is None else _Reader(source, problems).value(node, 0)
     except yaml.MarkedYAMLError as error:
@@ -76,6 +81,31 @@ def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
     except RecursionError:
         return None, [*problems, Problem(Place(source), "it is nested too deeply.")]
     return value, problems
+
+
+def _may_be_deep(text: str) -> bool:
+    """Return whether a document may be nested too deeply. Brackets inside of texts count as well."""
+    depth = 0
+    for found in _BRACKET.finditer(text):
+        depth += 1 if found[0] in "[{" else -1
+        if depth > _MOST_LEVELS:
+            return True
+    return _INDENTED.search(text) is not None
+
+
+def _is_deep(text: str) -> bool:
+    """Return whether a document is nested so deeply that libyaml would end the process."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, Loader=_loader()):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MOST_LEVELS:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
 
 
 def _not_json(text: str, source: str) -> Problem | None:

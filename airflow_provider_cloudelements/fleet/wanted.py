@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_cloudelements.client.tags import Identity
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings
@@ -12,7 +12,8 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudE
 from airflow_provider_cloudelements.fleet.fields import ABSENT
 from airflow_provider_cloudelements.fleet.manifest import Manifest, Row
 from airflow_provider_cloudelements.fleet.problems import Problem, manifest_error
-from airflow_provider_cloudelements.provisioning.arguments import chosen_element, default_key
+from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, chosen_element, default_key
+from airflow_provider_cloudelements.provisioning.expectation import Expectation
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
@@ -30,6 +31,7 @@ class Wanted:
     :param spec: The instance, with the ownership tag; ``None`` if it shall not exist.
     :param moved_from: The former identity.
     :param adopt: Whether a plan may take over an instance that the ownership tag does not cover.
+    :param expectation: What an instance shows that has the configuration; one for all rows that share it.
     """
 
     row: Row
@@ -38,6 +40,7 @@ class Wanted:
     spec: InstanceSpec | None = None
     moved_from: Identity | None = None
     adopt: bool = False
+    expectation: Expectation | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
@@ -96,6 +99,14 @@ def wanted_of(
     return found
 
 
+class _Shared(NamedTuple):
+    """A configuration that rows share, what it expects, and the values that it was made of."""
+
+    configuration: dict[str, Any]
+    expectation: Expectation
+    made_of: tuple[Any, ...]
+
+
 class _Reader:
     def __init__(
         self, settings: ConnectionSettings, credentials: Credentials, tag: str | None, adopt: bool
@@ -106,6 +117,7 @@ class _Reader:
         self._tags = () if tag is None else (tag,)
         self._adopt = adopt
         self._fingerprints = Fingerprints(settings, "")
+        self._shared: dict[tuple[Any, ...], _Shared] = {}
         self.problems: list[Problem] = []
 
     def wanted(self, row: Row) -> Wanted | None:
@@ -131,12 +143,15 @@ class _Reader:
         former = row.moved_from
         moved_from = None if former is None else Identity.of(self._settings, former, "moved_from")
         if row.state == ABSENT:
-            identity, spec = self._absent(row, connection), None
+            identity, spec, expectation = self._absent(row, connection), None, None
         else:
-            spec = row.arguments.spec(self._settings, connection, more_tags=self._tags)
-            identity = spec.identity
+            shared = self._configuration(row, connection)
+            spec = row.arguments.spec(
+                self._settings, connection, more_tags=self._tags, configuration=shared.configuration
+            )
+            identity, expectation = spec.identity, shared.expectation
         fingerprints = self._fingerprints.bound_to(identity.marker, identity.former_markers)
-        return Wanted(row, identity, fingerprints, spec, moved_from, self._adopt)
+        return Wanted(row, identity, fingerprints, spec, moved_from, self._adopt, expectation)
 
     def _absent(self, row: Row, connection: ElementSettings | None) -> Identity:
         arguments = row.arguments
@@ -151,6 +166,23 @@ class _Reader:
                 )
             key = default_key(element, arguments.instance_name)
         return Identity.of(self._settings, key)
+
+    def _configuration(self, row: Row, connection: ElementSettings | None) -> _Shared:
+        """Return the whole configuration of a row. Rows that take all of it from the defaults share one."""
+        given = row.given
+        values = given.get("configuration"), given.get("event_configuration")
+        key = (
+            row.element_conn_id,
+            *map(id, values),
+            given.get("events_enabled"),
+            given.get("event_callback_url", NOT_GIVEN),
+        )
+        shared = self._shared.get(key)
+        if shared is None:
+            whole = row.arguments.whole_configuration(connection)
+            # It keeps the values, so that no other object gets one of their ids.
+            shared = self._shared[key] = _Shared(whole, Expectation(whole), values)
+        return shared
 
     def _connection(self, conn_id: str) -> ElementSettings | str:
         """Return an element connection, or what is wrong with it."""

@@ -109,6 +109,7 @@ class InstanceArguments:
         *,
         origin: str | None = None,
         more_tags: tuple[str, ...] = (),
+        configuration: Mapping[str, Any] | None = None,
     ) -> InstanceSpec:
         """Build the instance that the arguments describe.
 
@@ -119,6 +120,8 @@ class InstanceArguments:
         :param credentials: The element connection, if there is one.
         :param origin: Name of the task instance, the same in each try.
         :param more_tags: Tags that it must have beside those of the arguments.
+        :param configuration: What :meth:`whole_configuration` returned for the same arguments. Default: this
+            method calls it.
         :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. The
             error names them, never their values.
         """
@@ -126,19 +129,8 @@ class InstanceArguments:
         name = checked_name("instance_name", self.instance_name)
         key = default_key(element, name) if self.instance_key is None else self.instance_key
         identity = Identity.of(settings, key)
-        wanted = self.given_configuration()
         login = self.given_login()
-        if login and wanted.get(REFRESH_TOKEN):
-            raise CloudElementsValidationError(
-                f"Both an authorization code and {REFRESH_TOKEN!r} are given; one of them makes an instance."
-            )
-        inherited = dict(credentials.configuration) if credentials is not None else {}
-        if login:
-            inherited.pop(REFRESH_TOKEN, None)
-        if self.event_callback_url is None:
-            inherited.pop(EVENT_CALLBACK_URL, None)
-        wanted = {EVENTS_ENABLED: True, **inherited, **wanted}
-        _check_events(wanted, self.event_callback_url)
+        wanted = self.whole_configuration(credentials, login) if configuration is None else configuration
         return InstanceSpec(
             element=element,
             name=name,
@@ -150,6 +142,29 @@ class InstanceArguments:
             tags=_with_more(tag_list("tags", self.tags), more_tags),
             origin=origin,
         )
+
+    def whole_configuration(
+        self, credentials: ElementSettings | None, login: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the whole configuration of the instance, by the API's keys.
+
+        :param credentials: The element connection, if there is one.
+        :param login: Values of a vendor's login, if there are any.
+        :raises CloudElementsValidationError: An argument is malformed, or two of them differ.
+        """
+        wanted = self.given_configuration()
+        if login and wanted.get(REFRESH_TOKEN):
+            raise CloudElementsValidationError(
+                f"Both an authorization code and {REFRESH_TOKEN!r} are given; one of them makes an instance."
+            )
+        inherited = dict(credentials.configuration) if credentials is not None else {}
+        if login:
+            inherited.pop(REFRESH_TOKEN, None)
+        if self.event_callback_url is None:
+            inherited.pop(EVENT_CALLBACK_URL, None)
+        wanted = {EVENTS_ENABLED: True, **inherited, **wanted}
+        _check_events(wanted, self.event_callback_url)
+        return wanted
 
     def given_configuration(self) -> dict[str, Any]:
         """Return the configuration that the arguments give, by the API's keys.
@@ -172,6 +187,8 @@ class InstanceArguments:
 
         :raises CloudElementsValidationError: A value is malformed, or the code belongs to another consent.
         """
+        if self.authorization_code is None and self.provider_data is None:
+            return {}
         for argument in ("authorization_code", "provider_data"):
             refuse_asterisks(argument, getattr(self, argument))
         login = _object("provider_data", self.provider_data)

@@ -153,27 +153,6 @@ class Difference:
         return self if tags == tuple(instance.tags) else replace(self, tags=tags)
 
 
-def shows_all(spec: InstanceSpec, instance: Instance, fingerprints: Fingerprints) -> bool:
-    """Return whether an instance shows all of its specification: nothing differs, and nothing is unknown.
-
-    :meth:`Difference.between` says the same of fewer instances a second, and of the others what differs.
-
-    :param spec: The specification.
-    :param instance: As it is.
-    :param fingerprints: Made with the marker of ``spec``.
-    """
-    tags = instance.tags
-    if spec.marker not in tags or spec.provider_data or not all(tag in tags for tag in spec.tags or ()):
-        return False
-    for key, value in spec.configuration.items():
-        if hidden(key, instance):
-            if _known(key, value, instance, fingerprints) is not Known.SAME:
-                return False
-        elif not same_value(key, value, instance):
-            return False
-    return True
-
-
 def same_value(key: str, wanted: Any, instance: Instance) -> bool:
     """Return whether a configuration value, which the platform keeps as text, equals the wanted one."""
     if key == EVENTS_ENABLED:
@@ -290,6 +269,8 @@ def comparable_text(text: str) -> str:
 
     The same text in another Unicode form, as typed on another system, is the same name.
     """
+    if text.isascii() and "<" not in text and "&" not in text:
+        return " ".join(text.split())
     # Repeat until nothing changes: one pass over nested markup can leave new markup, and the platform has
     # stripped some of these texts already. Strip markup first, as the platform does.
     while (plain := re.sub(r"<[^<>]*>", "", text)) != text or (plain := html.unescape(text)) != text:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
+from airflow_provider_cloudelements.client.frozen import lazy
 from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag, own_tags
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
@@ -49,13 +49,13 @@ class InstanceSpec:
         named_text("key", self.key)
         if isinstance(self.element, str):  # the client refuses anything else
             object.__setattr__(self, "element", self.element.strip())
-        if own_tags(self.tags or ()):
+        if self.tags and own_tags(self.tags):
             raise CloudElementsValidationError(
                 "tags holds a tag by which this provider recognises instances. It sets these by itself: name "
                 "people's tags only."
             )
 
-    @cached_property
+    @lazy
     def identity(self) -> Identity:
         """The identity of the instance: namespace and key."""
         return Identity(self.namespace, self.key)

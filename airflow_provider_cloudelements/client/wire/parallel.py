@@ -139,13 +139,40 @@ def as_finished(
 
 
 def read_ahead(items: Iterator[_Item]) -> Generator[_Item, None, None]:
-    """Yield the items, and have a thread get the next one while the caller works on this one.
+    """Yield the items, and have a thread get the next ones while the caller works on this one.
+
+    The thread asks for the next item before the caller gets this one. If the caller asked, the interpreter
+    would go on with the caller's work, and the request would wait for its end.
 
     :param items: Iterator that waits for each item, such as for an answer of a server.
     """
-    end = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="cloudelements-ahead") as pool:
-        ahead: Future[object] = pool.submit(next, items, end)
-        while (item := ahead.result()) is not end:
-            ahead = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]  # the mark of the end is taken out above
+    ready: SimpleQueue[tuple[_Item | None, BaseException | None, bool]] = SimpleQueue()
+    room = Semaphore(2)
+    ended = Event()
+
+    def run() -> None:
+        try:
+            for item in items:
+                ready.put((item, None, False))
+                room.acquire()
+                if ended.is_set():
+                    return
+            ready.put((None, None, True))
+        except BaseException as error:
+            ready.put((None, error, True))
+
+    thread = Thread(target=run, name="cloudelements-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error, last = ready.get()
+            if error is not None:
+                raise error
+            if last:
+                return
+            yield item  # type: ignore[misc]  # None only if the iterator yields it
+            room.release()
+    finally:
+        ended.set()
+        room.release()
+        thread.join()
