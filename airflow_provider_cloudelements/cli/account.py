@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,14 @@ def connection_of(conn_id: str) -> Any:
     try:
         return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        raise CommandError(
-            f"Airflow has no connection {conn_id!r}, neither in its database nor in the environment "
-            f"(AIRFLOW_CONN_{conn_id.upper()})."
-        ) from None
+        raise CommandError(_not_found(conn_id)) from None
+
+
+def _not_found(conn_id: str) -> str:
+    """Return why Airflow finds no connection: it says the same of one that it cannot read."""
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if name in os.environ:
+        return (
+            f"Airflow cannot read the connection in {name}: it is neither JSON nor the URI of a connection."
+        )
+    return f"Airflow has no connection {conn_id!r}, neither in its database nor in the environment ({name})."

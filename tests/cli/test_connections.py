@@ -62,6 +62,52 @@ def test_a_connection_that_is_not_there(words, ce, sandbox):
     assert "AIRFLOW_CONN_NOWHERE" in ended.err
 
 
+@pytest.mark.parametrize(
+    "text", ['{"conn_type": "cloudelements", "s3cret"', "cloudelements://:s3cret@host:99999"]
+)
+def test_a_connection_that_cannot_be_read(text, ce, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", text)
+    ended = ce("test", "other")
+    assert (ended.code, ended.out) == (1, "")
+    assert "cannot read the connection in AIRFLOW_CONN_OTHER" in ended.err
+    assert "s3cret" not in ended.err
+
+
+MISTAKES = {
+    "wrong secret": {"password": "Wrong/Secret+of/nobody=="},
+    "no secret": {"password": None},
+    "no host": {"host": None},
+    "scheme without a colon": {"host": "https//api.example.com"},
+    "nobody there": {"host": "http://127.0.0.1:1"},
+    "TLS where there is none": {"host": "https://127.0.0.1:1"},
+    "asterisks": {"password": "***"},
+    "mistyped field": {"extra": {"organisation_secret": "Another/Secret+x=="}},
+    "no boolean": {"extra": {"verify_tls": "maybe"}},
+    "no number": {"extra": {"request_timeout": "soon"}},
+    "no certificate": {"host": "https://127.0.0.1:1", "extra": {"ca_bundle": "/nowhere/ca.pem"}},
+    "proxy that is down": {"extra": {"proxy": "http://proxy-user:proxy-pass@127.0.0.1:1"}},
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_each_mistake_is_one_line_without_a_secret(mistake, ce, connection, sandbox):
+    changes = dict(MISTAKES[mistake])
+    extra = sandbox.connection(request_timeout=5, max_retries=0)["extra"] | changes.pop("extra", {})
+    for words in (["test", connection(**changes, extra=extra)], ["instances", "list", "--conn-id", "other"]):
+        ended = ce(*words)
+        assert (ended.code, ended.out) == (1, "")
+        assert ended.err.startswith("cloudelements: ")
+        assert ended.err.count("\n") == 1
+        secrets = [
+            sandbox.user_secret,
+            sandbox.organization_secret,
+            "Wrong/Secret",
+            "Another/Secret",
+            "proxy-pass",
+        ]
+        assert [each for each in secrets if each in ended.err] == []
+
+
 def test_a_field_that_is_wrong_is_named(ce, connection):
     ended = ce("instances", "list", "--conn-id", connection(extra={"organisation_secret": "x"}))
     assert ended.code == 1
