@@ -106,8 +106,12 @@ $(LINES:%=compat-%): compat-%: $(READY)
 .venvs/airflow-%/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/airflow-$* --line $* --group test
 
-wheel: $(READY) ## the wheel and the source distribution, in dist/
-	$(BIN)/python -m build --no-isolation --outdir dist .
+# Needs no Airflow, so that a newcomer waits for one environment only.
+.venvs/build/.made-from: pyproject.toml scripts/make_env.py
+	$(PYTHON) scripts/make_env.py .venvs/build --group build
+
+wheel: .venvs/build/.made-from ## the wheel and the source distribution, in dist/
+	.venvs/build/bin/python -m build --no-isolation --outdir dist .
 
 clean: ## remove environments, builds and caches
 	rm -rf .venv .venvs build dist reports .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -29,6 +29,8 @@ class FormField:
     :param choices: Allowed values. The form shows a drop-down list.
     :param minimum: Least number allowed.
     :param maximum: Greatest number allowed.
+    :param required: Whether a connection needs it. Its label says so. Airflow's own mark would refuse a
+        connection whose authorization header stands in for the secrets.
     """
 
     name: str
@@ -39,6 +41,12 @@ class FormField:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    required: bool = False
+
+    @property
+    def form_label(self) -> str:
+        """The label, as the form shows it."""
+        return f"{self.label} (required)" if self.required else self.label
 
     def schema(self) -> dict[str, Any]:
         """Return the field's JSON schema, as Airflow's form reads it."""
@@ -56,6 +64,9 @@ class FormField:
             schema["maximum"] = self.maximum
         if self.default is not None:
             schema["default"] = self.default
+        if self.required:
+            # Airflow folds all fields of extra away, at most under a heading that says what is below it.
+            schema["section"] = self.form_label
         return schema
 
 
@@ -67,12 +78,14 @@ CONNECTION_STANDARD_FIELDS = (
         "The API's host: a name, an origin, or an origin with /elements/api-v2. Without a scheme, the "
         "provider uses https. It accepts http only for this machine, or if Verify TLS is off as well. There "
         "is no default.",
+        required=True,
     ),
     FormField(
         "password",
         "User secret",
         "The User secret alone, without the word User and without a comma.",
         kind="word",
+        required=True,
     ),
 )
 CONNECTION_FIELDS = (
@@ -81,6 +94,7 @@ CONNECTION_FIELDS = (
         "Organization secret",
         "The Organization secret of your account, from the page that also shows your User secret.",
         kind="word",
+        required=True,
     ),
     FormField(
         "namespace",
@@ -218,14 +232,14 @@ ELEMENT_FIELDS = (
 #: The use of Airflow's standard fields: which ones the form hides, their labels and their placeholders.
 CONNECTION_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "port", "login"],
-    "relabeling": {each.name: each.label for each in CONNECTION_STANDARD_FIELDS},
+    "relabeling": {each.name: each.form_label for each in CONNECTION_STANDARD_FIELDS},
     "placeholders": {
         "host": "https://api.cloud-elements.com or https://api.openconnectors.us2.ext.hana.ondemand.com"
     },
 }
 ELEMENT_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["schema", "port", "host"],
-    "relabeling": {each.name: each.label for each in ELEMENT_STANDARD_FIELDS},
+    "relabeling": {each.name: each.form_label for each in ELEMENT_STANDARD_FIELDS},
     "placeholders": {},
 }
 
@@ -233,7 +247,7 @@ ELEMENT_BEHAVIOUR: dict[str, Any] = {
 def provider_form(fields: tuple[FormField, ...]) -> dict[str, Any]:
     """Return the fields as ``conn-fields`` of the provider's metadata (Airflow 3.2 and later)."""
     return {
-        each.name: {"label": each.label, "description": each.description, "schema": each.schema()}
+        each.name: {"label": each.form_label, "description": each.description, "schema": each.schema()}
         for each in fields
     }
 
@@ -269,7 +283,7 @@ def form_widgets(fields: tuple[FormField, ...]) -> dict[str, Any]:
             validators.append(NumberRange(min=each.minimum, max=each.maximum))
         password = each.kind in ("secret", "word")
         widgets[each.name] = types.get(each.kind, StringField)(
-            each.label,
+            each.form_label,
             description=each.description,
             default=int(each.default) if each.kind == "number" else each.default,
             validators=validators,

@@ -75,7 +75,7 @@ def fields(*groups: tuple[FormField, ...]) -> str:
     return _table(
         ("field", "in the form", "type", "default", "what it is"),
         (
-            (f"`{each.name}`", each.label, _type_of(each), _default_of(each), each.description)
+            (f"`{each.name}`", each.form_label, _type_of(each), _default_of(each), each.description)
             for group in groups
             for each in group
         ),

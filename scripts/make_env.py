@@ -33,7 +33,7 @@ def main() -> None:
     arguments = _arguments()
     target: Path = arguments.target
     marker = target / ".made-from"
-    constraints = constraints_for(arguments.line, sys.version_info[:2])
+    constraints = constraints_for(arguments.line, sys.version_info[:2]) if arguments.line else None
     wanted = _fingerprint(arguments, constraints)
     if marker.exists() and marker.read_text() == wanted and _runs(_python(target)):
         marker.touch()
@@ -49,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", type=Path, help="folder of the environment")
-    parser.add_argument("--line", required=True, help="line of Airflow, for example 3.3")
+    parser.add_argument("--line", help="line of Airflow, for example 3.3; default: the group alone")
     parser.add_argument("--group", default="dev", help="dependency group of pyproject.toml to install")
     return parser.parse_args()
 
@@ -92,7 +92,7 @@ def _fingerprint(arguments: argparse.Namespace, constraints: Path | None) -> str
         str(ROOT),
         sys.version,
         arguments.group,
-        arguments.line,
+        arguments.line or "",
         constraints.read_text() if constraints else "",
         json.dumps([project[table] for table in INSTALLING_TABLES], sort_keys=True),
         # An editable install maps names to folders when the installer makes it.
@@ -162,18 +162,19 @@ def _create(target: Path) -> None:
 
 def _install(target: Path, arguments: argparse.Namespace, constraints: Path | None) -> None:
     """
-    Install this project, editable, with its extra and a dependency group.
+    Install a dependency group, and this project, editable, with its extra and Airflow.
 
     :param target: folder of the environment
     :param arguments: the command line
     :param constraints: list of versions
     """
-    requirements = ["--editable", f"{ROOT}[webhooks]", f"apache-airflow=={arguments.line}.*"]
-    requirements += group_requirements(_project()["dependency-groups"], arguments.group)
+    requirements = group_requirements(_project()["dependency-groups"], arguments.group)
+    if arguments.line:
+        requirements += ["--editable", f"{ROOT}[webhooks]", f"apache-airflow=={arguments.line}.*"]
     if constraints:
         print(f"installing with the versions of {constraints.relative_to(ROOT)}", flush=True)
         requirements += ["--constraint", str(constraints)]
-    else:
+    elif arguments.line:
         print("installing without a list of versions: there is none for this Python", flush=True)
     subprocess.run([*installer(_python(target)), *requirements], check=True, cwd=ROOT)
 

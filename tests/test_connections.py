@@ -675,7 +675,14 @@ def test_each_field_has_what_the_form_shows(field: FormField) -> None:
         ("verify_tls", {"type": ["boolean", "null"], "default": True}),
         ("max_retries", {"type": ["integer", "null"], "minimum": 0, "maximum": 100, "default": 3}),
         ("request_timeout", {"type": ["number", "null"], "minimum": 1, "maximum": 86400, "default": 30.0}),
-        ("organization_secret", {"type": ["string", "null"], "format": "password"}),
+        (
+            "organization_secret",
+            {
+                "type": ["string", "null"],
+                "format": "password",
+                "section": "Organization secret (required)",
+            },
+        ),
         ("console_url", {"type": ["string", "null"], "format": "url"}),
     ],
 )
