@@ -220,7 +220,9 @@ def _can_isolate() -> bool:
 
 
 def _for_this_line(text: str) -> str:
-    """Return a block with the list of versions of the line of Airflow that this environment has."""
+    """Return a block as the pages say it for the line of Airflow that this environment has."""
     newest = constraints_for("3.3", sys.version_info[:2])
     own = constraints_for(".".join(version("apache-airflow").split(".")[:2]), sys.version_info[:2])
+    if version("apache-airflow").startswith("3.1."):
+        text = text.replace("airflow cloudelements ", "python -m airflow_provider_cloudelements ")
     return text.replace(newest.name, own.name) if newest and own else text
