@@ -33,6 +33,9 @@ html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+# The search and the table in api.md find more than an alphabetical index, which no page links to.
+html_use_index = False
+html_domain_indices = False
 pygments_style = "friendly"
 pygments_dark_style = "monokai"
 # Only what is typed is copied, not the prompt before it.

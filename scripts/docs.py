@@ -11,7 +11,7 @@ a marked part of an example:
     <!-- end -->
 
 An example marks a part with ``# [start: sensor]`` and ``# [end: sensor]``. Parts with the same name go into
-one block.
+one block. Without marks, the name of an operator or a function means the first statement that calls it.
 
 ``--check`` writes nothing, names each page that would change, and exits with 1 if there is one.
 """
@@ -19,6 +19,7 @@ one block.
 from __future__ import annotations
 
 import argparse
+import ast
 import inspect
 import re
 import sys
@@ -199,10 +200,10 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def code(example: str, name: str, root: Path = ROOT) -> str:
-    """Return a marked part of an example as a block of code.
+    """Return a part of an example as a block of code.
 
     :param example: The module's name.
-    :param name: The part's name.
+    :param name: The part's name: of marks, or of what the first statement of the part calls.
     :param root: Where ``example_dags`` is.
     """
     path = root / "example_dags" / f"{example}.py"
@@ -212,12 +213,32 @@ def code(example: str, name: str, root: Path = ROOT) -> str:
     start, end = (rf"^ *# \[{word}: {re.escape(name)}\]\n" for word in ("start", "end"))
     parts = re.findall(rf"{start}(.*?){end}", text, re.MULTILINE | re.DOTALL)
     marks = [len(re.findall(each, text, re.MULTILINE)) for each in (start, end)]
+    if not any(marks) and (statement := _statement(text, name)):
+        return f"```python\n{statement}\n```"
     if not parts or marks != [len(parts)] * 2:
-        raise DocsError(f"{path.name} does not mark {name} with pairs of start and end")
+        raise DocsError(f"{path.name} does not call {name}, nor mark it with pairs of start and end")
     block = "\n".join(
         textwrap.dedent(re.sub(r"^ *# \[(?:start|end): .*\]\n", "", each, flags=re.M)) for each in parts
     )
     return f"```python\n{block.strip()}\n```"
+
+
+def _statement(text: str, name: str) -> str:
+    """Return the first of the smallest statements that call a name; nothing if there is none."""
+    found = ""
+    for node in ast.walk(ast.parse(text)):  # from the outside to the inside
+        if isinstance(node, ast.stmt) and any(_calls(each, name) for each in ast.walk(node)):
+            lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
+            if not found or "\n".join(lines) in found:
+                found = "\n".join(lines)
+    return textwrap.dedent(found)
+
+
+def _calls(node: ast.AST, name: str) -> bool:
+    """Return whether a node is a call of a name, or of the method of a name, such as ``X.partial(...)``."""
+    called = node.func if isinstance(node, ast.Call) else None
+    inner = called.value if isinstance(called, ast.Attribute) else called
+    return isinstance(inner, ast.Name) and inner.id == name
 
 
 def filled(text: str, root: Path = ROOT) -> str:

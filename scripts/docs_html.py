@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-#: Pages that Sphinx makes and no list names.
-_MADE = ("genindex.html", "py-modindex.html", "search.html")
+#: The page of the search, to which only the form of the search leads.
+_MADE = ("search.html",)
 _HOST = re.compile(r"[a-z0-9.-]+\.[a-z]{2,}|localhost|127\.0\.0\.1", re.IGNORECASE)
 
 

@@ -1,4 +1,8 @@
-"""Pytest fixtures: ``pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin"]``."""
+"""Give pytest fixtures that start a sandbox.
+
+Name the plugin in a ``conftest.py``:
+``pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin"]``.
+"""
 
 from __future__ import annotations
 

@@ -72,6 +72,27 @@ def test_no_page_shows_a_comment_that_marks_a_part():
         assert not re.search(r"# \[(start|end): ", path.read_text()), path.name
 
 
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("b", "b(\n    c,\n)"),
+        ("c", None),
+        ("open", None),
+        ("X", "x = X.partial(\n    y=1,\n).expand(z=[2])"),
+        ("Y", "with Y() as y:\n    X()"),
+    ],
+)
+def test_a_name_means_the_first_statement_that_calls_it(with_example, name, found):
+    with (with_example / "example_dags" / "example_x.py").open("a") as file:
+        file.write("    if a:\n        x = X.partial(\n            y=1,\n        ).expand(z=[2])\n")
+        file.write("    with Y() as y:\n        X()\n")
+    if found is None:
+        with pytest.raises(docs.DocsError, match=rf"example_x.py does not call {name}"):
+            docs.code("example_x", name, with_example)
+    else:
+        assert docs.code("example_x", name, with_example) == f"```python\n{found}\n```"
+
+
 def test_a_change_by_hand_is_noticed_named_and_undone(copy, capsys):
     assert docs.main(["--check"], copy) == 0
     changed = copy / "docs" / "operators.md"
@@ -103,9 +124,9 @@ def test_a_change_of_the_code_is_noticed(copy, monkeypatch, capsys):
     [
         (page("error"), "line 1: no part is called 'error'; there are errors, lines,"),
         (page("errors", "example_y.one"), "line 3: there is no example_y.py in example_dags"),
-        (page("example_x.two"), "line 1: example_x.py does not mark two"),
-        (page("example_x.open"), "line 1: example_x.py does not mark open"),
-        (page("example_x.other"), "line 1: example_x.py does not mark other"),
+        (page("example_x.two"), "line 1: example_x.py does not call two"),
+        (page("example_x.open"), "line 1: example_x.py does not call open"),
+        (page("example_x.other"), "line 1: example_x.py does not call other"),
         (page("../example_x.one"), "line 1: no part is called '../example_x.one'"),
         (f"{docs.START}errors -->\n", "the last part has no <!-- end -->"),
         (f"{docs.START}errors -->\n" + page("errors"), "without the end before it"),

@@ -47,6 +47,20 @@ def test_each_operator_sensor_and_asset_has_its_table_below_its_heading():
     ] == []
 
 
+def test_each_operator_sensor_and_asset_has_code_in_its_section():
+    """Parts of examples run in the tests of the examples, other blocks in those of the pages."""
+    sections = [
+        part
+        for page in docs.pages()
+        if page.name != "README.md"
+        for part in re.split(r"^## ", page.read_text(), flags=re.MULTILINE)[1:]
+    ]
+    for name in described():
+        found = [part for part in sections if f"{docs.START}{docs.ARGUMENTS}{name} -->" in part]
+        assert len(found) == 1, name
+        assert "```python\n" in found[0], name
+
+
 @pytest.mark.parametrize("name", described())
 def test_a_table_can_be_made(name):
     head, lines = table_of(name)
