@@ -84,14 +84,14 @@ def table_of(name: str) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         raise ArgumentsError(f"nothing public is called {name}")
     thing = getattr(modules()[homes()[name]], name)
     renders = bool(getattr(thing, "template_fields", ()))
-    head = ("argument", "type", "default", *(["templated"] if renders else []), "meaning")
+    head = ("argument", "meaning", "type", "default", *(["templated"] if renders else []))
     return head, [
         (
             f"`{argument}`",
+            meaning,
             f"`{kind}`" if kind else "",
             default,
             *(["yes" if templated else ""] if renders else []),
-            meaning,
         )
         for argument, kind, default, templated, meaning in rows(thing)
     ]
