@@ -22,10 +22,12 @@ import argparse
 import ast
 import inspect
 import re
+import subprocess
 import sys
 import textwrap
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from airflow_provider_cloudelements import exceptions
@@ -231,7 +233,14 @@ def _statement(text: str, name: str) -> str:
             lines = text.splitlines()[node.lineno - 1 : node.end_lineno]
             if not found or "\n".join(lines) in found:
                 found = "\n".join(lines)
-    return textwrap.dedent(found)
+    return _formatted(textwrap.dedent(found)) if found else ""
+
+
+@cache
+def _formatted(code: str) -> str:
+    """Return code as the formatter writes it in a page: less deep in a module, it may fit on fewer lines."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(ROOT / "block.py"), "-"]
+    return subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _calls(node: ast.AST, name: str) -> bool:
