@@ -75,9 +75,10 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
         return _tell("interrupted", INTERRUPTED)
     except Exception as error:
         # Not before: it needs Airflow, whose import takes two seconds.
+        from airflow_provider_cloudelements.compat import AirflowNotFoundException
         from airflow_provider_cloudelements.exceptions import CloudElementsError
 
-        if isinstance(error, CloudElementsError):
+        if isinstance(error, CloudElementsError | AirflowNotFoundException):
             return _tell(str(error), FAILED)
         if sys.flags.dev_mode:
             raise

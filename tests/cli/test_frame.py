@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_cloudelements import cli, webhooks
 from airflow_provider_cloudelements.cli import running
 from airflow_provider_cloudelements.cli.frame import Command, Group, for_argparse
+from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 from airflow_provider_cloudelements.get_provider_info import get_provider_info
@@ -151,6 +152,7 @@ def test_a_command_ends_with_what_it_returns(capsys):
         (running.CommandError("It is\nso."), 1, "It is so."),
         (running.UsageError("Say more."), 2, "Say more."),
         (CloudElementsNotFoundError("There is none."), 1, "There is none."),
+        (AirflowNotFoundException("There is no connection 'x'."), 1, "There is no connection 'x'."),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
