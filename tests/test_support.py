@@ -30,7 +30,7 @@ def imports_between_tests(root: Path) -> Iterator[str]:
                 continue
             rest = one.target.removeprefix(f"{folder}.").split(".")
             beside = is_part_of(one.target, folder) and not is_part_of(module, SHARED)
-            if not beside or rest[0].startswith(("test_", "conftest")):
+            if not beside or any(part.startswith(("test_", "conftest")) for part in rest):
                 yield str(one)
 
 
@@ -52,6 +52,7 @@ def test_the_check_reads_all_tests():
         "inside a function": ("client/test_x.py", "def f():\n    import tests.client.test_y"),
         "a conftest": ("client/test_x.py", "from tests.client.conftest import Api"),
         "by a relative import": ("client/test_x.py", "from .test_y import helper"),
+        "a test in a folder below": ("a/test_x.py", "from tests.a._parts.test_y import helper"),
         "a test at the top": ("client/test_x.py", "from tests.test_y import helper"),
         "by name": ("client/test_x.py", "import importlib\nimportlib.import_module('tests.client.test_y')"),
         "a helper of another folder": ("client/test_x.py", "from tests.crash.harness import ROOT"),

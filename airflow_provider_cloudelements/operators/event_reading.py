@@ -1,96 +1,33 @@
-"""Operator that reads all events since the last run, and the arguments that it shares with the sensor."""
+"""Operator that reads all events since the last run."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.events.batch import require_count, sorted_rows
-from airflow_provider_cloudelements.events.cursor import EventCursor, read_until
-from airflow_provider_cloudelements.events.query import EventQuery, EventRow
+from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.query import EventRow
 from airflow_provider_cloudelements.events.reading import EventLook, EventStream
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
+from airflow_provider_cloudelements.operators._parts.event_arguments import (
+    END_OF_RUN,
+    FIRST_BEGIN,
+    EventArguments,
+)
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path
 from airflow_provider_cloudelements.operators._parts.reading_place import ReadingPlace
 
 if TYPE_CHECKING:
-    import pendulum
     from airflow.sdk import Context, ObjectStoragePath
 
 __all__ = ["XCOM_CURSOR", "CloudElementsReadEventsOperator"]
 
 #: Key of the XCom that says where a later task continues.
 XCOM_CURSOR = "cursor"
-#: The moment that stays the same for all tries of a run, cleared ones too.
-BEGIN_OF_RUN = "{{ dag_run.data_interval_start or dag_run.run_after }}"
-#: Airflow's own timetables give a run an empty data interval, or none: this says whether it has a real one.
-_HAS_INTERVAL = "dag_run.data_interval_start != dag_run.data_interval_end"
-#: Where the first run begins: with its data interval, else with the first event that the platform still has.
-FIRST_BEGIN = f"{{{{ dag_run.data_interval_start if {_HAS_INTERVAL} else 'earliest' }}}}"
-#: Where a run ends: with its data interval. Without one, a run by time that goes on where the last one ended
-#: leaves what came after it was due to the next one; any other reads all.
-END_OF_RUN = (
-    f"{{{{ dag_run.data_interval_end if {_HAS_INTERVAL} else dag_run.run_after "
-    "if task.since is none and dag_run.run_type in ('scheduled', 'backfill') else 'latest' }}"
-)
-#: Where a wait ends: with the data interval, else never.
-END_OF_INTERVAL = f"{{{{ dag_run.data_interval_end if {_HAS_INTERVAL} else 'latest' }}}}"
 #: Most pages that the operator reads: far more than a repeated look does, because they cost no memory.
 READING_MAX_PAGES = 1000
-
-
-class EventArguments:
-    """The arguments that select events, read once they are rendered."""
-
-    event_fields = (
-        "instance_id",
-        "instance_key",
-        "tag",
-        "object_types",
-        "event_types",
-        "where",
-        "since",
-        "until",
-    )
-
-    instance_id: int | str | Mapping[str, Any] | None
-    instance_key: str | None
-    tag: str | None
-    object_types: Collection[str] | None
-    event_types: Collection[str] | None
-    where: Mapping[str, Any] | None
-    since: Any
-    until: Any
-
-    def query(self) -> EventQuery:
-        """Return the query for the events.
-
-        :raises CloudElementsValidationError: An argument is malformed.
-        """
-        return EventQuery.of(
-            instance_id=self.instance_id,
-            instance_key=self.instance_key,
-            tag=self.tag,
-            object_types=self.object_types,
-            event_types=self.event_types,
-            where=self.where,
-        )
-
-    def cursor(self) -> EventCursor:
-        """Return where to begin.
-
-        :raises CloudElementsValidationError: ``since`` is malformed.
-        """
-        return EventCursor.given(self.since)
-
-    def end(self) -> pendulum.DateTime | None:
-        """Return the moment before which events are wanted; ``None`` if there is none.
-
-        :raises CloudElementsValidationError: ``until`` is malformed.
-        """
-        # Outside Airflow nothing renders the default, and there is no run that it could name.
-        return None if self.until in (END_OF_RUN, END_OF_INTERVAL) else read_until(self.until)
 
 
 class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator):
@@ -163,12 +100,6 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
     def __init__(
         self,
         *,
-        instance_id: int | str | Mapping[str, Any] | None = None,
-        instance_key: str | None = None,
-        tag: str | None = None,
-        object_types: Collection[str] | None = None,
-        event_types: Collection[str] | None = None,
-        where: Mapping[str, Any] | None = None,
         since: Any = None,
         until: Any = END_OF_RUN,
         start: Any = FIRST_BEGIN,
@@ -176,20 +107,11 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         max_xcom_events: int = 1000,
         max_xcom_bytes: int = 262_144,
         max_pages: int = READING_MAX_PAGES,
-        include_raw: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.instance_id = instance_id
-        self.instance_key = instance_key
-        self.tag = tag
-        self.object_types = object_types
-        self.event_types = event_types
-        self.where = where
-        self.since = since
+        super().__init__(since=since, until=until, **kwargs)
         #: Not by the rendered value: a template that finds nothing is a mistake, and no wish to go on.
         self._goes_on = since is None
-        self.until = until
         self.start = start
         if since is not None and start != FIRST_BEGIN:
             raise ValueError("start is where the first run of a task without since begins: give one of them.")
@@ -199,7 +121,6 @@ class CloudElementsReadEventsOperator(EventArguments, CloudElementsBaseOperator)
         if path is None and not max_xcom_events:
             raise ValueError("max_xcom_events=0 needs a path.")
         self.max_pages = require_count("max_pages", max_pages)
-        self.include_raw = require_bool("include_raw", include_raw)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the events, return few or write many, and push the cursor."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
@@ -10,13 +10,12 @@ from airflow.sdk import PokeReturnValue
 from airflow_provider_cloudelements.events.batch import EventLimits, require_count
 from airflow_provider_cloudelements.events.reading import EventLook, read_one
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
-from airflow_provider_cloudelements.operators._parts.base import require_bool
-from airflow_provider_cloudelements.operators.event_reading import (
+from airflow_provider_cloudelements.operators._parts.event_arguments import (
     BEGIN_OF_RUN,
     END_OF_INTERVAL,
-    XCOM_CURSOR,
     EventArguments,
 )
+from airflow_provider_cloudelements.operators.event_reading import XCOM_CURSOR
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 
 if TYPE_CHECKING:
@@ -91,33 +90,17 @@ class CloudElementsEventSensor(EventArguments, CloudElementsBaseSensor):
     def __init__(
         self,
         *,
-        instance_id: int | str | Mapping[str, Any] | None = None,
-        instance_key: str | None = None,
-        tag: str | None = None,
-        object_types: Collection[str] | None = None,
-        event_types: Collection[str] | None = None,
-        where: Mapping[str, Any] | None = None,
         since: Any = BEGIN_OF_RUN,
         until: Any = END_OF_INTERVAL,
         min_events: int = 1,
         max_events: int = 1000,
         max_bytes: int = 262_144,
         max_pages: int = MAX_PAGES,
-        include_raw: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.instance_id = instance_id
-        self.instance_key = instance_key
-        self.tag = tag
-        self.object_types = object_types
-        self.event_types = event_types
-        self.where = where
-        self.since = since
-        self.until = until
+        super().__init__(since=since, until=until, **kwargs)
         self.min_events = require_count("min_events", min_events)
         self.limits = EventLimits.of(max_events=max_events, max_bytes=max_bytes, max_pages=max_pages)
-        self.include_raw = require_bool("include_raw", include_raw)
         if min_events > max_events:
             raise ValueError("min_events must not be more than max_events.")
 

@@ -25,9 +25,9 @@ from airflow_provider_cloudelements.operators.oauth import CloudElementsGetOAuth
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
 from airflow_provider_cloudelements.triggers.events import CloudElementsEventTrigger
 from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
-from tests.operators._parts.test_rendering import ALL
 from tests.support.context import context_of
 from tests.support.platform import Wire
+from tests.support.tasks import ALL
 
 BASIC = {
     "element": "closeio",

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
-
 import jinja2
 import pendulum
 import pytest
-from airflow.sdk import DAG, BaseOperator
+from airflow.sdk import DAG
 
-from airflow_provider_cloudelements import operators, sensors
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 from airflow_provider_cloudelements.operators.changes import CloudElementsUpdateInstanceOperator
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
@@ -20,6 +15,7 @@ from airflow_provider_cloudelements.operators.instances import (
     CloudElementsDeleteInstanceOperator,
 )
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
+from tests.support.tasks import ALL
 
 NEEDED = {
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
@@ -40,20 +36,6 @@ TEXTS = [
     " x ",
     "'",
 ]
-
-
-def classes():
-    for package in (operators, sensors):
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            if module.ispkg:
-                continue
-            loaded = importlib.import_module(module.name)
-            for name, found in inspect.getmembers(loaded, inspect.isclass):
-                if issubclass(found, BaseOperator) and found.__module__ == module.name and "Base" not in name:
-                    yield found
-
-
-ALL = [each for each in classes() if "cloudelements_conn_id" in each.template_fields]
 
 
 def render(operator, native, **context):
