@@ -12,6 +12,9 @@ from airflow_provider_cloudelements.events.reading import EventLook, EventStream
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.operators._parts.event_arguments import (
+    BEGIN_OF_RUN as BEGIN_OF_RUN,  # for callers that give it as ``since``
+)
+from airflow_provider_cloudelements.operators._parts.event_arguments import (
     END_OF_RUN,
     FIRST_BEGIN,
     EventArguments,
