@@ -171,7 +171,7 @@ class _Apply:
         numbers = [number for number, each in enumerate(self._approved) if each.row is not None]
         rows = tuple(Row(self._approved[number].row or {}, Place("the plan")) for number in numbers)
         found = wanted_of(Manifest(rows, self._plan.ownership_tag), self._client.settings, credentials)
-        adopted = {number for number in numbers if self._approved[number].kind is Kind.ADOPT}
+        adopted = {number for number in numbers if self._approved[number].kind in (Kind.ADOPT, Kind.MOVE)}
         return {
             number: replace(each, adopt=True) if number in adopted else each
             for number, each in zip(numbers, found, strict=True)

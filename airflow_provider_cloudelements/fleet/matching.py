@@ -207,7 +207,7 @@ class Matching:
     def _without_row(self, instance: Instance, covered: bool) -> None:
         if (covered and self._prune) or instance.id in self._deletes:
             self._left.append(instance)
-        elif self._names and not _has_identity(instance):
+        if self._names and not _has_identity(instance):
             for number in self._names.get((instance.element_key, comparable_text(instance.name)), ()):
                 self._by_name.setdefault(number, []).append(instance)
 
@@ -219,13 +219,18 @@ class Matching:
         Rows that need nothing yield a match without a change.
         """
         left = list(self._left)
+        claimed: set[int] = set()
         for number, wanted in enumerate(self._wanted):
             match = self._match(number, wanted)
             yield match
             if self._prune:
                 left += [twin for twin, covered in match.twins if covered]
+            if number not in self._found:
+                # A row adopts it, or would if it were clear which one.
+                claimed.update(each.id for each in self._by_name.get(number, ()))
         for instance in sorted(left, key=lambda each: each.id):
-            yield self._without(instance)
+            if instance.id not in claimed:
+                yield self._without(instance)
 
     def _match(self, number: int, wanted: Wanted) -> Match:
         found = self._found.get(number, [])
@@ -269,7 +274,8 @@ class Matching:
         for each in rest:
             text = f"instance {each.instance.id} is found by its {each.way} as well. It is left as it is."
             notes.append(Note(wanted.key, text, instance.id))
-        twins = tuple((_whole(each.instance), each.covered) for each in others)
+        # Beside an instance that the tag does not cover, nothing goes: the one that is managed may be in use.
+        twins = tuple((_whole(each.instance), each.covered and first.covered) for each in others)
         if len(notes) > len(compared.notes):
             compared = replace(compared, notes=tuple(notes))
         return Match(compared, wanted, instance, instance.id, twins)
