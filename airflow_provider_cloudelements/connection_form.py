@@ -75,9 +75,10 @@ CONNECTION_STANDARD_FIELDS = (
     FormField(
         "host",
         "API host",
-        "The API's host: a name, an origin, or an origin with /elements/api-v2. Without a scheme, the "
-        "provider uses https. It accepts http only for this machine, or if Verify TLS is off as well. There "
-        "is no default.",
+        "The API's host: a name, an origin, or an origin with /elements/api-v2. Behind a gateway, the path "
+        "that the gateway puts before /elements/api-v2 belongs to it, as in https://gateway.example.com/ce. "
+        "Without a scheme, the provider uses https. It accepts http only for this machine, or if Verify TLS "
+        "is off as well. There is no default.",
         required=True,
     ),
     FormField(

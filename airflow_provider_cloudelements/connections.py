@@ -16,9 +16,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from airflow_provider_cloudelements.connection_form import CONNECTION_FIELDS, DAY, ELEMENT_FIELDS, FormField
+from airflow_provider_cloudelements.connection_form import (
+    CONN_TYPE,
+    CONNECTION_FIELDS,
+    DAY,
+    ELEMENT_CONN_TYPE,
+    ELEMENT_FIELDS,
+    FormField,
+)
 from airflow_provider_cloudelements.exceptions import CloudElementsConnectionError
 from airflow_provider_cloudelements.keys import (
     API_KEY,
@@ -69,16 +76,37 @@ _ASTERISKS = (
     "connection copied from what the REST API, airflowctl or a page shows lost its secrets.)"
 )
 _HOST_SHAPE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?")
+# A scheme without all of "://", such as https//x.
+_CUT_SCHEME = re.compile(r"https?[:/](?!//)", re.IGNORECASE)
+# An IPv6 address without its brackets.
+_BARE_IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+# What a gateway puts before the API's own prefix. A dot alone would lead elsewhere.
+_PREFIX_SHAPE = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
+# The beginning of the API's own prefix, or a path behind it.
+_PART_OF_API = re.compile(r"/elements(/|$)|/api-v\d+(/|$)")
+
+#: Arguments of operators that name a connection, by the type that it must have.
+_ARGUMENTS = {CONN_TYPE: "cloudelements_conn_id", ELEMENT_CONN_TYPE: "element_conn_id"}
 
 
 class _FieldReader:
     """Reads the fields of one connection. Every error names the connection and the field."""
 
-    def __init__(self, connection: Any, fields: tuple[FormField, ...]) -> None:
+    def __init__(self, connection: Any, conn_type: str, fields: tuple[FormField, ...]) -> None:
         self.conn_id = str(connection.conn_id)
         self.connection = connection
         self.fields = {each.name: each for each in fields}
+        self._check_type(conn_type)
         self.extra = self._extra()
+
+    def _check_type(self, wanted: str) -> None:
+        """Refuse a connection of another type, whose fields mean something else."""
+        given = getattr(self.connection, "conn_type", None)
+        if given and given != wanted:
+            raise CloudElementsConnectionError(
+                f"Connection {self.conn_id!r} is of type {given!r}, but {_ARGUMENTS[wanted]} needs one of "
+                f"type {wanted!r}: name another connection, or give this one the right type."
+            )
 
     def fail(self, name: str, problem: str) -> NoReturn:
         raise CloudElementsConnectionError(f"Connection {self.conn_id!r}, field {name!r}: {problem}")
@@ -219,51 +247,79 @@ def is_loopback(host: str) -> bool:
 
 
 def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
-    """Return the origin that a connection names, in a single form.
+    """Return the address before the API's prefix that a connection names, in a single form.
 
-    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2).
+    Clients in the wild store a bare host, an origin, or the origin with the API's prefix (fact F2). Behind a
+    gateway, a path of its own may stand before the API's prefix.
     """
     connection = reader.connection
     text = connection.host.strip() if isinstance(connection.host, str) else ""
     if not text:
         reader.fail("host", "it is empty. It must be the API's host, such as api.cloud-elements.com.")
-    if "://" not in text:
-        scheme = connection.schema if connection.schema in ("http", "https") else "https"
-        text = f"{scheme}://{text}"
-    host: str | None = None
-    port: int | None = None
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        pass  # host stays None
-    if not host or not (_HOST_SHAPE.fullmatch(host) or ":" in host):
-        reader.fail("host", "it is not a host name or an address, such as https://api.cloud-elements.com.")
-    if parts.scheme not in ("http", "https"):
-        reader.fail("host", "its scheme must be https or http.")
-    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        reader.fail("host", "it must hold no user, password, query or fragment.")
-    if parts.path.rstrip("/") not in ("", API_PREFIX):
-        reader.fail("host", f"it must hold no path except {API_PREFIX}, which is optional.")
+    parts = _parts_of_host(reader, text)
+    prefix = _path_prefix(reader, parts.path)
+    host, port = str(parts.hostname), parts.port
     if parts.scheme == "http" and verify_tls and not is_loopback(host):
         reader.fail(
             "host", "http:// would send the secrets in clear. Use https://, or turn verify_tls off as well."
         )
-    if port == 0:
-        reader.fail("host", "its port must be a number from 1 to 65535.")
     own_port = connection.port
     if own_port is not None and (type(own_port) is not int or not 0 < own_port < 65_536):
         reader.fail("port", "it must be a number from 1 to 65535.")
     port = port or own_port
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port else "") + prefix
+
+
+def _parts_of_host(reader: _FieldReader, text: str) -> SplitResult:
+    """Split the field ``host`` and check its scheme and its host name."""
+    if "://" not in text:
+        if _CUT_SCHEME.match(text):
+            reader.fail(
+                "host", "its scheme is mistyped: it must begin with https:// or with the host's name."
+            )
+        schema = reader.connection.schema
+        text = f"{schema if schema in ('http', 'https') else 'https'}://{text}"
+    if "@" in text:
+        reader.fail("host", "it must hold no user, password, query or fragment.")
+    parts: SplitResult | None = None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # urlsplit checks the port only on access
+    except ValueError:
+        parts = None
+    if _BARE_IPV6.fullmatch(text.partition("://")[2].partition("/")[0]):
+        reader.fail("host", "an IPv6 address stands in brackets, such as https://[2001:db8::1]:8443.")
+    host = parts.hostname if parts is not None else None
+    if parts is None or not host or not (_HOST_SHAPE.fullmatch(host) or ":" in host):
+        reader.fail("host", "it is not a host name or an address, such as https://api.cloud-elements.com.")
+    if parts.scheme not in ("http", "https"):
+        reader.fail("host", "its scheme must be https or http.")
+    if parts.query or parts.fragment:
+        reader.fail("host", "it must hold no user, password, query or fragment.")
+    if parts.port == 0:
+        reader.fail("host", "its port must be a number from 1 to 65535.")
+    return parts
+
+
+def _path_prefix(reader: _FieldReader, path: str) -> str:
+    """Return the path that a gateway puts before :data:`API_PREFIX`; mostly there is none."""
+    path = path.rstrip("/")
+    prefix = path.removesuffix(API_PREFIX)
+    if not _PREFIX_SHAPE.fullmatch(prefix) or (prefix == path and _PART_OF_API.search(prefix)):
+        reader.fail(
+            "host",
+            f"its path may hold a gateway's own prefix and, after it, {API_PREFIX}, which is optional; and "
+            "nothing else.",
+        )
+    return prefix
 
 
 @dataclass(frozen=True)
 class ConnectionSettings:
     """The validated settings of a connection of type ``cloudelements``.
 
-    :param base_url: Origin of the API, with scheme and without a path.
+    :param base_url: Address before the API's prefix: scheme, host, and a gateway's own path.
     :param user_secret: The User secret; ``None`` with ``authorization``.
     :param organization_secret: The Organization secret; ``None`` with ``authorization``.
     :param conn_id: The connection's id, for messages.
@@ -317,7 +373,7 @@ class ConnectionSettings:
         :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
         :raises CloudElementsConnectionError: A field is missing or malformed.
         """
-        reader = _FieldReader(connection, CONNECTION_FIELDS)
+        reader = _FieldReader(connection, CONN_TYPE, CONNECTION_FIELDS)
         values = {each.name: reader[each.name] for each in CONNECTION_FIELDS}
         user_secret = connection.password or None
         if values["authorization"]:
@@ -333,7 +389,11 @@ class ConnectionSettings:
         if values["namespace"] and values["namespace"].strip() in ("", "None"):
             reader.fail("namespace", "it is blank, or 'None'. Omit it if this Airflow needs no namespace.")
         if values["proxy"] and not is_web_url(values["proxy"]):
-            reader.fail("proxy", "it must be an address that begins with http:// or https://.")
+            reader.fail(
+                "proxy",
+                "it must be an address that begins with http:// or https://, with its user and password, if "
+                "any, URL-quoted (/ as %2F).",
+            )
         if values["console_url"] and "{id}" not in values["console_url"]:
             reader.fail("console_url", "it must contain {id}, where the instance's id goes.")
         settings = cls(
@@ -386,7 +446,7 @@ class ElementSettings:
         :param connection: An ``airflow.sdk.Connection`` or anything with its attributes.
         :raises CloudElementsConnectionError: A field is malformed, or does not fit the authentication.
         """
-        reader = _FieldReader(connection, ELEMENT_FIELDS)
+        reader = _FieldReader(connection, ELEMENT_CONN_TYPE, ELEMENT_FIELDS)
         authentication = reader["authentication"]
         named = {key: reader[name] for key, name in _EVENT_FIELDS.items()}
         if authentication == "oauth2":

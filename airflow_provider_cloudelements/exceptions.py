@@ -100,6 +100,13 @@ class CloudElementsError(AirflowException):
         self.path = path
         self.instance_id = instance_id
 
+    def advise(self, advice: str) -> None:
+        """Add to the message what only the caller of the failed call knows: what to do.
+
+        :param advice: One or two sentences.
+        """
+        self.args = (f"{self} {advice}", *self.args[1:])
+
     @property
     def retryable(self) -> bool:
         """Whether a later try of the same call can end differently.

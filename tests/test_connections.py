@@ -238,6 +238,23 @@ def test_words_for_false(text: Any) -> None:
     assert ConnectionSettings.from_connection(platform({"verify_tls": text})).verify_tls is False
 
 
+@pytest.mark.parametrize(
+    ("read", "conn_type", "wanted"),
+    [
+        (ConnectionSettings.from_connection, "http", "cloudelements"),
+        (ConnectionSettings.from_connection, "cloudelements_element", "cloudelements"),
+        (ElementSettings.from_connection, "cloudelements", "cloudelements_element"),
+    ],
+)
+def test_a_connection_of_another_type_is_told_before_its_fields(
+    read: Read, conn_type: str, wanted: str
+) -> None:
+    error = refusal(read, Connection(conn_id="ce_prod", conn_type=conn_type, extra="no JSON", password=USER))
+    assert f"is of type {conn_type!r}" in str(error)
+    assert f"needs one of type {wanted!r}" in str(error)
+    assert_hidden(shown(error), USER)
+
+
 # --- The host ----------------------------------------------------------------------------------------------
 
 
@@ -265,6 +282,12 @@ def test_words_for_false(text: Any) -> None:
         ({"host": "http://127.9.9.9"}, "http://127.9.9.9"),
         ({"host": "http://[::1]:8095"}, "http://[::1]:8095"),
         ({"host": "http://LOCALHOST"}, "http://localhost"),
+        ({"host": "https.example.com"}, "https://https.example.com"),
+        ({"host": "https://gateway.example.com/ce"}, "https://gateway.example.com/ce"),
+        ({"host": "gateway.example.com/ce/v1/"}, "https://gateway.example.com/ce/v1"),
+        ({"host": "gateway.example.com:8443/ce/elements/api-v2/"}, "https://gateway.example.com:8443/ce"),
+        ({"host": "https://gateway.example.com/ce", "port": 8443}, "https://gateway.example.com:8443/ce"),
+        ({"host": f"{HOST}/elements/elements/api-v2"}, f"{HOST}/elements"),
         ({"host": "http://lab.example", "extra": {"verify_tls": False}}, "http://lab.example"),
     ],
     ids=str,
@@ -290,6 +313,19 @@ def test_a_host_is_taken_in_every_form_that_people_store(fields: dict[str, Any],
         "https://api.cloud-elements.com/elements/api-v1",
         "https://api.cloud-elements.com/elements",
         "https://api.cloud-elements.com/elements/api-v2/instances",
+        "https://api.cloud-elements.com/ce/elements/api-v2/instances",
+        "https://gateway.example.com/../ce",
+        "https://gateway.example.com/ce/./x",
+        "https://gateway.example.com//ce",
+        "https://gateway.example.com/c%65",
+        "https://gateway.example.com/c e",
+        "https//api.cloud-elements.com",
+        "https:/api.cloud-elements.com",
+        "http//127.0.0.1",
+        "HTTPS:api.cloud-elements.com",
+        "::1",
+        "https://2001:db8::1",
+        "https://2001:db8::1/elements/api-v2",
         "ftp://api.cloud-elements.com",
         "javascript://api.cloud-elements.com",
         "http://api.cloud-elements.com",

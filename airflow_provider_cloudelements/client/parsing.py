@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -160,15 +160,29 @@ def instance_id_of(value: Any) -> int:
         custom XCom key, but it can map over the returned value.
     :raises CloudElementsValidationError: The value is none of these.
     """
-    if isinstance(value, Mapping):
-        value = value.get("id")
-    if isinstance(value, str):
-        value = value.strip()
-    number = optional_id(value)
+    plain = value.get("id") if isinstance(value, Mapping) else value
+    if isinstance(plain, str):
+        plain = plain.strip()
+    number = optional_id(plain)
     # The platform writes no leading zeros: such digits name something else.
-    if number is None or (isinstance(value, str) and value.startswith("0")):
+    if number is None or (isinstance(plain, str) and plain.startswith("0")):
         raise CloudElementsValidationError(
             "instance_id must be an instance's id (an integer above 0 or its digits), or what "
-            f"CloudElementsCreateInstanceOperator returned; it is of type {type(value).__name__}."
+            f"CloudElementsCreateInstanceOperator returned; {_instead_of_id(value)}."
         )
     return number
+
+
+def _instead_of_id(value: Any) -> str:
+    """Return what an argument is that no id is, in words of ours: never the value."""
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+        return "it is None, so the task or the template that it comes from gave no value"
+    if isinstance(value, str):
+        return "it is a text that is no number (a key goes into instance_key)"
+    if isinstance(value, Mapping):
+        return "it is a dictionary without an 'id' that is one"
+    if isinstance(value, Iterable):
+        return (
+            f"it is of type {type(value).__name__}: for several instances, expand(instance_id=...) the task"
+        )
+    return f"it is of type {type(value).__name__}"

@@ -176,7 +176,13 @@ class Target:
             return self.choose(self.find(instances, with_tokens=with_token))
         if self.instance_id is None:
             raise AssertionError("a target has an id or a tag")  # pragma: no cover
-        instance = (instances.peek if with_token else instances.get)(self.instance_id)
+        try:
+            instance = (instances.peek if with_token else instances.get)(self.instance_id)
+        except CloudElementsNotFoundError as error:
+            error.advise(
+                "It was deleted, or belongs to another account; the platform does not use ids again."
+            )
+            raise
         if not self.matches(instance):
             raise CloudElementsConflictError(
                 f"Instance {instance.id} is of element {instance.element_key!r}, not {self.element!r}."
@@ -192,7 +198,15 @@ class Target:
         """
         instance = self.look_up(instances, with_token=with_token)
         if instance is None:
-            raise CloudElementsNotFoundError(f"There is no instance with {self.name}.")
+            raise CloudElementsNotFoundError(
+                f"There is no instance with {self.name}."
+                + (
+                    " A key is that of its create (by default element/name), and the connection's namespace "
+                    "belongs to it."
+                    if self.of_key
+                    else ""
+                )
+            )
         # A list may hold less of an instance than a read of it (unknown U167).
         if self.tag is None or instance.complete:
             return instance
@@ -214,6 +228,7 @@ def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:
         told = f"{', '.join(others)} and {last}" if others else last
         raise CloudElementsValidationError(
             f"Exactly one of {told} must be given; given are: {', '.join(named) or 'none'}."
+            + ("" if named else " If the DAG gives one, it is None or empty: look at what it comes from.")
         )
     return named[0]
 

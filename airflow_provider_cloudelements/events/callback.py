@@ -19,7 +19,8 @@ import pendulum
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.wire.deadline import deadline
-from airflow_provider_cloudelements.client.wire.errors import Fault, failure_of_fault, retry_after_of
+from airflow_provider_cloudelements.client.wire.errors import retry_after_of
+from airflow_provider_cloudelements.client.wire.faults import Fault, certificates_problem, failure_of_fault
 from airflow_provider_cloudelements.client.wire.http import CONNECT_TIMEOUT, new_session
 from airflow_provider_cloudelements.connections import is_web_url
 from airflow_provider_cloudelements.events.signature import SIGNATURE_HEADER, WEBHOOK_ID_HEADER, sign
@@ -215,15 +216,19 @@ class _Delivery:
         def say(fault: Fault, sent: bool) -> str:
             match fault:
                 case Fault.NO_CERTIFICATES:
-                    return (
-                        "The file that the environment's REQUESTS_CA_BUNDLE names does not exist on this "
-                        "machine."
-                    )
+                    return f"The receiver's certificate cannot be checked; {certificates_problem(None)}"
                 case Fault.NO_TLS:
                     return (
                         f"No TLS connection to the receiver at {self.origin}: its certificate is not trusted "
                         "here, or it speaks no TLS. REQUESTS_CA_BUNDLE names a private authority's "
                         "certificate here; the platform has to trust it too."
+                    )
+                case Fault.NO_PROXY:
+                    return f"The proxy on the way to the receiver at {self.origin} does not answer."
+                case Fault.PROXY_LOGIN:
+                    return (
+                        f"The proxy on the way to the receiver at {self.origin} answered 407: it wants a "
+                        "user and a password, or other ones. Write them into its address, URL-quoted."
                     )
                 case Fault.PROXY:
                     return f"The proxy did not connect to the receiver at {self.origin}."
@@ -234,11 +239,17 @@ class _Delivery:
                         f"The test notification to {self.origin} cannot be written "
                         f"({type(error).__name__}): look at the callback URL and the proxy."
                     )
+                case Fault.UNKNOWN_NAME:
+                    return (
+                        f"Could not connect to the receiver at {self.origin}: no host of this name is known "
+                        "on this machine."
+                    )
                 case Fault.BROKEN:
                     what = (
                         "The connection broke before an answer came from" if sent else "Could not connect to"
                     )
-                    return f"{what} the receiver at {self.origin}."
+                    hint = "" if sent else " Is the callback URL right, and does this machine reach it?"
+                    return f"{what} the receiver at {self.origin}.{hint}"
 
         return failure_of_fault(error, say, method="POST")
 

@@ -25,6 +25,9 @@ TRUST_TIME = 900.0
 #: second, and their order only makes a cursor easier to read.
 _MOST_SORTED = 10_000
 
+#: A date as errors show one.
+_A_DATE = "2026-11-24T08:00:00Z"
+
 #: A date before any event. It replaces every earlier date.
 _EARLIEST = pendulum.datetime(1970, 1, 1)
 
@@ -64,13 +67,14 @@ class EventCursor:
     local: bool = field(default=False, compare=False)
 
     @classmethod
-    def start(cls, when: Any = "now") -> EventCursor:
+    def start(cls, when: Any = "now", argument: str = "start") -> EventCursor:
         """Return the cursor to begin with.
 
         :param when: ``now``; ``earliest``, everything that the platform still has; or a date: ISO 8601 or a
             ``datetime``, in UTC if it names no zone. The cursor begins at the start of the date's second. The
             platform may cut its dates to whole seconds (fact F57), so an event just after the date would
             seem older.
+        :param argument: The argument's name, for errors.
         :raises CloudElementsValidationError: ``when`` is none of these.
         """
         if when == "now":
@@ -80,7 +84,7 @@ class EventCursor:
         date = _date(when)
         if date is None:
             raise CloudElementsValidationError(
-                "The moment to begin at must be 'now', 'earliest' or a date such as 2026-11-24T08:00:00Z."
+                f"{argument} must be 'now', 'earliest' or a date such as {_A_DATE}{_instead_of(when)}."
             )
         return cls(max(date.start_of("second"), _EARLIEST), local=True)
 
@@ -103,24 +107,33 @@ class EventCursor:
         if isinstance(since, Mapping):
             since = since.get("cursor", since)
             # Drop what it knows of the list's order, because it may come from another list.
-            return cls.parse(since).place
+            return cls.parse(since, argument).place
         if since == "now":
             raise CloudElementsValidationError(
                 f"{argument} must not be 'now': a retry would miss what came before it. Name a moment that "
                 "stays the same, such as {{ dag_run.run_after }}, or keep the default."
             )
-        return cls.start(since)
+        if since != "earliest" and _date(since) is None:
+            raise CloudElementsValidationError(
+                f"{argument} must be a date such as {_A_DATE}, 'earliest', or what an earlier task returned"
+                f"{_instead_of(since)}."
+            )
+        return cls.start(since, argument)
 
     @classmethod
-    def parse(cls, value: Any) -> EventCursor:
+    def parse(cls, value: Any, argument: str = "cursor") -> EventCursor:
         """Read what :meth:`as_json` wrote.
 
+        :param value: What it wrote.
+        :param argument: The argument's name, for errors.
         :raises CloudElementsValidationError: ``value`` is something else.
         """
         since = parse_date(value.get("since")) if isinstance(value, Mapping) else None
         seen = value.get("seen", []) if isinstance(value, Mapping) else None
         if since is None or not isinstance(seen, list) or set(map(type, seen)) - {str}:
-            raise CloudElementsValidationError("This is no cursor of events.")
+            raise CloudElementsValidationError(
+                f"{argument} is no cursor of events: give what the read operator or the sensor returned."
+            )
         return cls(
             max(since, _EARLIEST),
             frozenset(seen),
@@ -201,8 +214,17 @@ def read_until(value: Any) -> pendulum.DateTime | None:
         return None  # a template of Airflow renders None as a text
     date = _date(value)
     if date is None:
-        raise CloudElementsValidationError("until must be 'latest' or a date such as 2026-11-24T08:00:00Z.")
+        raise CloudElementsValidationError(
+            f"until must be 'latest' or a date such as {_A_DATE}{_instead_of(value)}."
+        )
     return date
+
+
+def _instead_of(value: Any) -> str:
+    """Return what an error adds about a value that no date is: words of ours, never the value."""
+    if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+        return "; it is None or empty, so look at the task or the template that it comes from"
+    return "" if isinstance(value, str) else f"; it is of type {type(value).__name__}"
 
 
 def _date(value: Any) -> pendulum.DateTime | None:

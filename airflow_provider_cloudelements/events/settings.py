@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, TypedDict, get_args, get_type_hints, is_typeddict
 
@@ -82,6 +82,7 @@ class EventSettings:
         recommends to change it only with its support's help (fact F205).
     :param poller_urls: Names of resources, for older pollers.
     :param objects: Names of resources, for newer pollers; they stand in the element's metadata.
+    :param named: Names of the caller's arguments in errors, by the names here. Default: the names here.
     :raises CloudElementsValidationError: A value is malformed. Names the argument, never the value.
     """
 
@@ -93,13 +94,14 @@ class EventSettings:
     poller_configuration: Mapping[str, PollerResource] | None = field(default=None, repr=False)
     poller_urls: Sequence[str] | None = field(default=None, repr=False)
     objects: Sequence[str] | None = None
+    named: InitVar[Mapping[str, str] | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, named: Mapping[str, str] | None) -> None:
         for name, check in _CHECKS.items():
             value = getattr(self, name)
             if value is not None:
                 # Keep a checked copy, so that later changes to a caller's list or dictionary have no effect.
-                object.__setattr__(self, name, check(name, value))
+                object.__setattr__(self, name, check((named or {}).get(name, name), value))
 
     def configuration(self) -> dict[str, Any]:
         """Return the configuration keys and values of the given settings.

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
 from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
-from airflow_provider_cloudelements.compat import aget_connection, amask_secrets, mask_secret, mask_token
+from airflow_provider_cloudelements.compat import (
+    AirflowNotFoundException,
+    aget_connection,
+    amask_secrets,
+    mask_secret,
+    mask_token,
+)
 from airflow_provider_cloudelements.connection_form import (
     CONN_TYPE,
     CONNECTION_BEHAVIOUR,
@@ -36,11 +42,35 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.keys import is_asterisks
 
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
 __all__ = ["CloudElementsElementHook", "CloudElementsHook"]
 
 
 class _CopiedHook(BaseHook):
     """A hook that can be copied and pickled after use."""
+
+    conn_name_attr: str
+    conn_type: str
+
+    def _missing(self, conn_id: str) -> AirflowNotFoundException:
+        """Return the error for a connection that does not exist, in words that say what to do."""
+        return AirflowNotFoundException(
+            f"There is no connection {conn_id!r} (argument {self.conn_name_attr}): add one of type "
+            f"{self.conn_type!r} under Admin, Connections, or as the variable "
+            f"AIRFLOW_CONN_{conn_id.upper()} of the environment of every Airflow process."
+        )
+
+    def _connection(self, conn_id: str) -> Connection:
+        """Read the connection.
+
+        :raises AirflowNotFoundException: There is no such connection.
+        """
+        try:
+            return self.get_connection(conn_id)
+        except AirflowNotFoundException:
+            raise self._missing(conn_id) from None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy or a pickle holds: no secrets and no connections. It reads them again."""
@@ -77,11 +107,12 @@ class CloudElementsHook(_CopiedHook):
     def settings(self) -> ConnectionSettings:
         """The connection, validated. Airflow masks its secrets from here on.
 
-        :raises CloudElementsConnectionError: A field is missing or malformed.
+        :raises CloudElementsConnectionError: A field is missing or malformed, or the type is another one.
         :raises CloudElementsValidationError: The connection's id is no text.
+        :raises AirflowNotFoundException: There is no such connection.
         """
         conn_id = named_text("cloudelements_conn_id", self.cloudelements_conn_id)
-        settings = ConnectionSettings.from_connection(self.get_connection(conn_id))
+        settings = ConnectionSettings.from_connection(self._connection(conn_id))
         for secret in settings.secrets:
             mask_secret(secret)
         return settings
@@ -92,7 +123,10 @@ class CloudElementsHook(_CopiedHook):
         :raises CloudElementsConnectionError: A field is missing or malformed.
         :raises AirflowNotFoundException: There is no such connection.
         """
-        connection = await aget_connection(self, self.cloudelements_conn_id)
+        try:
+            connection = await aget_connection(self, self.cloudelements_conn_id)
+        except AirflowNotFoundException:
+            raise self._missing(self.cloudelements_conn_id) from None
         settings = ConnectionSettings.from_connection(connection)
         await amask_secrets(settings.secrets)
         return settings
@@ -177,7 +211,7 @@ class CloudElementsElementHook(_CopiedHook):
         :raises CloudElementsValidationError: The connection's id is no text.
         """
         conn_id = named_text("element_conn_id", self.element_conn_id)
-        settings = ElementSettings.from_connection(self.get_connection(conn_id))
+        settings = ElementSettings.from_connection(self._connection(conn_id))
         for secret in secret_values(settings.configuration, configuration=True):
             mask_secret(secret)
         return settings

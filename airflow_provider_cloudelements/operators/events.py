@@ -41,6 +41,14 @@ if TYPE_CHECKING:
 __all__ = ["CloudElementsDisableEventsOperator", "CloudElementsEnableEventsOperator"]
 
 
+#: The operator's arguments that :class:`EventSettings` calls otherwise.
+_ARGUMENTS = {
+    "callback_url": "event_callback_url",
+    "signature_key": "event_signature_key",
+    "objects": "event_objects",
+}
+
+
 class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
     """Switch an instance's events on, and verify the settings by reading them back.
 
@@ -173,6 +181,7 @@ class CloudElementsEnableEventsOperator(CloudElementsInstanceOperator):
             poller_configuration=self.secret("poller_configuration") or None,
             poller_urls=self.secret("poller_urls") or None,
             objects=self.event_objects or None,
+            named=_ARGUMENTS,
         )
         mask_given(settings.configuration())
         return settings

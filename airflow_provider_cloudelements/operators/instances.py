@@ -315,7 +315,7 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
         self.instance_key = instance_key
         self.tag = tag
         if older_than is not None and not isinstance(older_than, datetime.timedelta):
-            raise TypeError("older_than must be a timedelta; it is not templated.")
+            raise TypeError("older_than must be a timedelta, such as timedelta(days=2); it is not templated.")
         if older_than is not None and older_than < datetime.timedelta():
             raise ValueError("older_than must not be negative: every instance would be old enough.")
         if isinstance(max_deletes, bool) or not isinstance(max_deletes, int) or max_deletes < 1:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsNotFoundError,
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.keys import API_KEY, API_SECRET, OAUTH_CALLBACK_URL, OAUTH_SCOPE
 from airflow_provider_cloudelements.links.oauth import CloudElementsConsentLink
@@ -18,6 +22,7 @@ from airflow_provider_cloudelements.operators._parts.base import (
     require_bool,
 )
 from airflow_provider_cloudelements.provisioning.arguments import chosen_element, refuse_asterisks
+from airflow_provider_cloudelements.provisioning.codes import check_element
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -99,7 +104,7 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         element = chosen_element(self.element, app)
         values = app.configuration
         scope, state = self._scope(values), secrets.token_urlsafe(24)
-        url = self.hook.get_conn().elements.oauth_url(
+        url = self._link(
             element,
             api_key=_needed(values, API_KEY, self.element_conn_id),
             api_secret=_needed(values, API_SECRET, self.element_conn_id),
@@ -116,6 +121,16 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
             context["ti"].xcom_push(key=XCOM_STATE, value=state)
         self.log.info("A person can allow the access to element %s here: %s", element, url)
         return {"url": url, "state": state, "element": element}
+
+    def _link(self, element: str, **values: Any) -> str:
+        elements = self.hook.get_conn().elements
+        refusal: CloudElementsNotFoundError | None = None
+        try:
+            return elements.oauth_url(element, **values)
+        except CloudElementsNotFoundError as error:
+            refusal = error
+        check_element(elements, element)
+        raise refusal
 
     def _callback_url(self, values: Mapping[str, Any]) -> str:
         url = self.secret("oauth_callback_url") or _needed(values, OAUTH_CALLBACK_URL, self.element_conn_id)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from airflow_provider_cloudelements.client.elements import ElementsApi
-from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.models import Element, Instance
 from airflow_provider_cloudelements.connections import FIELD_OF_KEY
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -17,7 +17,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.keys import OAUTH_CALLBACK_URL, OAUTH_SCOPE
+from airflow_provider_cloudelements.keys import OAUTH_CALLBACK_URL, OAUTH_SCOPE, REFRESH_TOKEN
 from airflow_provider_cloudelements.provisioning.doubt import may_have_asked_vendor
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import Memory
@@ -26,6 +26,8 @@ from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 log = logging.getLogger(__name__)
 
 _STILL_GOOD = "The authorization code was not sent, so it is still good."
+#: What to do about a code that is spent.
+ASK_AGAIN = "ask for consent again and start a new run with a new one"
 
 
 class Code:
@@ -50,7 +52,7 @@ class Code:
         if self._memory.code_sent(self._fingerprint):
             spent = CloudElementsAmbiguousCreateError(
                 f"An earlier try for {whose} may have sent this authorization code already, and "
-                f"{shown_by}. A code works once: ask for consent again and start a new run with a new one.",
+                f"{shown_by}. A code works once: {ASK_AGAIN}.",
                 code_spent=True,
             )
             spent.final = True
@@ -71,9 +73,9 @@ class Code:
             self._memory.code_kept(self._fingerprint)
             log.info("The vendor was not asked, so the authorization code is still good.")
             return
-        log.warning(
-            "The refused call carried the authorization code, so the provider does not send the code again: "
-            "ask for consent again and start a new run with a new one."
+        error.advise(
+            "The refused call carried the authorization code, which works once and for a few minutes only: "
+            f"{ASK_AGAIN}."
         )
         error.final = True  # the vendor received the code and refused it: no later try has a better one
 
@@ -93,7 +95,7 @@ def check_before_create(elements: ElementsApi, spec: InstanceSpec) -> None:
     try:
         keys = elements.configuration(spec.element)
     except CloudElementsNotFoundError:
-        _check_element(elements, spec.element)
+        check_element(elements, spec.element, _STILL_GOOD)
         return
     except CloudElementsForbiddenError as error:
         log.warning("The element's configuration cannot be checked before the create: %s", error)
@@ -149,14 +151,50 @@ def _nearest(key: str, others: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(key, list(others), n=1)), None)
 
 
-def _check_element(elements: ElementsApi, key: str) -> None:
-    """Check that an element exists whose configuration was not found."""
+def advise_on_refusal(elements: ElementsApi, spec: InstanceSpec, error: CloudElementsError) -> None:
+    """Add to the error of a refused create without a code what was wrong: element, login, or no code.
+
+    :param elements: The account's elements; up to two calls.
+    :param spec: The instance.
+    :param error: The platform's refusal.
+    :raises CloudElementsNotFoundError: There is no such element. The error names the nearest one.
+    """
+    if error.provider_message is not None:
+        error.advise(
+            "Look at what the element connection and configuration give for the login: the vendor refuses it."
+        )
+        return
+    if not isinstance(error, CloudElementsNotFoundError | CloudElementsValidationError):
+        return
+    element = check_element(elements, spec.element)
+    oauth = element is not None and (element.authentication or "").lower().startswith("oauth2")
+    if oauth and not spec.configuration.get(REFRESH_TOKEN):
+        error.advise(
+            f"No instance was found by instance_key {spec.key!r}, and a new one of this element needs a "
+            "person's consent: give the code that CloudElementsGetOAuthUrlOperator's link brings as "
+            "authorization_code, or a refresh token (field 'oauth_user_refresh_token' of the element "
+            "connection)."
+        )
+
+
+def check_element(elements: ElementsApi, key: str, more: str = "") -> Element | None:
+    """Check that an element exists with which something was not found.
+
+    :param elements: The account's elements.
+    :param key: The element's key.
+    :param more: What else the error says.
+    :return: The element; ``None`` if it could not be read.
+    :raises CloudElementsNotFoundError: There is no such element. The error names the nearest one.
+    """
+    missing: CloudElementsError | None = None
     try:
-        elements.get(key)
+        return elements.get(key)
     except CloudElementsNotFoundError as error:
         missing = error
-    else:
-        return
+    except CloudElementsError as error:
+        log.warning("The element could not be read: %s", error)
+    if missing is None:
+        return None
     try:
         near = _nearest(key, elements.keys())
     except CloudElementsError as error:
@@ -164,8 +202,8 @@ def _check_element(elements: ElementsApi, key: str) -> None:
         near = None
     hint = "" if near is None else f" Did you mean {near!r}?"
     raise CloudElementsNotFoundError(
-        f"There is no element {key!r} (argument element, or field element of the element connection).{hint} "
-        f"{_STILL_GOOD}",
+        f"There is no element {key!r} (argument element, or field element of the element connection).{hint}"
+        + (f" {more}" if more else ""),
         status=missing.status,
         request_id=missing.request_id,
         method=missing.method,

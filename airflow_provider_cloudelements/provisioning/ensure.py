@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NoReturn
 
 from airflow_provider_cloudelements.client.elements import ElementsApi
 from airflow_provider_cloudelements.client.instances import InstancesApi
@@ -22,7 +23,12 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsNotFoundError,
 )
-from airflow_provider_cloudelements.provisioning.codes import Code, check_before_create
+from airflow_provider_cloudelements.provisioning.codes import (
+    ASK_AGAIN,
+    Code,
+    advise_on_refusal,
+    check_before_create,
+)
 from airflow_provider_cloudelements.provisioning.difference import (
     IN_FIELDS,
     Difference,
@@ -226,6 +232,7 @@ class Ensure:
             self._code().going_out()
         self.memory.create_begins(spec.marker)
         doubt: CloudElementsError | None = None
+        refusal: CloudElementsError | None = None
         try:
             made = self.instances.create(
                 element=spec.element,
@@ -237,12 +244,12 @@ class Ensure:
                 with_token=False,  # handed out at the end
             )
         except CloudElementsError as error:
-            if not may_have_acted(error):
-                self.memory.create_ended(spec.marker)
-                if spec.provider_data:
-                    self._code().refused(error)
-                raise
-            doubt = error
+            if may_have_acted(error):
+                doubt = error
+            else:
+                refusal = error
+        if refusal is not None:
+            self._refused(refusal)
         if doubt is not None:
             # Outside the handler, so that the doubt does not become the context of a later error.
             made = self._settle(doubt)
@@ -251,6 +258,15 @@ class Ensure:
         log.info("Instance %d was made for %r.", made.id, spec.key)
         self._tell(made.id)
         return self._after_create(made)
+
+    def _refused(self, error: CloudElementsError) -> NoReturn:
+        """Raise the error of a create that did not take place, with what to do about it."""
+        self.memory.create_ended(self.spec.marker)
+        if self.spec.provider_data:
+            self._code().refused(error)
+        elif error.status is not None:
+            advise_on_refusal(ElementsApi(self.instances.http), self.spec, error)
+        raise error
 
     def _still_under_way(self) -> list[Instance]:
         """Wait for the create of an earlier try that was killed: the server may still be at work on it."""
@@ -283,8 +299,8 @@ class Ensure:
         self.memory.create_ended(self.spec.marker)
         code_spent = bool(self.spec.provider_data)
         advice = (
-            "The create carried an authorization code, which may be spent: ask for consent again and start "
-            "with a new one, unless the instance has appeared by then."
+            f"The create carried an authorization code, which may be spent: {ASK_AGAIN}, unless the instance "
+            "has appeared by then."
             if code_spent
             else "The next try looks for it first."
         )
@@ -351,7 +367,7 @@ class Ensure:
         if self.if_exists == "fail" and not ours:
             raise CloudElementsConflictError(
                 f"Instance {instance.id} ({instance.name!r}) of {self.spec.key!r} exists already, and "
-                "if_exists is 'fail'."
+                "if_exists is 'fail'. Give 'reuse' to take it, or 'update' to make it as asked."
             )
 
     def _reuse(self, instance: Instance) -> Ensured:

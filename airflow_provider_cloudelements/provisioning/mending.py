@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import own_tags
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsInstanceDisabledError
-from airflow_provider_cloudelements.provisioning.codes import Code, check_before_login
+from airflow_provider_cloudelements.provisioning.codes import ASK_AGAIN, Code, check_before_login
 from airflow_provider_cloudelements.provisioning.difference import Difference, hidden, same_value
 from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looks, may_have_acted
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, fingerprint_tags
@@ -193,7 +193,7 @@ class Writer:
             raise doubt
         raise in_doubt(
             f"It is not known whether instance {instance.id} was re-authenticated. The authorization code "
-            "may be spent: ask for consent again.",
+            f"may be spent: {ASK_AGAIN}.",
             doubt,
             code_spent=True,
         )

@@ -83,7 +83,8 @@ def removal_of(
     if by_tag and len(removal.chosen) > max_deletes:
         raise CloudElementsValidationError(
             f"{len(removal.chosen)} instances have the tag and the age, more than "
-            f"max_deletes={max_deletes}. None was deleted."
+            f"max_deletes={max_deletes}. None was deleted. Look at them with dry_run=True and a "
+            "larger max_deletes."
         )
     return removal
 

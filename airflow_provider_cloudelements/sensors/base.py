@@ -23,7 +23,8 @@ from airflow_provider_cloudelements.compat import (
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-from airflow_provider_cloudelements.operators._parts.base import final_failures, require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.base import require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 
@@ -67,7 +68,7 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, BaseSensorOperator):
         poll_interval: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        initialise(self, super().__init__, kwargs)
         self.cloudelements_conn_id = cloudelements_conn_id
         self.deferrable = require_bool(
             "deferrable", default_deferrable() if deferrable is None else deferrable
@@ -103,7 +104,7 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, BaseSensorOperator):
 
     def poke(self, context: Context) -> bool | PokeReturnValue:
         """Look once. A fault that may pass is neither a failure nor a success."""
-        with final_failures(self):
+        with FinalFailures(self):
             try:
                 return self.look(context)
             except CloudElementsError as error:
@@ -138,7 +139,7 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, BaseSensorOperator):
         :param context: The task's context.
         :param event: The trigger's event.
         """
-        with final_failures(self):
+        with FinalFailures(self):
             told = event if isinstance(event, Mapping) else {}
             if told.get("status") == "error":
                 raise _error_of(told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 
 import pendulum
@@ -63,6 +64,7 @@ def test_exactly_one_way_names_an_instance(data, ways):
         named = ", ".join(way for way in WAYS if way in ways) or "none"
         assert str(caught.value) == (
             f"Exactly one of instance_id, instance_key and tag must be given; given are: {named}."
+            + ("" if ways else " If the DAG gives one, it is None or empty: look at what it comes from.")
         )
         assert not caught.value.retryable
         return
@@ -71,7 +73,7 @@ def test_exactly_one_way_names_an_instance(data, ways):
     value = arguments[way]
     wanted = {
         "instance_id": lambda: (int(value["id"] if isinstance(value, dict) else value), None, False),
-        "instance_key": lambda: (None, marker_tag(value), True),
+        "instance_key": lambda: (None, marker_tag(unicodedata.normalize("NFC", value.strip())), True),
         "tag": lambda: (None, value, False),
     }[way]()
     assert (target.instance_id, target.tag, target.of_key) == wanted

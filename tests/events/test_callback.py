@@ -342,7 +342,10 @@ def test_a_refused_connection() -> None:
         port = server.getsockname()[1]
     error = failure(f"http://UserSecret1:PassSecret2@127.0.0.1:{port}{TARGET}")
     assert type(error) is CloudElementsTransportError
-    assert str(error) == f"Could not connect to the receiver at http://127.0.0.1:{port}."
+    assert str(error) == (
+        f"Could not connect to the receiver at http://127.0.0.1:{port}. Is the callback URL right, and does "
+        "this machine reach it?"
+    )
     assert error.sent is False
     assert error.retryable
 
@@ -482,10 +485,18 @@ def test_the_environments_proxy_is_used_and_its_exceptions_hold(monkeypatch: pyt
 
 
 def test_a_proxy_that_does_not_connect() -> None:
-    with Wire(answer({}, status=407)) as proxy:
+    with Wire(answer({}, status=502)) as proxy:
         error = failure(f"https://receiver.invalid{TARGET}", proxy=proxied(proxy))
     assert type(error) is CloudElementsTransportError
     assert str(error) == "The proxy did not connect to the receiver at https://receiver.invalid."
+    assert_hidden(shown(error), "ProxySecret")
+
+
+def test_a_proxy_that_wants_a_password() -> None:
+    with Wire(answer({}, status=407)) as proxy:
+        error = failure(f"https://receiver.invalid{TARGET}", proxy=proxied(proxy))
+    assert type(error) is CloudElementsConnectionError
+    assert "answered 407: it wants a user and a password" in str(error)
     assert_hidden(shown(error), "ProxySecret")
 
 

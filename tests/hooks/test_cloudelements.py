@@ -224,7 +224,10 @@ def test_a_right_connection_passes(sandbox: Sandbox, tested: Tested) -> None:
 def test_a_wrong_secret_is_told_without_it(sandbox: Sandbox, tested: Tested, wrong: dict[str, str]) -> None:
     worked, message = tested(of(sandbox, **wrong))
     assert not worked
-    assert "does not accept the User secret, the Organization secret" in message
+    assert (
+        "does not accept the User secret (field 'password') or the 'organization_secret' of connection"
+        in message
+    )
     assert_hidden(message, *wrong.values(), sandbox.user_secret, sandbox.organization_secret)
 
 

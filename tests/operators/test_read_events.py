@@ -120,7 +120,7 @@ def test_a_wrong_moment_fails_with_its_argument_s_name(sandbox, wrong, named):
 def test_a_template_of_since_that_finds_nothing_is_a_mistake(sandbox):
     operator = operator_of(since="{{ none }}")
     operator.since = None  # as with render_template_as_native_obj=True
-    with pytest.raises(AirflowFailException, match="The moment to begin at"):
+    with pytest.raises(AirflowFailException, match="since must be a date such as"):
         execute(operator)
 
 

@@ -431,7 +431,7 @@ async def test_refusals_with_another_fault_between_them_are_not_in_a_row(sandbox
 @pytest.mark.parametrize(
     ("connection", "kind", "said"),
     [
-        (None, AirflowNotFoundException, "isn't defined"),
+        (None, AirflowNotFoundException, "There is no connection"),
         (
             {"conn_type": "cloudelements", "password": "x" * 44},
             CloudElementsConnectionError,

@@ -22,7 +22,8 @@ from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Re
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.deadline import deadline, deadline_adapter
 from airflow_provider_cloudelements.client.wire.decoding import decode
-from airflow_provider_cloudelements.client.wire.errors import failure_of_answer, failure_of_transport
+from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
+from airflow_provider_cloudelements.client.wire.faults import failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
 from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, without_query
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
@@ -242,7 +243,8 @@ class HttpSession:
             pass  # raised below, outside the handler: the decoder's error holds the text
         raise CloudElementsServerError(
             f"{request.method} {request.path}: the answer ({answer.status_code}) is not JSON. Is "
-            f"{self.settings.base_url} the API's host (api...), and not the console's (my...)?",
+            f"{self.settings.base_url} (connection {self.settings.conn_id!r}, field 'host') the API's host "
+            "(api...), and not the console's (my...)?",
             status=answer.status_code,
             method=request.method,
             path=request.path,

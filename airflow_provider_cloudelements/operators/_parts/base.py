@@ -7,18 +7,18 @@ as ``AirflowFailException``.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values, shown
-from airflow_provider_cloudelements.compat import AirflowFailException, mask_secret
+from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 from airflow_provider_cloudelements.operators._parts.secret_fields import (
@@ -52,7 +52,7 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
     ui_color = "#d5ecf6"
 
     def __init__(self, *, cloudelements_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        initialise(self, super().__init__, kwargs)
         self.cloudelements_conn_id = cloudelements_conn_id
 
     @cached_property
@@ -76,8 +76,8 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
         raise NotImplementedError(f"{type(self).__name__} has no perform()")
 
     def final_failures(self) -> AbstractContextManager[None]:
-        """Turn a failure that a retry cannot fix into an ``AirflowFailException`` from the original."""
-        return final_failures(self)
+        """Return :class:`FinalFailures` of this task."""
+        return FinalFailures(self)
 
     def secret(self, field: str) -> Any:
         """Return the rendered value of a secret field.
@@ -212,26 +212,6 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
             )
 
 
-@contextmanager
-def final_failures(task: BaseOperator) -> Iterator[None]:
-    """Turn a failure that a retry cannot fix into an ``AirflowFailException`` from the original.
-
-    :param task: The operator or sensor. One with a ``retry_policy`` gets the original, to decide by itself,
-        unless it is a sensor with ``silent_fail``, which would log the original and go on.
-    """
-    try:
-        yield
-    except CloudElementsError as error:
-        judges = getattr(task, "retry_policy", None) is not None and not getattr(task, "silent_fail", False)
-        if error.retryable or judges:
-            raise
-        final = AirflowFailException(f"{type(error).__name__}: {error}")
-        # For a callback, which gets this exception and not its cause.
-        for name in ("instance_id", "deleted", "not_deleted"):
-            setattr(final, name, getattr(error, name))
-        raise final from error
-
-
 def mask_given(configuration: Mapping[str, Any], login: Mapping[str, Any] | None = None) -> None:
     """Register everything among a task's arguments that may not be shown with Airflow's masker.
 
@@ -249,7 +229,8 @@ def require_bool(name: str, value: Any) -> bool:
     """
     if not isinstance(value, bool):
         raise TypeError(
-            f"{name} must be True or False, not of type {type(value).__name__}; it is not templated."
+            f"{name} must be True or False without quotes, not of type {type(value).__name__}; it is not "
+            "templated."
         )
     return value
 

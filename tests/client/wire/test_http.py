@@ -654,17 +654,35 @@ def test_a_proxy_that_is_not_there_never_let_the_call_out() -> None:
     error = failure(there, "POST", body={})
     assert isinstance(error, CloudElementsTransportError)
     assert error.sent is False
-    assert "the proxy did not connect" in str(error)
+    assert "the proxy does not answer (connection 'cloudelements_default', field 'proxy')" in str(error)
     assert "pw@" not in shown(error)
 
 
 def test_a_proxy_that_refuses_to_connect_never_let_the_call_out() -> None:
-    with Wire(answer(b"who are you", status=407)) as proxy:
+    with Wire(answer(b"no", status=503)) as proxy:
         error = failure(account("https://platform.invalid", proxy=proxy.url), "POST", body={"a": 1})
     assert proxy.targets() == ["CONNECT platform.invalid:443"]
     assert proxy.calls[0].header("Authorization") is None
     assert isinstance(error, CloudElementsTransportError)
     assert error.sent is False
+    assert "is up, and answered 503 instead of connecting to https://platform.invalid" in str(error)
+
+
+@pytest.mark.parametrize("host", ["https://platform.invalid", "http://platform.invalid"])
+def test_a_proxy_that_wants_a_password_is_asked_once(host: str) -> None:
+    with Wire(answer(b"who are you", status=407)) as proxy:
+        there = account(host, proxy=proxy.url, verify_tls=False)
+        error = failure(there, "GET")
+    assert len(proxy.calls) == 1
+    assert not error.retryable
+    assert "it wants a user and a password, or other ones" in str(error)
+    assert "connection 'cloudelements_default', field 'proxy'" in str(error)
+
+
+def test_a_gateways_prefix_comes_before_the_apis_own() -> None:
+    with Wire(OK) as gateway:
+        account(f"{gateway.url}/ce").client.http.send("GET", "/instances")
+    assert gateway.targets() == ["GET /ce/elements/api-v2/instances"]
 
 
 DRIPPING = Answer(b"HTTP/1.1 200 OK\r\n", "drip", [f"X-{each}: 1\r\n".encode() for each in range(90)])
@@ -764,8 +782,8 @@ def test_a_bundle_without_a_certificate_is_no_doubt_about_the_call(
     with Wire(OK, tls=tls_server) as wire:
         error = failure(account(wire.url, ca_bundle=str(nonsense)), "POST", body={})
     assert wire.calls == []
-    assert isinstance(error, CloudElementsTransportError)
-    assert error.sent is False
+    assert isinstance(error, CloudElementsConnectionError)
+    assert "field 'ca_bundle': the file holds no certificate in PEM form" in str(error)
 
 
 def test_a_host_that_speaks_no_tls_is_told() -> None:
