@@ -45,6 +45,7 @@ def get_provider_info() -> dict[str, Any]:
                     for name in (
                         "instances",
                         "oauth",
+                        "consent",
                         "changes",
                         "events",
                         "event_reading",
@@ -78,6 +79,23 @@ def get_provider_info() -> dict[str, Any]:
         ],
         # The command airflow cloudelements, from Airflow 3.2 on. Airflow 3.1 does not know this key.
         "cli": ["airflow_provider_cloudelements.cli.get_cli_commands"],
+        "config": {
+            "cloudelements": {
+                "description": "Cloud Elements / SAP Open Connectors.",
+                "options": {
+                    "pages": {
+                        "description": (
+                            "Whether the API server serves the provider's pages, such as the one at "
+                            "/cloudelements/consent, to which a vendor sends a person after a consent."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "True",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": CONN_TYPE,

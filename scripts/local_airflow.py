@@ -420,7 +420,15 @@ class LocalAirflow:
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/xcomEntries/{_quoted(key)}"
         return self.rest("GET", path, map_index=map_index, stringify="false")["value"]
 
-    def hitl(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, timeout: float = 60) -> Any:
+    def hitl(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        map_index: int = -1,
+        timeout: float = 60,
+        times: int = 1,
+    ) -> Any:
         """
         Wait until a task asks a person, and return its question: subject, body, options ...
 
@@ -429,6 +437,7 @@ class LocalAirflow:
         :param task_id: the task
         :param map_index: index of a mapped task
         :param timeout: seconds
+        :param times: how often the task has asked by then, because it did not take the answers before
         """
         ended = f"Finished: dag_id={dag_id}, task_id={task_id}, run_id={run_id}, map_index={map_index},"
         for _ in self._attempts(timeout):
@@ -440,9 +449,10 @@ class LocalAirflow:
                 continue
             # The task writes its question before it begins to wait. Only then does it notice an answer.
             waits = asked["task_instance"]["state"] in ("deferred", "awaiting_input")
+            waits = waits and not asked["response_received"]
             # Wait until the scheduler has noted the end of the first half's process, as no person answers
             # sooner. After a sooner answer it would take that end for the second half's and fail the task.
-            if waits and ended in self.process_log("scheduler"):
+            if waits and self.process_log("scheduler").count(ended) >= times:
                 time.sleep(PERSON_SECONDS)
                 return asked
         raise LocalAirflowError(f"{task_id} asked no question within {timeout} s\n{self._tails()}")
@@ -467,7 +477,13 @@ class LocalAirflow:
         :param option: the button to press
         """
         body = {"chosen_options": [option], "params_input": dict(params_input)}
-        self.rest("PATCH", _hitl_path(dag_id, run_id, task_id, map_index), body)
+        path = _hitl_path(dag_id, run_id, task_id, map_index)
+        try:
+            self.rest("PATCH", path, body)
+        except LocalAirflowError as error:
+            # The repetition of a call that was answered with 500 although Airflow had taken the answer.
+            if error.status != 409 or self.rest("GET", path)["params_input"] != body["params_input"]:
+                raise
 
     def rendered_fields(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
         """

@@ -55,7 +55,7 @@ def older_line(line: str) -> Part:
         f"the tests that the gate leaves out or runs only on the newest line pass on {line} too",
         (
             *(f".venvs/airflow-{line}/bin/python", "-m", "pytest"),
-            *("-m", "(nightly or newest) and not (browser or soak)"),
+            *("-m", "(every_line or ((nightly or newest) and not browser)) and not soak"),
         ),
         _COLLECT,
     )

@@ -148,7 +148,7 @@ def _connections(
     sandbox_url: str, user_secret: str, organization_secret: str, airflow_url: str
 ) -> dict[str, dict[str, Any]]:
     """
-    Return the connections of the examples by id. They send a calendar's events to this Airflow.
+    Return the connections of the examples by id. A calendar's events and consents come to this Airflow.
 
     :param sandbox_url: where the sandbox listens
     :param user_secret: its User secret
@@ -164,6 +164,7 @@ def _connections(
     found[ITS_CONNECTION]["extra"] |= {
         "event_callback_url": f"{airflow_url}/webhooks/{WEBHOOK}",
         "event_signature_secret": webhook["password"],
+        "oauth_callback_url": f"{airflow_url}/cloudelements/consent",
     }
     return found | {f"webhook_{WEBHOOK}": webhook}
 

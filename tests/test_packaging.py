@@ -163,11 +163,12 @@ def test_the_floors_admit_every_line_that_is_tested(metadata):
                 assert one.specifier.contains(pinned[one.name]), f"{one} and {path.name}"
 
 
-def test_the_entry_point(wheel):
+def test_the_entry_points(wheel):
     parser = ConfigParser()
     parser.read_string(zipfile.ZipFile(wheel).read(f"{DIST_INFO}/entry_points.txt").decode())
     assert {section: dict(parser[section]) for section in parser.sections()} == {
-        "apache_airflow_provider": {"provider_info": f"{PACKAGE}.get_provider_info:get_provider_info"}
+        "apache_airflow_provider": {"provider_info": f"{PACKAGE}.get_provider_info:get_provider_info"},
+        "airflow.plugins": {"cloudelements": f"{PACKAGE}.plugin:CloudElementsPlugin"},
     }
 
 

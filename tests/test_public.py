@@ -62,6 +62,7 @@ PUBLIC: dict[str, set[str]] = {
         "CloudElementsReauthenticateInstanceOperator",
         "CloudElementsUpdateInstanceOperator",
     },
+    "operators.consent": {"CloudElementsAskConsentOperator", "ConsentGroup", "consent_group"},
     "operators.deliveries": {
         "CloudElementsReleaseDeliveriesOperator",
         "CloudElementsSetNotificationPolicyOperator",

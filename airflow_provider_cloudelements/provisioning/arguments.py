@@ -102,6 +102,20 @@ class InstanceArguments:
             except CloudElementsValidationError as error:
                 yield name, error
 
+    def identity(self, settings: ConnectionSettings, credentials: ElementSettings | None) -> Identity:
+        """Return the identity of the instance that the arguments name.
+
+        :param settings: The connection, whose namespace is part of the identity.
+        :param credentials: The element connection, if there is one.
+        :raises CloudElementsValidationError: Key, element or name is missing or malformed.
+        """
+        element = chosen_element(self.element, credentials)
+        return self._identity(settings, element, checked_name("instance_name", self.instance_name))
+
+    def _identity(self, settings: ConnectionSettings, element: str, name: str) -> Identity:
+        key = default_key(element, name) if self.instance_key is None else self.instance_key
+        return Identity.of(settings, key)
+
     def spec(
         self,
         settings: ConnectionSettings,
@@ -127,8 +141,7 @@ class InstanceArguments:
         """
         element = chosen_element(self.element, credentials)
         name = checked_name("instance_name", self.instance_name)
-        key = default_key(element, name) if self.instance_key is None else self.instance_key
-        identity = Identity.of(settings, key)
+        identity = self._identity(settings, element, name)
         login = self.given_login()
         wanted = self.whole_configuration(credentials, login) if configuration is None else configuration
         return InstanceSpec(

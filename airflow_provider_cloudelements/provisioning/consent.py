@@ -9,6 +9,13 @@ from urllib.parse import parse_qs, urlsplit
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
+#: Name of the field of a form that takes a person's answer. Airflow takes it for sensitive, because of the
+#: word ``authorization``, so its audit log hides the value.
+ANSWER_FIELD = "authorization_code"
+#: What an answer may look like, as a JSON schema says it: nothing yet, an address with a code or an error,
+#: or a code alone. It refuses nothing that :func:`read_consent` takes.
+ANSWER_PATTERN = r"^\s*$|[?#&](code|error)=|^\s*(?!\S*://)\S+\s*$"
+
 _QUERY_WITH_CODE = re.compile(r"[?#&]code=")
 _ASK_AGAIN = "Ask for consent again, with a new link."
 
@@ -45,6 +52,16 @@ def read_consent(answer: Any, state: str | None = None) -> str | None:
     return text
 
 
+def is_refusal(answer: Any, state: str) -> bool:
+    """Return whether an answer is the address of this very consent, with the vendor's error in it.
+
+    :param answer: What a person pasted, or what the page of the callback sent.
+    :param state: The state that the consent link was made with.
+    """
+    values = values_of(answer.strip()) if isinstance(answer, str) else {}
+    return "error" in values and _same(values.get("state", ""), state)
+
+
 def values_of(address: str) -> dict[str, str]:
     """Return what an address holds in its query and fragment; nothing if it is malformed.
 
@@ -57,6 +74,11 @@ def values_of(address: str) -> dict[str, str]:
         return {name: each[0] for name, each in (parse_qs(parts.fragment) | parse_qs(parts.query)).items()}
     except ValueError:
         return {}
+
+
+def _same(brought: str, state: str) -> bool:
+    # A lone surrogate, which JSON can write, counts as another state: an encoding error would show the state.
+    return hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state)))
 
 
 def _of_address(address: str, state: str | None) -> str:
@@ -73,9 +95,7 @@ def _of_address(address: str, state: str | None) -> str:
             "authorization_code is an address, but there is no state to compare its state with: give the "
             "state that the link was made with as authorization_state, or give the code alone."
         )
-    brought = query.get("state", "")
-    # A lone surrogate, which JSON can write, counts as another state: an encoding error would show the state.
-    if not hmac.compare_digest(*(each.encode("utf-8", "surrogatepass") for each in (brought, state))):
+    if not _same(query.get("state", ""), state):
         raise _final(f"The address belongs to another consent: its state differs. {_ASK_AGAIN}")
     return code
 

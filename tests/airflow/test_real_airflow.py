@@ -107,7 +107,7 @@ def ran(database, tmp_path_factory):
         late = {"example_ten_lines", "example_events_after_outage", "example_rotate_secret"}
         names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in late]
         runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
-        pasted = {dag_id: answer(airflow, sandbox, dag_id, runs[dag_id], index) for dag_id, index in ASKING}
+        pasted = {asking[0]: answer(airflow, sandbox, runs[asking[0]], *asking) for asking in ASKING}
         maker = "example_microsoft_graph_events"
         states = {maker: airflow.wait_run(maker, runs[maker], timeout=240)}
         (calendar,) = (each["id"] for each in sandbox.instances() if each["name"] == "My calendar")
@@ -136,8 +136,8 @@ def ran(database, tmp_path_factory):
 
 #: What changed while the receiver was down, which it is for ever: the sandbox sends nothing so far.
 NOT_DELIVERED = "meeting-in-the-outage"
-#: DAGs that ask a person, and the map index of the task that asks.
-ASKING = (("example_consent_by_person", -1), ("example_nightly_check", 0))
+#: DAGs that ask a person, the task that asks, and its map index.
+ASKING = (("example_consent_by_person", "consent.ask_person", -1), ("example_nightly_check", "ask_person", 0))
 #: What a person's instances were made with, before the DAGs gave them what the connections say.
 OLD_SECRETS = {
     "old app secret": "app-secret-of-before/1+2=",
@@ -160,13 +160,13 @@ def prepare(sandbox):
     sandbox.revoke(max(each["id"] for each in sandbox.instances()))
 
 
-def answer(airflow, sandbox, dag_id, run_id, map_index):
+def answer(airflow, sandbox, run_id, dag_id, task_id, map_index):
     """Do what a person does who is asked for consent, and return the code that they pasted."""
-    asked = airflow.hitl(dag_id, run_id, "ask_person", map_index, timeout=180)
+    asked = airflow.hitl(dag_id, run_id, task_id, map_index, timeout=180)
     link = asked["body"].split("(", 1)[1].split(")", 1)[0]
     address = sandbox.approve(link)
     whole = f"https://mycoolapp.example.com/?{urlencode(address)}"
-    airflow.answer(dag_id, run_id, "ask_person", {"authorization_code": whole}, map_index)
+    airflow.answer(dag_id, run_id, task_id, {"authorization_code": whole}, map_index)
     return address["code"]
 
 
@@ -221,12 +221,15 @@ def test_no_secret_is_found_but_where_it_must_be(ran):
     allowed |= {Finding("spent code", "table dag_run.conf"), Finding("spent code", "table xcom.value")}
     allowed |= {
         Finding(dag_id, f"table {place}")
-        for dag_id, _ in ASKING
+        for dag_id, *_ in ASKING
         for place in ("xcom.value", "hitl_detail.params_input")
     }
     if not hasattr(airflow.sdk, "ResumableJobMixin"):  # before Airflow 3.3 the answer itself is logged
         asked = {
-            each for each in findings if each.secret in dict(ASKING) and "/task_id=ask_person/" in each.place
+            each
+            for each in findings
+            for dag_id, task_id, _ in ASKING
+            if each.secret == dag_id and f"/task_id={task_id}/" in each.place
         }
         assert asked
         allowed |= asked

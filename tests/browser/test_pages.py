@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,28 +10,17 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from scripts.demo_connections import connections
+from tests.support.browsing import open_browser, picture
 from tests.support.leaks import search, secrets_in
-from tests.support.programs import needs
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.lane("shared")]
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_microsoft_graph_events"
 CONSENT_DAG_ID = "example_consent_by_person"
-CHROMIUM = Path("/usr/bin/chromium")
 #: Airflow 3.1 has no headings of ours in the form.
 HAS_SECTIONS = Version(airflow_version) >= Version("3.2")
 ORGANIZATION_SECRET = "Organization secret (required)"
-#: Chromium looks up its maker's hosts at every start unless told not to; nothing here leaves this machine.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +45,8 @@ def run_id(airflow):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    from playwright.sync_api import sync_playwright
-
-    needs("chromium", [CHROMIUM])
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("browser"),
-            executable_path=CHROMIUM,
-            args=ARGUMENTS,
-            viewport={"width": 1100, "height": 1500},
-        )
-        yield context
-        context.close()
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -94,12 +72,6 @@ def shown(page) -> str:
     """Return all that the page holds: its text, and what stands in its fields."""
     fields = page.eval_on_selector_all("input, textarea", "all => all.map(one => one.value).join('\\n')")
     return page.content() + fields
-
-
-def picture(shown_part, name):
-    """Keep a picture where ``PICTURES`` names a folder; the README's was made so."""
-    if folder := os.environ.get("PICTURES"):
-        shown_part.screenshot(path=f"{folder}/{name}.png")
 
 
 def task_page(airflow, run_id, task_id, tab=""):
@@ -225,10 +197,11 @@ def test_the_graph_and_the_docs_of_the_dag_show_no_secret(page, airflow, run_id,
 def test_a_person_finds_the_link_on_the_page_of_the_task_and_answers_there(page, airflow, sandbox, browser):
     dag_id = CONSENT_DAG_ID
     run = airflow.trigger(dag_id)
-    airflow.hitl(dag_id, run, "ask_person")
-    page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run)}/tasks/ask_person/required_actions")
+    airflow.hitl(dag_id, run, "consent.ask_person")
+    page.goto(f"{airflow.url}/dags/{dag_id}/runs/{quote(run)}/tasks/consent.ask_person/required_actions")
     link = page.get_by_role("link", name="Open this page")
     link.wait_for()
+    page.set_viewport_size({"width": 1100, "height": 720})
     picture(page, "consent")
     vendor = browser.new_page()
     # The callback leads to an example's host, which nobody answers for: the address is all that is needed.

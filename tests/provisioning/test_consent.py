@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.provisioning.consent import read_consent
+from airflow_provider_cloudelements.provisioning.consent import ANSWER_PATTERN, is_refusal, read_consent
 
 BACK = "https://app.example.com/callback"
 
@@ -172,3 +173,63 @@ def test_an_address_whose_scheme_the_browser_hid_is_one_all_the_same():
     assert read_consent(address, "the-state") == "a-code"
     with pytest.raises(CloudElementsValidationError, match="its state differs"):
         read_consent(address, "another")
+
+
+# -- the form ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "the-code",
+        " 4/0AX4%2Fz ",
+        f"{BACK}?code=x&state=y",
+        f"{BACK}#state=y&code=x",
+        "app.example.com/?code=x",
+        f"{BACK}?error=access_denied&state=y",
+    ],
+)
+def test_the_form_takes_an_answer(text):
+    assert re.search(ANSWER_PATTERN, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BACK,
+        f"{BACK}?state=y",
+        "two words",
+        "https://login.example.com/authorize?response_type=code&state=y",
+        "myapp://callback",
+    ],
+)
+def test_the_form_refuses_what_is_none(text):
+    assert not re.search(ANSWER_PATTERN, text)
+
+
+@given(st.one_of(st.text(), st.text("?#&code=:/ x\n")))
+def test_the_form_refuses_nothing_that_is_read(text):
+    try:
+        read = read_consent(text, "s")
+    except CloudElementsValidationError:
+        return
+    assert read is None or re.search(ANSWER_PATTERN, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (f"{BACK}?error=access_denied&state=s", True),
+        (f" {BACK}#error=access_denied&state=s\n", True),
+        (f"{BACK}?error=access_denied&state=another", False),
+        (f"{BACK}?error=access_denied", False),
+        (f"{BACK}?code=x&state=s", False),
+        ("http://[?error=x&state=s", False),
+        ("error", False),
+        (None, False),
+    ],
+)
+def test_a_refusal_is_the_error_of_this_very_consent(text, refused):
+    assert is_refusal(text, "s") is refused

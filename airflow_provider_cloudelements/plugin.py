@@ -1,0 +1,38 @@
+"""The plugin by which Airflow's API server serves this provider's pages.
+
+Every Airflow process imports this module, so it imports nothing else: a page is read from its file when
+somebody opens it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+__all__ = ["CloudElementsPlugin"]
+
+#: Airflow's configuration section of this provider, and the option that switches the pages on and off.
+SECTION, OPTION = "cloudelements", "pages"
+PREFIX = "/cloudelements"
+
+
+class CloudElementsPlugin(AirflowPlugin):
+    """Serve ``/cloudelements/consent``, unless ``[cloudelements] pages`` is false."""
+
+    name = "cloudelements"
+
+    @classmethod
+    def on_load(cls, *args: Any, **kwargs: Any) -> None:
+        """Add the pages. Airflow calls this once in each process, before it asks for the applications."""
+        from airflow.configuration import conf
+
+        if conf.getboolean(SECTION, OPTION, fallback=True):
+            cls.fastapi_apps = [{"app": pages, "url_prefix": PREFIX, "name": "Cloud Elements"}]
+
+
+async def pages(scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request for a page: an ASGI application that loads the pages with the first request."""
+    from airflow_provider_cloudelements.pages import answer
+
+    await answer(scope, receive, send)
