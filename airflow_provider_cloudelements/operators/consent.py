@@ -19,7 +19,7 @@ from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.compat import AirflowSkipException, mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators._parts.base import final_failures
+from airflow_provider_cloudelements.operators._parts.failures import FinalFailures
 from airflow_provider_cloudelements.operators._parts.find import FindInstanceOperator
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
@@ -120,7 +120,7 @@ class CloudElementsAskConsentOperator(LetterByLetter, HITLEntryOperator):
 
     def execute(self, context: Context) -> Any:
         """Write the question and wait."""
-        with final_failures(self):
+        with FinalFailures(self):
             url, state = self._link()
         # Parentheses would end the link in Markdown.
         link = url.replace("(", "%28").replace(")", "%29")
@@ -133,7 +133,7 @@ class CloudElementsAskConsentOperator(LetterByLetter, HITLEntryOperator):
         if event.get("error_type") == "timeout":
             self.log.error("Nobody has answered in time. Start a new run to ask again.")
         answer = (event.get("params_input") or {}).get(ANSWER_FIELD)
-        with final_failures(self):
+        with FinalFailures(self):
             reason = self._why_not(answer, event)
         if reason is not None:
             self.log.warning("The answer was not taken. %s Asking again.", reason)
