@@ -21,8 +21,10 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "constraints/README.md": "constraints.md",
 }
-#: Pages whose children the site makes: the folder of the children.
-PARENTS = {"api.md": "api", "index.md": "examples"}
+#: The page below which the site makes one for each public module.
+API = "api.md"
+#: The page below which the site makes one for each example, or the first page as long as there is no gallery.
+EXAMPLES = ("gallery.md", "index.md")
 _FENCE = re.compile(r"^ *(```+|~~~+)")
 #: A link or a picture, whose text may hold code and a picture; or code, which holds none.
 _LINK = re.compile(
@@ -53,7 +55,11 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     for path in [*docs.rglob("*.py"), *docs.rglob("_static/*"), *docs.rglob("images/*")]:
         if path.is_file() and "__pycache__" not in path.parts:
             yield path.relative_to(docs).as_posix(), path.read_bytes()
-    children = {place: dict(_children(place, root)) for place in PARENTS if (docs / place).is_file()}
+    children: dict[str, dict[str, str]] = {
+        _parent(root): {f"examples/{path.stem}.md": _of_code(path, root) for path in _code(root)}
+    }
+    if (docs / API).is_file():
+        children[API] = {f"api/{name}.rst": text for name, text in docs_reference.pages()}
     places = _places(root)
     for name in (each for each in places if each.endswith(".md")):
         place = places[name]
@@ -61,20 +67,18 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
         if place == "index.md":
             text += _navigation(text)
         if place in children:
-            text += _toctree([child.rpartition(".")[0] for child in children[place]])
-        if place == "api.md":
+            names = [child.rpartition(".")[0] for child in children[place]]
+            text += _toctree(names, "Examples" if place == "index.md" else "")
+        if place == API:
             text = re.sub(r"^\| `([a-z_.]+)` \|", r"| [`\1`](api/\1.rst) |", text, flags=re.MULTILINE)
         yield place, text.encode()
     for made in children.values():
         yield from ((name, text.encode()) for name, text in made.items())
 
 
-def _children(place: str, root: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each page that the site makes below another one."""
-    if PARENTS[place] == "api":
-        yield from ((f"api/{name}.rst", text) for name, text in docs_reference.pages())
-    else:
-        yield from ((f"examples/{path.stem}.md", _of_code(path, root)) for path in _code(root))
+def _parent(root: Path) -> str:
+    """Return the page below which the examples stand."""
+    return next(each for each in EXAMPLES if (root / "docs" / each).is_file())
 
 
 def _code(root: Path) -> list[Path]:
@@ -87,7 +91,7 @@ def _places(root: Path) -> dict[str, str]:
     places = {f"docs/{path.name}": path.name for path in (root / "docs").glob("*.md")}
     places |= {name: place for name, place in OUTSIDE.items() if (root / name).is_file()}
     places |= {path.relative_to(root).as_posix(): f"examples/{path.stem}.md" for path in _code(root)}
-    return places | {"example_dags": "index.md"}
+    return places | {"example_dags": _parent(root)}
 
 
 def _of_code(path: Path, root: Path) -> str:

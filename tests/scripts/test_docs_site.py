@@ -14,8 +14,12 @@ import pytest
 from scripts.docs_html import faults
 from scripts.docs_site import ROOT
 from scripts.public_names import homes
+from tests.support.programs import needs
 
-pytestmark = pytest.mark.slow
+# The whole site is built once: what needs it runs in one process.
+pytestmark = [pytest.mark.slow, pytest.mark.lane("docs")]
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 PLANTED = '''"""A module."""
 
@@ -104,6 +108,34 @@ def test_the_finished_pages_have_no_fault_and_one_is_found(html, tmp_path):
     assert "lonely.html: the link https://no host/ names no host" in found
     assert "airflow_provider_cloudelements.client.CloudElementsPlanted: not in the API reference" in found
     assert "there is no index for the search" in found
+
+
+@pytest.mark.browser
+def test_a_person_searches_switches_to_dark_and_reads_on_a_phone(html):
+    from playwright.sync_api import expect, sync_playwright
+
+    needs("chromium", [CHROMIUM])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+        broken: list[str] = []
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.goto(f"file://{html}/index.html")
+        page.get_by_role("search").get_by_placeholder("Search").fill("re-authenticate")
+        page.keyboard.press("Enter")
+        expect(page.locator("#search-results")).to_contain_text("CloudElementsReauthenticateInstanceOperator")
+        page.goto(f"file://{html}/operators.html")
+        light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.locator("button.theme-toggle:visible").first.click()
+        assert page.evaluate("document.body.dataset.theme") == "dark"
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            for each in sorted(html.glob("*.html")):
+                page.goto(f"file://{each}")
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, (each.name, width)
+        browser.close()
+    assert broken == []
 
 
 def test_each_fault_of_a_page_fails_the_build_until_it_is_mended(small, tmp_path):
