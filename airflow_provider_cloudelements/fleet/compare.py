@@ -51,25 +51,24 @@ def is_plainly_same(wanted: Wanted, instance: Instance, tag: str | None) -> bool
     :param instance: As listed.
     :param tag: The ownership tag.
     """
-    spec, expectation, tags = wanted.spec, wanted.expectation, instance.tags
+    expectation, identity, tags = wanted.expectation, wanted.identity, instance.tags
     return (
-        spec is not None
-        and expectation is not None
+        expectation is not None
         and not instance.disabled
         and instance.valid
         and wanted.row.state == PRESENT
-        and instance.element_key == spec.element
-        and instance.name == spec.name
+        and instance.element_key == wanted.element
+        and instance.name == wanted.name
         and (tag is None or tag in tags)
-        and wanted.identity.marker in tags
-        and wanted.identity.key_tag in tags
-        and _has_all(tags, spec.tags)
-        and expectation.is_shown_by(instance, wanted.fingerprints)
+        and identity.marker in tags
+        and identity.key_tag in tags
+        and (wanted.tags is None or _has_all(tags, wanted.tags))
+        and expectation.is_shown_by(instance, wanted.of_connection, identity.marker)
     )
 
 
-def _has_all(tags: tuple[str, ...], asked: tuple[str, ...] | None) -> bool:
-    for each in asked or ():  # all() over a generator takes four times as long, thousands of times
+def _has_all(tags: tuple[str, ...], asked: tuple[str, ...]) -> bool:
+    for each in asked:  # all() over a generator takes four times as long, thousands of times
         if each not in tags:
             return False
     return True

@@ -127,12 +127,15 @@ class Matching:
         self.listed = 0
         self.covered = 0
         self._roles: dict[str, list[_Role]] = {}
+        #: The row of each key tag, which no other key's instance has.
+        self._keys: dict[str, int] = {}
         self._ids: dict[int, int] = {}
         self._names: dict[tuple[str, str], list[int]] = {}
         for number, each in enumerate(self._wanted):
             self._index(number, each)
 
     def _index(self, number: int, each: Wanted) -> None:
+        self._keys[each.identity.key_tag] = number
         identities = [(each.identity, BY_KEY)]
         if each.moved_from is not None:
             identities.append((each.moved_from, BY_FORMER_KEY))
@@ -193,6 +196,9 @@ class Matching:
     def _role(self, instance: Instance) -> tuple[int, str] | None:
         """Return the row of an instance, and how the row found it."""
         found: tuple[int, str] | None = None
+        for tag in instance.tags:
+            if (number := self._keys.get(tag)) is not None:
+                return number, BY_KEY
         for tag in instance.tags:
             for role in self._roles.get(tag, ()):
                 identity = role.identity

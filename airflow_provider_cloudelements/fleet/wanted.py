@@ -6,13 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from airflow_provider_cloudelements.client.tags import Identity
+from airflow_provider_cloudelements.client.frozen import lazy
+from airflow_provider_cloudelements.client.tags import Identity, own_tags
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.fields import ABSENT
 from airflow_provider_cloudelements.fleet.manifest import Manifest, Row
 from airflow_provider_cloudelements.fleet.problems import Problem, manifest_error
-from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, chosen_element, default_key
+from airflow_provider_cloudelements.provisioning.arguments import (
+    NOT_GIVEN,
+    chosen_element,
+    default_key,
+    named,
+    with_more,
+)
 from airflow_provider_cloudelements.provisioning.expectation import Expectation
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
@@ -21,26 +28,46 @@ from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 Credentials = Callable[[str], ElementSettings]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
     """What a row asks for.
 
     :param row: The row.
     :param identity: Namespace and key.
-    :param fingerprints: Of the identity's instance.
-    :param spec: The instance, with the ownership tag; ``None`` if it shall not exist.
+    :param of_connection: Fingerprints of the connection.
+    :param element: Key of the element.
+    :param name: Name of the instance.
+    :param tags: Tags that it must have, the ownership tag among them.
+    :param expectation: What an instance shows that has the configuration, one for all rows that share it;
+        ``None`` if the instance shall not exist.
+    :param build: Function that builds the specification of the row.
     :param moved_from: The former identity.
     :param adopt: Whether a plan may take over an instance that the ownership tag does not cover.
-    :param expectation: What an instance shows that has the configuration; one for all rows that share it.
     """
 
     row: Row
     identity: Identity
-    fingerprints: Fingerprints = field(repr=False)
-    spec: InstanceSpec | None = None
+    of_connection: Fingerprints = field(repr=False)
+    element: str = ""
+    name: str = ""
+    tags: tuple[str, ...] | None = None
+    expectation: Expectation | None = field(default=None, repr=False)
+    build: Callable[[Row], InstanceSpec] | None = field(default=None, repr=False)
     moved_from: Identity | None = None
     adopt: bool = False
-    expectation: Expectation | None = field(default=None, repr=False)
+
+    @lazy
+    def spec(self) -> InstanceSpec | None:
+        """The instance, with the ownership tag; ``None`` if it shall not exist.
+
+        Most instances of a fleet are as they shall be, so that nothing needs it.
+        """
+        return None if self.build is None else self.build(self.row)
+
+    @lazy
+    def fingerprints(self) -> Fingerprints:
+        """Fingerprints of the identity's instance."""
+        return self.of_connection.bound_to(self.identity.marker, self.identity.former_markers)
 
     @property
     def key(self) -> str:
@@ -143,15 +170,39 @@ class _Reader:
         former = row.moved_from
         moved_from = None if former is None else Identity.of(self._settings, former, "moved_from")
         if row.state == ABSENT:
-            identity, spec, expectation = self._absent(row, connection), None, None
-        else:
-            shared = self._configuration(row, connection)
-            spec = row.arguments.spec(
-                self._settings, connection, more_tags=self._tags, configuration=shared.configuration
-            )
-            identity, expectation = spec.identity, shared.expectation
-        fingerprints = self._fingerprints.bound_to(identity.marker, identity.former_markers)
-        return Wanted(row, identity, fingerprints, spec, moved_from, self._adopt, expectation)
+            identity = self._absent(row, connection)
+            return Wanted(row, identity, self._fingerprints, moved_from=moved_from)
+        given = row.given
+        element, name, identity, tags = named(
+            self._settings,
+            connection,
+            given.get("element"),
+            given.get("instance_name"),
+            given.get("instance_key"),
+            given.get("tags"),
+        )
+        if tags and own_tags(tags):
+            self._spec(row)  # it raises
+        return Wanted(
+            row,
+            identity,
+            self._fingerprints,
+            element,
+            name,
+            self._tags or None if tags is None else with_more(tags, self._tags),
+            self._configuration(row, connection).expectation,
+            self._spec,
+            moved_from,
+            self._adopt,
+        )
+
+    def _spec(self, row: Row) -> InstanceSpec:
+        """Build the specification of a row that has been checked."""
+        connection = None if row.element_conn_id is None else self._known[row.element_conn_id]
+        if isinstance(connection, str):
+            raise AssertionError("a row of a faulty connection is never built")  # pragma: no cover
+        whole = self._configuration(row, connection).configuration
+        return row.arguments.spec(self._settings, connection, more_tags=self._tags, configuration=whole)
 
     def _absent(self, row: Row, connection: ElementSettings | None) -> Identity:
         arguments = row.arguments

@@ -109,12 +109,7 @@ class InstanceArguments:
         :param credentials: The element connection, if there is one.
         :raises CloudElementsValidationError: Key, element or name is missing or malformed.
         """
-        element = chosen_element(self.element, credentials)
-        return self._identity(settings, element, checked_name("instance_name", self.instance_name))
-
-    def _identity(self, settings: ConnectionSettings, element: str, name: str) -> Identity:
-        key = default_key(element, name) if self.instance_key is None else self.instance_key
-        return Identity.of(settings, key)
+        return named(settings, credentials, self.element, self.instance_name, self.instance_key, None)[2]
 
     def spec(
         self,
@@ -139,9 +134,9 @@ class InstanceArguments:
         :raises CloudElementsValidationError: Arguments are missing, malformed or contradict each other. The
             error names them, never their values.
         """
-        element = chosen_element(self.element, credentials)
-        name = checked_name("instance_name", self.instance_name)
-        identity = self._identity(settings, element, name)
+        element, name, identity, tags = named(
+            settings, credentials, self.element, self.instance_name, self.instance_key, self.tags
+        )
         login = self.given_login()
         wanted = self.whole_configuration(credentials, login) if configuration is None else configuration
         return InstanceSpec(
@@ -152,7 +147,7 @@ class InstanceArguments:
             configuration=wanted,
             provider_data=login,
             external_authentication="initial" if wanted.get(REFRESH_TOKEN) else None,
-            tags=_with_more(tag_list("tags", self.tags), more_tags),
+            tags=with_more(tags, more_tags),
             origin=origin,
         )
 
@@ -307,7 +302,33 @@ def _check_events(wanted: Mapping[str, Any], event_callback_url: str | None) -> 
         )
 
 
-def _with_more(tags: tuple[str, ...] | None, more: tuple[str, ...]) -> tuple[str, ...] | None:
+def named(
+    settings: ConnectionSettings,
+    credentials: ElementSettings | None,
+    element: Any,
+    instance_name: Any,
+    instance_key: Any,
+    tags: Any,
+) -> tuple[str, str, Identity, tuple[str, ...] | None]:
+    """Check and return what names an instance: element, name, identity and tags.
+
+    :param settings: The connection, whose namespace is part of the identity.
+    :param credentials: The element connection, if there is one.
+    :param element: The argument ``element``, and so on.
+    :raises CloudElementsValidationError: One of them is missing or malformed.
+    """
+    element = chosen_element(element, credentials)
+    name = checked_name("instance_name", instance_name)
+    key = default_key(element, name) if instance_key is None else instance_key
+    return element, name, Identity.of(settings, key), tag_list("tags", tags)
+
+
+def with_more(tags: tuple[str, ...] | None, more: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return tags with some more; ``None`` stays if there are no more.
+
+    :param tags: The tags.
+    :param more: Tags to add, each once.
+    """
     return tuple(dict.fromkeys([*(tags or ()), *more])) if more else tags
 
 

@@ -20,7 +20,7 @@ class Expectation:
     :param configuration: The whole configuration.
     """
 
-    __slots__ = ("_credentials", "_events", "_plain", "_url")
+    __slots__ = ("_credentials", "_events", "_plain", "_prepared", "_url")
 
     def __init__(self, configuration: Mapping[str, Any]) -> None:
         plain = {key: value for key, value in configuration.items() if not is_secret_key(key)}
@@ -28,13 +28,15 @@ class Expectation:
         events = plain.pop(EVENTS_ENABLED, None)
         self._events = None if events is None else parse_bool(configuration_text(events))
         self._url = configuration_text(plain.pop(EVENT_CALLBACK_URL, None))
+        self._prepared: list[tuple[str, str, str]] | None = None
         self._plain = [(key, configuration_text(value)) for key, value in plain.items()]
 
-    def is_shown_by(self, instance: Instance, fingerprints: Fingerprints) -> bool:
+    def is_shown_by(self, instance: Instance, fingerprints: Fingerprints, marker: str) -> bool:
         """Return whether an instance shows the configuration, with a fingerprint of exactly its credentials.
 
         :param instance: As it is.
-        :param fingerprints: Made with the instance's marker.
+        :param fingerprints: Of the connection; the same in each call.
+        :param marker: The marker tag of the instance's key.
         """
         if self._events not in (None, instance.events_enabled):
             return False
@@ -50,4 +52,6 @@ class Expectation:
             # Older samples show secrets in clear (fact F169): then the value itself decides.
             if (current := shown.get(key)) and current.strip("*"):
                 return False
-        return fingerprints.tag(self._credentials) in instance.tags
+        if self._prepared is None:
+            self._prepared = fingerprints.prepared(self._credentials)
+        return fingerprints.tag_of(marker, self._prepared) in instance.tags

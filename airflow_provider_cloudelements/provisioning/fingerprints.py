@@ -114,6 +114,22 @@ class Fingerprints:
             return None
         return FINGERPRINT_PREFIX + ".".join([self._id(binding), *(a + b for a, b in sorted(parts.items()))])
 
+    def prepared(self, credentials: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+        """Return what :meth:`tag_of` needs of credentials that thousands of instances share.
+
+        :param credentials: Values by name.
+        """
+        return sorted((self._short(name), name, _text(value)) for name, value in credentials.items())
+
+    def tag_of(self, marker: str, prepared: Iterable[tuple[str, str, str]]) -> str:
+        """Return the tag that :meth:`tag` gives to a new instance with these credentials.
+
+        :param marker: The marker tag of the instance's key.
+        :param prepared: What :meth:`prepared` returned.
+        """
+        parts = [short + self._hmac(marker, name, text)[:_VALUE] for short, name, text in prepared]
+        return FINGERPRINT_PREFIX + ".".join([self._id(marker), *parts])
+
     def compare(self, tags: Iterable[str], name: str, value: Any, instance_id: int | None = None) -> Known:
         """Return whether an instance last received this value of a credential.
 
@@ -163,10 +179,13 @@ class Fingerprints:
         return self._hmac("which key and binding", binding)[:_ID]
 
     def _part(self, binding: str, name: str, value: Any) -> tuple[str, str]:
+        return self._short(name), self._hmac(binding, name, _text(value))[:_VALUE]
+
+    def _short(self, name: str) -> str:
         short = self._names.get(name)
         if short is None:
             short = self._names[name] = self._hmac("name", name)[:_NAME]
-        return short, self._hmac(binding, name, _text(value))[:_VALUE]
+        return short
 
     def _hmac(self, *parts: str) -> str:
         # As json.dumps writes a list of texts, in a fifth of the time.

@@ -201,7 +201,8 @@ def test_all_problems_are_told_at_once_before_anything_is_called(sandbox, client
         "  - {key: d, name: D, element_conn_id: closeio_app}\n"
         "  - {key: ' d ', name: E, element_conn_id: closeio_app}\n"
         "  - {key: f, name: F, element: closeio}\n"
-        "  - {key: g, name: G, element_conn_id: closeio_app, moved_from: d}\n",
+        "  - {key: g, name: G, element_conn_id: closeio_app, moved_from: d}\n"
+        "  - {key: h, name: H, element_conn_id: closeio_app, tags: ['airflow:0123456789abcdef0123']}\n",
         "m.yaml",
     )
     wire = Wire(sandbox)
@@ -218,8 +219,9 @@ def test_all_problems_are_told_at_once_before_anything_is_called(sandbox, client
         (7, " d "),
         (8, "f"),
         (9, "g"),
+        (10, "h"),
     ]
-    assert "8 problems" in str(caught.value)
+    assert "9 problems" in str(caught.value)
     assert not caught.value.retryable
 
 

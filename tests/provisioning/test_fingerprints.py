@@ -160,3 +160,10 @@ def test_a_fingerprint_shows_neither_value_nor_key(value):
     assert re.fullmatch(r"[0-9a-f]{8}\.[0-9a-f]{22}", body)
     # The same value elsewhere shows as another.
     assert prints(key="other").tag({"password": value}) != tag
+
+
+def test_the_tag_of_prepared_credentials_is_that_of_a_new_instance():
+    credentials = {"password": "x/+=\u00e9", "api.token": "t", "n": 7, "nested": {"b": 1, "a": [None]}}
+    base = Fingerprints(SETTINGS, "")
+    one = base.bound_to("airflow:0123456789abcdef0123")
+    assert base.tag_of("airflow:0123456789abcdef0123", base.prepared(credentials)) == one.tag(credentials)
