@@ -54,4 +54,4 @@ class Expectation:
                 return False
         if self._prepared is None:
             self._prepared = fingerprints.prepared(self._credentials)
-        return fingerprints.tag_of(marker, self._prepared) in instance.tags
+        return fingerprints.shown_by(instance.tags, marker, self._prepared)

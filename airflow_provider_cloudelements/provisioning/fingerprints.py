@@ -115,20 +115,27 @@ class Fingerprints:
         return FINGERPRINT_PREFIX + ".".join([self._id(binding), *(a + b for a, b in sorted(parts.items()))])
 
     def prepared(self, credentials: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-        """Return what :meth:`tag_of` needs of credentials that thousands of instances share.
+        """Return what :meth:`shown_by` needs of credentials that thousands of instances share.
 
         :param credentials: Values by name.
         """
         return sorted((self._short(name), name, _text(value)) for name, value in credentials.items())
 
-    def tag_of(self, marker: str, prepared: Iterable[tuple[str, str, str]]) -> str:
-        """Return the tag that :meth:`tag` gives to a new instance with these credentials.
+    def shown_by(self, tags: Iterable[str], marker: str, prepared: Iterable[tuple[str, str, str]]) -> bool:
+        """Return whether tags hold the fingerprint of these credentials and of no others.
 
+        :param tags: The instance's tags.
         :param marker: The marker tag of the instance's key.
         :param prepared: What :meth:`prepared` returned.
         """
         parts = [short + self._hmac(marker, name, text)[:_VALUE] for short, name, text in prepared]
-        return FINGERPRINT_PREFIX + ".".join([self._id(marker), *parts])
+        # Each digest is bound to key and marker already, so the tag's id says nothing more.
+        end = "." + ".".join(parts)
+        length = len(FINGERPRINT_PREFIX) + _ID + len(end)
+        for tag in tags:
+            if len(tag) == length and tag.startswith(FINGERPRINT_PREFIX) and tag.endswith(end):
+                return True
+        return False
 
     def compare(self, tags: Iterable[str], name: str, value: Any, instance_id: int | None = None) -> Known:
         """Return whether an instance last received this value of a credential.

@@ -162,8 +162,16 @@ def test_a_fingerprint_shows_neither_value_nor_key(value):
     assert prints(key="other").tag({"password": value}) != tag
 
 
-def test_the_tag_of_prepared_credentials_is_that_of_a_new_instance():
+def test_prepared_credentials_are_shown_by_the_tag_of_exactly_these():
+    marker = marker_tag("a key")
     credentials = {"password": "x/+=\u00e9", "api.token": "t", "n": 7, "nested": {"b": 1, "a": [None]}}
     base = Fingerprints(SETTINGS, "")
-    one = base.bound_to("airflow:0123456789abcdef0123")
-    assert base.tag_of("airflow:0123456789abcdef0123", base.prepared(credentials)) == one.tag(credentials)
+    tag = base.bound_to(marker).tag(credentials)
+    assert base.shown_by(["gold", tag], marker, base.prepared(credentials))
+    others = [{**credentials, "n": 8}, {**credentials, "more": "x"}, {"n": 7}]
+    assert not [each for each in others if base.shown_by([tag], marker, base.prepared(each))]
+    assert not base.shown_by([tag], marker_tag("another key"), base.prepared(credentials))
+    assert not base.shown_by(["gold", f"{tag}.x", f"x{tag}", tag[:-1]], marker, base.prepared(credentials))
+    other = ConnectionSettings("https://api.example.com", "another", "organization-secret")
+    strange = Fingerprints(other, "")
+    assert not strange.shown_by([tag], marker, strange.prepared(credentials))
