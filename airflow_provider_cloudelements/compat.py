@@ -55,6 +55,7 @@ __all__ = [
     "has_variables",
     "mask_secret",
     "mask_token",
+    "masked",
     "object_storage_path",
     "task_state_store",
 ]
@@ -124,6 +125,16 @@ def mask_secret(value: str) -> None:
     )
     for form in dict.fromkeys((value, *quoted)):
         airflow_mask_secret(form)
+
+
+def masked(text: str) -> str:
+    """Return a text with asterisks for each secret that Airflow's masker knows in this process.
+
+    :param text: The text, for a place of Airflow's that masks nothing by itself.
+    """
+    from airflow.sdk.log import redact  # type: ignore[attr-defined]
+
+    return str(redact(text))
 
 
 async def amask_secrets(values: Iterable[str]) -> None:

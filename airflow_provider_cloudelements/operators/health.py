@@ -99,6 +99,10 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         self.report = require_choice("report", report, REPORTS)
         self.fail_on = _states(fail_on)
 
+    def name_by_arguments(self) -> Any:
+        """Return what selects the instances, unless it is a list of them."""
+        return self.tag or self.element
+
     def perform(self, context: Context) -> dict[str, Any]:
         """Check the instances, log the result, and return the report or fail with it in XCom."""
         rows: list[dict[str, Any]] = []

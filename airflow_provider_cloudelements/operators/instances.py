@@ -192,6 +192,10 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         self.delete_on_failure = require_bool("delete_on_failure", delete_on_failure)
         self.settle_time = require_seconds("settle_time", settle_time)
 
+    def name_by_arguments(self) -> Any:
+        """Return the name that the instance gets."""
+        return self.instance_name
+
     def perform(self, context: Context) -> dict[str, Any]:
         """Ensure the instance, push id and token, return the rest."""
         spec = self._spec(context)

@@ -98,6 +98,10 @@ class CloudElementsGetOAuthUrlOperator(CloudElementsBaseOperator):
         self.parameters = parameters
         self.post = require_bool("post", post)
 
+    def name_by_arguments(self) -> Any:
+        """Return what the consent is for."""
+        return self.element or self.element_conn_id
+
     def perform(self, context: Context) -> dict[str, str]:
         """Get the link, check it, and push it."""
         app = CloudElementsElementHook(self.element_conn_id).get_conn()

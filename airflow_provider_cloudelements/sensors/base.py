@@ -24,6 +24,7 @@ from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.base import require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.copy_names import NamedCopies
 from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 LEAST_POLL_INTERVAL = 10.0
 
 
-class CloudElementsBaseSensor(Picklable, LetterByLetter, BaseSensorOperator):
+class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensorOperator):
     """Base of the sensors. Subclasses write :meth:`look`, :meth:`trigger` and :meth:`found`.
 
     A sensor waits through passing faults in each mode. A failure that a retry cannot fix, such as a wrong

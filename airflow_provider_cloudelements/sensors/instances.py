@@ -122,6 +122,7 @@ class CloudElementsInstanceSensor(CloudElementsBaseSensor):
 
     def found(self, context: Context, value: Any) -> Any:
         """Push the id, return the instance."""
+        self.found_name = value["name"]
         self.log.info("Instance %d (%r) is there.", value["id"], value["name"])
         if self.do_xcom_push:  # Airflow itself applies it to the returned value only
             context["ti"].xcom_push(key=XCOM_ID, value=value["id"])

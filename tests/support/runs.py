@@ -16,6 +16,12 @@ class Run:
         self.tasks = {
             (ti.task_id, ti.map_index): (str(ti.state), ti.try_number) for ti in dag_run.get_task_instances()
         }
+        #: What Airflow shows in place of a copy's index.
+        self.names = {
+            (ti.task_id, ti.map_index): ti.rendered_map_index
+            for ti in dag_run.get_task_instances()
+            if ti.map_index >= 0
+        }
         with create_session() as session:
             query = select(RenderedTaskInstanceFields).filter_by(run_id=dag_run.run_id, dag_id=dag_run.dag_id)
             self.rendered = {

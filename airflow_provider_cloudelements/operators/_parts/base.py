@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.client.wire.secrecy import secret_values, sh
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+from airflow_provider_cloudelements.operators._parts.copy_names import NamedCopies
 from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class CloudElementsBaseOperator(Picklable, LetterByLetter, BaseOperator):
+class CloudElementsBaseOperator(Picklable, LetterByLetter, NamedCopies, BaseOperator):
     """Base of the operators. Subclasses write :meth:`perform`.
 
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.

@@ -66,8 +66,10 @@ class CloudElementsInstanceOperator(CloudElementsBaseOperator):
         )
         instance = target.get(self.hook.get_conn().instances, with_token=self.needs_token)
         self.console_link = console_link(self.hook.settings.console_url, instance.id)
+        self.found_name = instance.name
         with concerning(instance.id):
             done = self.change(instance, context)
+        self.found_name = done.instance.name
         self.log.info(
             "Instance %d (%r, element %s): %s.",
             done.instance.id,

@@ -72,7 +72,7 @@ class LetterByLetter(_Base):
 
     def _as_collection(self, field: str, written: Any, value: Any, jinja_env: jinja2.Environment) -> Any:
         """Return a field's rendered value, read as a list or a dictionary if it is one written as a text."""
-        if field not in self.collection_fields or not _is_native(jinja_env):
+        if field not in self.collection_fields or not is_native(jinja_env):
             return value
         return _collection(value) if isinstance(written, str) and isinstance(value, str) else value
 
@@ -103,7 +103,8 @@ def rendered(template: jinja2.Template, context: Context) -> Any:
     return "".join(str(node) for node in nodes)
 
 
-def _is_native(jinja_env: jinja2.Environment) -> bool:
+def is_native(jinja_env: jinja2.Environment) -> bool:
+    """Say whether a DAG's templates give native objects."""
     from jinja2.nativetypes import NativeEnvironment
 
     return isinstance(jinja_env, NativeEnvironment)
