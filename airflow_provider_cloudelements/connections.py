@@ -263,7 +263,8 @@ def _base_url(reader: _FieldReader, verify_tls: bool) -> str:
         reader.fail(
             "host", "http:// would send the secrets in clear. Use https://, or turn verify_tls off as well."
         )
-    own_port = connection.port
+    # 0 is none: Airflow's page sends it in place of none, and 3.3.1 and 3.3.2 test no connection with none.
+    own_port = None if type(connection.port) is int and connection.port == 0 else connection.port
     if own_port is not None and (type(own_port) is not int or not 0 < own_port < 65_536):
         reader.fail("port", "it must be a number from 1 to 65535.")
     port = port or own_port

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: No port, in the form for which every release of Airflow presses its test button (docs/connections.md).
+NO_PORT = 0
+
 
 def connections(sandbox_url: str, user_secret: str, organization_secret: str) -> dict[str, dict[str, Any]]:
     """
@@ -22,6 +25,7 @@ def connections(sandbox_url: str, user_secret: str, organization_secret: str) ->
         "cloudelements_default": {
             "conn_type": "cloudelements",
             "host": sandbox_url,
+            "port": NO_PORT,
             "password": user_secret,
             "extra": {"organization_secret": organization_secret},
         },
@@ -66,5 +70,6 @@ def _element(
         "conn_type": "cloudelements_element",
         "login": login,
         "password": password,
+        "port": NO_PORT,
         "extra": {"element": element, "authentication": authentication, **extra},
     }

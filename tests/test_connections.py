@@ -274,6 +274,8 @@ def test_a_connection_of_another_type_is_told_before_its_fields(
         ({"host": "api.cloud-elements.com:8443"}, f"{HOST}:8443"),
         ({"host": HOST, "port": 8443}, f"{HOST}:8443"),
         ({"host": f"{HOST}:8443", "port": 1}, f"{HOST}:8443"),
+        ({"host": f"{HOST}:8443", "port": 0}, f"{HOST}:8443"),
+        ({"host": HOST, "port": 0}, HOST),
         ({"host": "[2001:db8::1]"}, "https://[2001:db8::1]"),
         ({"host": "https://[2001:DB8::1]:8443/elements/api-v2"}, "https://[2001:db8::1]:8443"),
         ({"host": "10.1.2.3"}, "https://10.1.2.3"),
@@ -352,7 +354,7 @@ def test_any_other_host_is_refused(host: str | None) -> None:
     assert_names(refusal(ConnectionSettings.from_connection, platform(host=host)), "ce_prod", "host")
 
 
-@pytest.mark.parametrize("port", [0, -1, 65_536, 70_000, True, "80", 80.0])
+@pytest.mark.parametrize("port", [-1, 65_536, 70_000, True, False, "80", 80.0, 0.0])
 @pytest.mark.parametrize("host", [HOST, f"{HOST}:443"])
 def test_any_other_port_is_refused(port: Any, host: str) -> None:
     connection = SimpleNamespace(
