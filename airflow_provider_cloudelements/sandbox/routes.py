@@ -10,6 +10,7 @@ from starlette.responses import Response
 from airflow_provider_cloudelements.sandbox.account import calls as account
 from airflow_provider_cloudelements.sandbox.control import calls as control
 from airflow_provider_cloudelements.sandbox.control import event_calls as event_control
+from airflow_provider_cloudelements.sandbox.control import page_calls as page_control
 from airflow_provider_cloudelements.sandbox.core.auth import Access
 from airflow_provider_cloudelements.sandbox.core.errors import not_emulated, not_found
 from airflow_provider_cloudelements.sandbox.core.router import Handler, Router
@@ -40,6 +41,7 @@ AREAS: dict[ModuleType, str] = {
     notifications: "Notifications",
     account: "Account",
     sys.modules[__name__]: "Refused",
+    page_control: "Control",
     control: "Control",
     event_control: "Events and deliveries",
     vendors: "Login page",
@@ -202,7 +204,7 @@ def control_router() -> Router:
     """Return the routes under /sandbox: no Authorization, loopback only."""
     router = Router()
     public = Access.PUBLIC
-    router.add("GET", "", control.overview, public)
+    router.add("GET", "", page_control.overview, public)
     router.add("POST", "/reset", control.reset, public)
     router.add("GET", "/settings", control.get_settings, public)
     router.add("PATCH", "/settings", control.patch_settings, public)

@@ -19,18 +19,6 @@ from airflow_provider_cloudelements.sandbox.state import Call
 from airflow_provider_cloudelements.sandbox.vendors.store import code_view
 
 
-def overview(call: Call) -> Response:
-    """GET /sandbox: says what this is, to a person who opens it in a browser."""
-    return json_reply(
-        {
-            "sandbox": "Cloud Elements",
-            "url": call.state.origin,
-            "instances": len(call.state.store.all()),
-            "requests": call.state.journal.counters()["total"],
-        }
-    )
-
-
 def reset(call: Call) -> Response:
     """POST /sandbox/reset: forgets instances, codes, faults, log, and changed settings."""
     call.state.reset()

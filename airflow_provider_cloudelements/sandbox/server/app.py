@@ -15,7 +15,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_cloudelements.sandbox.core import web
@@ -86,6 +86,8 @@ class SandboxApp:
                 call.segments = parts[1:]
                 await _read_body(call, receive)
                 await _send(send, self._perform(self._control, call), call)
+            elif parts == [""] and call.method == "GET":
+                await _send(send, RedirectResponse(CONTROL_PREFIX), call)  # a person who opens the address
             else:
                 await _send(send, error_reply(not_found("page"), call.request_id), call)
         except ClientLeftError:

@@ -5,33 +5,14 @@ from __future__ import annotations
 from html import escape
 from urllib.parse import urlencode, urlsplit
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
+from airflow_provider_cloudelements.sandbox.core.pages import html_page
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element, find
 from airflow_provider_cloudelements.sandbox.settings import PLATFORM_CLIENT_ID
 from airflow_provider_cloudelements.sandbox.state import Call
 
 _PARAMETERS = ("client_id", "response_type", "redirect_uri", "scope", "state")
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; background: #f3f4f6; color: #1f2937; margin: 0; }}
-main {{ max-width: 30rem; margin: 10vh auto; background: #fff; padding: 2rem; border-radius: .5rem;
-        box-shadow: 0 1px 4px rgba(0, 0, 0, .2); }}
-dt {{ font-weight: 600; }} dd {{ margin: 0 0 .75rem; overflow-wrap: anywhere; }}
-button {{ font: inherit; padding: .5rem 1.5rem; margin-right: .5rem; border-radius: .25rem;
-          border: 1px solid #1d4ed8; background: #fff; color: #1d4ed8; cursor: pointer; }}
-button[value=allow] {{ background: #1d4ed8; color: #fff; }}
-</style>
-</head>
-<body><main><h1>{title}</h1>{content}</main></body>
-</html>
-"""
 
 
 def authorize(call: Call) -> Response:
@@ -41,10 +22,10 @@ def authorize(call: Call) -> Response:
         fields.update(call.form())
     element = find(call.params["element"])
     if element is None or element.authentication != "oauth2":
-        return _page("This vendor is not known", "<p>The link names no element with OAuth2.</p>", 404)
+        return html_page("This vendor is not known", "<p>The link names no element with OAuth2.</p>", 404)
     problem = _problem(fields)
     if problem is not None:
-        return _page("This link does not work", f"<p>{escape(problem)}</p>", 400)
+        return html_page("This link does not work", f"<p>{escape(problem)}</p>", 400)
     decision = fields.get("decision")
     if decision == "allow":
         return _allow(call, element, fields)
@@ -56,8 +37,10 @@ def authorize(call: Call) -> Response:
         }
         return _redirect(fields["redirect_uri"], refused)
     if decision is not None or call.method == "POST":
-        return _page("This link does not work", "<p>The parameter decision must be allow or deny.</p>", 400)
-    return _page(f"Sign in to {element.name}", _form(element, fields))
+        return html_page(
+            "This link does not work", "<p>The parameter decision must be allow or deny.</p>", 400
+        )
+    return html_page(f"Sign in to {element.name}", _form(element, fields))
 
 
 def _problem(fields: dict[str, str]) -> str | None:
@@ -118,9 +101,3 @@ def _redirect(target: str, answer: dict[str, str]) -> Response:
     query = urlencode({name: value for name, value in answer.items() if value}, errors="replace")
     # 303 turns the form's POST into the GET that a vendor's redirect is.
     return RedirectResponse(f"{address}{joint}{query}{mark}{fragment}", 303, {"Cache-Control": "no-store"})
-
-
-def _page(title: str, content: str, status: int = 200) -> Response:
-    """Return an HTML page."""
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    return HTMLResponse(_PAGE.format(title=escape(title), content=content), status, headers)
