@@ -30,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test durations unit check lint docs docs-fill bench soak nightly planted up compat wheel clean
+.PHONY: help setup demo test durations unit check lint docs docs-fill pictures bench soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.docs --check
+
+pictures: $(READY) ## run every example and take its picture for the gallery, into docs/images
+	$(BIN)/python -m scripts.pictures
 
 docs-fill: $(READY) ## fill the parts of README and docs that the code knows
 	$(BIN)/python -m scripts.docs

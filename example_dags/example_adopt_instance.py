@@ -1,4 +1,4 @@
-"""Take over, by its tag, an instance that a person made elsewhere, in the platform's console or an app.
+"""Take over, by its tag, an instance that a person made elsewhere, such as in the console.
 
 ``wait_for_instance`` waits, without holding a worker, until one instance of the element has the tag and its
 vendor answers. The next tasks put it in order: they add a tag that says who looks after it, and switch events
@@ -20,10 +20,11 @@ from airflow_provider_cloudelements.sensors.instances import CloudElementsInstan
 
 with DAG(
     "example_adopt_instance",
+    description="Take over, by its tag, an instance that a person made elsewhere, such as in the console.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "instances"],
     doc_md=__doc__,
     params={"tag": Param("ada@example.com", type="string", description="Tag of the instance to take over")},
 ) as dag:

@@ -14,10 +14,12 @@ from airflow_provider_cloudelements.operators.instances import CloudElementsCrea
 
 with DAG(
     "example_basic_authentication",
+    description="An instance for a vendor that takes a user name and a password: it needs no person, and "
+    "no token in XCom.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "instances"],
     doc_md=__doc__,
 ) as dag:
     create = CloudElementsCreateInstanceOperator(

@@ -21,10 +21,11 @@ from airflow_provider_cloudelements.operators.consent import consent_group
 
 with DAG(
     "example_consent_by_person",
+    description="A consent inside the DAG: a person opens a link and allows the access, and the DAG goes on.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "consent"],
     doc_md=__doc__,
 ) as dag:
 

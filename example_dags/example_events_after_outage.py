@@ -36,11 +36,13 @@ log = logging.getLogger(__name__)
 
 with DAG(
     "example_events_after_outage",
+    description="After an outage of the receiver of events: release queued deliveries, and process events "
+    "that never came.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,  # two would process the same
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "events", "operation"],
     doc_md=__doc__,
     params={
         "instance_key": Param(

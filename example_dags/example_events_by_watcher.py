@@ -61,13 +61,15 @@ def came_since(events: Any, since: datetime) -> list[Any]:
 
 with DAG(
     "example_events_by_watcher",
+    description="Calendar events start this DAG: a watcher in the triggerer reads the platform's list of "
+    "events.",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[MEETINGS]
     ),
     start_date=START,
     catchup=False,
     max_active_runs=1,  # two would read the same
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "events"],
     doc_md=__doc__,
 ) as dag:
 

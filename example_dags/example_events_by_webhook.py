@@ -56,13 +56,14 @@ def came_since(events: Any, since: datetime) -> dict[str, Any]:
 
 with DAG(
     "example_events_by_webhook",
+    description="Calendar events start this DAG: the platform delivers them to Airflow's own API server.",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("*/15 * * * *", timezone="UTC"), assets=[ASSET]
     ),
     start_date=BEGIN,
     catchup=False,
     max_active_runs=1,  # two would read the same
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "events"],
     doc_md=__doc__,
 ) as dag:
 

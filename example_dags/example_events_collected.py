@@ -34,11 +34,12 @@ SALES = cloudelements_event_asset("example sales", instance_key=INSTANCE)
 
 with DAG(
     "example_events_collected",
+    description="Collect all events, each run those since the last one, into a file for each run.",
     schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 3 * * *", timezone="UTC"), assets=[SALES]),
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,  # two at once would read the same events
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "events"],
     doc_md=__doc__,
     params={"folder": Param("file:///tmp/cloudelements", type="string", description="Where the files go")},
 ) as dag:

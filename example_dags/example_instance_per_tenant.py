@@ -18,10 +18,11 @@ from airflow_provider_cloudelements.operators.instances import CloudElementsCrea
 
 with DAG(
     "example_instance_per_tenant",
+    description="One instance for each tenant, by dynamic task mapping over a list of any length.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "instances", "mapping"],
     doc_md=__doc__,
 ) as dag:
 

@@ -24,10 +24,12 @@ LOGIN = "jira_login"
 
 with DAG(
     "example_maintenance_window",
+    description="Switch events off and refuse calls while people work on the vendor, then switch both on "
+    "again.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "operation"],
     doc_md=__doc__,
 ) as dag:
     create = CloudElementsCreateInstanceOperator(

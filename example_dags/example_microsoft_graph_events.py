@@ -28,15 +28,19 @@ APP = "microsoft_graph_app"
 
 with DAG(
     "example_microsoft_graph_events",
+    description="A Microsoft Graph instance with events on: consent, create, use by token, use by id.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "consent", "events"],
     doc_md=__doc__,
     params={
         "instance_name": Param("My calendar", type="string", description="Name of the instance"),
+        # With "string" alone the form would demand a text, and no button would start a run without one.
         "authorization_code": Param(
-            "", type="string", description="Code from the consent; empty if the instance exists already"
+            None,
+            type=["null", "string"],
+            description="Code from the consent; empty if the instance exists already",
         ),
         "delete_instance": Param(False, type="boolean", description="Delete the instance at the end"),
     },

@@ -36,10 +36,12 @@ PATIENCE = (
 
 with DAG(
     "example_nightly_check",
+    description="Every night: ping all instances with a tag, repair what credentials can repair, ask a "
+    "person for the rest.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "operation", "consent"],
     doc_md=__doc__,
 ) as dag:
 

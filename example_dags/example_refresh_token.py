@@ -14,10 +14,11 @@ from airflow_provider_cloudelements.operators.instances import CloudElementsCrea
 
 with DAG(
     "example_refresh_token",
+    description="An OAuth 2.0 instance with no person present, from a refresh token that you hold already.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "instances"],
     doc_md=__doc__,
 ) as dag:
     create = CloudElementsCreateInstanceOperator(

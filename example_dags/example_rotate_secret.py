@@ -29,10 +29,12 @@ NOT_HEALTHY = ("disabled", "invalid", "needs re-authentication", "unreachable")
 
 with DAG(
     "example_rotate_secret",
+    description="Rotate a vendor's secret over all instances of an element; each instance works at every "
+    "moment.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "operation", "mapping"],
     doc_md=__doc__,
 ) as dag:
     before = CloudElementsCheckInstancesOperator(task_id="check_before", element=ELEMENT)

@@ -14,10 +14,12 @@ from airflow_provider_cloudelements.operators.instances import element_instance
 
 with DAG(
     "example_setup_teardown",
+    description="Make an instance for one run only, and delete it after the work, whether or not the work "
+    "fails.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "instances"],
     doc_md=__doc__,
 ) as dag:
 

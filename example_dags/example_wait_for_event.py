@@ -26,11 +26,12 @@ SINCE = f"{{{{ var.value.get('{CURSOR}', none) or dag_run.run_after }}}}"
 
 with DAG(
     "example_wait_for_event",
+    description="Wait for calendar events, process them, and begin the next wait behind them.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,
     max_active_runs=1,  # two would get the same events
-    tags=["cloudelements", "example"],
+    tags=["cloudelements", "example", "events"],
     doc_md=__doc__,
     params={"instance_name": Param("My calendar", type="string", description="Name of the instance")},
 ) as dag:

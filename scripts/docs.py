@@ -1,7 +1,7 @@
 """Fill the parts of the documentation that come from the code: ``python -m scripts.docs``.
 
-A part stands between two comments of a page. It is one of :data:`TABLES`, the arguments of a public name, or
-a marked part of an example:
+A part stands between two comments of a page. It is one of :data:`TABLES`, the gallery of the examples, the
+arguments of a public name, or a marked part of an example:
 
 .. code-block:: text
 
@@ -41,6 +41,7 @@ from airflow_provider_cloudelements.connection_form import (
 from airflow_provider_cloudelements.sandbox.core.router import REST, VERBS, Handler, Router
 from airflow_provider_cloudelements.sandbox.routes import AREAS, api_router, control_router
 from scripts import docs_arguments, docs_commands, public_names
+from scripts.examples import TOPICS, examples
 
 ROOT = Path(__file__).resolve().parents[1]
 START = "<!-- filled by scripts/docs.py: "
@@ -250,6 +251,25 @@ def _calls(node: ast.AST, name: str) -> bool:
     return isinstance(inner, ast.Name) and inner.id == name
 
 
+def gallery(root: Path = ROOT) -> str:
+    """Return a section for each example, by topic: its docstring, its picture and a link to its code.
+
+    :param root: Where ``example_dags`` and ``docs`` are.
+    """
+    found = examples(root)
+    lines: list[str] = []
+    for topic, title in TOPICS.items():
+        lines += [f"## {title}", ""]
+        for each in (one for one in found if one.topic == topic):
+            lines += [f"### {each.dag_id}", "", _plain(each.doc), ""]
+            picture = f"images/{each.dag_id}.png"
+            if (root / "docs" / picture).is_file():
+                lines += [f"![Graph of {each.dag_id} after a run]({picture})", ""]
+            path = each.path.relative_to(root).as_posix()
+            lines += [f"Its code: [{path}](../{path})", ""]
+    return "\n".join(lines).rstrip()
+
+
 def filled(text: str, root: Path = ROOT) -> str:
     """Return a page with its parts filled.
 
@@ -320,15 +340,16 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
 
 def _part(name: str, root: Path) -> str:
     """Return the part that a page names, or raise."""
+    if name == "gallery":
+        return gallery(root)
     if name in TABLES:
         return TABLES[name]()
     if name.startswith(ARGUMENTS):
         return arguments(name.removeprefix(ARGUMENTS))
     example, dot, mark = name.partition(".")
     if not dot or not re.fullmatch(r"\w+", example):
-        raise DocsError(
-            f"no part is called {name!r}; there are {', '.join(TABLES)}, {ARGUMENTS}X, and example_x.part"
-        )
+        there = ", ".join([*TABLES, "gallery", f"{ARGUMENTS}X"])
+        raise DocsError(f"no part is called {name!r}; there are {there}, and example_x.part")
     return code(example, mark, root)
 
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
-import secrets
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from scripts import installed_wheel
-from scripts.local_airflow import LocalAirflow, LocalAirflowError, free_port, port_is_free
+from scripts.example_hints import hints
+from scripts.local_airflow import LOOPBACK, LocalAirflow, LocalAirflowError, free_port, port_is_free
+from scripts.seed import Seeder
 
 #: The port on which people expect an Airflow.
 USUAL_PORT = 8080
@@ -27,6 +29,8 @@ USUAL_PORT = 8080
 #: meeting in the calendar starts.
 MAKES_INSTANCE, ITS_CONNECTION = "example_microsoft_graph_events", "microsoft_graph_app"
 STARTED_BY_EVENT = ("example_events_by_webhook", "example_events_by_watcher")
+#: The same for sales: an example makes the instance, and its events start another.
+MAKES_SALES, STARTED_BY_SALES = "example_basic_authentication", "example_events_collected"
 WEBHOOK = "cloudelements"
 #: Seconds to wait for the start of a run.
 PATIENCE = 120
@@ -42,23 +46,40 @@ def main() -> None:
         python = _install(Path(folder))
         dags = installed_wheel.examples(Path(folder) / "environment")
         port = USUAL_PORT if port_is_free(USUAL_PORT) else free_port()
-        user_secret, organization_secret = (f"{secrets.token_urlsafe(24)}=" for _ in range(2))
         print("starting the sandbox and Airflow, some 15 seconds ...", flush=True)
-        with (
-            _sandbox(python, user_secret, organization_secret) as sandbox_url,
-            LocalAirflow(
-                dags, python=python, api_port=port, environment=_calm() | webhook_settings(WEBHOOK)
-            ) as airflow,
-        ):
-            connections = _connections(sandbox_url, user_secret, organization_secret, airflow.url)
-            for connection_id, connection in connections.items():
-                airflow.add_connection(connection_id, **connection)
-            examples = sorted(path.stem for path in dags.glob("example_*.py"))
-            _unpause(airflow, examples)
-            print(_message(airflow, sandbox_url, sorted(connections), examples))
-            _show_an_event(airflow, _emit_command(sandbox_url))
-            _watch(airflow)
+        with sandbox(python) as running:
+            connections = connections_of(running, f"http://{LOOPBACK}:{port}")
+            # Airflow does not listen yet: the events of an outage find no receiver.
+            Seeder(running["url"], connections).seed()
+            _run(dags, python, port, running, connections)
     print("\nstopped: nothing is left running")
+
+
+def _run(
+    dags: Path,
+    python: Path,
+    port: int,
+    sandbox: Mapping[str, str],
+    connections: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """
+    Run Airflow with the examples until Ctrl-C.
+
+    :param dags: the folder of the examples
+    :param python: interpreter that has the package
+    :param port: port of Airflow's API server
+    :param sandbox: the sandbox's address and secrets
+    :param connections: the connections of the examples by id
+    """
+    environment = _calm() | webhook_settings(WEBHOOK)
+    with LocalAirflow(dags, python=python, api_port=port, environment=environment) as airflow:
+        for connection_id, connection in connections.items():
+            airflow.add_connection(connection_id, **connection)
+        examples = sorted(path.stem for path in dags.glob("example_*.py"))
+        _unpause(airflow, examples)
+        print(_message(airflow, sandbox, sorted(connections), examples))
+        _show_an_event(airflow, sandbox["url"])
+        _watch(airflow)
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -102,21 +123,15 @@ def webhook_settings(*names: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _sandbox(python: Path, user_secret: str, organization_secret: str) -> Iterator[str]:
+def sandbox(python: Path) -> Iterator[dict[str, str]]:
     """
-    Run the sandbox and yield its address.
+    Run the sandbox, with its known secrets, and yield ``url``, ``user_secret`` and ``organization_secret``.
 
     :param python: interpreter that has the package
-    :param user_secret: the User secret it accepts
-    :param organization_secret: the Organization secret it accepts
     """
-    variables = {
-        "CLOUDELEMENTS_SANDBOX_USER_SECRET": user_secret,
-        "CLOUDELEMENTS_SANDBOX_ORGANIZATION_SECRET": organization_secret,
-    }
     process = subprocess.Popen(
         [str(python), "-m", f"{installed_wheel.PACKAGE}.sandbox", "--port", "0", "--stop-with-stdin"],
-        env=os.environ | variables,
+        env={name: value for name, value in os.environ.items() if not name.startswith("CLOUDELEMENTS_")},
         # The sandbox ends when this pipe closes, however we end. Its own session shields it from our Ctrl-C
         # until then.
         stdin=subprocess.PIPE,
@@ -125,42 +140,39 @@ def _sandbox(python: Path, user_secret: str, organization_secret: str) -> Iterat
         start_new_session=True,
     )
     try:
-        yield _address(process)
+        yield _ready(process)
     finally:
         process.terminate()
         process.communicate()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
+def _ready(process: subprocess.Popen[str]) -> dict[str, str]:
     """
-    Return the address from the line that the sandbox prints once it is ready.
+    Return the object in the line that the sandbox prints once it is ready.
 
     :param process: the sandbox
     """
     line = process.stdout.readline() if process.stdout else ""
-    found = re.search(r"http://[^\s\"]+", line)
+    found = re.search(r"\{.*\}", line)
     if not found:
         raise SystemExit(f"the sandbox did not start: {line.strip() or 'it printed nothing'}")
-    return found.group()
+    ready: dict[str, str] = json.loads(found.group())
+    return ready
 
 
-def _connections(
-    sandbox_url: str, user_secret: str, organization_secret: str, airflow_url: str
-) -> dict[str, dict[str, Any]]:
+def connections_of(sandbox: Mapping[str, str], airflow_url: str) -> dict[str, dict[str, Any]]:
     """
     Return the connections of the examples by id. A calendar's events and consents come to this Airflow.
 
-    :param sandbox_url: where the sandbox listens
-    :param user_secret: its User secret
-    :param organization_secret: its Organization secret
+    :param sandbox: its address and secrets
     :param airflow_url: where Airflow's API server listens
     """
-    # Import late: only a person who clicks through the examples needs these modules.
+    # Import late: tests import this module for its constants alone.
     from airflow_provider_cloudelements.webhooks import webhook_connection
     from scripts.demo_connections import connections
 
     webhook = webhook_connection()
-    found = connections(sandbox_url, user_secret, organization_secret)
+    found = connections(sandbox["url"], sandbox["user_secret"], sandbox["organization_secret"])
     found[ITS_CONNECTION]["extra"] |= {
         "event_callback_url": f"{airflow_url}/webhooks/{WEBHOOK}",
         "event_signature_secret": webhook["password"],
@@ -179,17 +191,19 @@ def _unpause(airflow: LocalAirflow, dag_ids: Sequence[str]) -> None:
     for dag_id in dag_ids:
         file_token = airflow.wait_dag(dag_id)["file_token"]
         airflow.rest("PATCH", f"/dags/{dag_id}", {"is_paused": False})
-        if dag_id in STARTED_BY_EVENT:
+        if dag_id in (*STARTED_BY_EVENT, STARTED_BY_SALES):
             # The watcher of an unpaused DAG begins when the DAG processor next reads its file.
             airflow.rest("PUT", f"/parseDagFile/{file_token}")
 
 
-def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], examples: list[str]) -> str:
+def _message(
+    airflow: LocalAirflow, sandbox: Mapping[str, str], connections: list[str], examples: list[str]
+) -> str:
     """
     Return a text that says what to open and how to stop.
 
     :param airflow: the running Airflow
-    :param sandbox_url: where the sandbox listens
+    :param sandbox: its address and secrets
     :param connections: ids of the connections
     :param examples: ids of the example DAGs
     """
@@ -198,47 +212,70 @@ def _message(airflow: LocalAirflow, sandbox_url: str, connections: list[str], ex
             "",
             f"Airflow      {airflow.url}  (no login)",
             f"Connections  {airflow.url}/connections  ({', '.join(connections)})",
-            f"Sandbox      {sandbox_url}/sandbox/requests  (the calls that Airflow has made)",
-            "DAGs         " + ", ".join(examples),
+            f"Sandbox      {sandbox['url']}  (open it: its instances, and the calls that Airflow has made)",
+            f"Its secrets  User {sandbox['user_secret']}, Organization {sandbox['organization_secret']}",
             "",
-            "Open a DAG, press Trigger. Ctrl-C here stops all and removes the temporary folder.",
+            "Open a DAG, press Trigger:",
+            *hints(examples),
+            "",
+            "Ctrl-C here stops all and removes the temporary folder.",
         ]
     )
 
 
-def _emit_command(sandbox_url: str) -> list[str]:
+def _emit_command(sandbox_url: str, element: str, object_type: str) -> list[str]:
     """
-    Return the command that makes a meeting in every calendar.
+    Return the command that changes something at the vendor of every instance of an element.
 
     :param sandbox_url: where the sandbox listens
+    :param element: the element's key
+    :param object_type: what changes
     """
     module = f"{installed_wheel.PACKAGE}.sandbox"
-    options = ["--url", sandbox_url, "--element", "microsoftgraph", "--object-type", "events"]
+    options = ["--url", sandbox_url, "--element", element, "--object-type", object_type]
     return [sys.executable, "-m", module, "emit", *options]
 
 
-def _show_an_event(airflow: LocalAirflow, emit: Sequence[str]) -> None:
+def _show_an_event(airflow: LocalAirflow, sandbox_url: str) -> None:
     """
-    Make a calendar's instance and a meeting in it, and print which DAGs that starts and how to repeat it.
+    Make instances and let their vendors change something; print which DAGs that starts and how to repeat it.
 
     :param airflow: the running Airflow
-    :param emit: the command that makes a meeting
+    :param sandbox_url: where the sandbox listens
     """
+    meeting = _emit_command(sandbox_url, "microsoftgraph", "events")
+    lead = _emit_command(sandbox_url, "closeio", "leads")
     print(f"\nEvents start DAGs: {MAKES_INSTANCE} makes an instance, then we make a meeting ...", flush=True)
     try:
         run_id = airflow.trigger(MAKES_INSTANCE)
         airflow.wait_run(MAKES_INSTANCE, run_id)
         made = time.time()
-        subprocess.run(emit, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(meeting, check=True, stdout=subprocess.DEVNULL)
         for dag_id in STARTED_BY_EVENT:
-            run = _run_by_event(airflow, dag_id)
-            seconds = datetime.fromisoformat(run["start_date"]).timestamp() - made
-            print(f"  {dag_id}, {seconds:.1f} s later: {airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}")
+            _tell_run(airflow, dag_id, made)
+        airflow.wait_run(MAKES_SALES, airflow.trigger(MAKES_SALES))
+        made = time.time()
+        subprocess.run(lead, check=True, stdout=subprocess.DEVNULL)
+        _tell_run(airflow, STARTED_BY_SALES, made)
     except (LocalAirflowError, OSError, subprocess.CalledProcessError) as error:
         # A person can still go on. The next check reports a part of Airflow that has died.
         print(f"  this failed: {error}")
     print("Make another meeting, in another shell (a run of example_wait_for_event takes it, too):")
-    print(f"  {shlex.join(emit)}", flush=True)
+    print(f"  {shlex.join(meeting)}", flush=True)
+
+
+def _tell_run(airflow: LocalAirflow, dag_id: str, made: float) -> None:
+    """
+    Wait for the first run that an event starts, and print how long it took and where it is.
+
+    :param airflow: the running Airflow
+    :param dag_id: the DAG
+    :param made: when the event was made, in seconds since 1970
+    """
+    run = _run_by_event(airflow, dag_id)
+    seconds = datetime.fromisoformat(run["start_date"]).timestamp() - made
+    address = f"{airflow.url}/dags/{dag_id}/runs/{run['dag_run_id']}"
+    print(f"  {dag_id}, {seconds:.1f} s later: {address}", flush=True)
 
 
 def _run_by_event(airflow: LocalAirflow, dag_id: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import requests
 from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
+from scripts.seed import Seeder
 from tests.support.platform import EVENTS, WAYS, Person, peoples_tags
 from tests.support.receiver import receiving
 from tests.support.runs import Run
@@ -168,6 +169,18 @@ def test_an_instance_made_elsewhere_is_taken_over_by_its_tag(sandbox, run):
     assert instance["id"] == instance_id
     assert peoples_tags(instance) == ["ada@example.com", "managed by Airflow"]
     assert instance["eventsEnabled"]
+
+
+def test_what_make_up_puts_into_the_sandbox_is_enough_to_adopt_and_to_rotate(sandbox, run):
+    known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+    seeder = Seeder(sandbox.url, known)
+    adopted = seeder.adopted()
+    seeder.rotated()
+    assert run("example_adopt_instance")[0] == "success"
+    assert run("example_rotate_secret")[0] == "success"
+    assert sorted(patched(sandbox))[0] == adopted
+    sandbox.vendor_secrets("hubspotcrm", [known["hubspot_app"]["password"]])
+    assert {each["valid"] for each in sandbox.instances()} == {True}
 
 
 def test_a_maintenance_window_switches_off_and_on(sandbox, run):

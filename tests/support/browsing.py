@@ -8,19 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts import browser
 from tests.support.programs import needs
-
-CHROMIUM = Path("/usr/bin/chromium")
-#: Chromium looks up its maker's hosts at every start unless told not to; nothing here leaves this machine.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @contextlib.contextmanager
@@ -29,15 +18,9 @@ def open_browser(folder: Path) -> Iterator[Any]:
 
     :param folder: an empty folder for the profile
     """
-    from playwright.sync_api import sync_playwright
-
-    needs("chromium", [CHROMIUM])
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            folder, executable_path=CHROMIUM, args=ARGUMENTS, viewport={"width": 1100, "height": 1500}
-        )
+    needs("chromium", [browser.CHROMIUM])
+    with browser.open_browser(folder) as context:
         yield context
-        context.close()
 
 
 def picture(shown_part: Any, name: str) -> None:
