@@ -55,6 +55,8 @@ HARMLESS = {
     ("InstanceArguments", "instance_name"): "a name for people",
     ("InstanceArguments", "instance_key"): "a name for later runs",
     ("InstanceArguments", "tags"): "names for people",
+    ("Page", "body"): "a static page, from the wheel",
+    ("Page", "policy"): "what a browser may load for it",
     ("Removal", "left"): "ids by reason",
     ("Removal", "listed"): "instances, whose own repr shows no token",
 }
