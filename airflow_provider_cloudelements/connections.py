@@ -8,6 +8,7 @@ connection and the field, and never a value.
 
 from __future__ import annotations
 
+import base64
 import difflib
 import ipaddress
 import json
@@ -225,6 +226,15 @@ def _password_in(address: str | None) -> str | None:
         return None
 
 
+def _login_in(basic: str) -> list[str]:
+    """Return user and password of a header ``Basic``, together and the password alone."""
+    try:
+        login = base64.b64decode(basic, validate=True).decode()
+    except ValueError:  # no base64, or no UTF-8
+        return []
+    return [login, login.partition(":")[2]]
+
+
 def is_web_url(text: str) -> bool:
     """Say whether a text is an absolute http or https address."""
     try:
@@ -419,7 +429,10 @@ class ConnectionSettings:
         found = [value or "" for value in values]
         # "Bearer x" (fact F11), or the documented words (F3): the part after the word is as secret.
         for pair in (self.authorization or "").split(","):
-            found.append(pair.strip().partition(" ")[2].strip())
+            word, _, secret = (each.strip() for each in pair.strip().partition(" "))
+            found.append(secret)
+            if word.lower() == "basic":
+                found += _login_in(secret)
         if password := _password_in(self.proxy):
             found += [password, unquote(password)]
         return tuple(value for value in dict.fromkeys(found) if value)

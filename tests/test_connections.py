@@ -587,6 +587,11 @@ def test_a_raw_header_takes_the_place_of_both_secrets() -> None:
     assert settings.user_secret is None
     assert settings.organization_secret is None
     assert set(settings.secrets) == {"Bearer tok/en+=", "tok/en+="}
+    basic = ConnectionSettings.from_connection(platform({"authorization": "Basic YWRhOnB3OngvKz0="}))
+    assert {"ada:pw:x/+=", "pw:x/+="} < set(basic.secrets)
+    for malformed in ("Basic no-base64", "Basic /////w==", "Basic", "Basic YWRh"):
+        taken = ConnectionSettings.from_connection(platform({"authorization": malformed}))
+        assert taken.secrets[0] == malformed
     alone = ConnectionSettings.from_connection(
         Connection(conn_id="c", host=HOST, extra='{"authorization": "Bearer tok/en+="}')
     )

@@ -158,8 +158,8 @@ def named_text(argument: str, value: Any) -> str:
 
     :param argument: Name of the argument, for the error.
     :param value: Its value.
-    :raises CloudElementsValidationError: The value is no text, or a blank one, or ``None``, which is what
-        Jinja writes for a missing value.
+    :raises CloudElementsValidationError: The value is no text, or one without a visible character, or
+        ``None``, which is what Jinja writes for a missing value.
     """
     if not isinstance(value, str):
         raise CloudElementsValidationError(
@@ -168,6 +168,8 @@ def named_text(argument: str, value: Any) -> str:
         )
     if not value.strip():
         problem = "is empty"
+    elif not any(map(str.isprintable, value.replace(" ", ""))):
+        problem = "has no visible character"
     elif value.strip() == "None":
         problem = "is 'None', which Jinja writes for a missing value"
     else:

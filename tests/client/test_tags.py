@@ -184,3 +184,14 @@ def test_a_key_taken_letter_by_letter_before_is_still_found_and_gets_the_canonic
 def test_a_persons_tag_that_only_looks_like_ours_is_a_persons(tag):
     assert user_tags([tag]) == (tag,)
     assert own_tags([tag]) == ()
+
+
+@pytest.mark.parametrize("value", ["\u200b", "\ufeff \u2060", "\x00", "\ud800", "\x07\n"])
+def test_a_text_without_a_visible_character_names_nothing(value):
+    with pytest.raises(CloudElementsValidationError, match="instance_key has no visible character"):
+        named_text("instance_key", value)
+
+
+@pytest.mark.parametrize("value", ["-", "\u200bk", "日本", "👩\u200d👧", "é"])
+def test_any_visible_character_names_something(value):
+    assert named_text("instance_key", value) == value

@@ -99,13 +99,18 @@ _SHORTEST = 4
 _WIDEST = 16
 
 #: What an address may hide: a login, with or without a scheme before it, and the values of its query and
-#: fragment. A password may hold an "@".
-_URL_LOGIN = re.compile(r"(?:(?<=//)|(?<!\S)(?=[^/?#\s@]*:))[^/?#\s]+(?=@)")
+#: fragment. A password may hold an "@"; and a "/", if a ":" stands before it that begins no port.
+_URL_LOGIN = re.compile(
+    r"(?:(?<=//)|(?<!\S)(?=[^/?#\s@]*:))[^/?#\s]+(?=@)"
+    r"|(?:(?<=//)|(?<!\S))[^/?#\s@:]*:(?!//|[0-9]{1,5}(?:[/?#\s]|$))[^?#\s]+(?=@)"
+)
 # A space or a "|" is part of a value (``access_token=1234|secret``), unless another address follows: scopes
 # and poller URLs are separated so.
 _URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?((?:[^&#\s|]|[|](?!/|https?:)|\s(?!\w+://))+)")
-#: A parameter within the path, such as ``;jsessionid=...``. Its value may hold a "/".
-_URL_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]+=)([^?#\s|]+)")
+#: A parameter within the path, such as ``;jsessionid=...``. Its value may hold a "/". Only what is an address
+#: for sure has parameters without a name.
+_URL_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]*=)?([^?#\s|]+)")
+_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]+=)([^?#\s|]+)")
 #: How an object or a list begins, if it is JSON or nearly so, such as a Python dictionary that was rendered.
 _LIKE_JSON = re.compile(r"""\s*(\{|\[\s*["'{\[])""")
 
@@ -163,10 +168,10 @@ def shown_text(text: str) -> str:
 
     :param text: A text that may be shown, such as a callback URL.
     """
-    without_login = _URL_LOGIN.sub(ASTERISKS, text)
-    for pattern in (_URL_VALUES, _URL_PARAMETERS):
-        without_login = pattern.sub(lambda found: (found[1] or "") + ASTERISKS, without_login)
-    return without_login
+    visible = _URL_LOGIN.sub(ASTERISKS, text)
+    for pattern in _value_patterns(text):
+        visible = pattern.sub(lambda found: (found[1] or "") + ASTERISKS, visible)
+    return visible
 
 
 def url_secrets(text: str) -> Iterator[str]:
@@ -175,10 +180,15 @@ def url_secrets(text: str) -> Iterator[str]:
     :param text: A text that may be an address.
     """
     found = [each for login in _URL_LOGIN.findall(text) for each in login.split(":")]
-    found += [value for pattern in (_URL_VALUES, _URL_PARAMETERS) for _, value in pattern.findall(text)]
+    found += [value for pattern in _value_patterns(text) for _, value in pattern.findall(text)]
     for each in found:
         if len(each) >= _SHORTEST and _tells(each):
             yield from dict.fromkeys((each, unquote(each)))
+
+
+def _value_patterns(text: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return what finds the values of the query, and those of parameters in the path, with their names."""
+    return _URL_VALUES, _URL_PARAMETERS if "//" in text or text.startswith("/") else _PARAMETERS
 
 
 def secret_values(body: Any, *, inside: bool = False, configuration: bool = False) -> Iterator[str]:
@@ -248,7 +258,7 @@ def _shown_below(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_shown_below(each) for each in value]
     if not isinstance(value, str):
-        return value
+        return value if isinstance(value, bool | int | float | None) else ASTERISKS
     if (inner := _json_object(value)) is not None:
         return json.dumps(_shown_below(inner))
     return ASTERISKS if _LIKE_JSON.match(value) else shown_text(value)

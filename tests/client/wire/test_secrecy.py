@@ -174,6 +174,7 @@ SHOWN_POLLER = {
         # A dictionary that a template rendered without the filter tojson.
         ({"event.poller.configuration": str(POLLER)}, {"event.poller.configuration": "***"}),
         ({"host": "[::1]:8080"}, {"host": "[::1]:8080"}),
+        ({"oauth.scope": b"hidden5"}, {"oauth.scope": "***"}),
         (
             {"event.notification.callback.url": "https://ada:pw-word@x.example/in?token=hidden5&b#hidden6"},
             {"event.notification.callback.url": "https://***@x.example/in?token=***&***#***"},
@@ -229,6 +230,9 @@ def test_short_and_plain_values_of_unknown_keys_are_left_in_texts() -> None:
         ("https://x.example/in;jsessionid=hidden1", "https://x.example/in;jsessionid=***"),
         ("https://x.example/in;v=a;s=hidden1/a?b=hidden1", "https://x.example/in;v=***?b=***"),
         ("/in;token=ab/hidden1==#hidden1", "/in;token=***#***"),
+        ("https://x.example/in;hidden1", "https://x.example/in;***"),
+        ("https://ada:pass/hidden1@x.example/in", "https://***@x.example/in"),
+        ("ada:pass/hidden1@x.example", "***@x.example"),
     ],
 )
 def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> None:
@@ -238,7 +242,15 @@ def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["https://x.example/a/b", "a@x.example h:80", "offline_access https://graph.example/.default", "a;b", ""],
+    [
+        "https://x.example:8443/@a/b",
+        "https://x.example/@me/b:c@d",
+        "https://x.example/a/b",
+        "a@x.example h:80",
+        "offline_access https://graph.example/.default",
+        "a;b",
+        "",
+    ],
 )
 def test_an_address_without_login_and_query_is_shown_whole(text: str) -> None:
     assert shown_text(text) == text
