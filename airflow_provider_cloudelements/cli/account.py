@@ -68,4 +68,5 @@ def _not_found(conn_id: str) -> str:
         return (
             f"Airflow cannot read the connection in {name}: it is neither JSON nor the URI of a connection."
         )
-    return f"Airflow has no connection {conn_id!r}, neither in its database nor in the environment ({name})."
+    where = f" ({name})" if name.isidentifier() else ""
+    return f"Airflow has no connection {conn_id!r}, neither in its database nor in the environment{where}."
