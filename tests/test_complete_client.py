@@ -64,6 +64,7 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
         {f"GET {ONE}"},
     ),
     "InstancesApi.list": (lambda on: list(on.client.instances.list()), {"GET /instances"}),
+    "InstancesApi.pages": (lambda on: list(on.client.instances.pages()), {"GET /instances"}),
     "InstancesApi.update": (
         lambda on: on.client.instances.update(on.instance, name="New"),
         {f"PATCH {ONE}"},
