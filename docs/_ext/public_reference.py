@@ -121,12 +121,11 @@ def _source(module: Any) -> str:
 
 
 def _is_importable(path: str) -> bool:
-    """Return whether a path names something in a module; a name alone is one of Airflow's errors."""
+    """Return whether a path names something in a module; a name alone is one that Airflow offers."""
     module, _, name = path.rpartition(".")
     if not module:
-        return any(
-            _is_importable(f"{each}.{name}") for each in ("airflow.sdk.exceptions", "airflow.exceptions")
-        )
+        offered = ("airflow.sdk", "airflow.sdk.exceptions", "airflow.exceptions")
+        return any(_is_importable(f"{each}.{name}") for each in offered)
     try:
         return hasattr(importlib.import_module(module), name)
     except ImportError:
