@@ -23,6 +23,8 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     ├── CloudElementsServerError                3xx, 5xx   helps
     ├── CloudElementsTransportError                        helps
     │   └── CloudElementsTimeoutError                      helps
+    ├── CloudElementsApplyError                            helps: it goes on with the rest
+    ├── CloudElementsDriftError                            helps if nothing would change by then
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
     └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
 
@@ -40,9 +42,11 @@ from airflow_provider_cloudelements.compat import AirflowException
 
 __all__ = [
     "CloudElementsAmbiguousCreateError",
+    "CloudElementsApplyError",
     "CloudElementsAuthError",
     "CloudElementsConflictError",
     "CloudElementsConnectionError",
+    "CloudElementsDriftError",
     "CloudElementsError",
     "CloudElementsForbiddenError",
     "CloudElementsInstanceDisabledError",
@@ -261,6 +265,14 @@ class CloudElementsTransportError(CloudElementsError):
 
 class CloudElementsTimeoutError(CloudElementsTransportError):
     """No answer came within the time allowed."""
+
+
+class CloudElementsApplyError(CloudElementsError):
+    """A plan was applied, and some of its changes were not made."""
+
+
+class CloudElementsDriftError(CloudElementsError):
+    """The account is not as its manifest says."""
 
 
 class CloudElementsUnhealthyError(CloudElementsError):

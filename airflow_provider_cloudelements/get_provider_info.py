@@ -51,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
                         "event_reading",
                         "deliveries",
                         "health",
+                        "fleet",
                     )
                 ],
             }

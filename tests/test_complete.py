@@ -29,8 +29,12 @@ from tests.support.imports import Imports
 from tests.support.package import PACKAGE, ROOT, modules, rooms
 
 #: Used before there is a DAG, or without one: who sets up an Airflow calls the first, programs the next
-#: three, and a receiver the last two.
-NOT_FOR_DAGS = {"webhook_connection", "ensure", "update", "reauthenticate", "sign", "verify"}
+#: three and what keeps a fleet, and a receiver the last two.
+NOT_FOR_DAGS = {
+    *("webhook_connection", "ensure", "update", "reauthenticate"),
+    *("read_manifest", "read_manifest_text", "plan", "apply", "export", "manifest_schema"),
+    *("sign", "verify"),
+}
 
 
 def kinds() -> tuple[type, ...]:

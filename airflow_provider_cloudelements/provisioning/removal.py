@@ -47,7 +47,7 @@ class Removal:
 
     chosen: tuple[int, ...]
     left: dict[str, list[int | None]] = field(default_factory=dict)
-    listed: Mapping[int, Instance] = field(default_factory=dict)
+    listed: Mapping[int, Instance] = field(default_factory=dict, repr=False)
 
 
 def removal_of(

@@ -59,11 +59,13 @@ def test_there_is_an_example_for_each_way_in():
         "example_adopt_instance",
         "example_basic_authentication",
         "example_consent_by_person",
+        "example_drift_check",
         "example_events_after_outage",
         "example_events_by_watcher",
         "example_events_by_webhook",
         "example_events_collected",
         "example_instance_per_tenant",
+        "example_instances_as_code",
         "example_maintenance_window",
         "example_microsoft_graph_events",
         "example_nightly_check",
@@ -71,6 +73,7 @@ def test_there_is_an_example_for_each_way_in():
         "example_rotate_secret",
         "example_setup_teardown",
         "example_ten_lines",
+        "example_tenants_from_query",
         "example_wait_for_event",
     ]
 
@@ -130,6 +133,43 @@ def test_basic_authentication(sandbox, run):
     for _ in range(2):
         assert run("example_basic_authentication")[0] == "success"
     assert [each["element"] for each in sandbox.instances()] == ["closeio"]
+
+
+def test_instances_as_code_and_the_nightly_look_for_drift(sandbox, run):
+    assert run("example_drift_check") == ("failed", [("compare", -1, "failed")])
+    assert sandbox.instances() == []
+    state, tasks = run("example_instances_as_code")
+    assert (state, {name: end for name, _, end in tasks}) == (
+        "success",
+        {
+            "apply": "success",
+            "approve": "skipped",
+            "nobody_is_needed": "success",
+            "plan": "success",
+            "who_decides": "success",
+        },
+    )
+    names = ["Tenant North", "Tenant South", "Tenant West"]
+    assert sorted(each["name"] for each in sandbox.instances()) == names
+    assert run("example_drift_check")[0] == "success"
+    # Unchanged: there is no part to apply.
+    state, tasks = run("example_instances_as_code")
+    assert (state, ("apply", -1, "skipped") in tasks) == ("success", True)
+    # Changed by hand: the check finds it, and the next run mends it.
+    sandbox.set_instance(sandbox.instances()[0]["id"], disabled=True)
+    assert run("example_drift_check")[0] == "failed"
+    assert run("example_instances_as_code")[0] == "success"
+    assert run("example_drift_check")[0] == "success"
+    assert len(creates(sandbox)) == 3
+
+
+def test_tenants_from_a_query_however_often_it_runs(sandbox, run):
+    for _ in range(2):
+        state, tasks = run("example_tenants_from_query")
+        assert state == "success"
+    assert ("apply", -1, "skipped") in tasks
+    assert sorted(each["name"] for each in sandbox.instances()) == ["Alder", "Birch", "Cedar"]
+    assert len(creates(sandbox)) == 3
 
 
 def test_refresh_token(sandbox, run):

@@ -1,0 +1,396 @@
+"""Operators that keep instances as a manifest says: one plans, the other applies the plan."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_cloudelements.client.tags import optional_text
+from airflow_provider_cloudelements.client.wire.secrecy import shown, shown_text
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, ElementSettings
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsApplyError,
+    CloudElementsConflictError,
+    CloudElementsDriftError,
+    CloudElementsValidationError,
+)
+from airflow_provider_cloudelements.fleet import (
+    Manifest,
+    Plan,
+    Progress,
+    Report,
+    Safety,
+    apply,
+    plan,
+    read_manifest,
+)
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.operators._parts.base import (
+    CloudElementsBaseOperator,
+    require_bool,
+    require_choice,
+    require_seconds,
+)
+from airflow_provider_cloudelements.operators._parts.plan_files import parts_of, plans_in
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+__all__ = ["CloudElementsApplyInstancesOperator", "CloudElementsPlanInstancesOperator"]
+
+#: Most changes of a part of a plan, unless the caller says otherwise.
+CHUNK_SIZE = 250
+MOST_CONCURRENCY = 256
+REPORTS = ("failed", "all")
+
+#: Seconds between two lines of progress.
+_PACE = 10.0
+#: Most results that XCom gets.
+_MOST_RESULTS = 1000
+#: Most characters of the plan in Markdown: what a person reads before they approve.
+_MOST_MARKDOWN = 20_000
+#: Fields of a row that the rendered fields show. No field but the configuration may hold a secret.
+_SHOWN = (
+    *("key", "name", "instance_key", "instance_name", "element", "element_conn_id", "tags", "events_enabled"),
+    *("instance_id", "moved_from", "protect", "state"),
+)
+
+
+class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
+    """Compare a manifest with the account, and return what would change. Nothing is written.
+
+    The operator reads the list of instances once, and calls nothing else, unless the list leaves out what a
+    comparison needs. It logs the plan as a table. The plan holds no secret.
+
+    The return value is a list of parts, so that mapped tasks apply them on any executor:
+    ``CloudElementsApplyInstancesOperator.partial(task_id="apply").expand(plan=plan.output)``. A plan without
+    a change gives an empty list, and Airflow skips the mapped task. Further XComs: ``checksum`` (of the whole
+    plan), ``counts`` (how many changes by kind, and ``unchanged``), ``deletes`` (how many instances it
+    deletes or replaces), ``unsafe`` (the names that ``force`` must hold to apply it; empty if it breaks no
+    rule of safety) and ``markdown`` (the plan to read, of 20,000 characters at most).
+
+    :param manifest: The manifest: the path of a YAML or JSON file or of a folder with such files, an address
+        in object storage (``s3://connection@bucket/key``), a manifest as a dictionary, or rows: a list of
+        dictionaries, such as the output of an upstream task. Templated.
+    :param ownership_tag: Tag of all instances that the manifest manages, for rows. Templated.
+    :param prune: Whether to delete instances that carry the ownership tag and that no row names. Default:
+        ``False``.
+    :param adopt: Whether rows may take over instances of the same name and element that have no key yet, and
+        instances of their key that lack the ownership tag. Default: ``False``.
+    :param max_updates: Most existing instances that a safe plan changes in place. Default: no limit.
+    :param max_update_percent: The same in per cent of the managed instances. Default: 30.
+    :param max_deletes: Most instances that a safe plan deletes or replaces. Default: no limit.
+    :param max_delete_percent: The same in per cent of the managed instances. Default: 30.
+    :param limits_from: The limits in per cent count only if at least so many instances are managed. Default:
+        10.
+    :param chunk_size: Most changes of a part. Default: 250.
+    :param plan_path: Address of a file in object storage, such as ``s3://connection@bucket/plan.json``, for
+        plans that are too large for XCom. The parts then only name the file and their place in it. Default:
+        none. Templated.
+    :param fail_on_changes: Whether the task fails if anything would change, after its XComs are pushed: a
+        check for drift. Default: ``False``.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: The parts of the plan.
+    :raises CloudElementsManifestError: The manifest has problems, by itself or with the connections. The
+        error lists all of them with file, line, instance and field, and nothing was called.
+    :raises CloudElementsDriftError: Something would change, and ``fail_on_changes`` is set.
+    :raises CloudElementsValidationError: ``prune`` is set without an ownership tag, or an argument is
+        malformed.
+    :raises CloudElementsServerError: The list of instances could not be read whole.
+    """
+
+    template_fields: Collection[str] = ("cloudelements_conn_id", "manifest", "ownership_tag", "plan_path")
+    # A row may hold a secret by mistake: the manifest refuses it, and Airflow stores the fields before that.
+    secret_fields: ClassVar[tuple[str, ...]] = ("manifest",)
+
+    def __init__(
+        self,
+        *,
+        manifest: str | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Any,
+        ownership_tag: str | None = None,
+        prune: bool = False,
+        adopt: bool = False,
+        max_updates: int | None = None,
+        max_update_percent: float = 30.0,
+        max_deletes: int | None = None,
+        max_delete_percent: float = 30.0,
+        limits_from: int = 10,
+        chunk_size: int = CHUNK_SIZE,
+        plan_path: str | Any = None,
+        fail_on_changes: bool = False,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.manifest = manifest
+        self.ownership_tag = ownership_tag
+        self.prune = require_bool("prune", prune)
+        self.adopt = require_bool("adopt", adopt)
+        self.max_updates = max_updates
+        self.max_update_percent = max_update_percent
+        self.max_deletes = max_deletes
+        self.max_delete_percent = max_delete_percent
+        self.limits_from = limits_from
+        self._safety()
+        self.chunk_size = _require_count("chunk_size", chunk_size, 1)
+        self.plan_path = plan_path
+        self.fail_on_changes = require_bool("fail_on_changes", fail_on_changes)
+
+    def perform(self, context: Context) -> list[dict[str, Any]]:
+        """Plan, log the plan, and return its parts or fail with them in XCom."""
+        made = plan(
+            self.hook.get_conn(),
+            self._read(),
+            _element_settings,
+            prune=self.prune,
+            adopt=self.adopt,
+            safety=self._safety(),
+        )
+        for line in made.table().splitlines():
+            self.log.info("%s", line)
+        if not made.safe:
+            self.log.warning("The plan is not safe. It is applied only with what 'force' names.")
+        parts = parts_of(made, self.chunk_size, self.plan_path)
+        self._push(context, made)
+        if self.fail_on_changes and not made.empty:
+            if self.do_xcom_push:  # a task that fails returns nothing
+                context["ti"].xcom_push(key="return_value", value=parts)
+            raise CloudElementsDriftError(f"The account is not as the manifest says: {_told(made.counts)}.")
+        return parts
+
+    def _read(self) -> Manifest:
+        given = self.secret("manifest")
+        if isinstance(given, str) and given.lstrip()[:1] in ("[", "{"):
+            raise CloudElementsValidationError(
+                "manifest rendered to a text that holds rows, and not to the rows. Pass the upstream task's "
+                "output (manifest=rows.output), or set render_template_as_native_obj=True."
+            )
+        return read_manifest(given, ownership_tag=optional_text("ownership_tag", self.ownership_tag))
+
+    def _safety(self) -> Safety:
+        return Safety(
+            self.max_updates,
+            self.max_update_percent,
+            self.max_deletes,
+            self.max_delete_percent,
+            self.limits_from,
+        )
+
+    def _push(self, context: Context, made: Plan) -> None:
+        if not self.do_xcom_push:
+            return
+        text = made.markdown()
+        if len(text) > _MOST_MARKDOWN:
+            text = f"{text[:_MOST_MARKDOWN].rpartition(chr(10))[0]}\n\n... and more: see the log.\n"
+        for key, value in {
+            "checksum": made.checksum,
+            "counts": {**made.counts, "unchanged": made.unchanged},
+            "deletes": made.deletes,
+            "unsafe": list(dict.fromkeys(each.force for each in made.violations)),
+            "markdown": text,
+        }.items():
+            context["ti"].xcom_push(key=key, value=value)
+
+    def _visible(self, field: str, value: Any) -> Any:
+        """Return what the rendered fields show of the manifest."""
+        if isinstance(value, str):
+            return shown_text(value) if value.lstrip()[:1] not in ("[", "{") else shown(value)
+        if isinstance(value, Mapping):
+            rows = value.get("instances")
+            return {
+                "ownership_tag": value.get("ownership_tag"),
+                "defaults": _shown_row(value.get("defaults")),
+                "instances": self._visible(field, rows) if isinstance(rows, Sequence) else shown(rows),
+            }
+        if isinstance(value, Sequence):
+            return [_shown_row(each) for each in value]
+        return value if hasattr(value, "read_bytes") else shown(value)
+
+
+class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
+    """Apply a plan of :class:`CloudElementsPlanInstancesOperator`, or a part of it.
+
+    The task first looks at the account and compares again. What is as planned already counts as done, and a
+    change that is no longer the one planned is left and reported as stale. So the task can be killed, cleared
+    and run again at any moment: nothing is made twice. One failure does not stop the rest. Every ten seconds
+    the log says how far it is.
+
+    The report is the return value and, in Markdown, in the log. If the task has outlets, their asset events
+    hold the counts as ``extra``.
+
+    :param plan: What :class:`CloudElementsPlanInstancesOperator` returned, or one element of it, such as in
+        ``expand(plan=plan.output)``. Templated.
+    :param checksum: Checksum of the plan that was approved: the XCom ``checksum`` of the task that plans.
+        Another plan is refused. Default: the plan that is given is taken as approved. Templated.
+    :param concurrency: Most changes at once, from 1 to 256. Default: 8.
+    :param force: Names of what is allowed although it is not safe: ``updates``, ``deletes``, and the keys of
+        grave changes. Default: none. Templated.
+    :param max_changes: Most changes; if the plan has more, nothing is changed. Default: no limit.
+    :param max_deletes: Most deletes and replacements, in the same way. Default: no limit.
+    :param fail_fast: Whether the first failure ends the task, after the changes that have begun. Default:
+        ``False``.
+    :param report: Which results the report lists: ``failed`` (default: all but ``done`` and ``already``) or
+        ``all``; at most 1,000. The counts include all.
+    :param settle_time: Seconds to look for an instance after a create whose outcome is not known. Default:
+        the connection's ``create_timeout``.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``ok``, ``counts`` (changes by status), ``by_kind``, ``results`` (each with ``kind``, ``key``,
+        ``status``, ``instance_id`` and ``message``), ``left_out`` (how many results the list leaves out),
+        ``checksum``, ``seconds``, ``verified``, ``twins_deleted`` and ``note``.
+    :raises CloudElementsApplyError: A change failed, was stale or was not begun. The report is in XCom; a
+        retry goes on with the rest.
+    :raises CloudElementsUnsafePlanError: The plan breaks a limit that ``force`` does not name, or has more
+        changes or deletes than allowed. Nothing was changed.
+    :raises CloudElementsConflictError: It is not the plan that was approved, or it is for another account.
+        Nothing was changed.
+    :raises CloudElementsValidationError: An argument is malformed.
+    """
+
+    template_fields: Collection[str] = ("cloudelements_conn_id", "plan", "checksum", "force")
+
+    def __init__(
+        self,
+        *,
+        plan: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | Any,
+        checksum: str | None = None,
+        concurrency: int = 8,
+        force: Sequence[str] = (),
+        max_changes: int | None = None,
+        max_deletes: int | None = None,
+        fail_fast: bool = False,
+        report: str = "failed",
+        settle_time: float | None = None,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.plan = plan
+        self.checksum = checksum
+        self.concurrency = _require_count("concurrency", concurrency, 1, MOST_CONCURRENCY)
+        self.force = force
+        self.max_changes = None if max_changes is None else _require_count("max_changes", max_changes)
+        self.max_deletes = None if max_deletes is None else _require_count("max_deletes", max_deletes)
+        self.fail_fast = require_bool("fail_fast", fail_fast)
+        self.report = require_choice("report", report, REPORTS)
+        self.settle_time = require_seconds("settle_time", settle_time)
+
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Apply, log the report, and return it or fail with it in XCom."""
+        plans = list(plans_in(self.plan))
+        approved = optional_text("checksum", self.checksum)
+        whole = (plans[0].whole or plans[0].checksum) if plans else None
+        if approved is not None and any((each.whole or each.checksum) != approved for each in plans):
+            raise CloudElementsConflictError(
+                "The plan is not the one that checksum approves. Plan and approve again. Nothing was changed."
+            )
+        self._require_within(plans)
+        report = Report.together(list(self._applied(plans)), whole or "")
+        for line in report.markdown().splitlines():
+            self.log.info("%s", line)
+        told = self._told(report)
+        if not report.ok:
+            if self.do_xcom_push:  # a task that fails returns nothing
+                context["ti"].xcom_push(key="return_value", value=told)
+            first = report.failed[0]
+            raise CloudElementsApplyError(
+                f"{len(report.failed)} of {len(report.results)} changes were not made. "
+                f"The first: {first.kind} {first.key!r}: {first.message or first.status}"
+            )
+        for outlet in self.outlets:
+            context["outlet_events"][outlet].extra = {"counts": dict(report.counts)}
+        return told
+
+    def _require_within(self, plans: Sequence[Plan]) -> None:
+        """Check the limits of all plans together; each apply checks those of its own plan."""
+        for name, most, number in (
+            ("max_changes", self.max_changes, sum(len(each.changes) for each in plans)),
+            ("max_deletes", self.max_deletes, sum(each.deletes for each in plans)),
+        ):
+            if most is not None and number > most and len(plans) > 1:
+                raise CloudElementsConflictError(
+                    f"The parts of the plan have {number} together, more than {name}={most}. Nothing was "
+                    "changed."
+                )
+
+    def _applied(self, plans: Sequence[Plan]) -> Iterator[Report]:
+        """Apply one part after the other; with ``fail_fast`` the first failure is the last one."""
+        for each in plans:
+            report = self._apply(each)
+            yield report
+            if self.fail_fast and not report.ok:
+                return
+
+    def _apply(self, part: Plan) -> Report:
+        return apply(
+            self.hook.get_conn(),
+            part,
+            part.checksum,
+            _element_settings,
+            concurrency=self.concurrency,
+            force=self.force,
+            max_changes=self.max_changes,
+            max_deletes=self.max_deletes,
+            fail_fast=self.fail_fast,
+            settle_time=self.settle_time,
+            on_progress=_Pace(partial(self.log.info, "%s.")),
+        )
+
+    def _told(self, report: Report) -> dict[str, Any]:
+        told = report.to_json()
+        good = () if self.report == "all" else ("done", "already")
+        results = [each for each in told["results"] if each["status"] not in good]
+        told["results"] = results[:_MOST_RESULTS]
+        told["left_out"] = len(report.results) - len(told["results"])
+        return told
+
+
+class _Pace:
+    """Tells progress every ten seconds."""
+
+    def __init__(self, tell: Any) -> None:
+        self._tell = tell
+        self._told = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell it if the last time was long ago."""
+        now = time.monotonic()
+        if now - self._told >= _PACE:
+            self._told = now
+            self._tell(progress)
+
+
+def _element_settings(conn_id: str) -> ElementSettings:
+    """Read an element connection.
+
+    :param conn_id: Its id.
+    """
+    return CloudElementsElementHook(conn_id).get_conn()
+
+
+def _shown_row(row: Any) -> Any:
+    if not isinstance(row, Mapping):
+        return shown(row)
+    return {
+        name: value if name in _SHOWN else shown({"configuration": value})["configuration"]
+        for name, value in row.items()
+    }
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} to {kind}" for kind, number in counts.items())
+
+
+def _require_count(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
+    """Check an argument that is a whole number.
+
+    :raises TypeError: It is none.
+    :raises ValueError: It is out of bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be a whole number; it is not templated.")
+    if value < least or (most is not None and value > most):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be {bounds}; it is not templated.")
+    return value
