@@ -396,7 +396,8 @@ class _Apply:
 
     def _end(self, number: int, status: Status, message: str | None, instance_id: int | None = None) -> None:
         change = self._approved[number]
-        self._results[number] = Result(change.kind, change.key, status, instance_id, message)
+        told = None if message is None else plain_text(message)  # an error may quote a vendor
+        self._results[number] = Result(change.kind, change.key, status, instance_id, told)
 
     def _tell(self) -> None:
         if self._on_progress is None:

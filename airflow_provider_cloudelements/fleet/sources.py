@@ -28,8 +28,8 @@ def documents(source: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
     else:
         # What an upstream task returned: a list, or a lazy sequence of a mapped task's results.
         rows = list(source)
-        if len(rows) == 1 and isinstance(rows[0], list | tuple):
-            rows = list(rows[0])
+        if rows and all(isinstance(each, list | tuple) for each in rows):
+            rows = [row for each in rows for row in each]  # each mapped task returned a list
         yield "rows", {"instances": rows}, []
 
 

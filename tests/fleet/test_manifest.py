@@ -272,6 +272,13 @@ def test_rows_of_an_upstream_task():
     ]
 
 
+def test_rows_of_mapped_tasks():
+    one, two = [{"name": "A"}, {"name": "B"}], [{"name": "C"}]
+    manifest = read_manifest(iter([one, two, []]))
+    assert [each.given["instance_name"] for each in manifest.check().rows] == ["A", "B", "C"]
+    assert read_manifest([]).check().rows == ()
+
+
 def test_json_that_is_none_is_told_with_its_line():
     (problem,) = problems('{\n"instances": [,]}', "m.json")
     assert problem.startswith("m.json:2: this is not JSON")
