@@ -195,7 +195,9 @@ def test_a_refusal_is_no_doubt(status, sandbox, instances):
         ensure(instances, spec_of("basic", sandbox))
     assert caught.value.status == status
     assert not isinstance(caught.value, CloudElementsAmbiguousCreateError)
-    assert wire.calls() == ["GET /instances", "POST /instances"]
+    # For the message: is there such an element, and does it need a code?
+    looks = ["GET /elements/closeio"] if status in (400, 404) else []
+    assert wire.calls() == ["GET /instances", "POST /instances", *looks]
 
 
 def test_a_redirect_is_no_doubt(sandbox, instances):
