@@ -20,8 +20,9 @@
   const WAITING = ["deferred", "awaiting_input"];
   const UNDER_WAY = ["scheduled", "queued", "running", "restarting", ...WAITING];
   const PAUSE = 1000;
-  // A question that is about to wait, or an answer that is about to be taken: seconds to look on.
+  // How often to look whether a question is about to wait, and what came of an answer on a busy Airflow.
   const PATIENCE = 30;
+  const FOLLOWED = 200;
 
   const root = location.pathname.replace(/\/cloudelements\/consent\/?$/, "");
   const part = (id) => document.getElementById(id);
@@ -220,7 +221,7 @@
     // Airflow says yes to an answer that it then forgets, and to two at the same moment. So look what came of it.
     const run = [link("See the run", runPage(task))];
     show("Airflow has the consent", "The task takes it now. You can close this page.", run);
-    for (let left = PATIENCE; left > 0; left -= 1) {
+    for (let looked = 0; looked < FOLLOWED; looked += 1) {
       const now = await call("GET", taskPath(task)).catch(() => null);
       if (now) {
         const ours = now.params_input?.[FIELD] === address;
@@ -243,7 +244,7 @@
           return;
         }
       }
-      await sleep(PAUSE);
+      await sleep(looked < PATIENCE ? PAUSE : 3 * PAUSE);
     }
   }
 
