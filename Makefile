@@ -70,6 +70,7 @@ lint: $(READY)
 
 pictures: $(READY) ## run every example and take its picture for the gallery, into docs/images
 	$(BIN)/python -m scripts.pictures
+	$(BIN)/python -m scripts.docs
 
 docs-fill: $(READY) ## fill the parts of README and docs that the code knows
 	$(BIN)/python -m scripts.docs

@@ -218,7 +218,8 @@ def test_what_make_up_puts_into_the_sandbox_is_enough_to_adopt_and_to_rotate(san
     seeder.rotated()
     assert run("example_adopt_instance")[0] == "success"
     assert run("example_rotate_secret")[0] == "success"
-    assert sorted(patched(sandbox))[0] == adopted
+    (instance,) = (each for each in sandbox.instances() if each["id"] == adopted)
+    assert peoples_tags(instance) == ["ada@example.com", "managed by Airflow"]
     sandbox.vendor_secrets("hubspotcrm", [known["hubspot_app"]["password"]])
     assert {each["valid"] for each in sandbox.instances()} == {True}
 

@@ -9,7 +9,14 @@ import pytest
 from scripts.demo_connections import connections
 from tests.support.browsing import open_browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.lane("shared")]
+# Not in the gate: they open a page for each example, and the nightly run does that on each line of Airflow.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.processes,
+    pytest.mark.nightly,
+    pytest.mark.every_line,
+    pytest.mark.lane("shared"),
+]
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_dags").glob("example_*.py"))
