@@ -17,7 +17,7 @@ from airflow_provider_cloudelements.operators.fleet import CloudElementsPlanInst
 
 with DAG(
     "example_drift_check",
-    description="Look whether the instances are still as the file says, and fail if not",
+    description="Look every night whether the instances are still as the file says.",
     schedule=None,  # "@daily"
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,

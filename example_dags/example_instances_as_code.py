@@ -28,7 +28,7 @@ MANIFEST = Path(__file__).with_name("example_tenants.yaml")
 
 with DAG(
     "example_instances_as_code",
-    description="Keep instances as a file says: plan, ask a person if the plan deletes, apply",
+    description="Keep instances as a file says: plan, ask a person if the plan deletes, apply.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,

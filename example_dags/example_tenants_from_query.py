@@ -18,7 +18,7 @@ from airflow_provider_cloudelements.operators.fleet import (
 
 with DAG(
     "example_tenants_from_query",
-    description="Keep an instance for each row of a query",
+    description="Keep an instance for each row of a query: the rows of an upstream task are the manifest.",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1),
     catchup=False,

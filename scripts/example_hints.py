@@ -7,11 +7,13 @@ HINTS = {
     "adopt_instance": "takes over Ada's calendar, which somebody made in the console",
     "basic_authentication": "makes an instance, and counts its leads",
     "consent_by_person": "waits for you: open its task ask_person, then Required Actions",
+    "drift_check": "fails until example_instances_as_code has run",
     "events_after_outage": "releases 3 queued events, finds one that never came; set settle_seconds to 0",
     "events_by_watcher": "starts when a calendar changes",
     "events_by_webhook": "starts when a calendar changes",
     "events_collected": "starts when the sales change",
     "instance_per_tenant": "makes three instances, one for each tenant",
+    "instances_as_code": "makes three instances as a file says; the next run finds nothing to do",
     "maintenance_window": "switches an instance off and on",
     "microsoft_graph_events": "makes the calendar's instance, or finds it",
     "nightly_check": "repairs Sales south, then waits for your consent for Board room",
@@ -19,6 +21,7 @@ HINTS = {
     "rotate_secret": "gives three instances a new secret",
     "setup_teardown": "makes an instance, and deletes it after the work",
     "ten_lines": "finds the calendar's instance, and lists its calendars",
+    "tenants_from_query": "makes three instances, one for each row",
     "wait_for_event": "waits for a change of the calendar",
 }
 

@@ -50,6 +50,25 @@ assert created.status_code == 200, created.text
 instance_id = created.json()["id"]
 os.environ["AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT"] = json.dumps(sandbox.connection())
 """,
+    "tenants": """
+from pathlib import Path
+sandbox = Sandbox().__enter__()
+login = {
+    "conn_type": "cloudelements_element",
+    "login": "ada",
+    "password": "secret",
+    "extra": {
+        "element": "closeio",
+        "authentication": "basic",
+        "event_callback_url": "http://127.0.0.1:9/events",
+    },
+}
+os.environ["AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT"] = json.dumps(sandbox.connection())
+os.environ["AIRFLOW_CONN_CLOSEIO_LOGIN"] = json.dumps(login)
+Path("tenants.yaml").write_text(
+    "{defaults: {element_conn_id: closeio_login}, instances: [{key: tenant-1, name: Tenant 1}]}"
+)
+""",
     "create": """
 from airflow.sdk import DAG
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator

@@ -17,8 +17,8 @@ VARIABLE = f"AIRFLOW__{SECTION.upper()}__{OPTION.upper()}"
 
 @pytest.fixture
 def plugin():
-    """Give a plugin as Airflow finds it, before Airflow has loaded it."""
-    return type("Fresh", (CloudElementsPlugin,), {})
+    """Give a plugin that Airflow has not loaded, whatever other tests of this process did."""
+    return type("Fresh", (CloudElementsPlugin,), {"fastapi_apps": []})
 
 
 def test_airflow_finds_it():

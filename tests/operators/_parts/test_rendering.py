@@ -18,6 +18,8 @@ from airflow_provider_cloudelements.sensors.instances import CloudElementsInstan
 from tests.support.tasks import ALL
 
 NEEDED = {
+    "CloudElementsApplyInstancesOperator": {"plan": []},
+    "CloudElementsPlanInstancesOperator": {"manifest": "x.yaml"},
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
     "CloudElementsSetNotificationPolicyOperator": {"policy": "retry"},
 }

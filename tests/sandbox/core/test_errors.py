@@ -108,8 +108,9 @@ def test_a_body_over_8_mb_is_429(api):
     assert api("GET", "/instances").status_code == 200
 
 
-def test_outside_of_the_api_there_is_nothing(api, sandbox):
-    for path in ("/", "/elements/api-v1/instances", "/elements"):
+def test_outside_of_the_api_there_is_only_the_start_page(api, sandbox):
+    assert api.session.get(f"{sandbox.url}/", timeout=20).status_code == 200
+    for path in ("/start", "/elements/api-v1/instances", "/elements"):
         api.refused(api.session.get(sandbox.url + path, timeout=20), 404)
 
 
