@@ -133,10 +133,11 @@ def test_code_of_the_examples_is_code_that_the_tests_of_the_examples_run():
 
 
 @pytest.mark.parametrize("block", [each for each in of(PYTHON) if not each.values[0].filled])
-def test_python_runs_as_copied(with_airflow_sdk, block):
+def test_python_runs_as_copied(with_airflow_sdk, block, tmp_path):
     names = names_of(block)
     given = [GIVEN[name] for name in GIVEN if name in names or (name == "sandbox" and "instance_id" in names)]
-    with_airflow_sdk.run("\n".join([PREAMBLE, *given, block.text]) if given else block.text)
+    program = "\n".join([PREAMBLE, *given, block.text]) if given else block.text
+    with_airflow_sdk.run(f"import os\nos.chdir({str(tmp_path)!r})\n{program}")
 
 
 @pytest.mark.parametrize("block", [each for each in of(PYTHON) if not each.values[0].filled])
