@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from airflow.sdk import BaseOperator
 
+pytest.importorskip("airflow.sdk.definitions.retry_policy", reason="the pages are of Airflow 3.3")
+
 from scripts import docs
 from scripts.docs_arguments import ArgumentsError, rows, table_of
 from scripts.public_names import homes, modules
