@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from airflow_provider_cloudelements.client.wire.secrecy import one_line
 from airflow_provider_cloudelements.exceptions import CloudElementsManifestError
 
 
@@ -41,7 +42,7 @@ class Problem:
 
     def __str__(self) -> str:
         """Return the whole problem in one line."""
-        about = ", ".join(each for each in (self.instance, self.field) if each)
+        about = ", ".join(one_line(each) for each in (self.instance, self.field) if each)
         return f"{self.place}: {about}: {self.message}" if about else f"{self.place}: {self.message}"
 
 

@@ -42,19 +42,20 @@ def markdown(
 ) -> str:
     """Return a plan in Markdown. The parameters are those of :func:`table`."""
     lines = [f"**{summary(changes, unchanged)}**"]
+    # First what a person must know to approve it: the end of a long plan may be cut off.
+    lines += _listed("Not safe", [each.text for each in violations])
     if changes:
         rows = (
             (str(each.kind), each.key, each.element, str(each.instance_id or "new"), _details(each))
             for each in changes
         )
         lines += ["", *markdown_table(("change", "key", "element", "id", "what"), rows)]
-    for title, texts in (
-        ("Not safe", [each.text for each in violations]),
-        ("Left alone, or not comparable", [f"{each.key}: {each.text}" for each in notes]),
-    ):
-        if texts:
-            lines += ["", f"{title}:", "", *(f"- {escaped(each)}" for each in texts)]
+    lines += _listed("Left alone, or not comparable", [f"{each.key}: {each.text}" for each in notes])
     return "\n".join(lines)
+
+
+def _listed(title: str, texts: Sequence[str]) -> list[str]:
+    return ["", f"{title}:", "", *(f"- {escaped(each)}" for each in texts)] if texts else []
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

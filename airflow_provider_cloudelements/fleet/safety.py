@@ -104,7 +104,8 @@ def refuse_unsafe(violations: Collection[Violation], force: Collection[str]) -> 
     :raises CloudElementsValidationError: ``force`` is a switch or one text, and no collection of names.
     :raises CloudElementsUnsafePlanError: A rule is broken and not forced. The error lists all of them.
     """
-    if isinstance(force, str | bool) or not all(isinstance(each, str) for each in force):
+    named = isinstance(force, Collection) and not isinstance(force, str)
+    if not named or not all(isinstance(each, str) for each in force):
         raise CloudElementsValidationError(
             "force must be a list of names: updates, deletes, keys of grave changes."
         )

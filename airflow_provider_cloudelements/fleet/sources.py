@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_cloudelements.client.wire.secrecy import shown_text
 from airflow_provider_cloudelements.compat import object_storage_path
 from airflow_provider_cloudelements.fleet.problems import Place, Problem
 from airflow_provider_cloudelements.fleet.texts import read_text
@@ -23,8 +24,13 @@ def documents(source: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
     """
     if isinstance(source, Mapping):
         yield "the manifest", source, []
+    elif isinstance(source, str) and not source.strip():
+        yield "the manifest", None, [_wrong("the manifest", "its path is empty.")]
     elif isinstance(source, str) or hasattr(source, "read_text"):
-        yield from _files(_path(source))
+        yield from _files(source)
+    elif isinstance(source, bytes) or not isinstance(source, Iterable):
+        message = f"it must be a path, a mapping or a list of rows, not of type {type(source).__name__}."
+        yield "the manifest", None, [_wrong("the manifest", message)]
     else:
         # What an upstream task returned: a list, or a lazy sequence of a mapped task's results.
         rows = list(source)
@@ -39,28 +45,27 @@ def _path(source: Any) -> Any:
     return object_storage_path(source) if "://" in source else Path(source)
 
 
-def _files(path: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
+def _files(source: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
     try:
+        path = _path(source)
         found = sorted(_below(path), key=str) if path.is_dir() else [path]
-    except OSError as error:
-        yield _unread(path, error)
+    except Exception as error:  # storage without its library, an unknown scheme, a missing connection
+        yield _unread(source, error)
         return
     if not found:
-        yield (
-            str(path),
-            None,
-            [Problem(Place(str(path)), f"the folder holds no file {', '.join(_SUFFIXES)}.")],
-        )
+        name = _name(path)
+        yield name, None, [_wrong(name, f"the folder holds no file {', '.join(_SUFFIXES)}.")]
     for each in found:
+        name = _name(each)
         try:
             # The mark that some editors write before the text is no part of it.
             text = each.read_bytes().decode("utf-8-sig")
-        except OSError as error:
-            yield _unread(each, error)
         except UnicodeDecodeError:
-            yield str(each), None, [Problem(Place(str(each)), "the file is not UTF-8.")]
+            yield name, None, [_wrong(name, "the file is not UTF-8.")]
+        except Exception as error:  # each storage has errors of its own
+            yield _unread(each, error)
         else:
-            yield (str(each), *read_text(text, str(each)))
+            yield (name, *read_text(text, name))
 
 
 def _below(folder: Any) -> Iterator[Any]:
@@ -73,11 +78,21 @@ def _below(folder: Any) -> Iterator[Any]:
             yield each
 
 
-def _unread(path: Any, error: OSError) -> tuple[str, None, list[Problem]]:
+def _name(path: Any) -> str:
+    """Return what problems call a file: an address may hold a login."""
+    name = str(path)
+    return shown_text(name) if "://" in name else name
+
+
+def _wrong(name: str, message: str) -> Problem:
+    return Problem(Place(name), message)
+
+
+def _unread(path: Any, error: Exception) -> tuple[str, None, list[Problem]]:
     # The text of an error of object storage may hold anything.
     what = (
         "there is no such file"
         if isinstance(error, FileNotFoundError)
         else f"it cannot be read ({type(error).__name__})"
     )
-    return str(path), None, [Problem(Place(str(path)), f"{what}.")]
+    return _name(path), None, [_wrong(_name(path), f"{what}.")]

@@ -20,6 +20,8 @@ _BRACKET = re.compile(r"[\[\]{}]")
 _INDENTED = re.compile(rf"^[ \-?:]{{{_MOST_LEVELS}}}", re.MULTILINE)
 _MERGE = "<<"
 _PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+#: What JSON holds inside of texts alone, and YAML takes for the end of a line, or forbids.
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _PLAIN_TAGS = {
     "scalar": (_TEXT_TAG, "!"),
@@ -61,7 +63,7 @@ def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
     if source.lower().endswith(".json"):
         if (wrong := _not_json(text, source)) is not None:
             return None, [wrong]
-        text = _without_pairs(text)
+        text = _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", _without_pairs(text))
     problems: list[Problem] = []
     try:
         if _may_be_deep(text) and _is_deep(text):
@@ -110,7 +112,7 @@ def _is_deep(text: str) -> bool:
 
 def _not_json(text: str, source: str) -> Problem | None:
     try:
-        json.loads(text)
+        json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         return Problem(Place(source), "it is nested too deeply.")
     except ValueError as error:
@@ -118,6 +120,11 @@ def _not_json(text: str, source: str) -> Problem | None:
         what = getattr(error, "msg", "it cannot be read")
         return Problem(Place(source, line), f"this is not JSON: {what}.")
     return None
+
+
+def _refuse_constant(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise json.JSONDecodeError(f"{name} is no value of JSON", "", 0)
 
 
 def _loader() -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_cloudelements.client.tags import optional_text
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.secrecy import shown, shown_text
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, ElementSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -74,7 +74,8 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
     :param manifest: The manifest: the path of a YAML or JSON file or of a folder with such files, an address
         in object storage (``s3://connection@bucket/key``), a manifest as a dictionary, or rows: a list of
         dictionaries, such as the output of an upstream task. Templated.
-    :param ownership_tag: Tag of all instances that the manifest manages, for rows. Templated.
+    :param ownership_tag: Tag of all instances that the manifest manages, for rows. A template that gives
+        nothing is refused. Templated.
     :param prune: Whether to delete instances that carry the ownership tag and that no row names. Default:
         ``False``.
     :param adopt: Whether rows may take over instances of the same name and element that have no key yet, and
@@ -126,6 +127,7 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
         super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
         self.manifest = manifest
         self.ownership_tag = ownership_tag
+        self._needs_tag = ownership_tag is not None
         self.prune = require_bool("prune", prune)
         self.adopt = require_bool("adopt", adopt)
         self.max_updates = max_updates
@@ -167,7 +169,9 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
                 "manifest rendered to a text that holds rows, and not to the rows. Pass the upstream task's "
                 "output (manifest=rows.output), or set render_template_as_native_obj=True."
             )
-        return read_manifest(given, ownership_tag=optional_text("ownership_tag", self.ownership_tag))
+        # A template that gives nothing must not make all instances of the rows' keys managed ones.
+        tag = named_text("ownership_tag", self.ownership_tag) if self._needs_tag else None
+        return read_manifest(given, ownership_tag=tag)
 
     def _safety(self) -> Safety:
         return Safety(
@@ -223,11 +227,13 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
     :param plan: What :class:`CloudElementsPlanInstancesOperator` returned, or one element of it, such as in
         ``expand(plan=plan.output)``. Templated.
     :param checksum: Checksum of the plan that was approved: the XCom ``checksum`` of the task that plans.
-        Another plan is refused. Default: the plan that is given is taken as approved. Templated.
+        Another plan is refused, and so is a checksum whose template gives nothing. Default: the plan that is
+        given is taken as approved. Templated.
     :param concurrency: Most changes at once, from 1 to 256. Default: 8.
     :param force: Names of what is allowed although it is not safe: ``updates``, ``deletes``, and the keys of
         grave changes. Default: none. Templated.
-    :param max_changes: Most changes; if the plan has more, nothing is changed. Default: no limit.
+    :param max_changes: Most changes of this task; if it has more, it changes nothing. Each mapped task counts
+        its own part alone. Default: no limit.
     :param max_deletes: Most deletes and replacements, in the same way. Default: no limit.
     :param fail_fast: Whether the first failure ends the task, after the changes that have begun. Default:
         ``False``.
@@ -268,6 +274,7 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
         super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
         self.plan = plan
         self.checksum = checksum
+        self._needs_approval = checksum is not None
         self.concurrency = _require_count("concurrency", concurrency, 1, MOST_CONCURRENCY)
         self.force = force
         self.max_changes = None if max_changes is None else _require_count("max_changes", max_changes)
@@ -279,14 +286,9 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
     def perform(self, context: Context) -> dict[str, Any]:
         """Apply, log the report, and return it or fail with it in XCom."""
         plans = list(plans_in(self.plan))
-        approved = optional_text("checksum", self.checksum)
-        whole = (plans[0].whole or plans[0].checksum) if plans else None
-        if approved is not None and any((each.whole or each.checksum) != approved for each in plans):
-            raise CloudElementsConflictError(
-                "The plan is not the one that checksum approves. Plan and approve again. Nothing was changed."
-            )
+        whole = self._whole(plans)
         self._require_within(plans)
-        report = Report.together(list(self._applied(plans)), whole or "")
+        report = Report.together(list(self._applied(plans)), whole)
         for line in report.markdown().splitlines():
             self.log.info("%s", line)
         told = self._told(report)
@@ -301,6 +303,19 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = {"counts": dict(report.counts)}
         return told
+
+    def _whole(self, plans: Sequence[Plan]) -> str:
+        """Return the checksum of the plan that all parts are of, and check that it was approved."""
+        of_parts = {each.whole or each.checksum for each in plans}
+        # A template that gives nothing must not approve whatever comes.
+        approved = named_text("checksum", self.checksum) if self._needs_approval else None
+        if approved is not None and of_parts - {approved}:
+            raise CloudElementsConflictError(
+                "The plan is not the one that checksum approves. Plan and approve again. Nothing was changed."
+            )
+        if len(of_parts) > 1:
+            raise CloudElementsConflictError("The parts are of more than one plan. Nothing was changed.")
+        return next(iter(of_parts), "")
 
     def _require_within(self, plans: Sequence[Plan]) -> None:
         """Check the limits of all plans together; each apply checks those of its own plan."""
@@ -329,7 +344,7 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
             part.checksum,
             _element_settings,
             concurrency=self.concurrency,
-            force=self.force,
+            force=() if self.force is None else self.force,
             max_changes=self.max_changes,
             max_deletes=self.max_deletes,
             fail_fast=self.fail_fast,
@@ -373,9 +388,16 @@ def _shown_row(row: Any) -> Any:
     if not isinstance(row, Mapping):
         return shown(row)
     return {
-        name: value if name in _SHOWN else shown({"configuration": value})["configuration"]
+        name: _shown_field(value) if name in _SHOWN else shown({"configuration": value})["configuration"]
         for name, value in row.items()
     }
+
+
+def _shown_field(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_shown_field(each) for each in value]
+    # A mapping does not belong there, and may hold anything.
+    return shown(value) if isinstance(value, Mapping) else value
 
 
 def _told(counts: Mapping[str, int]) -> str:

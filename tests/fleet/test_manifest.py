@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.exceptions import CloudElementsManifestError
@@ -262,6 +262,35 @@ def test_a_source_that_cannot_be_read_is_a_problem(tmp_path, name):
     assert name in str(problem)
 
 
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("", "the manifest: its path is empty."),
+        (" \n", "the manifest: its path is empty."),
+        (None, "not of type NoneType"),
+        (7, "not of type int"),
+        (b"tenants.yaml", "not of type bytes"),
+        ("gopher://host/tenants.yaml", "cannot be read (ValueError)"),
+    ],
+    ids=["empty", "space", "null", "number", "bytes", "scheme"],
+)
+def test_what_is_no_source_is_a_problem(source, said, tmp_path, monkeypatch):
+    (tmp_path / "other.yaml").write_text("instances: []")  # an empty path is not the working directory
+    monkeypatch.chdir(tmp_path)
+    (problem,) = read_manifest(source).problems
+    assert said in str(problem)
+
+
+def test_the_login_of_an_address_is_not_told():
+    (problem,) = read_manifest("gopher://ada:hidden-word@host/tenants.yaml").problems
+    assert "hidden-word" not in str(problem)
+
+
+def test_a_problem_is_one_line_whatever_the_key_holds():
+    (problem,) = read_manifest([{"key": "a\nb\x1b[31m", "tag": "x"}]).problems
+    assert str(problem).startswith("rows: a b?[31m, tag: ")
+
+
 def test_rows_of_an_upstream_task():
     rows = [{"key": "a", "name": "A", "events_enabled": False}, {"key": 7, "name": None}]
     manifest = read_manifest(rows, ownership_tag="mine")
@@ -284,14 +313,23 @@ def test_json_that_is_none_is_told_with_its_line():
     assert problem.startswith("m.json:2: this is not JSON")
 
 
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_json_does_not_have_is_refused(word):
+    text = f'{{"instances": [{{"key": "a", "configuration": {{"x": {word}}}}}]}}'
+    (problem,) = problems(text, "m.json")
+    assert f"{word} is no value of JSON" in problem
+
+
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=20)
 
 
+@example(key="a\x85b", name="a\u2028b\u2029c", tags=["a\x7fb\x9fc\ufeffd\uffff"])
 @given(key=TEXTS, name=TEXTS, tags=st.lists(TEXTS, max_size=3))
 def test_any_text_in_json_is_read_as_it_is(key, name, tags):
-    text = json.dumps({"instances": [{"key": key, "name": name, "tags": tags}]})
-    (row,) = given_of(text, "m.json")
-    assert row == {"instance_key": key, "instance_name": name, "tags": tags}
+    for ascii_only in (True, False):
+        text = json.dumps({"instances": [{"key": key, "name": name, "tags": tags}]}, ensure_ascii=ascii_only)
+        (row,) = given_of(text, "m.json")
+        assert row == {"instance_key": key, "instance_name": name, "tags": tags}
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12))

@@ -148,6 +148,57 @@ def test_what_is_no_plan_is_refused(given, message, sandbox):
         applied(given)
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "None", None], ids=["empty", "space", "None", "null"])
+def test_a_template_that_gives_no_checksum_approves_nothing(nothing, app, wire):
+    parts = planned(manifest(2)).value
+    operator = CloudElementsApplyInstancesOperator(task_id="apply", plan=parts, checksum="{{ template }}")
+    operator.checksum = nothing
+    with pytest.raises(AirflowFailException, match="checksum must be a text"):
+        Done(operator)
+    assert wire.writes() == []
+
+
+@pytest.mark.parametrize("nothing", ["", "None", None], ids=["empty", "None", "null"])
+def test_a_template_that_gives_no_ownership_tag_manages_nothing(nothing, app, wire):
+    operator = CloudElementsPlanInstancesOperator(task_id="plan", manifest=[], ownership_tag="{{ template }}")
+    operator.ownership_tag = nothing
+    with pytest.raises(AirflowFailException, match="ownership_tag must be a text"):
+        Done(operator)
+    assert wire.calls() == []
+
+
+def test_parts_of_two_plans_are_refused(app, wire):
+    one, two = planned(manifest(2), chunk_size=1).value, planned(manifest(3), chunk_size=1).value
+    with pytest.raises(AirflowFailException, match="more than one plan"):
+        applied([one[0], two[2]])
+    assert wire.writes() == []
+
+
+@pytest.mark.parametrize("content", [b"{broken", b"\xff\xfe", b""], ids=["broken", "bytes", "empty"])
+def test_a_file_that_holds_no_plan_is_told(content, sandbox, tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_bytes(content)
+    reference = {"plan_path": f"file://{path}", "checksum": "x", "part": 0, "chunk_size": 1}
+    with pytest.raises(AirflowFailException, match="is no plan"):
+        applied(reference)
+
+
+@pytest.mark.parametrize("force", [7, b"deletes", [7]], ids=["number", "bytes", "numbers"])
+def test_force_takes_names_alone(force, app, wire):
+    parts = planned(manifest(1)).value
+    with pytest.raises(AirflowFailException, match="force must be a list of names"):
+        applied(parts, force=force)
+    assert wire.writes() == []
+    assert applied(parts, force=None).value["ok"]
+
+
+def test_what_is_not_safe_stands_before_the_changes(app, sandbox):
+    applied(planned(manifest(3)).value)
+    text = planned(manifest(0), prune=True).xcoms["markdown"]
+    assert text.index("Not safe:") < text.index("| change |")
+    assert text.count("its events are on") == 6
+
+
 # -- drift, limits, failures ----------------------------------------------------------------------
 
 
@@ -273,6 +324,7 @@ def test_a_secret_among_the_rows_is_refused_and_never_shown(app, sandbox, caplog
     assert '"key": "a"' in visible
     for source in (
         rows,
+        [{"key": {"password": SECRET}, "tags": [{"password": SECRET}]}],
         str(rows),
         {"instances": {"a": SECRET}},
         7,

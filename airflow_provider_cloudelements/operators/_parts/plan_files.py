@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -81,4 +80,4 @@ def _read(path: Any) -> Plan:
         pass  # raised below: the error's text could hold a login
     if text is None:
         raise CloudElementsValidationError("The file of the plan cannot be read.")
-    return Plan.from_json(json.loads(text) if text.strip() else None)
+    return Plan.from_json(text)
