@@ -99,7 +99,7 @@ def _planned(
         else:
             unchanged += match.kept is not None
     managed = matched if tag is None else matching.covered
-    violations = safety.violations(changes, managed)
+    violations = safety.violations(changes, managed, rows=len(manifest.rows))
     return Plan(
         tuple(changes),
         tuple(notes),

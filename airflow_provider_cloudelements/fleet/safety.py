@@ -60,11 +60,15 @@ class Safety:
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
                 raise CloudElementsValidationError(f"{name} must be a number from 0 to 100.")
 
-    def violations(self, changes: Iterable[Change], existing: int) -> tuple[Violation, ...]:
+    def violations(
+        self, changes: Iterable[Change], existing: int, *, rows: int | None = None
+    ) -> tuple[Violation, ...]:
         """Return the rules that changes break.
 
         :param changes: The changes.
         :param existing: How many managed instances exist.
+        :param rows: How many rows the manifest has. Without any, a delete is not safe, however few instances
+            there are: a query that returned nothing looks the same as a wish to delete all.
         """
         changes = list(changes)
         deletes = sum(each.kind in DELETING for each in changes)
@@ -75,6 +79,9 @@ class Safety:
             ),
             *self._broken(DELETES, "deletes", deletes, self.max_deletes, self.max_delete_percent, existing),
         ]
+        if rows == 0 and deletes and not any(each.rule == DELETES for each in found):
+            text = f"{deletes} deletes by a manifest without any row."
+            found.append(Violation(DELETES, DELETES, text))
         for each in changes:
             if each.grave is not None:
                 text = f"{each.key}: {each.kind} of instance {each.instance_id} ({each.grave})."

@@ -112,12 +112,24 @@ def test_a_few_changes_of_a_small_fleet_are_safe_and_a_limit_in_number_counts(cl
 def test_max_deletes(client, connections, sandbox):
     applied(client, manifest_of(*tenants(3), events_enabled=False), connections)
     made = plan(client, manifest_of(), connections, prune=True)
-    assert made.safe
     assert made.deletes == 3
     with pytest.raises(CloudElementsUnsafePlanError, match="max_deletes=2"):
-        apply(client, made, made.checksum, connections, max_deletes=2)
-    assert apply(client, made, made.checksum, connections, max_deletes=3).ok
+        apply(client, made, made.checksum, connections, max_deletes=2, force=["deletes"])
+    assert apply(client, made, made.checksum, connections, max_deletes=3, force=["deletes"]).ok
     assert sandbox.instances() == []
+
+
+def test_a_manifest_without_rows_deletes_nothing_unforced(client, connections, sandbox):
+    """A query that returned nothing looks the same as a wish to delete all."""
+    applied(client, manifest_of(*tenants(3), events_enabled=False), connections)
+    made = plan(client, manifest_of(), connections, prune=True)
+    assert [each.force for each in made.violations] == ["deletes"]
+    with pytest.raises(CloudElementsUnsafePlanError, match="3 deletes by a manifest without any row"):
+        apply(client, made, made.checksum, connections)
+    assert len(sandbox.instances()) == 3
+    # One row is a wish; and where nothing is managed, nothing is deleted.
+    assert plan(client, manifest_of(*tenants(1), events_enabled=False), connections, prune=True).safe
+    assert plan(client, manifest_of(tag="another"), connections, prune=True).safe
 
 
 def test_what_has_changed_since_the_plan_is_not_written(client, connections, sandbox, person):
@@ -145,7 +157,7 @@ def test_a_delete_waits_for_approval_again_when_events_were_switched_on(client, 
     made = plan(client, manifest_of(), connections, prune=True)
     (instance,) = sandbox.instances()
     person.edit(instance["id"], configuration={"event.notification.enabled": True})
-    assert statuses(apply(client, made, made.checksum, connections)) == ["stale"]
+    assert statuses(apply(client, made, made.checksum, connections, force=["deletes"])) == ["stale"]
     assert len(sandbox.instances()) == 1
 
 
@@ -154,7 +166,7 @@ def test_an_instance_that_lost_the_tag_is_not_deleted(client, connections, sandb
     made = plan(client, manifest_of(), connections, prune=True)
     (instance,) = sandbox.instances()
     person.edit(instance["id"], tags=["mine"])
-    assert statuses(apply(client, made, made.checksum, connections)) == ["stale"]
+    assert statuses(apply(client, made, made.checksum, connections, force=["deletes"])) == ["stale"]
     assert len(sandbox.instances()) == 1
 
 
@@ -162,7 +174,7 @@ def test_deleted_meanwhile_counts_as_done(client, connections, sandbox, person):
     applied(client, manifest_of(*tenants(1), events_enabled=False), connections)
     made = plan(client, manifest_of(), connections, prune=True)
     person.delete(sandbox.instances()[0]["id"])
-    assert statuses(apply(client, made, made.checksum, connections)) == ["already"]
+    assert statuses(apply(client, made, made.checksum, connections, force=["deletes"])) == ["already"]
 
 
 def test_a_lost_answer_is_found_and_nothing_is_made_twice(sandbox, connections):
