@@ -102,9 +102,9 @@ def all_parts(folder: Path = ROOT / "findings") -> tuple[Part, ...]:
     """
     Return the parts of the table, and one for each script of a folder.
 
-    :param folder: A folder for scripts, each of which shows that an error found once stays corrected.
+    :param folder: A folder for scripts, each of which shows how a tool of others behaves.
     """
-    proves = "what was found once stays mended"
+    proves = "a tool of others still behaves as we recorded"
     scripts = sorted(folder.glob("*.sh"))
     return (*PARTS, *(Part(f"findings/{each.stem}", proves, ("bash", str(each))) for each in scripts))
 

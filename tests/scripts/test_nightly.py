@@ -71,7 +71,11 @@ def test_each_script_that_shows_a_finding_is_a_part(tmp_path):
     for name in ("b.sh", "a.sh", "notes.md"):
         (tmp_path / name).touch()
     assert all_parts(tmp_path)[len(PARTS) :] == tuple(
-        Part(f"findings/{name}", "what was found once stays mended", ("bash", str(tmp_path / f"{name}.sh")))
+        Part(
+            f"findings/{name}",
+            "a tool of others still behaves as we recorded",
+            ("bash", str(tmp_path / f"{name}.sh")),
+        )
         for name in ("a", "b")
     )
     assert all_parts(tmp_path / "none") == PARTS

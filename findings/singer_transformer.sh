@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# singer-python 6.8.0, Transformer (taps of Singer and Meltano use it to fit records to a schema).
+# Guess: a value that does not have the schema's type is a mismatch.
+# Seen: it cuts the number 12.7 to the integer 12, though it refuses the text "12.7"; it reads the text "1,5" as 15.0 and
+# "no" as true; of an object where the schema wants text it makes Python's notation, which no JSON reader takes.
+. "$(dirname "$0")/environment.bash" singer-python==6.8.0
+observe <<'PY'
+from singer import Transformer
+from singer.transform import SchemaMismatch
+
+
+def fitted(value, kind):
+    schema = {"type": "object", "properties": {"field": {"type": ["null", kind]}}}
+    try:
+        with Transformer() as transformer:
+            return transformer.transform({"field": value}, schema)["field"]
+    except SchemaMismatch:
+        return "mismatch"
+
+
+seen("the number 12.7 as integer", fitted(12.7, "integer"), 12)
+seen("the text 12.7 as integer", fitted("12.7", "integer"), "mismatch")
+seen("the text 1,5 as number", fitted("1,5", "number"), 15.0)
+seen("the text no as boolean", fitted("no", "boolean"), True)
+seen("the text false as boolean", fitted("false", "boolean"), False)
+seen("an object as text", fitted({"city": None}, "string"), "{'city': None}")
+PY
