@@ -87,7 +87,7 @@ def database(request):
 @pytest.fixture(scope="module")
 def ran(database, tmp_path_factory):
     folder = tmp_path_factory.mktemp("dags")
-    for path in (ROOT / "example_dags").glob("example_*.py"):
+    for path in (ROOT / "example_dags").glob("example_*.*"):
         (folder / path.name).write_text(path.read_text())
     (folder / "careless.py").write_text(CARELESS)
     (ten_lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
@@ -103,8 +103,13 @@ def ran(database, tmp_path_factory):
             "example_events_after_outage": {"settle_seconds": 0},
         }
         prepare(sandbox)
-        # After the others: what the README makes and what is rotated are instances of examples.
-        late = {"example_ten_lines", "example_events_after_outage", "example_rotate_secret"}
+        # After the others: what the README makes, and what is rotated or compared, are instances of examples.
+        late = {
+            "example_ten_lines",
+            "example_drift_check",
+            "example_events_after_outage",
+            "example_rotate_secret",
+        }
         names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in late]
         runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
         pasted = {asking[0]: answer(airflow, sandbox, runs[asking[0]], *asking) for asking in ASKING}
@@ -178,12 +183,18 @@ def test_every_example_succeeds(ran):
 def test_one_instance_for_each_that_was_asked_for(ran):
     assert sorted(each["name"] for each in ran.sandbox.instances()) == [
         "Ada's calendar",
+        "Alder",
+        "Birch",
         "Broken calendar",
         "Calendar of the front desk",
+        "Cedar",
         "Marketing",
         "My calendar",
         "Sales team",
         "Support team",
+        "Tenant North",
+        "Tenant South",
+        "Tenant West",
         "acme_freshdesk",
         "globex_freshdesk",
         "initech_freshdesk",
