@@ -99,7 +99,6 @@ def complaints():
 @pytest.fixture
 def page(browser, airflow, complaints):
     opened = browser.new_page()
-    opened.set_default_timeout(15_000)
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.route("**/api/v2/**", airflow)

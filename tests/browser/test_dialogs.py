@@ -36,7 +36,6 @@ def airflow(stage):
 def page(airflow, tmp_path_factory):
     with open_browser(tmp_path_factory.mktemp("browser")) as browser:
         opened = browser.new_page()
-        opened.set_default_timeout(30_000)
         opened.goto(airflow.url)  # every caller is an administrator here; the first page sets the cookie
         yield opened
 

@@ -52,7 +52,6 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def page(browser, airflow):
     opened = browser.new_page()
-    opened.set_default_timeout(30_000)
     opened.goto(airflow.url)  # every caller is an administrator here; the first page sets the cookie
     yield opened
     opened.close()

@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts import browser
+from scripts.local_airflow import PATIENCE
 from tests.support.programs import needs
+
+#: Most seconds that a page may take to load, and an element to appear.
+SECONDS = 30
 
 
 @contextlib.contextmanager
@@ -20,6 +24,7 @@ def open_browser(folder: Path) -> Iterator[Any]:
     """
     needs("chromium", [browser.CHROMIUM])
     with browser.open_browser(folder) as context:
+        context.set_default_timeout(SECONDS * PATIENCE * 1000)
         yield context
 
 
