@@ -30,12 +30,13 @@ def commands() -> tuple[Command | Group, ...]:
         connections,
         consent,
         elements,
+        fleet,
         instances,
         sandbox,
         webhooks,
     )
 
-    modules = (connections, consent, instances, elements, sandbox, webhooks)
+    modules = (connections, consent, instances, fleet, elements, sandbox, webhooks)
     return tuple(each for module in modules for each in module.COMMANDS)
 
 

@@ -74,6 +74,7 @@ def apply(
     fail_fast: bool = False,
     settle_time: float | None = None,
     on_progress: Callable[[Progress], object] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Report:
     """Apply a plan.
 
@@ -91,6 +92,8 @@ def apply(
     :param settle_time: Seconds to look for an instance after a create whose outcome is not known. Default:
         the connection's ``create_timeout``.
     :param on_progress: Function that gets the progress after each change, in the caller's thread.
+    :param stop: Function that says whether to begin no further change, such as ``is_set`` of an event. Any
+        thread may call it.
     :return: A report with a result for each change. A change that failed raises nothing.
     :raises CloudElementsConflictError: The checksum is not the plan's, or the plan is for another account.
     :raises CloudElementsUnsafePlanError: The plan breaks a rule of safety that ``force`` does not name, or
@@ -100,7 +103,7 @@ def apply(
     """
     _check(client, plan, checksum, force, max_changes, max_deletes, concurrency)
     hands = Hands(client.instances, Gate(concurrency), settle_time)
-    return _Apply(client, plan, credentials, hands, concurrency, fail_fast, on_progress).run()
+    return _Apply(client, plan, credentials, hands, concurrency, fail_fast, on_progress, stop).run()
 
 
 def _check(
@@ -149,6 +152,7 @@ class _Apply:
         concurrency: int,
         fail_fast: bool,
         on_progress: Callable[[Progress], object] | None,
+        stop: Callable[[], bool] | None,
     ) -> None:
         self._client = client
         self._plan = plan
@@ -156,6 +160,7 @@ class _Apply:
         self._concurrency = concurrency
         self._fail_fast = fail_fast
         self._on_progress = on_progress
+        self._stop = stop
         self._approved = plan.changes
         self._wanted = self._read_rows(credentials)
         #: By place in the plan: how the last try ended, and results that stay.
@@ -358,6 +363,8 @@ class _Apply:
 
     def _going_out(self, tasks: list[Task]) -> Iterator[Task]:
         for task in tasks:
+            if self._stop is not None and self._stop():
+                self._stopped = "it was interrupted."
             if self._stopped is not None:
                 return
             yield task

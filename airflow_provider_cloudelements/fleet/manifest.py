@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from airflow_provider_cloudelements.client.tags import own_tags
@@ -101,16 +102,17 @@ class Manifest:
         return self
 
 
-def read_manifest(source: Any, *, ownership_tag: str | None = None) -> Manifest:
+def read_manifest(source: Any, *more: Any, ownership_tag: str | None = None) -> Manifest:
     """Read a manifest. This function raises nothing for what is wrong with it: the result holds the problems.
 
     :param source: Path of a YAML or JSON file, or of a folder with such files at any depth; an
         ``ObjectStoragePath`` or its address (``s3://...``); a whole manifest as a dictionary; or rows (a list
         of dictionaries).
-    :param ownership_tag: The ownership tag, for rows; it must not differ from the source's own.
+    :param more: Further sources of the same manifest.
+    :param ownership_tag: The ownership tag, for rows; it must not differ from a source's own.
     :return: The manifest.
     """
-    return _read(documents(source), ownership_tag)
+    return _read(chain.from_iterable(map(documents, (source, *more))), ownership_tag)
 
 
 def read_manifest_text(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -25,6 +26,8 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+#: Seconds between two lines of progress.
+_PACE = 10.0
 #: What counts as success.
 GOOD = (Status.DONE, Status.ALREADY)
 
@@ -87,6 +90,24 @@ class Progress:
         left = "" if self.seconds_left is None else f", {self.seconds_left:.0f} s left"
         told = f"{self.done} done, {self.failed} failed, {self.left} of {self.total} left"
         return f"{told}, {self.rate:.1f} a second{left}"
+
+
+class Pace:
+    """Tells progress every ten seconds.
+
+    :param tell: Function that gets it.
+    """
+
+    def __init__(self, tell: Callable[[Progress], object]) -> None:
+        self._tell = tell
+        self._told = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        """Tell it if the last time was long ago."""
+        now = time.monotonic()
+        if now - self._told >= _PACE:
+            self._told = now
+            self._tell(progress)
 
 
 @dataclass(frozen=True)

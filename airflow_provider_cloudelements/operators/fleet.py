@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,13 +18,13 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.fleet import (
     Manifest,
     Plan,
-    Progress,
     Report,
     Safety,
     apply,
     plan,
     read_manifest,
 )
+from airflow_provider_cloudelements.fleet.report import Pace
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
@@ -45,8 +44,6 @@ CHUNK_SIZE = 250
 MOST_CONCURRENCY = 256
 REPORTS = ("failed", "all")
 
-#: Seconds between two lines of progress.
-_PACE = 10.0
 #: Most results that XCom gets.
 _MOST_RESULTS = 1000
 #: Most characters of the plan in Markdown: what a person reads before they approve.
@@ -349,7 +346,7 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
             max_deletes=self.max_deletes,
             fail_fast=self.fail_fast,
             settle_time=self.settle_time,
-            on_progress=_Pace(partial(self.log.info, "%s.")),
+            on_progress=Pace(partial(self.log.info, "%s.")),
         )
 
     def _told(self, report: Report) -> dict[str, Any]:
@@ -359,21 +356,6 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
         told["results"] = results[:_MOST_RESULTS]
         told["left_out"] = len(report.results) - len(told["results"])
         return told
-
-
-class _Pace:
-    """Tells progress every ten seconds."""
-
-    def __init__(self, tell: Any) -> None:
-        self._tell = tell
-        self._told = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        """Tell it if the last time was long ago."""
-        now = time.monotonic()
-        if now - self._told >= _PACE:
-            self._told = now
-            self._tell(progress)
 
 
 def _element_settings(conn_id: str) -> ElementSettings:

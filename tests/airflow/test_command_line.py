@@ -97,6 +97,31 @@ def test_a_failure_is_one_line_and_a_code(form, stored, person):
     assert nowhere.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_manifest_is_planned_applied_and_as_it_says(form, stored, person, tmp_path):
+    manifest = tmp_path / "tenants.yaml"
+    manifest.write_text(
+        "defaults: {element: closeio, events_enabled: false}\n"
+        "instances: [{key: tenant-1, name: Tenant 1, element_conn_id: fleet_app}]\n"
+    )
+    login = {"conn_type": "cloudelements_element", "login": "ada-lovelace", "password": "first/pass+word=="}
+    login["extra"] = {"element": "closeio", "authentication": "basic"}
+    given = {"env": os.environ | {"AIRFLOW_CONN_FLEET_APP": json.dumps(login)}}
+    planned = run(form, "plan", str(manifest), "--conn-id", STORED, "--json", **given)
+    assert planned.returncode == 2
+    saved = tmp_path / "plan.json"
+    saved.write_text(planned.stdout)
+    checksum = json.loads(planned.stdout)["checksum"]
+    words = ("apply", "--plan", str(saved), "--checksum", checksum, "--conn-id", STORED, "--yes", "--json")
+    applied = run(form, *words, **given)
+    assert applied.returncode == 0
+    assert json.loads(applied.stdout)["counts"]["done"] == 1
+    assert [each["name"] for each in person.sandbox.instances()] == ["Tenant 1"]
+    same = run(form, "plan", str(manifest), "--conn-id", STORED, **given)
+    assert same.returncode == 0
+    assert same.stdout.startswith("Nothing to change; 1 unchanged.")
+
+
 def test_a_person_at_a_terminal_is_asked(stored, person):
     keep, gone = person.make("basic", "Keep"), person.make("basic", "Gone")
     refused = run("module", "instances", "delete", str(keep), "--conn-id", STORED, stdin=subprocess.DEVNULL)

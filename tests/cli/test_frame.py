@@ -14,6 +14,8 @@ from airflow_provider_cloudelements.cli.frame import Command, Group, for_argpars
 from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
+from airflow_provider_cloudelements.fleet import Safety
+from airflow_provider_cloudelements.fleet.applying import CONCURRENCY
 from airflow_provider_cloudelements.get_provider_info import get_provider_info
 from airflow_provider_cloudelements.provisioning.removal import MAX_DELETES
 
@@ -61,6 +63,19 @@ WORDS = {
     ("instances", "ping"): ["1", "2", "--json"],
     ("instances", "delete"): ["--tag", "old", "--older-than", "7d", "--max-deletes", "3", "-y", "--dry-run"],
     ("marker",): ["key", "--namespace", "n"],
+    ("plan",): [
+        "a.yaml",
+        "folder",
+        "--prune",
+        "--max-deletes",
+        "3",
+        "--max-update-percent",
+        "12.5",
+        "--json",
+    ],
+    ("apply",): ["a.yaml", "--force", "deletes", "--force", "k", "--max-changes", "9", "-y", "--adopt"],
+    ("export",): ["-o", "a.yaml", "--element", "closeio", "--tag", "gold"],
+    ("schema",): [],
     ("elements", "list"): [],
     ("elements", "show"): ["closeio"],
     ("sandbox",): ["--port", "0", "--", "-h"],
@@ -196,7 +211,15 @@ def test_the_defaults_are_those_of_their_homes():
     assert defaults.pop(("webhook-connection", "--store-payload")) == webhooks.STORED_PAYLOADS[0]
     assert defaults.pop(("test", "connection")) == DEFAULT_CONN_ID
     assert defaults.pop(("instances", "delete", "--max-deletes")) == MAX_DELETES
+    assert defaults.pop(("apply", "--concurrency")) == CONCURRENCY
     assert {value for words, value in defaults.items() if words[-1] == "--conn-id"} == {DEFAULT_CONN_ID}
+    told = {each.flags[0]: each.options["help"] for each in leaves()[("plan",)].arguments}
+    for flag, value in (
+        ("--max-update-percent", Safety().max_update_percent),
+        ("--max-delete-percent", Safety().max_delete_percent),
+        ("--limits-from", Safety().least),
+    ):
+        assert told[flag].endswith(f"(default: {value:g})")
     (payloads,) = [
         each.options["choices"]
         for each in leaves()[("webhook-connection",)].arguments

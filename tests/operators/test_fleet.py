@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsDriftError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators import fleet
+from airflow_provider_cloudelements.fleet import report
 from airflow_provider_cloudelements.operators.fleet import (
     CloudElementsApplyInstancesOperator,
     CloudElementsPlanInstancesOperator,
@@ -265,9 +265,9 @@ def test_fail_fast_ends_with_the_first_failure(app, sandbox):
 
 def test_progress_is_told_every_ten_seconds(monkeypatch):
     clock = iter([0.0, 4.0, 9.9, 10.0, 19.0, 20.0])
-    monkeypatch.setattr(fleet.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(report.time, "monotonic", lambda: next(clock))
     told = []
-    pace = fleet._Pace(told.append)
+    pace = report.Pace(told.append)
     for number in range(5):
         pace(number)
     assert told == [2, 4]
