@@ -25,7 +25,12 @@ from scripts.seed import Seeder
 
 PICTURES = ROOT / "docs" / "images"
 #: Those that other examples prepare for run later.
-LATER = ("example_ten_lines", "example_events_after_outage", "example_wait_for_event")
+LATER = (
+    "example_drift_check",
+    "example_events_after_outage",
+    "example_ten_lines",
+    "example_wait_for_event",
+)
 #: Parameters that spare a wait which the sandbox does not need.
 CONF = {"example_events_after_outage": {"settle_seconds": 0}}
 #: Examples whose point is to wait, with the task that waits.
@@ -53,13 +58,14 @@ def main(arguments: list[str] | None = None) -> int:
     names.sort(key=lambda name: name in LATER)
     with _running() as (airflow, sandbox), _page(airflow, wanted=not options.no_pictures) as page:
         if options.only in LATER:
-            airflow.wait_run(up.MAKES_INSTANCE, airflow.trigger(up.MAKES_INSTANCE))
+            for before in (up.MAKES_INSTANCE, "example_instances_as_code"):
+                airflow.wait_run(before, airflow.trigger(before))
         ends = {name: _run(airflow, name) for name in names}
         for name, (run_id, end) in ends.items():
             print(f"{name}: {end}", flush=True)
             if page:
                 _take(page, airflow, name, run_id)
-        if page:
+        if page and not options.only:
             page.goto(sandbox["url"])
             page.screenshot(path=PICTURES / "sandbox.png")
     return int(any(end.startswith("failed") for _, end in ends.values()))
