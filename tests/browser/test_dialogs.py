@@ -37,6 +37,7 @@ def page(airflow, tmp_path_factory):
     with open_browser(tmp_path_factory.mktemp("browser")) as browser:
         opened = browser.new_page()
         opened.goto(airflow.url)  # every caller is an administrator here; the first page sets the cookie
+        opened.wait_for_load_state("networkidle")
         yield opened
 
 
