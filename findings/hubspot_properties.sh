@@ -3,12 +3,25 @@
 # Guess: a property that is a number stays one; other JSON stays JSON.
 # Seen: it turns each property but null into text with Python's notation: true becomes "True", a list "['a']", an object
 # "{'k': None}". And the text "no" in the boolean field `archived` becomes true.
-. "$(dirname "$0")/environment.bash" hubspot-api-client==12.0.0
-observe <<'PY'
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv .
+bin/python -m pip install -qq --disable-pip-version-check hubspot-api-client==12.0.0
+bin/python - <<'PY'
 import json
 from types import SimpleNamespace
 
 from hubspot.crm.contacts import ApiClient
+
+
+def seen(what, found, recorded):
+    """Print what was found. Compare texts, as Python takes 1, 1.0 and True for equal."""
+    print(f"{what}: {found!r}")
+    if repr(found) != repr(recorded):
+        raise SystemExit(f"CHANGED. {what}: we recorded {recorded!r}")
+
 
 answer = {
     "id": "12",

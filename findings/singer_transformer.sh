@@ -3,10 +3,22 @@
 # Guess: a value that does not have the schema's type is a mismatch.
 # Seen: it cuts the number 12.7 to the integer 12, though it refuses the text "12.7"; it reads the text "1,5" as 15.0 and
 # "no" as true; of an object where the schema wants text it makes Python's notation, which no JSON reader takes.
-. "$(dirname "$0")/environment.bash" singer-python==6.8.0
-observe <<'PY'
+set -euo pipefail
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+python3 -m venv .
+bin/python -m pip install -qq --disable-pip-version-check singer-python==6.8.0
+bin/python - <<'PY'
 from singer import Transformer
 from singer.transform import SchemaMismatch
+
+
+def seen(what, found, recorded):
+    """Print what was found. Compare texts, as Python takes 1, 1.0 and True for equal."""
+    print(f"{what}: {found!r}")
+    if repr(found) != repr(recorded):
+        raise SystemExit(f"CHANGED. {what}: we recorded {recorded!r}")
 
 
 def fitted(value, kind):
