@@ -1,7 +1,7 @@
 """
 A real, private Airflow: API server, scheduler, triggerer and DAG processor in a folder of their own.
 
-``make up`` and the tests that need real processes use it. This module imports only the standard library, and
+``make up`` and the tests that need real processes use it. This module needs only the standard library, and
 the Airflow that it starts may live in another environment (``python=``), so one harness serves every line of
 Airflow::
 
@@ -18,70 +18,49 @@ from __future__ import annotations
 import atexit
 import base64
 import contextlib
-import json
 import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-LOOPBACK = "127.0.0.1"
+from scripts.airflow_rest import LOCK_PATIENCE, AirflowRest, LocalAirflowError, hitl_path, quoted, run_path
+from scripts.database_dump import dump_by_sqlalchemy, dump_sqlite, let_readers_and_writers_be
+from scripts.processes import (
+    LOOPBACK,
+    command_line,
+    free_ports,
+    read_proc,
+    running_processes,
+    signal_processes,
+    start_guard,
+    tell,
+)
+
 #: Factor of every time-out here. The gate sets more than 1, because it runs several Airflows at once.
 PATIENCE = float(os.environ.get("LOCAL_AIRFLOW_PATIENCE") or 1)
 #: Every part of an Airflow, by the name of its command.
 PARTS = ("api-server", "scheduler", "triggerer", "dag-processor")
 #: Least time that a person takes to read a question.
 PERSON_SECONDS = 3.0
-#: Seconds for which a process waits for a lock of SQLite, and for which we repeat a call of the REST API that
-#: failed because of one. With SQLite's default of 5 a scheduler ends when it waits for other writers.
-LOCK_PATIENCE = 60.0
-#: The same for the API server. It may wait for itself: the write of its log of actions blocks the event loop,
-#: and the request that holds the lock needs the loop to end. The caller gets 500 and repeats, as tasks do.
+#: Seconds for which the API server waits for a lock of SQLite; the other processes wait longer. It may wait
+#: for itself: the write of its log of actions blocks the event loop, and the request that holds the lock
+#: needs the loop to end. The caller gets 500 and repeats, as tasks do.
 API_LOCK_PATIENCE = 2.0
 TERMINAL_RUN_STATES = frozenset({"success", "failed"})
 #: A variable that marks each process, so that we find a process that has left its session.
 MARK_VARIABLE = "LOCAL_AIRFLOW_MARK"
 #: How many lines of a dead process's output an error shows.
 TAIL_LINES = 40
-#: Largest page that the REST API serves by default.
-PAGE_SIZE = 100
-
-# A separate process. As soon as we are gone, by whatever cause, it ends every session named on its standard
-# input: neither atexit nor a context manager outlives a SIGKILL.
-_GUARD = """
-import os, signal, sys, time
-sessions = {int(line) for line in sys.stdin}
-for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
-    for process in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            if os.getsid(int(process)) in sessions:
-                os.kill(int(process), number)
-        except OSError:
-            pass
-    time.sleep(2)
-"""
-
-
-class LocalAirflowError(RuntimeError):
-    """Airflow did not start, died, returned an error, or was too slow."""
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass
@@ -97,7 +76,7 @@ class _Part:
     sessions: set[int] = field(default_factory=set)
 
 
-class LocalAirflow:
+class LocalAirflow(AirflowRest):
     """
     A real Airflow in a private folder, on loopback and on free ports, which leaves nothing behind.
 
@@ -131,7 +110,7 @@ class LocalAirflow:
         self.home.mkdir(parents=True, exist_ok=True)
         self.sql_alchemy_conn = sql_alchemy_conn or f"sqlite:///{self.home / 'airflow.db'}"
         self.api_port, self.worker_log_port, self.trigger_log_port = _ports(api_port)
-        self.url = f"http://{LOOPBACK}:{self.api_port}"
+        super().__init__(f"http://{LOOPBACK}:{self.api_port}", may_be_locked=self._sqlite_file is not None)
         self.load_examples = load_examples
         self.parallelism = parallelism
         self._mark = secrets.token_hex(16)
@@ -140,7 +119,6 @@ class LocalAirflow:
         self._parts = {name: self._part(name) for name in PARTS}
         self._guard: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
-        self._token: str | None = None
         self._stopped = False
         #: DAGs found before this time do not count: see :meth:`forget`.
         self._since = datetime.min.replace(tzinfo=UTC)
@@ -170,10 +148,10 @@ class LocalAirflow:
     def start(self) -> None:
         """Make the metadata database and start the four processes."""
         atexit.register(self.stop)
-        self._guard = _start_guard()
+        self._guard = start_guard()
         self.command("db", "migrate")
         if self._sqlite_file:
-            _let_readers_and_writers_be(self._sqlite_file)
+            let_readers_and_writers_be(self._sqlite_file)
         for part in self._parts.values():
             self._start_part(part)
 
@@ -209,8 +187,8 @@ class LocalAirflow:
         popen = _started(part)
         part.expected_to_run = False
         # By session: Airflow gives each task's process a group of its own.
-        everything = [one for one, session in _running_processes() if session in part.sessions]
-        _signal(everything if children else [popen.pid], number)
+        everything = [one for one, session in running_processes() if session in part.sessions]
+        signal_processes(everything if children else [popen.pid], number)
         if number in (signal.SIGKILL, signal.SIGTERM):
             popen.wait(timeout=30)
 
@@ -260,11 +238,11 @@ class LocalAirflow:
         answer: Any = None
         for _ in self._attempts(timeout):
             with contextlib.suppress(OSError, ValueError):
-                answer = self._send("GET", f"{self.url}/api/v2/monitor/health", timeout=5)
+                answer = self.send("GET", f"{self.url}/api/v2/monitor/health", timeout=5)
                 if self._is_healthy(answer):
                     # The API of the tasks builds its routes at the first call, which takes seconds of
                     # processor time. Do that now, not during the first tasks.
-                    self._send("GET", f"{self.url}/execution/health", timeout=60)
+                    self.send("GET", f"{self.url}/execution/health", timeout=60)
                     return
         raise LocalAirflowError(f"not healthy after {timeout} s: {answer}\n{self._tails()}")
 
@@ -275,51 +253,6 @@ class LocalAirflow:
 
     # -- REST API -------------------------------------------------------------------------------------------
 
-    def rest(self, method: str, path: str, body: Any = None, **parameters: Any) -> Any:
-        """
-        Call Airflow's REST API and return the parsed answer.
-
-        :param method: HTTP method
-        :param path: path below /api/v2, with a leading slash; its parts must be quoted already
-        :param body: the request's body, sent as JSON
-        :param parameters: query parameters; a list becomes a repeated parameter
-        """
-        url = f"{self.url}/api/v2{path}"
-        if parameters:
-            url += "?" + urllib.parse.urlencode(parameters, doseq=True)
-        deadline = time.monotonic() + LOCK_PATIENCE
-        while True:
-            try:
-                return self._send(method, url, body, {"Authorization": f"Bearer {self.token()}"})
-            except LocalAirflowError as error:
-                # SQLite is locked while others write. Airflow has rolled the call back, so repeat it.
-                locked = error.status == HTTPStatus.INTERNAL_SERVER_ERROR and self._sqlite_file is not None
-                if not locked or time.monotonic() > deadline:
-                    raise
-            except TimeoutError:
-                # The machine is busy. Repeat the call, unless its effect would come twice.
-                if method == "POST" or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.5)
-
-    def token(self) -> str:
-        """Return a token for the REST API. Every caller is an administrator here."""
-        if self._token is None:
-            self._token = str(self._send("GET", f"{self.url}/auth/token")["access_token"])
-        return self._token
-
-    def add_connection(self, connection_id: str, conn_type: str, **fields: Any) -> None:
-        """
-        Store a connection in the database, which holds it encrypted.
-
-        :param connection_id: its id
-        :param conn_type: its type
-        :param fields: host, login, password, schema, port, description, extra (a dict or a JSON text)
-        """
-        if isinstance(fields.get("extra"), Mapping):
-            fields["extra"] = json.dumps(fields["extra"])
-        self.rest("POST", "/connections", {"connection_id": connection_id, "conn_type": conn_type, **fields})
-
     def wait_dag(self, dag_id: str, timeout: float = 60) -> dict[str, Any]:
         """
         Wait until the DAG processor has stored a DAG, and return it as the API shows it.
@@ -329,7 +262,7 @@ class LocalAirflow:
         """
         for _ in self._attempts(timeout):
             try:
-                found: dict[str, Any] = self.rest("GET", f"/dags/{_quoted(dag_id)}")
+                found: dict[str, Any] = self.rest("GET", f"/dags/{quoted(dag_id)}")
             except LocalAirflowError as error:
                 if error.status != 404:
                     raise
@@ -338,8 +271,7 @@ class LocalAirflow:
                 if parsed and datetime.fromisoformat(parsed) >= self._since and not found["is_stale"]:
                     return found
         errors = [
-            f"{one['filename']}: {one['stack_trace']}"
-            for one in self._pages("/importErrors", "import_errors")
+            f"{one['filename']}: {one['stack_trace']}" for one in self.pages("/importErrors", "import_errors")
         ]
         raise LocalAirflowError(f"no DAG {dag_id} after {timeout} s; import errors: {errors or 'none'}")
 
@@ -352,16 +284,16 @@ class LocalAirflow:
         :param run_id: id of the run; default: a new one
         """
         self.wait_dag(dag_id)
-        self.rest("PATCH", f"/dags/{_quoted(dag_id)}", {"is_paused": False})
+        self.rest("PATCH", f"/dags/{quoted(dag_id)}", {"is_paused": False})
         named = run_id or f"local-{secrets.token_hex(4)}"
         # The API requires the date. It is null, because the run has none.
         body = {"dag_run_id": named, "logical_date": None, "conf": dict(conf or {})}
-        path = f"/dags/{_quoted(dag_id)}/dagRuns"
+        path = f"/dags/{quoted(dag_id)}/dagRuns"
         try:
             self.rest("POST", path, body)
         except TimeoutError:
             # The machine is busy, and the run may have begun. Look it up by its id instead of a second POST.
-            self.rest("GET", f"{path}/{_quoted(named)}")
+            self.rest("GET", f"{path}/{quoted(named)}")
         return named
 
     def wait_run(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
@@ -376,49 +308,13 @@ class LocalAirflow:
         for _ in self._attempts(timeout):
             # The API server may be the part that a test has just killed.
             with contextlib.suppress(OSError):
-                state = self.rest("GET", _run_path(dag_id, run_id))["state"]
+                state = self.rest("GET", run_path(dag_id, run_id))["state"]
             if state in TERMINAL_RUN_STATES:
                 return state
         tasks = {
             (one["task_id"], one["map_index"]): one["state"] for one in self.task_instances(dag_id, run_id)
         }
         raise LocalAirflowError(f"{dag_id} {run_id} is {state} after {timeout} s: {tasks}\n{self._tails()}")
-
-    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """
-        Return all task instances of a run, one for each index of a mapped task.
-
-        :param dag_id: the DAG
-        :param run_id: the run
-        """
-        return list(self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances"))
-
-    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """
-        Return the state of every task of a run. The name of a mapped one is ``task[index]``.
-
-        :param dag_id: the DAG
-        :param run_id: the run
-        """
-        return {
-            one["task_id"] if one["map_index"] < 0 else f"{one['task_id']}[{one['map_index']}]": one["state"]
-            for one in self.task_instances(dag_id, run_id)
-        }
-
-    def xcom(
-        self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1
-    ) -> Any:
-        """
-        Return one XCom value as the task pushed it.
-
-        :param dag_id: the DAG
-        :param run_id: the run
-        :param task_id: the task
-        :param key: the XCom's key
-        :param map_index: index of a mapped task
-        """
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/xcomEntries/{_quoted(key)}"
-        return self.rest("GET", path, map_index=map_index, stringify="false")["value"]
 
     def hitl(
         self,
@@ -442,7 +338,7 @@ class LocalAirflow:
         ended = f"Finished: dag_id={dag_id}, task_id={task_id}, run_id={run_id}, map_index={map_index},"
         for _ in self._attempts(timeout):
             try:
-                asked = self.rest("GET", _hitl_path(dag_id, run_id, task_id, map_index))
+                asked = self.rest("GET", hitl_path(dag_id, run_id, task_id, map_index))
             except LocalAirflowError as error:
                 if error.status != 404:
                     raise
@@ -456,49 +352,6 @@ class LocalAirflow:
                 time.sleep(PERSON_SECONDS)
                 return asked
         raise LocalAirflowError(f"{task_id} asked no question within {timeout} s\n{self._tails()}")
-
-    def answer(
-        self,
-        dag_id: str,
-        run_id: str,
-        task_id: str,
-        params_input: Mapping[str, Any],
-        map_index: int = -1,
-        option: str = "OK",
-    ) -> None:
-        """
-        Answer a task that waits for a person, with the call that the page of required actions makes.
-
-        :param dag_id: the DAG
-        :param run_id: the run
-        :param task_id: the task
-        :param params_input: the values of the form's fields
-        :param map_index: index of a mapped task
-        :param option: the button to press
-        """
-        body = {"chosen_options": [option], "params_input": dict(params_input)}
-        path = _hitl_path(dag_id, run_id, task_id, map_index)
-        try:
-            self.rest("PATCH", path, body)
-        except LocalAirflowError as error:
-            # The repetition of a call that was answered with 500 although Airflow had taken the answer.
-            if error.status != 409 or self.rest("GET", path)["params_input"] != body["params_input"]:
-                raise
-
-    def rendered_fields(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """
-        Return the rendered template fields as the page of the UI shows them.
-
-        :param dag_id: the DAG
-        :param run_id: the run
-        :param task_id: the task
-        :param map_index: index of a mapped task
-        """
-        path = f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}"
-        if map_index >= 0:
-            path += f"/{map_index}"
-        fields: dict[str, Any] = self.rest("GET", path)["rendered_fields"]
-        return fields
 
     # -- what it leaves behind: for searches ----------------------------------------------------------------
 
@@ -542,17 +395,17 @@ class LocalAirflow:
     def dump_database(self) -> Iterator[tuple[str, str, str | bytes]]:
         """Yield (table, column, value) for every non-null value in the metadata database."""
         if self._sqlite_file:
-            return _dump_sqlite(self._sqlite_file)
-        return _dump_by_sqlalchemy(self.sql_alchemy_conn)
+            return dump_sqlite(self._sqlite_file)
+        return dump_by_sqlalchemy(self.sql_alchemy_conn)
 
     def processes(self) -> dict[int, str]:
         """Return id and command line of every running process of this Airflow, children included."""
         sessions = self._sessions()
         mark = f"{MARK_VARIABLE}={self._mark}".encode()
         return {
-            process: _command_line(process)
-            for process, session in _running_processes()
-            if session in sessions or mark in _read(f"/proc/{process}/environ")
+            process: command_line(process)
+            for process, session in running_processes()
+            if session in sessions or mark in read_proc(f"/proc/{process}/environ")
         }
 
     # -- inside ---------------------------------------------------------------------------------------------
@@ -643,7 +496,7 @@ class LocalAirflow:
         part.sessions.add(part.popen.pid)
         part.expected_to_run = True
         if self._guard is not None:
-            _tell(self._guard, part.popen.pid)
+            tell(self._guard, part.popen.pid)
 
     def _sessions(self) -> set[int]:
         """Return the sessions of all processes that we have ever started."""
@@ -662,9 +515,9 @@ class LocalAirflow:
             self._reap()
             if everything:
                 return list(self.processes())
-            return [process for process, session in _running_processes() if session in sessions]
+            return [process for process, session in running_processes() if session in sessions]
 
-        _signal(left(), signal.SIGTERM)
+        signal_processes(left(), signal.SIGTERM)
         deadline = time.monotonic() + patience
         while left() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -672,7 +525,7 @@ class LocalAirflow:
         for _ in range(50):
             if not (rest := left()):
                 break
-            _signal(rest, signal.SIGKILL)
+            signal_processes(rest, signal.SIGKILL)
             time.sleep(0.05)
         # A process about to end has no environment any more and counts as gone, but has no exit code yet.
         for part in self._parts.values():
@@ -747,53 +600,6 @@ class LocalAirflow:
             if part.output.exists()
         )
 
-    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
-        """
-        Yield all entries of a list of the REST API.
-
-        :param path: path below /api/v2
-        :param key: the answer's key for the entries
-        """
-        offset = 0
-        while True:
-            answer = self.rest("GET", path, limit=PAGE_SIZE, offset=offset)
-            yield from answer[key]
-            offset += PAGE_SIZE
-            if offset >= answer["total_entries"]:
-                return
-
-    def _send(
-        self,
-        method: str,
-        url: str,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float = 30,
-    ) -> Any:
-        """
-        Send one request and return the parsed JSON, or None when the answer has no body.
-
-        :param method: HTTP method
-        :param url: the address
-        :param body: the request's body, sent as JSON
-        :param headers: further headers
-        :param timeout: seconds to wait for the answer
-        """
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {**(headers or {})}, method=method)  # noqa: S310
-        request.add_header("Content-Type", "application/json")
-        try:
-            with _OPENER.open(request, timeout=timeout) as answer:
-                text = answer.read()
-        except urllib.error.HTTPError as error:
-            detail = error.read().decode(errors="replace")
-            raise LocalAirflowError(f"{method} {url}: {error.code} {detail}", error.code) from error
-        return json.loads(text) if text else None
-
-
-# Use no proxy, whatever the environment says: all calls go to loopback.
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 def without_airflow(variables: Mapping[str, str]) -> dict[str, str]:
     """
@@ -806,72 +612,14 @@ def without_airflow(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def free_port() -> int:
-    """Return a TCP port of the loopback interface that no process listens on."""
-    return _free_ports(1)[0]
-
-
-def port_is_free(port: int) -> bool:
-    """
-    Return whether a server could listen on a port of the loopback interface.
-
-    :param port: the port
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-        return True
-
-
 def _ports(api_port: int | None) -> tuple[int, int, int]:
     """
     Return the ports of the API server and of the two log servers.
 
     :param api_port: the API server's port; default: a free one
     """
-    free = _free_ports(3)
+    free = free_ports(3)
     return api_port or free[0], free[1], free[2]
-
-
-def _free_ports(count: int) -> list[int]:
-    """
-    Return different free ports.
-
-    :param count: how many
-    """
-    # Hold all of them until the last is found, or the system might hand out one of them twice.
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
-
-
-def _start_guard() -> subprocess.Popen[bytes]:
-    """Start the process that ends our sessions if we die."""
-    return subprocess.Popen(
-        [sys.executable, "-S", "-c", _GUARD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _tell(guard: subprocess.Popen[bytes], session: int) -> None:
-    """
-    Report a session to the guard, which ends it if we die.
-
-    :param guard: the guard
-    :param session: the session
-    """
-    pipe: IO[bytes] | None = guard.stdin
-    if pipe is not None:
-        pipe.write(f"{session}\n".encode())
-        pipe.flush()
 
 
 def _started(part: _Part) -> subprocess.Popen[bytes]:
@@ -885,50 +633,6 @@ def _started(part: _Part) -> subprocess.Popen[bytes]:
     return part.popen
 
 
-def _signal(processes: Sequence[int], number: signal.Signals) -> None:
-    """
-    Send a signal to processes, and ignore those that have ended.
-
-    :param processes: their ids
-    :param number: the signal
-    """
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, number)
-
-
-def _running_processes() -> Iterator[tuple[int, int]]:
-    """Yield id and session of every process of this machine that has not ended."""
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        # The name stands in parentheses and may hold anything, so count the fields from its end.
-        fields = _read(f"/proc/{entry.name}/stat").rpartition(b")")[2].split()
-        if len(fields) > 3 and fields[0] not in (b"Z", b"X"):
-            yield int(entry.name), int(fields[3])
-
-
-def _command_line(process: int) -> str:
-    """
-    Return the command line of a process.
-
-    :param process: its id
-    """
-    return _read(f"/proc/{process}/cmdline").replace(b"\0", b" ").decode(errors="replace").strip()
-
-
-def _read(path: str) -> bytes:
-    """
-    Return a file of /proc, or nothing if its process has ended or belongs to another user.
-
-    :param path: the file
-    """
-    try:
-        return Path(path).read_bytes()
-    except OSError:
-        return b""
-
-
 def _tail(text: str, lines: int = TAIL_LINES) -> str:
     """
     Return the end of a text.
@@ -937,102 +641,3 @@ def _tail(text: str, lines: int = TAIL_LINES) -> str:
     :param lines: number of lines
     """
     return "\n".join(text.splitlines()[-lines:])
-
-
-def _quoted(part: str) -> str:
-    """
-    Return a part of a path, quoted for a URL.
-
-    :param part: any text
-    """
-    return urllib.parse.quote(part, safe="")
-
-
-def _hitl_path(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
-    return f"{_run_path(dag_id, run_id)}/taskInstances/{_quoted(task_id)}/{map_index}/hitlDetails"
-
-
-def _run_path(dag_id: str, run_id: str) -> str:
-    """
-    Return the path of a DAG run below /api/v2.
-
-    :param dag_id: the DAG
-    :param run_id: the run
-    """
-    return f"/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}"
-
-
-def _let_readers_and_writers_be(path: str) -> None:
-    """
-    Switch a SQLite file to a write-ahead log, so that readers do not block writers. The file keeps the mode.
-
-    :param path: the file
-    """
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _dump_sqlite(path: str) -> Iterator[tuple[str, str, str | bytes]]:
-    """
-    Yield every value of a SQLite file as stored: JSON as its text, blobs as bytes.
-
-    :param path: the file
-    """
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
-        connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-        for (table,) in tables:
-            rows = connection.execute(f'SELECT * FROM "{table}"')  # noqa: S608
-            columns = [one[0] for one in rows.description]
-            for row in rows:
-                yield from _cells(table, columns, row)
-
-
-def _dump_by_sqlalchemy(url: str) -> Iterator[tuple[str, str, str | bytes]]:
-    """
-    Yield every value of another database, whose driver this interpreter must be able to import.
-
-    :param url: SQLAlchemy's address of the database
-    """
-    from sqlalchemy import create_engine, inspect, text
-
-    engine = create_engine(url)
-    try:
-        inspector = inspect(engine)
-        with engine.connect() as connection:
-            quoted = engine.dialect.identifier_preparer.quote
-            for table in inspector.get_table_names():
-                described = inspector.get_columns(table)
-                # Select as text: if the driver parsed JSON, it would change its form.
-                selected = ", ".join(
-                    quoted(one["name"])
-                    if "BYTEA" in str(one["type"]).upper()
-                    else f"CAST({quoted(one['name'])} AS TEXT)"
-                    for one in described
-                )
-                rows = connection.execute(text(f"SELECT {selected} FROM {quoted(table)}"))  # noqa: S608
-                for row in rows:
-                    yield from _cells(table, [one["name"] for one in described], row)
-    finally:
-        engine.dispose()
-
-
-def _cells(table: str, columns: Sequence[str], row: Sequence[Any]) -> Iterator[tuple[str, str, str | bytes]]:
-    """
-    Yield the non-null values of a row.
-
-    :param table: the table
-    :param columns: names of the columns
-    :param row: the values, in the same order
-    """
-    for column, value in zip(columns, row, strict=True):
-        if value is None:
-            continue
-        if isinstance(value, bytes | memoryview):
-            yield table, column, bytes(value)
-        else:
-            yield table, column, str(value)

@@ -20,7 +20,8 @@ from urllib.parse import quote
 from scripts import up
 from scripts.browser import open_browser
 from scripts.examples import ROOT, examples
-from scripts.local_airflow import LOOPBACK, TERMINAL_RUN_STATES, LocalAirflow, free_port
+from scripts.local_airflow import TERMINAL_RUN_STATES, LocalAirflow
+from scripts.processes import LOOPBACK, free_port
 from scripts.seed import Seeder
 
 PICTURES = ROOT / "docs" / "images"

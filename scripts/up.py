@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from scripts import installed_wheel
+from scripts.airflow_rest import LocalAirflowError
 from scripts.example_hints import hints
-from scripts.local_airflow import LOOPBACK, LocalAirflow, LocalAirflowError, free_port, port_is_free
+from scripts.local_airflow import LocalAirflow
+from scripts.processes import LOOPBACK, free_port, port_is_free
 from scripts.seed import Seeder
 
 #: The port on which people expect an Airflow.

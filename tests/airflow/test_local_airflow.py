@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.local_airflow import LOOPBACK, PARTS, LocalAirflow, LocalAirflowError
+from scripts.airflow_rest import LocalAirflowError
+from scripts.local_airflow import PARTS, LocalAirflow
+from scripts.processes import LOOPBACK
 
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
 

@@ -357,7 +357,7 @@ def test_the_form_s_api_shows_both_types_with_a_description_on_every_field(ran):
 
 def hook_meta(airflow: LocalAirflow) -> list[dict[str, Any]]:
     """Return what the UI's form is made from."""
-    return airflow._send(
+    return airflow.send(
         "GET",
         f"{airflow.url}/ui/connections/hook_meta",
         None,

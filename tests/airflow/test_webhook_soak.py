@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from scripts.local_airflow import PATIENCE, LocalAirflow, LocalAirflowError
+from scripts.airflow_rest import LocalAirflowError
+from scripts.local_airflow import PATIENCE, LocalAirflow
 from tests.support.leaks import left_behind, search
 from tests.support.platform import WAYS, Person
 from tests.support.postgres import PROGRAMS, postgres

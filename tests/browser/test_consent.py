@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from scripts.demo_connections import connections
-from scripts.local_airflow import PATIENCE, free_port
+from scripts.local_airflow import PATIENCE
+from scripts.processes import free_port
 from tests.support.browsing import open_browser, picture
 
 pytestmark = [

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.local_airflow import free_port
+from scripts.processes import free_port
 
 #: Debian keeps each version's programs in a folder of its own, off the PATH.
 PROGRAMS = Path("/usr/lib/postgresql")

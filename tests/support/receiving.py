@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from scripts.local_airflow import PATIENCE, LocalAirflow, LocalAirflowError
+from scripts.airflow_rest import LocalAirflowError
+from scripts.local_airflow import PATIENCE, LocalAirflow
 from scripts.up import webhook_settings
 from tests.support.programs import needs
 
@@ -79,7 +80,7 @@ def run(airflow: LocalAirflow, dag_id: str, run_id: str, conf: Mapping[str, Any]
 
 def runs(airflow: LocalAirflow, dag_id: str) -> list[dict[str, Any]]:
     """Return all runs of a DAG."""
-    return list(airflow._pages(f"/dags/{dag_id}/dagRuns", "dag_runs"))
+    return list(airflow.pages(f"/dags/{dag_id}/dagRuns", "dag_runs"))
 
 
 def in_module(airflow: LocalAirflow, *arguments: str) -> str:

@@ -52,14 +52,14 @@ class Shared:
         self.airflow.forget()
         yield self
         self.airflow.check_alive()
-        for dag in list(self.airflow._pages("/dags", "dags")):
+        for dag in list(self.airflow.pages("/dags", "dags")):
             if not dag["is_paused"]:
                 self.airflow.rest("PATCH", f"/dags/{dag['dag_id']}", {"is_paused": True})
         # An asset's watcher stops when its paused DAG is parsed again: only then may the file go.
         self._wait_until_nobody_asks()
         for file in self.folder.glob("*.py"):
             file.unlink()
-        for connection in list(self.airflow._pages("/connections", "connections")):
+        for connection in list(self.airflow.pages("/connections", "connections")):
             if connection["connection_id"] != WEBHOOK:
                 self.airflow.rest("DELETE", f"/connections/{connection['connection_id']}")
 
