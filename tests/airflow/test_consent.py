@@ -133,6 +133,7 @@ def test_a_person_pastes_the_whole_address_and_the_instance_is_made_once(airflow
     assert airflow.xcom(DAG_ID, run_id, "consent.create_instance")["created"] is False
 
 
+@pytest.mark.newest
 def test_a_person_pastes_the_code_alone(airflow, sandbox):
     run_id, link = ask(airflow)
     (code,) = parse_qs(urlsplit(consent(link)).query)["code"]
@@ -163,6 +164,7 @@ def test_what_holds_no_code_of_this_consent_is_asked_again(airflow, sandbox):
     assert code not in log
 
 
+@pytest.mark.newest
 def test_a_consent_that_was_refused_fails_clearly(airflow, sandbox):
     run_id, link = ask(airflow)
     assert answer(airflow, run_id, consent(link, "deny")) == "failed"
@@ -172,6 +174,7 @@ def test_a_consent_that_was_refused_fails_clearly(airflow, sandbox):
     assert sandbox.instances() == []
 
 
+@pytest.mark.newest
 def test_a_code_that_expired_says_what_to_do(airflow, sandbox):
     run_id, link = ask(airflow)
     address = consent(link)
@@ -182,6 +185,7 @@ def test_a_code_that_expired_says_what_to_do(airflow, sandbox):
     assert [each["presented"] for each in sandbox.codes()] == [1]
 
 
+@pytest.mark.newest
 def test_an_instance_that_no_longer_works_is_repaired_by_a_new_consent(airflow, sandbox):
     run_id, link = ask(airflow)
     assert answer(airflow, run_id, consent(link)) == "success"
@@ -234,6 +238,7 @@ def test_several_people_consent_at_once_each_to_their_own(airflow, sandbox):
     assert len(sandbox.instances()) == 3
 
 
+@pytest.mark.newest
 def test_a_code_typed_into_two_questions_makes_one_instance(airflow, sandbox):
     dag_id, asks = "several_people", f"tenant.{ASKS}"
     run_id = airflow.trigger(dag_id)
@@ -251,6 +256,7 @@ def test_a_code_typed_into_two_questions_makes_one_instance(airflow, sandbox):
     assert "ask for consent again and start a new run" in log
 
 
+@pytest.mark.newest
 def test_the_operators_work_without_the_group(airflow, sandbox):
     run_id = airflow.trigger("three_operators")
     asked = airflow.hitl("three_operators", run_id, "ask")
