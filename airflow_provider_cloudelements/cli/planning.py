@@ -46,7 +46,7 @@ WHAT = (
     Argument(
         "--prune",
         action="store_true",
-        help="Delete instances that carry the ownership tag and that no row names",
+        help="Delete instances of this namespace that carry the ownership tag and that no row names",
     ),
     Argument(
         "--adopt",
@@ -66,7 +66,7 @@ def print_plan(arguments: argparse.Namespace) -> int | None:
         print_json(made.to_json())
     else:
         sys.stdout.write(f"{made.table()}\nChecksum: {made.checksum}\n")
-    return None if made.empty else CHANGES
+    return None if made.clean else CHANGES
 
 
 def planned(client: CloudElementsClient, arguments: argparse.Namespace, **limits: Any) -> Plan:
@@ -147,6 +147,7 @@ PLAN = Command(
         JSON,
     ),
     description="Show what would change so that the account is as a manifest says. Nothing is written. It "
-    "ends with 0 if nothing would change, with 2 if something would, and with 1 on an error. What it prints "
-    "with --json can be saved and given to apply.",
+    "ends with 0 if all is as the manifest says, with 2 if something would change or an instance that "
+    "differs is left alone, and with 1 on an error. What it prints with --json can be saved and given to "
+    "apply.",
 )

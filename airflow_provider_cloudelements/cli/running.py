@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.cli.frame import Command
 
 DONE, FAILED, USAGE, UNHEALTHY, INTERRUPTED = 0, 1, 2, 3, 130
-#: How ``plan`` ends if something would change, as other tools that plan do: the code of wrong usage, which
-#: prints nothing to stdout.
+#: How ``plan`` ends if the account is not as the manifest says, as other tools that plan do: the code of
+#: wrong usage, which prints nothing to stdout.
 CHANGES = USAGE
 #: Exit codes, and what each says. A parser ends with ``USAGE`` by itself.
 EXIT_CODES = {
     DONE: "done",
     FAILED: "failed: a sentence on stderr says why",
-    USAGE: "wrong usage: nothing was changed; of plan, with a result on stdout: something would change",
+    USAGE: "wrong usage: nothing was changed; of plan, with a result on stdout: the account is not as the "
+    "manifest says",
     UNHEALTHY: "checked, and an instance is not healthy or does not exist",
     INTERRUPTED: "interrupted",
 }

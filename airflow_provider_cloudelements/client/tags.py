@@ -14,6 +14,9 @@ An identity is the pair of the connection's namespace and the instance key. Two 
 An instance with a marker and without a key tag of that marker is from before there were key tags, or a person
 marked it.
 The marker alone then decides, and the next write adds the key tag.
+
+A third tag, ``airflow-namespace:``, stands on the instances that a manifest manages. It shows from which
+namespace, also when no row names them any more: a key that nobody knows cannot be found in a hash.
 """
 
 from __future__ import annotations
@@ -33,13 +36,14 @@ MARKER_PREFIX = "airflow:"
 KEY_PREFIX = "airflow-key:"
 FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
+NAMESPACE_PREFIX = "airflow-namespace:"
 #: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
 _OF_MARKER = 8
 #: How all of them begin.
 _BEGIN = "airflow"
 # The whole tag must match, since people may write tags such as "airflow:production".
 _OURS = re.compile(
-    f"({MARKER_PREFIX}|{KEY_PREFIX}|{ORIGIN_PREFIX})[0-9a-f]{{20}}"
+    f"({MARKER_PREFIX}|{KEY_PREFIX}|{ORIGIN_PREFIX}|{NAMESPACE_PREFIX})[0-9a-f]{{20}}"
     # The second alternative is the first form of fingerprints.
     f"|{FINGERPRINT_PREFIX}([0-9a-f]{{8}}([.][0-9a-f]{{22}})*|[0-9a-f]{{6}}([.][0-9a-f]{{14}})*)"
 )
@@ -213,6 +217,19 @@ def marker_tag(instance_key: str) -> str:
 def origin_tag(origin: str) -> str:
     """Return the tag that records which task instance made an instance, for ``if_exists="fail"``."""
     return ORIGIN_PREFIX + _short_hash(origin)
+
+
+def namespace_tag(namespace: str) -> str:
+    """Return the tag of instances that a manifest manages from a namespace.
+
+    :param namespace: The connection's namespace, or an empty text.
+    """
+    return NAMESPACE_PREFIX + _short_hash(canonical_text(namespace))
+
+
+def namespace_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags that show from which namespaces an instance is managed."""
+    return own_tags(tag for tag in tags if tag.startswith(NAMESPACE_PREFIX))
 
 
 def user_tags(tags: Iterable[str]) -> tuple[str, ...]:

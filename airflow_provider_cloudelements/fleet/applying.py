@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.plain import plain_text
+from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import PAGE_SIZE
 from airflow_provider_cloudelements.client.wire.parallel import as_finished, in_order
@@ -162,6 +163,7 @@ class _Apply:
         self._on_progress = on_progress
         self._stop = stop
         self._approved = plan.changes
+        self._space = namespace_tag(client.settings.namespace)
         self._wanted = self._read_rows(credentials)
         #: By place in the plan: how the last try ended, and results that stay.
         self._outcomes: dict[int, Outcome] = {}
@@ -217,7 +219,7 @@ class _Apply:
             if number not in wanted and (change := self._approved[number]).instance_id is not None
         }
         names = {instance_id: self._approved[number].key for instance_id, number in deletes.items()}
-        matching = Matching(wanted.values(), self._plan.ownership_tag, deletes=names)
+        matching = Matching(wanted.values(), self._plan.ownership_tag, self._space, deletes=names)
         if open_changes:
             self._show(matching, open_changes)
         numbers = iter(wanted)
@@ -315,7 +317,7 @@ class _Apply:
             or outcome.instance_id is None
         ):
             return match
-        alone = Matching([self._wanted[number]], self._plan.ownership_tag)
+        alone = Matching([self._wanted[number]], self._plan.ownership_tag, self._space)
         try:
             alone.see([self._client.instances.get(outcome.instance_id)])
         except CloudElementsError as error:

@@ -59,7 +59,7 @@ def is_plainly_same(wanted: Wanted, instance: Instance, tag: str | None) -> bool
         and wanted.row.state == PRESENT
         and instance.element_key == wanted.element
         and instance.name == wanted.name
-        and (tag is None or tag in tags)
+        and (tag is None or (tag in tags and wanted.space in tags))
         and identity.marker in tags
         and identity.key_tag in tags
         and (wanted.tags is None or _has_all(tags, wanted.tags))
@@ -210,7 +210,16 @@ def _difference(
         found = replace(found, name=asked.name)
         if not (way == BY_ID and own_tags(instance.tags)):
             found = found.with_identity(instance, wanted.identity)
-    return found
+    return _in_space(wanted, instance, found, way)
+
+
+def _in_space(wanted: Wanted, instance: Instance, found: Difference, way: str) -> Difference:
+    """Return the difference that also writes from which namespace the instance is managed."""
+    tags = instance.tags if found.tags is None else found.tags
+    # The row that names an instance by its id needs no proof. So that can wait until something is written.
+    if wanted.space is None or wanted.space in tags or (way == BY_ID and not found.names):
+        return found
+    return replace(found, tags=(*tags, wanted.space))
 
 
 def _without_identity(wanted: Wanted, instance: Instance, asked: InstanceSpec) -> Difference:

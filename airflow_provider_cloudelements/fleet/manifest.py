@@ -23,6 +23,8 @@ from airflow_provider_cloudelements.provisioning.arguments import InstanceArgume
 
 #: Fields whose values a row and the defaults share key by key.
 _JOINED = ("configuration", "event_configuration")
+#: What messages call a row without anything that names it.
+NAMELESS = "an instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,7 @@ class Row:
         """What names it in messages."""
         given = self.given
         return str(
-            given.get("instance_key")
-            or given.get("instance_name")
-            or given.get("instance_id")
-            or "an instance"
+            given.get("instance_key") or given.get("instance_name") or given.get("instance_id") or NAMELESS
         )
 
     @property
@@ -200,9 +199,10 @@ class _Reader:
 
     def _row(self, source: str, number: int, raw: Any, defaults: dict[str, Any]) -> None:
         if not isinstance(raw, dict):
-            self._wrong(Place(source), "it must be a mapping.", instance=f"instance number {number}")
+            self._wrong(Place(source, None, number), "it must be a mapping.")
             return
-        place = Place(source, raw.line) if isinstance(raw, Located) else Place(source)
+        line = raw.line if isinstance(raw, Located) else None
+        place = Place(source, line, number)
         problems: list[tuple[str, str]] = []
         own = read_fields(raw, ROW, lambda name, message: problems.append((name, message)))
         given = {**defaults, **own}
@@ -210,9 +210,11 @@ class _Reader:
             if name in defaults and name in own:
                 given[name] = {**defaults[name], **own[name]}
         row = Row(given, place)
-        label = row.label if row.label != "an instance" else f"instance number {number}"
+        label: str | None = row.label
+        if label == NAMELESS:
+            label = None if line is None else f"instance number {number}"
         for name, message in (*problems, *_contradictions(row)):
-            self._wrong(_place(source, raw, name), message, instance=label, field=name)
+            self._wrong(_place(source, raw, name, number), message, instance=label, field=name)
         self.rows.append(row)
 
     def _wrong(
@@ -229,7 +231,7 @@ def _contradictions(row: Row) -> Iterator[tuple[str, str]]:
         yield "moved_from", "the row names its instance by instance_id already."
 
 
-def _place(source: str, mapping: dict[str, Any], name: str) -> Place:
+def _place(source: str, mapping: dict[str, Any], name: str, row: int | None = None) -> Place:
     if not isinstance(mapping, Located):
-        return Place(source)
-    return Place(source, mapping.lines.get(name.partition("[")[0], mapping.line))
+        return Place(source, None, row)
+    return Place(source, mapping.lines.get(name.partition("[")[0], mapping.line), row)

@@ -16,6 +16,7 @@ from airflow_provider_cloudelements.client.tags import (
     MARKER_PREFIX,
     Identity,
     belongs,
+    namespace_tags,
     own_tags,
 )
 from airflow_provider_cloudelements.client.target import oldest_first
@@ -100,7 +101,8 @@ class Matching:
 
     :param wanted: What the rows ask for.
     :param tag: The ownership tag.
-    :param prune: Whether instances that the tag covers and no row names shall go.
+    :param space: Tag of the connection's namespace: the ownership tag may be that of another Airflow as well.
+    :param prune: Whether instances of the namespace that the tag covers and no row names shall go.
     :param called_lately: Function that says whether an instance is in use.
     :param deletes: Ids of instances without a row whose delete was approved, each with what names it.
     """
@@ -109,6 +111,7 @@ class Matching:
         self,
         wanted: Iterable[Wanted],
         tag: str | None,
+        space: str,
         *,
         prune: bool = False,
         called_lately: CalledLately | None = None,
@@ -116,6 +119,7 @@ class Matching:
     ) -> None:
         self._wanted = list(wanted)
         self._tag = tag
+        self._space = space
         self._prune = prune
         self._called_lately = called_lately
         self._deletes = deletes or {}
@@ -123,9 +127,11 @@ class Matching:
         self._unread: list[Instance] = []
         self._left: list[Instance] = []
         self._by_name: dict[int, list[Instance]] = {}
-        #: Instances seen, and those among them that the ownership tag covers.
+        #: Instances seen; those among them that the ownership tag covers, of this namespace; and those that
+        #: it covers, of another one.
         self.listed = 0
         self.covered = 0
+        self.foreign = 0
         self._roles: dict[str, list[_Role]] = {}
         #: The row of each key tag, which no other key's instance has.
         self._keys: dict[str, int] = {}
@@ -179,7 +185,6 @@ class Matching:
         covered = self._tag is not None and self._tag in instance.tags
         role = None if instance.id in self._deletes else self._role(instance)
         if role is None:
-            self.covered += covered
             self._without_row(instance, covered)
             return
         number, way = role
@@ -211,7 +216,11 @@ class Matching:
         return found
 
     def _without_row(self, instance: Instance, covered: bool) -> None:
-        if (covered and self._prune) or instance.id in self._deletes:
+        spaces = namespace_tags(instance.tags) if covered else ()
+        self.covered += spaces == (self._space,)
+        foreign = bool(spaces) and spaces != (self._space,)
+        self.foreign += foreign
+        if (covered and self._prune and not foreign) or instance.id in self._deletes:
             self._left.append(instance)
         if self._names and not _has_identity(instance):
             for number in self._names.get((instance.element_key, comparable_text(instance.name)), ()):
@@ -224,19 +233,26 @@ class Matching:
 
         Rows that need nothing yield a match without a change.
         """
-        left = list(self._left)
+        left = [(each, self._is_ours(each)) for each in self._left]
         claimed: set[int] = set()
         for number, wanted in enumerate(self._wanted):
             match = self._match(number, wanted)
             yield match
-            if self._prune:
-                left += [twin for twin, covered in match.twins if covered]
+            if self._prune and not wanted.row.protect:
+                # Their key proves whose they are.
+                left += [(twin, True) for twin, covered in match.twins if covered]
             if number not in self._found:
                 # A row adopts it, or would if it were clear which one.
                 claimed.update(each.id for each in self._by_name.get(number, ()))
-        for instance in sorted(left, key=lambda each: each.id):
+        for instance, ours in sorted(left, key=lambda each: each[0].id):
             if instance.id not in claimed:
-                yield self._without(instance)
+                yield self._without(instance, ours)
+
+    def _is_ours(self, instance: Instance) -> bool:
+        """Return whether an instance without a row is proven to be of this namespace, and of no other."""
+        spaces = namespace_tags(instance.tags)
+        # An approved delete may be one of a twin, which perhaps only its key told.
+        return spaces == (self._space,) or (not spaces and instance.id in self._deletes)
 
     def _match(self, number: int, wanted: Wanted) -> Match:
         found = self._found.get(number, [])
@@ -274,7 +290,7 @@ class Matching:
         if not first.same:
             compared = compare(wanted, instance, first.way, self._tag, self._in_use(instance))
         notes = list(compared.notes)
-        if others and not self._prune:
+        if others and (not self._prune or wanted.row.protect):
             ids = ", ".join(str(each.instance.id) for each in others[:10])
             notes.append(Note(wanted.key, f"it has twins, which are left as they are: {ids}.", instance.id))
         for each in rest:
@@ -286,12 +302,21 @@ class Matching:
             compared = replace(compared, notes=tuple(notes))
         return Match(compared, wanted, instance, instance.id, twins)
 
-    def _without(self, instance: Instance) -> Match:
-        """Return what an instance without a row needs: to go."""
+    def _without(self, instance: Instance, ours: bool) -> Match:
+        """Return what an instance without a row needs: to go, if it is proven to be of this namespace."""
         key = self._deletes.get(instance.id, f"instance {instance.id}")
         if self._tag is not None and self._tag not in instance.tags:
             note = Note(key, "it has lost the ownership tag, so it is not deleted.", instance.id)
             return Match(Compared(notes=(note,), left=True), None, instance, instance.id)
+        if not ours:
+            text = (
+                "it has the ownership tag, and nothing shows that a manifest of this namespace made it or "
+                "took it over, so it is not deleted. To delete it, give it a row with its instance_id and "
+                "state: absent."
+            )
+            return Match(
+                Compared(notes=(Note(key, text, instance.id),), left=True), None, instance, instance.id
+            )
         change = deletion(instance, key, "no row names it", self._in_use(instance))
         return Match(Compared(change), None, instance, instance.id)
 

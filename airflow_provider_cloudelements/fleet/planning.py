@@ -8,9 +8,11 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.plain import plain_text
+from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.client.wire.parallel import read_ahead
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.changes import Change, Note
+from airflow_provider_cloudelements.fleet.lookalikes import alike
 from airflow_provider_cloudelements.fleet.manifest import Manifest
 from airflow_provider_cloudelements.fleet.matching import CalledLately, Matching
 from airflow_provider_cloudelements.fleet.plans import Plan
@@ -40,7 +42,8 @@ def plan(
     :param client: The account's client.
     :param manifest: The manifest.
     :param credentials: Function that reads an element connection by its id.
-    :param prune: Whether to delete instances that carry the ownership tag and that no row names.
+    :param prune: Whether to delete instances of this namespace that carry the ownership tag and that no row
+        names.
     :param adopt: Whether rows may take over instances of the same name and element that have no key yet, and
         instances of their key that lack the ownership tag.
     :param safety: Limits. Default: :class:`~.safety.Safety`.
@@ -86,18 +89,23 @@ def _planned(
         raise CloudElementsValidationError(
             "prune needs an ownership_tag: nothing else shows what may be deleted."
         )
-    matching = Matching(wanted, tag, prune=prune, called_lately=called_lately)
+    matching = Matching(
+        wanted, tag, namespace_tag(settings.namespace), prune=prune, called_lately=called_lately
+    )
     see_all(client.instances, matching)
     changes: list[Change] = []
-    notes: list[Note] = []
-    unchanged = matched = 0
+    notes = list(alike(wanted))
+    unchanged = matched = left = 0
     for match in matching.matches():
         matched += match.kept is not None
         notes += match.compared.notes
         if (change := match.compared.change) is not None:
             changes.append(change)
+        elif match.compared.left:
+            left += 1
         else:
             unchanged += match.kept is not None
+    notes += _of_others(tag, matching.foreign if prune else 0)
     managed = matched if tag is None else matching.covered
     violations = safety.violations(changes, managed, rows=len(manifest.rows))
     return Plan(
@@ -105,12 +113,21 @@ def _planned(
         tuple(notes),
         violations,
         unchanged,
+        left,
         matching.listed,
         managed,
         tag,
         settings.base_url,
         plain_text(settings.namespace),
     )
+
+
+def _of_others(tag: str | None, foreign: int) -> list[Note]:
+    if tag is None or not foreign:
+        return []
+    what = "instance has" if foreign == 1 else "instances have"
+    text = f"{foreign} {what} this ownership tag and another namespace. A plan of this one leaves them alone."
+    return [Note(plain_text(tag), text)]
 
 
 def see_all(instances: InstancesApi, matching: Matching) -> None:

@@ -26,6 +26,7 @@ class Plan:
     :param notes: What could not be compared, and what is left alone on purpose.
     :param violations: Rules of safety that it breaks.
     :param unchanged: How many instances are as their rows say.
+    :param left: How many are not, and are left so on purpose. The notes say why.
     :param listed: How many instances the account has.
     :param managed: How many of them are managed.
     :param ownership_tag: The ownership tag.
@@ -38,6 +39,7 @@ class Plan:
     notes: tuple[Note, ...] = ()
     violations: tuple[Violation, ...] = ()
     unchanged: int = 0
+    left: int = 0
     listed: int = 0
     managed: int = 0
     ownership_tag: str | None = None
@@ -51,6 +53,11 @@ class Plan:
         return not self.changes
 
     @property
+    def clean(self) -> bool:
+        """Whether all instances are as the manifest says: nothing would change, and nothing is left alone."""
+        return self.empty and not self.left
+
+    @property
     def safe(self) -> bool:
         """Whether no rule of safety is broken."""
         return not self.violations
@@ -59,6 +66,11 @@ class Plan:
     def counts(self) -> dict[str, int]:
         """How many changes there are, by kind."""
         return {str(kind): number for kind, number in Counter(each.kind for each in self.changes).items()}
+
+    @property
+    def all_counts(self) -> dict[str, int]:
+        """The same with ``unchanged``, and with ``left`` if anything is left alone."""
+        return {**self.counts, "unchanged": self.unchanged, **({"left": self.left} if self.left else {})}
 
     @property
     def deletes(self) -> int:
@@ -73,8 +85,7 @@ class Plan:
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON, fit for XCom and for a file. :meth:`from_json` reads it."""
         content = self._content()
-        counts = {**self.counts, "unchanged": self.unchanged}
-        return {**content, "counts": counts, "checksum": self._checksum(content)}
+        return {**content, "counts": self.all_counts, "checksum": self._checksum(content)}
 
     def _content(self) -> dict[str, Any]:
         return {
@@ -86,6 +97,7 @@ class Plan:
             "listed": self.listed,
             "managed": self.managed,
             "unchanged": self.unchanged,
+            "left": self.left,
             "changes": [each.as_json() for each in self.changes],
             "notes": [asdict(each) for each in self.notes],
             "violations": [asdict(each) for each in self.violations],
@@ -93,9 +105,7 @@ class Plan:
 
     def _checksum(self, content: Mapping[str, Any]) -> str:
         # How many other instances the account has does not change what the plan does.
-        told = {
-            name: value for name, value in content.items() if name not in ("listed", "managed", "unchanged")
-        }
+        told = {name: value for name, value in content.items() if name not in _NUMBERS}
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -141,15 +151,16 @@ class Plan:
             raise CloudElementsValidationError("size must be a whole number above 0.")
         whole = self.checksum
         parts = (self.changes[start : start + size] for start in range(0, len(self.changes), size))
-        return [replace(self, changes=part, notes=(), unchanged=0, whole=whole) for part in parts]
+        return [replace(self, changes=part, notes=(), unchanged=0, left=0, whole=whole) for part in parts]
 
     def table(self) -> str:
         """Return the plan as a table for a terminal or a log."""
-        return table(self.changes, self.notes, self.violations, self.unchanged)
+        return table(self.changes, self.notes, self.violations, self.unchanged, self.left)
 
     def markdown(self) -> str:
         """Return the plan in Markdown, for a review or a person's approval."""
-        return markdown(self.changes, self.notes, self.violations, self.unchanged)
+        return markdown(self.changes, self.notes, self.violations, self.unchanged, self.left)
 
 
-_PLAIN = ("unchanged", "listed", "managed", "ownership_tag", "base_url", "namespace", "whole")
+_NUMBERS = ("unchanged", "left", "listed", "managed")
+_PLAIN = (*_NUMBERS, "ownership_tag", "base_url", "namespace", "whole")

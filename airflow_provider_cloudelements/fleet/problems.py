@@ -15,14 +15,18 @@ class Place:
 
     :param source: File, or what else the manifest came from.
     :param line: Line of the file, from 1 on; ``None`` if the source has no lines.
+    :param row: Number of the row, from 1 on; ``None`` if it is not about one.
     """
 
     source: str
     line: int | None = None
+    row: int | None = None
 
     def __str__(self) -> str:
-        """Return source and line, as editors and compilers write them."""
-        return self.source if self.line is None else f"{self.source}:{self.line}"
+        """Return source and line, as editors and compilers write them; without lines, the row's number."""
+        if self.line is not None:
+            return f"{self.source}:{self.line}"
+        return self.source if self.row is None else f"{self.source}, row {self.row}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,19 @@ _MOST = 80
 
 
 def table(
-    changes: Sequence[Change], notes: Sequence[Note], violations: Sequence[Violation], unchanged: int
+    changes: Sequence[Change],
+    notes: Sequence[Note],
+    violations: Sequence[Violation],
+    unchanged: int,
+    left: int,
 ) -> str:
     """Return a plan as a table of texts.
 
     :param changes: The changes.
     :param notes: What could not be compared.
     :param violations: The rules that it breaks.
-    :param unchanged: How many instances stay as they are.
+    :param unchanged: How many instances are as their rows say.
+    :param left: How many are not, and are left so on purpose.
     """
     rows = [
         (str(each.kind), one_line(each.key), one_line(each.element), str(each.instance_id or "new"), detail)
@@ -31,17 +36,21 @@ def table(
         for detail in [_details(each)]
     ]
     lines = list(_aligned([("change", "key", "element", "id", "what"), *rows])) if rows else []
-    lines += [f"left alone: {one_line(each.key)}: {one_line(each.text)}" for each in notes]
+    lines += [f"note: {one_line(each.key)}: {one_line(each.text)}" for each in notes]
     lines += [f"not safe: {one_line(each.text)}" for each in violations]
-    lines.append(summary(changes, unchanged))
+    lines.append(summary(changes, unchanged, left))
     return "\n".join(lines)
 
 
 def markdown(
-    changes: Sequence[Change], notes: Sequence[Note], violations: Sequence[Violation], unchanged: int
+    changes: Sequence[Change],
+    notes: Sequence[Note],
+    violations: Sequence[Violation],
+    unchanged: int,
+    left: int,
 ) -> str:
     """Return a plan in Markdown. The parameters are those of :func:`table`."""
-    lines = [f"**{summary(changes, unchanged)}**"]
+    lines = [f"**{summary(changes, unchanged, left)}**"]
     # First what a person must know to approve it: the end of a long plan may be cut off.
     lines += _listed("Not safe", [each.text for each in violations])
     if changes:
@@ -50,7 +59,10 @@ def markdown(
             for each in changes
         )
         lines += ["", *markdown_table(("change", "key", "element", "id", "what"), rows)]
-    lines += _listed("Left alone, or not comparable", [f"{each.key}: {each.text}" for each in notes])
+    lines += _listed(
+        "Notes: what is left alone, not comparable, or doubtful",
+        [f"{each.key}: {each.text}" for each in notes],
+    )
     return "\n".join(lines)
 
 
@@ -78,11 +90,12 @@ def escaped(text: str) -> str:
     return line
 
 
-def summary(changes: Iterable[Change], unchanged: int) -> str:
-    """Return how many instances change, by kind, in one sentence."""
+def summary(changes: Iterable[Change], unchanged: int, left: int) -> str:
+    """Return how many instances change, by kind, and how many do not, in one sentence."""
     counts = Counter(each.kind for each in changes)
     told = [f"{counts[kind]} to {kind}" for kind in Kind if counts[kind]]
-    return f"{', '.join(told) if told else 'Nothing to change'}; {unchanged} unchanged."
+    rest = f", {left} left alone" if left else ""
+    return f"{', '.join(told) if told else 'Nothing to change'}; {unchanged} unchanged{rest}."
 
 
 def _details(change: Change) -> str:

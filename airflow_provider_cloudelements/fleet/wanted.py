@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from airflow_provider_cloudelements.client.frozen import lazy
-from airflow_provider_cloudelements.client.tags import Identity, own_tags
+from airflow_provider_cloudelements.client.tags import Identity, namespace_tag, own_tags
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.fields import ABSENT
@@ -43,6 +43,7 @@ class Wanted:
     :param build: Function that builds the specification of the row.
     :param moved_from: The former identity.
     :param adopt: Whether a plan may take over an instance that the ownership tag does not cover.
+    :param space: Tag of the namespace that the instance is managed from; ``None`` without an ownership tag.
     """
 
     row: Row
@@ -55,6 +56,7 @@ class Wanted:
     build: Callable[[Row], InstanceSpec] | None = field(default=None, repr=False)
     moved_from: Identity | None = None
     adopt: bool = False
+    space: str | None = None
 
     @lazy
     def spec(self) -> InstanceSpec | None:
@@ -98,6 +100,12 @@ class Wanted:
             return self.spec
         return replace(self.spec, tags=(self.spec.name, *self.spec.tags))
 
+    @property
+    def tags_to_create(self) -> list[str]:
+        """All tags of the instance when it is created."""
+        tags = self.to_create.tags_to_create(self.fingerprints)
+        return tags if self.space is None else [*tags, self.space]
+
 
 def wanted_of(
     manifest: Manifest, settings: ConnectionSettings, credentials: Credentials, *, adopt: bool = False
@@ -113,11 +121,11 @@ def wanted_of(
     """
     reader = _Reader(settings, credentials, manifest.ownership_tag, adopt)
     problems = list(manifest.problems)
-    faulty = {(each.place, each.instance) for each in problems}
+    faulty = {(each.place.source, each.place.row) for each in problems}
     found = []
     for row in manifest.rows:
         # A row that is wrong by itself would be wrong in the same way once more.
-        if (row.place, row.label) not in faulty and (wanted := reader.wanted(row)) is not None:
+        if (row.place.source, row.place.row) not in faulty and (wanted := reader.wanted(row)) is not None:
             found.append(wanted)
     problems += reader.problems
     problems += _clashes(found)
@@ -142,6 +150,7 @@ class _Reader:
         self._credentials = credentials
         self._known: dict[str, ElementSettings | str] = {}
         self._tags = () if tag is None else (tag,)
+        self._space = None if tag is None else namespace_tag(settings.namespace)
         self._adopt = adopt
         self._fingerprints = Fingerprints(settings, "")
         self._shared: dict[tuple[Any, ...], _Shared] = {}
@@ -194,6 +203,7 @@ class _Reader:
             self._spec,
             moved_from,
             self._adopt,
+            self._space,
         )
 
     def _spec(self, row: Row) -> InstanceSpec:

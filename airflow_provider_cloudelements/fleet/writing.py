@@ -125,7 +125,7 @@ class Hands:
                 element=spec.element,
                 name=spec.name,
                 configuration=spec.configuration,
-                tags=spec.tags_to_create(wanted.fingerprints),
+                tags=wanted.tags_to_create,
                 external_authentication=spec.external_authentication,
                 with_token=False,
             )

@@ -64,17 +64,18 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
     The return value is a list of parts, so that mapped tasks apply them on any executor:
     ``CloudElementsApplyInstancesOperator.partial(task_id="apply").expand(plan=plan.output)``. A plan without
     a change gives an empty list, and Airflow skips the mapped task. Further XComs: ``checksum`` (of the whole
-    plan), ``counts`` (how many changes by kind, and ``unchanged``), ``deletes`` (how many instances it
-    deletes or replaces), ``unsafe`` (the names that ``force`` must hold to apply it; empty if it breaks no
-    rule of safety) and ``markdown`` (the plan to read, of 20,000 characters at most).
+    plan), ``counts`` (how many changes by kind, ``unchanged``, and ``left`` if any are left alone),
+    ``deletes`` (how many instances it deletes or replaces), ``unsafe`` (the names that ``force`` must hold to
+    apply it; empty if it breaks no rule of safety) and ``markdown`` (the plan to read, of 20,000 characters
+    at most).
 
     :param manifest: The manifest: the path of a YAML or JSON file or of a folder with such files, an address
         in object storage (``s3://connection@bucket/key``), a manifest as a dictionary, or rows: a list of
         dictionaries, such as the output of an upstream task. Templated.
     :param ownership_tag: Tag of all instances that the manifest manages, for rows. A template that gives
         nothing is refused. Templated.
-    :param prune: Whether to delete instances that carry the ownership tag and that no row names. Default:
-        ``False``.
+    :param prune: Whether to delete instances of this namespace that carry the ownership tag and that no row
+        names. Default: ``False``.
     :param adopt: Whether rows may take over instances of the same name and element that have no key yet, and
         instances of their key that lack the ownership tag. Default: ``False``.
     :param max_updates: Most existing instances that a safe plan changes in place. Default: no limit.
@@ -87,13 +88,13 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
     :param plan_path: Address of a file in object storage, such as ``s3://connection@bucket/plan.json``, for
         plans that are too large for XCom. The parts then only name the file and their place in it. Default:
         none. Templated.
-    :param fail_on_changes: Whether the task fails if anything would change, after its XComs are pushed: a
-        check for drift. Default: ``False``.
+    :param fail_on_changes: Whether the task fails, after its XComs are pushed, if anything would change or an
+        instance that is not as its row says is left alone: a check for drift. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: The parts of the plan.
     :raises CloudElementsManifestError: The manifest has problems, by itself or with the connections. The
         error lists all of them with file, line, instance and field, and nothing was called.
-    :raises CloudElementsDriftError: Something would change, and ``fail_on_changes`` is set.
+    :raises CloudElementsDriftError: ``fail_on_changes`` is set, and the account is not as the manifest says.
     :raises CloudElementsValidationError: ``prune`` is set without an ownership tag, or an argument is
         malformed.
     :raises CloudElementsServerError: The list of instances could not be read whole.
@@ -153,10 +154,12 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
             self.log.warning("The plan is not safe. It is applied only with what 'force' names.")
         parts = parts_of(made, self.chunk_size, self.plan_path)
         self._push(context, made)
-        if self.fail_on_changes and not made.empty:
+        if self.fail_on_changes and not made.clean:
             if self.do_xcom_push:  # a task that fails returns nothing
                 context["ti"].xcom_push(key="return_value", value=parts)
-            raise CloudElementsDriftError(f"The account is not as the manifest says: {_told(made.counts)}.")
+            raise CloudElementsDriftError(
+                f"The account is not as the manifest says: {_told(made)} The log says what differs."
+            )
         return parts
 
     def _read(self) -> Manifest:
@@ -187,7 +190,7 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
             text = f"{text[:_MOST_MARKDOWN].rpartition(chr(10))[0]}\n\n... and more: see the log.\n"
         for key, value in {
             "checksum": made.checksum,
-            "counts": {**made.counts, "unchanged": made.unchanged},
+            "counts": made.all_counts,
             "deletes": made.deletes,
             "unsafe": list(dict.fromkeys(each.force for each in made.violations)),
             "markdown": text,
@@ -382,8 +385,9 @@ def _shown_field(value: Any) -> Any:
     return shown(value) if isinstance(value, Mapping) else value
 
 
-def _told(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} to {kind}" for kind, number in counts.items())
+def _told(made: Plan) -> str:
+    told = [f"{number} to {kind}" for kind, number in made.counts.items()]
+    return ", ".join([*told, *([f"{made.left} left alone"] if made.left else [])]) + "."
 
 
 def _require_count(name: str, value: Any, least: int = 0, most: int | None = None) -> int:

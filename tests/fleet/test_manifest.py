@@ -288,7 +288,7 @@ def test_the_login_of_an_address_is_not_told():
 
 def test_a_problem_is_one_line_whatever_the_key_holds():
     (problem,) = read_manifest([{"key": "a\nb\x1b[31m", "tag": "x"}]).problems
-    assert str(problem).startswith("rows: a b?[31m, tag: ")
+    assert str(problem).startswith("rows, row 1: a b?[31m, tag: ")
 
 
 def test_rows_of_an_upstream_task():
@@ -296,8 +296,8 @@ def test_rows_of_an_upstream_task():
     manifest = read_manifest(rows, ownership_tag="mine")
     assert manifest.ownership_tag == "mine"
     assert [str(each) for each in manifest.problems] == [
-        "rows: instance number 2, key: it must be a text, not of type int. Write it in quotes.",
-        "rows: instance number 2, name: it is null. Leave the field out, or write the text in quotes.",
+        "rows, row 2: key: it must be a text, not of type int. Write it in quotes.",
+        "rows, row 2: name: it is null. Leave the field out, or write the text in quotes.",
     ]
 
 

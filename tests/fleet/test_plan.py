@@ -6,9 +6,15 @@ import json
 
 import pytest
 
+from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.connections import ElementSettings
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
-from airflow_provider_cloudelements.fleet import Plan, plan
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsManifestError,
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
+from airflow_provider_cloudelements.fleet import Plan, apply, plan
+from airflow_provider_cloudelements.provisioning import InstanceSpec, ensure
 from tests.support.fleet import PASSWORD, TAG, applied, both, connection, kinds, manifest_of, tenants
 from tests.support.platform import Wire, client_of
 
@@ -201,3 +207,125 @@ def test_a_changed_plan_is_refused(client, connections):
 def test_what_is_no_plan_is_refused(wrong):
     with pytest.raises(CloudElementsValidationError, match="no plan"):
         Plan.from_json(wrong)
+
+
+# -- whose instance it is --------------------------------------------------------------------------
+
+
+def test_prune_leaves_the_instances_of_another_namespace_with_the_same_ownership_tag(sandbox, connections):
+    """Two Airflows share an account and, by a slip, an ownership tag. Their namespaces keep them apart."""
+    one, other = client_of(sandbox), client_of(sandbox, namespace="other")
+    quiet = {"events_enabled": False}
+    applied(one, manifest_of(*tenants(2), **quiet), connections)
+    applied(other, manifest_of(*tenants(12), **quiet), connections)
+    for client, there in ((one, 2), (other, 12)):
+        made = plan(client, manifest_of(**quiet), connections, prune=True)
+        assert (len(made.changes), made.managed) == (there, there)
+        (note,) = made.notes
+        assert f"{14 - there} instances have this ownership tag and another namespace" in note.text
+    mine = {each.instance_id for each in made.changes}
+    _, report = both(other, manifest_of(**quiet), connections, prune=True, force=["deletes"])
+    assert report.ok, report.markdown()
+    assert len(sandbox.instances()) == 2
+    assert not mine & {each["id"] for each in sandbox.instances()}
+    assert plan(one, manifest_of(*tenants(2), **quiet), connections, prune=True).clean
+
+
+def test_prune_leaves_what_nothing_shows_to_be_ours_until_a_row_names_it(
+    client, connections, person, sandbox
+):
+    number = person.make("basic", "by hand", tags=[TAG])
+    made = plan(client, manifest_of(*tenants(1)), connections, prune=True)
+    assert kinds(made) == [("create", "tenant-1")]
+    assert (made.left, made.managed) == (1, 0)
+    assert "instance_id and state: absent" in made.notes[0].text
+    rows = [*tenants(1), {"instance_id": number, "state": "absent"}]
+    made, report = both(client, manifest_of(*rows), connections, prune=True)
+    assert kinds(made) == [("create", "tenant-1"), ("delete", f"instance {number}")]
+    assert report.ok, report.markdown()
+    assert [each["name"] for each in sandbox.instances()] == ["Tenant 1"]
+
+
+def test_an_instance_of_the_create_operator_gets_its_namespace_with_one_plan(client, connections, sandbox):
+    spec = InstanceSpec("closeio", "Tenant 1", "tenant-1", connection().configuration, tags=(TAG,))
+    ensure(client.instances, spec, with_token=False)
+    manifest = manifest_of(*tenants(1), events_enabled=False)
+    made, report = both(client, manifest, connections)
+    assert [each.name for each in made.changes[0].fields] == ["own tags"]
+    assert report.ok, report.markdown()
+    assert plan(client, manifest, connections).clean
+    assert len(plan(client, manifest_of(), connections, prune=True).changes) == 1
+
+
+def test_an_approved_delete_is_stale_if_another_namespace_took_the_instance_over(
+    client, connections, sandbox, person
+):
+    applied(client, manifest_of(*tenants(1), events_enabled=False), connections)
+    made = plan(client, manifest_of(), connections, prune=True)
+    (instance,) = sandbox.instances()
+    person.edit(instance["id"], tags=[*instance["tags"], namespace_tag("other")])
+    report = apply(client, made, made.checksum, connections, force=["deletes"])
+    assert [str(each.status) for each in report.results] == ["stale"]
+    assert len(sandbox.instances()) == 1
+
+
+def test_twins_of_a_protected_row_stay(client, connections, person, sandbox):
+    applied(client, manifest_of(*tenants(1), events_enabled=False), connections)
+    (instance,) = sandbox.instances()
+    twin = person.make("basic", "Tenant 1", tags=instance["tags"])
+    assert (
+        len(plan(client, manifest_of(*tenants(1), events_enabled=False), connections, prune=True).changes)
+        == 1
+    )
+    manifest = manifest_of({**tenants(1)[0], "protect": True}, events_enabled=False)
+    made = plan(client, manifest, connections, prune=True)
+    assert made.empty
+    assert f"twins, which are left as they are: {twin}" in made.notes[0].text
+
+
+def test_what_is_left_alone_on_purpose_is_not_counted_as_unchanged(client, connections, three):
+    connections["pipe"] = PIPE
+    row = {**tenants(1)[0], "element_conn_id": "pipe", "events_enabled": False, "protect": True}
+    made = plan(client, manifest_of(row, *tenants(2, 2)), connections)
+    assert (made.empty, made.clean, made.unchanged, made.left) == (True, False, 2, 1)
+    assert made.all_counts == {"unchanged": 2, "left": 1}
+    assert "2 unchanged, 1 left alone." in made.table()
+    assert Plan.from_json(made.to_json()) == made
+
+
+# -- keys that people take for each other ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["Tenant-1", "t\u0435nant-1", "tenant\u20111", "tenant-\uff11", "tena\u200bnt-1", "tenant\u20131"],
+    ids=["case", "cyrillic", "hyphen", "width", "nothing", "dash"],
+)
+def test_a_key_that_looks_like_another_is_noted(client, connections, key):
+    made = plan(client, manifest_of(*tenants(2), {"key": key, "name": "Other"}), connections)
+    assert len(made.changes) == 3
+    (note,) = made.notes
+    assert f"its key {key!a} looks like 'tenant-1' of the manifest, row 1" in note.text
+
+
+def test_keys_that_differ_for_people_too_are_not_noted(client, connections):
+    keys = [
+        "M\u00fcller",
+        "Muller",
+        "tenant-1",
+        "tenant-10",
+        "\u043f\u0435\u0442\u044f",
+        "\u5f20",
+        "\u7ae0",
+        "\u0444",
+    ]
+    rows = [{"key": key, "name": f"Name {number}"} for number, key in enumerate(keys)]
+    assert plan(client, manifest_of(*rows), connections).notes == ()
+
+
+def test_rows_of_one_key_are_named_by_their_numbers(client, connections):
+    with pytest.raises(CloudElementsManifestError) as caught:
+        plan(client, manifest_of(*tenants(2), *tenants(1)), connections)
+    assert "the manifest, row 3: tenant-1, key: the key is that of the manifest, row 1 as well." in str(
+        caught.value
+    )

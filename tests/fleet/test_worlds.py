@@ -1,7 +1,8 @@
 """Random worlds against random manifests, with faults and kills in between.
 
 After an apply a plan is empty, and applying it writes nothing. A plan touches nothing that the ownership tag
-does not cover. A protected instance is not deleted, replaced or disabled. A key has one managed instance.
+does not cover, and prunes nothing of another namespace. A protected instance is not deleted, replaced or
+disabled. A key has one managed instance.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cloudelements.client.tags import Identity
+from airflow_provider_cloudelements.client.tags import Identity, namespace_tag, own_tags
 from airflow_provider_cloudelements.connections import ElementSettings
 from airflow_provider_cloudelements.fleet import apply, plan
 from airflow_provider_cloudelements.provisioning import InstanceSpec, ensure
@@ -59,6 +60,7 @@ STEPS = st.one_of(
     st.tuples(st.just("forget row"), st.sampled_from(KEYS)),
     st.tuples(st.just("scheduled create"), st.sampled_from([*KEYS, "old"])),
     st.tuples(st.just("by hand"), st.tuples(st.sampled_from(["A", "B"]), st.booleans())),
+    st.tuples(st.just("other namespace"), st.sampled_from(["A", "B"])),
     st.tuples(st.just("disable"), NUMBER),
     st.tuples(st.just("rename"), NUMBER),
     st.tuples(st.just("events off"), NUMBER),
@@ -107,6 +109,10 @@ class World:
         elif step == "by hand":
             name, covered = given
             self.person.make("basic", name, tags=[TAG] if covered else ["by hand"])
+        elif step == "other namespace":
+            self.person.make(
+                "basic", given, tags=[TAG, *Identity("other", given).tags, namespace_tag("other")]
+            )
         elif there := self.sandbox.instances():
             self.touch(step, there[given % len(there)])
 
@@ -225,6 +231,10 @@ class World:
             if each.instance_id is not None:
                 covered = TAG in before[each.instance_id]["tags"]
                 assert covered or (each.kind in ("adopt", "move") and adopt), made.table()
+            if each.kind == "delete" and each.key.startswith("instance "):
+                tags = before[each.instance_id]["tags"]
+                assert namespace_tag("other") not in tags, made.table()
+                assert namespace_tag("") in tags or own_tags(tags), made.table()
 
     def check_world(self, before, touched) -> None:
         after = {each["id"]: self.person.show(each["id"]) for each in self.sandbox.instances()}

@@ -213,6 +213,19 @@ def test_drift_fails_the_task_with_the_plan_in_xcom(app, sandbox):
     assert len(ti.xcoms["return_value"][0]["changes"]) == 2
 
 
+def test_drift_that_is_left_alone_on_purpose_fails_the_check_too(app, sandbox, person):
+    """A person took the ownership tag off: nothing is written, and the account is not as the file says."""
+    applied(planned(manifest(2)).value)
+    there = sandbox.instances()[0]
+    person.edit(there["id"], tags=[each for each in there["tags"] if each != TAG])
+    ti = FakeTi()
+    check = CloudElementsPlanInstancesOperator(task_id="plan", manifest=manifest(2), fail_on_changes=True)
+    with pytest.raises(CloudElementsDriftError, match=r"manifest says: 1 left alone\. The log"):
+        check.execute(context_of(ti))
+    assert ti.xcoms["counts"] == {"unchanged": 1, "left": 1}
+    assert "without the ownership tag" in ti.xcoms["markdown"]
+
+
 def test_a_plan_that_deletes_too_much_needs_force_by_name(app, sandbox, wire):
     quiet = {"defaults": {"events_enabled": False}}
     applied(planned(manifest(12, **quiet)).value)
