@@ -113,7 +113,7 @@ def test_who_waits_for_what_is_not_there_shares_one_list() -> None:
         assert waited.calls <= 60
         if max(waited.gap, waited.answered_gap) < waiting.THRESHOLD:
             return
-    pytest.fail(f"the loop stood for {waited.gap:.3f} s, and {waited.answered_gap:.3f} s in the end")
+    pytest.fail(f"the loop stood for {waited.gap:.3f} s, and {waited.answered_gap:.3f} s at the end")
 
 
 def measured(measure):

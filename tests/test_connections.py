@@ -694,7 +694,7 @@ def test_fields_become_the_platforms_configuration_keys(
     assert ElementSettings.from_connection(element(extra, **fields)).configuration == configuration
 
 
-# --- The form and what Airflow is told ---------------------------------------------------------------------
+# --- The form and what Airflow gets ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", [*CONNECTION_FIELDS, *ELEMENT_FIELDS], ids=lambda field: field.name)

@@ -40,9 +40,9 @@ class EventWait(Kind[EventLook, EventBatch]):
 
     def __init__(self) -> None:
         self._orders = ListOrders()
-        #: Whether the next tick reads instances' own lists for those who wait by id.
+        #: Whether the next tick reads instances' own lists for waiters by id.
         self._singly = False
-        #: Whether the account's list failed those who wait by id at the last reading, and whether for good:
+        #: Whether the account's list failed waiters by id at the last reading, and whether for good:
         #: it was refused, or is too long for them.
         self._list_failed = self._list_fails = False
 
@@ -114,7 +114,7 @@ class EventWait(Kind[EventLook, EventBatch]):
             raise passing
 
     def _not_by_list(self, group: _Asking, outcomes: _Outcomes) -> _Asking:
-        """Return those who wait by id and whom the account's list failed, to read their own lists.
+        """Return the waiters by id that the account's list failed, to read their own lists.
 
         They did not ask for the account's list, so its failure is not theirs. If it may pass, they wait for
         the next tick first.
@@ -132,7 +132,7 @@ class EventWait(Kind[EventLook, EventBatch]):
         return for_good if first else [each for each, _ in failed]
 
     def _prefers_own_lists(self, waiters: Sequence[EventWaiter]) -> bool:
-        """Return whether to read instances' own lists for those who wait by id."""
+        """Return whether to read instances' own lists for waiters by id."""
         ids = {waiter.look.query.instance_id for waiter in waiters}
         if self._list_fails or len(ids) == 1:
             return True
@@ -198,7 +198,7 @@ def _grouped(asking: _Asking, singly: bool) -> list[_Group]:
     """Return which list is read for whom.
 
     :param asking: Those for whom there is something to read.
-    :param singly: Whether those who wait by id have the list of their instance.
+    :param singly: Whether waiters by id have the list of their instance.
     """
     groups: dict[int | None, _Asking] = defaultdict(list)
     for waiter, look in asking:

@@ -266,7 +266,7 @@ class ConnectionPoll:
         try:
             well = await self._look(lane, self._kind.catch_up, behind)
             if well and self._more_behind:
-                # Those who came meanwhile do not wait for their interval as well.
+                # Waiters that came meanwhile do not wait for their interval as well.
                 self._newcomers_due = self._loop.time()
                 self._changed.set()
         finally:
@@ -309,7 +309,7 @@ class ConnectionPoll:
         return None
 
     async def _judge(self, lane: _Lane, fault: CloudElementsError | None, waiters: _Waiters) -> None:
-        """Decide what the outcome of a look means for those who wait."""
+        """Decide what the outcome of a look means for the waiters."""
         if fault is None:
             self._ticks.refused = self._catch_ups.refused = 0
             if lane.troubled:

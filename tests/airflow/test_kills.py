@@ -1,4 +1,4 @@
-"""Tasks killed in real Airflow while they create: one instance in the end, and no code sent twice."""
+"""Tasks killed in real Airflow while they create: one instance at the end, and no code sent twice."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ class Receiver:
         return self.post(body, {**self.headers(body), **replaced})
 
     def brought(self, payload: Any) -> None:
-        """Deliver as the platform does, again while it is told that the database is away: SQLite is soon."""
+        """Deliver as the platform does, again while the answer is that the database is away: SQLite is soon."""
         for _ in range(20):
             status, answer = self.deliver(payload)
             if status != 503:
@@ -615,7 +615,7 @@ RAISED = re.compile(
 )
 
 
-# -- in the end -------------------------------------------------------------------------------------
+# -- at the end ------------------------------------------------------------------------------------
 
 
 def test_the_command_makes_no_second_connection(receiver):

@@ -1,4 +1,4 @@
-"""What is told of events: both shapes of a notification, events as listed, and whatever else may come."""
+"""What the client reads of events: both shapes of a notification, events as listed, and anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told of vendors' data is what Airflow can carry."""
+"""The client hands on of vendors' data what Airflow can carry."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ class Story:
             )
             outcome = "a refused secret told"
         if self.disabled and not after["disabled"]:
-            # Without a store nobody knows what a killed try did; and a call that fails is told of.
+            # Without a store nobody knows what a killed try did; and a failed call is reported.
             _require(not_left_enabled=not with_store or told_of_enabled)
             return f"{outcome}, left enabled"
         _require(disabled_as_before=after["disabled"] is self.disabled)

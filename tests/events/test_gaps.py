@@ -1,4 +1,4 @@
-"""What the list of events lacks for a while, or hides in passing, is told all the same."""
+"""The scan reports events that the list lacks for a while or hides in passing."""
 
 from __future__ import annotations
 

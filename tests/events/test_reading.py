@@ -1,4 +1,4 @@
-"""One reading for many: what each is told, where each goes on, and that nothing is lost on the way."""
+"""One reading for many waiters: what each gets, where each goes on, and that none loses an event."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def ids(batch):
     return [row.data["id"] for row in batch.rows]
 
 
-# -- what is wanted -----------------------------------------------------------------------------------------
+# -- the selection -----------------------------------------------------------------------------------------
 
 
 def test_a_row_is_small_and_tells_all_that_is_alike_for_every_vendor(platform):

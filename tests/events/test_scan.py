@@ -289,7 +289,7 @@ class Readings(RuleBasedStateMachine):
         self.none_is_told_twice() if self.platform.stable else None
         before = dict(self.told)
         self.read_all()
-        assert self.told == before, "at rest, nothing is told again"
+        assert self.told == before, "at rest, the scan reports nothing again"
 
 
 TestReadings = Readings.TestCase

@@ -1,4 +1,4 @@
-"""Typed event settings become configuration keys, and what is wrong is told by name and never by value."""
+"""Typed event settings become configuration keys; an error names the setting, never its value."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def sent(sandbox, monkeypatch):
 
 
 class Receiver:
-    """A webhook receiver that checks the signature, or answers what it is told to."""
+    """A webhook receiver that checks the signature, or gives the answer that a test sets."""
 
     def __init__(self, key, status):
         self.key, self.status = key, status

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 
 class Receiver:
-    """A receiver that answers as it is told to, and keeps what it took.
+    """A receiver that gives the answers that a test sets, and keeps what it got.
 
     ``status`` is what it answers; ``failures`` says how many deliveries more it answers with 500 first, and
     ``refused`` which events it never takes.

@@ -1,4 +1,4 @@
-"""A server of plain sockets that answers whatever it is told to, and a client of it."""
+"""A server of plain sockets that gives any answer that a test sets, and a client of it."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_a_body_over_8_mb_is_dropped_in_silence(api, sandbox, instance_id):
     many = json.dumps([{}] * 10_001)
     assert api.vendor(f"closeio/{encoded(instance_id)}", data=many).status_code == 200
     assert sandbox.event_counters() == {"accepted": 1, "dropped": {"too_big": 2}, "kept": 1, "visible": 1}
-    # What belongs to the API is told, as ever.
+    # A call of the API is still reported.
     token = api.create("microsoftgraph")["token"]
     api.refused(api("PATCH", "/events/1", token=token, data=big), 429)
 
