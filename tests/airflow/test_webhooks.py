@@ -149,7 +149,7 @@ class Receiver:
         return self.post(body, {**self.headers(body), **replaced})
 
     def brought(self, payload: Any) -> None:
-        """Deliver as the platform does, again while the answer is that the database is away: SQLite is soon."""
+        """Deliver as the platform does: again while the database is away, which happens with SQLite."""
         for _ in range(20):
             status, answer = self.deliver(payload)
             if status != 503:
