@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from airflow_provider_cloudelements.client.parsing import optional_id
 from airflow_provider_cloudelements.client.plain import plain_json
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key, is_shown_key, shown_text
 from airflow_provider_cloudelements.connections import FIELD_OF_KEY
-from airflow_provider_cloudelements.fleet.texts import Plain, is_null, json_value, mappings
+from airflow_provider_cloudelements.fleet.located import Plain, is_null, json_value, mappings
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL
 from airflow_provider_cloudelements.provisioning.arguments import CONSENT, KINDS, InstanceArguments
 
@@ -164,6 +164,31 @@ def _unknown(name: str, known: Collection[str]) -> str:
         )
     near = difflib.get_close_matches(name, known, n=1)
     return f"there is no such field. Did you mean {near[0]!r}?" if near else "there is no such field."
+
+
+def literal_secrets(row: Any) -> list[tuple[str, str]]:
+    """Return the fields of a row that hold a secret as written, each with what is wrong. No template is one.
+
+    :param row: The row, or a manifest's defaults, before anything was rendered.
+    """
+    found: list[tuple[str, str]] = []
+    if not isinstance(row, Mapping):
+        return found
+    own = {name for each in ROW for name in (each.name, each.short)}
+    for name, value in row.items():
+        if name not in own and (is_secret_key(str(name)) or name in FIELD_OF_KEY) and _is_literal(value):
+            found.append((str(name), _belongs_elsewhere("a secret does not stand in a manifest", str(name))))
+    for name in ("configuration", "event_configuration"):
+        for mapping in mappings(row.get(name)):
+            literals = {str(key): each for key, each in mapping.items() if _is_literal(each)}
+            _refuse_secrets(name, literals, lambda field, message: found.append((field, message)))
+    return found
+
+
+def _is_literal(value: Any) -> bool:
+    return not isinstance(value, Mapping | list | tuple) and not any(
+        each in str(value) for each in ("{{", "{%")
+    )
 
 
 def _refuse_secrets(name: str, value: Any, wrong: Wrong) -> None:

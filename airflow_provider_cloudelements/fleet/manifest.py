@@ -16,9 +16,10 @@ from airflow_provider_cloudelements.fleet.fields import (
     ROW,
     read_fields,
 )
+from airflow_provider_cloudelements.fleet.located import Located, is_null
 from airflow_provider_cloudelements.fleet.problems import Place, Problem, manifest_error
 from airflow_provider_cloudelements.fleet.sources import documents
-from airflow_provider_cloudelements.fleet.texts import Located, is_null, read_text
+from airflow_provider_cloudelements.fleet.texts import read_text
 from airflow_provider_cloudelements.provisioning.arguments import InstanceArguments
 
 #: Fields whose values a row and the defaults share key by key.

@@ -6,49 +6,25 @@ Here a scalar stays a text. Who reads a field says what it must be: :mod:`.field
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_cloudelements.fleet.json_texts import read_json
+from airflow_provider_cloudelements.fleet.located import MOST_LEVELS, Located, Plain
 from airflow_provider_cloudelements.fleet.problems import Place, Problem
 
-#: Most levels of nested lists and mappings.
-_MOST_LEVELS = 100
 _BRACKET = re.compile(r"[\[\]{}]")
 #: The begin of a line that may stand below as many levels as it has characters.
-_INDENTED = re.compile(rf"^[ \-?:]{{{_MOST_LEVELS}}}", re.MULTILINE)
+_INDENTED = re.compile(rf"^[ \-?:]{{{MOST_LEVELS}}}", re.MULTILINE)
 _MERGE = "<<"
-_PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
-#: What JSON holds inside of texts alone, and YAML takes for the end of a line, or forbids.
-_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+#: Characters that YAML 1.1 takes for the end of a line, and YAML 1.2 for a part of the text.
+_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 _TEXT_TAG = "tag:yaml.org,2002:str"
 _PLAIN_TAGS = {
     "scalar": (_TEXT_TAG, "!"),
     "mapping": ("tag:yaml.org,2002:map", "!"),
     "sequence": ("tag:yaml.org,2002:seq", "!"),
 }
-
-
-class Plain(str):
-    """A scalar without quotes. It is a text, unless its field takes true, false, null or a number."""
-
-    __slots__ = ()
-
-
-class Located(dict[str, Any]):
-    """A mapping that knows where it stands.
-
-    :param line: Its line.
-    """
-
-    __slots__ = ("line", "lines")
-
-    def __init__(self, line: int) -> None:
-        super().__init__()
-        self.line = line
-        #: The line of each field.
-        self.lines: dict[str, int] = {}
 
 
 def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
@@ -61,9 +37,9 @@ def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
     import yaml  # type: ignore[import-untyped]
 
     if source.lower().endswith(".json"):
-        if (wrong := _not_json(text, source)) is not None:
-            return None, [wrong]
-        text = _NOT_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", _without_pairs(text))
+        return read_json(text, source)
+    if (found := _LINE_ENDS.search(text)) is not None:
+        return None, [_line_end(text, found, source)]
     problems: list[Problem] = []
     try:
         if _may_be_deep(text) and _is_deep(text):
@@ -85,12 +61,21 @@ def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
     return value, problems
 
 
+def _line_end(text: str, found: re.Match[str], source: str) -> Problem:
+    code = f"{ord(found[0]):04x}"
+    return Problem(
+        Place(source, text.count("\n", 0, found.start()) + 1),
+        f"it holds the character U+{code.upper()}, which some readers of YAML take for the end of a line. "
+        f"Write it as \\u{code} within double quotes.",
+    )
+
+
 def _may_be_deep(text: str) -> bool:
     """Return whether a document may be nested too deeply. Brackets inside of texts count as well."""
     depth = 0
     for found in _BRACKET.finditer(text):
         depth += 1 if found[0] in "[{" else -1
-        if depth > _MOST_LEVELS:
+        if depth > MOST_LEVELS:
             return True
     return _INDENTED.search(text) is not None
 
@@ -103,28 +88,11 @@ def _is_deep(text: str) -> bool:
     for event in yaml.parse(text, Loader=_loader()):
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            if depth > _MOST_LEVELS:
+            if depth > MOST_LEVELS:
                 return True
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
     return False
-
-
-def _not_json(text: str, source: str) -> Problem | None:
-    try:
-        json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        return Problem(Place(source), "it is nested too deeply.")
-    except ValueError as error:
-        line = getattr(error, "lineno", None)
-        what = getattr(error, "msg", "it cannot be read")
-        return Problem(Place(source, line), f"this is not JSON: {what}.")
-    return None
-
-
-def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
-    raise json.JSONDecodeError(f"{name} is no value of JSON", "", 0)
 
 
 def _loader() -> Any:
@@ -153,7 +121,7 @@ class _Reader:
             if known is None:
                 self._wrong(node, "an alias stands inside its own anchor.")
             return known
-        if level > _MOST_LEVELS:
+        if level > MOST_LEVELS:
             self._wrong(node, "it is nested too deeply.")
             return None
         self._check_tag(node)
@@ -207,65 +175,3 @@ class _Reader:
 
     def _wrong(self, node: Any, message: str, field: str | None = None) -> None:
         self._problems.append(Problem(Place(self._source, node.start_mark.line + 1), message, field=field))
-
-
-def _without_pairs(text: str) -> str:
-    """Write characters beyond 16 bits, which JSON escapes as two halves, as YAML escapes them."""
-
-    def joined(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[0]  # an escaped backslash
-        high, low = int(found[1], 16), int(found[2], 16)
-        return f"\\U{0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00):08x}"
-
-    return _PAIR.sub(joined, text)
-
-
-def json_value(value: Any) -> Any:
-    """Return a value as JSON has it: an unquoted true, false, null or number is one, all else is text.
-
-    A number is one only if JSON writes it in the same way. So ``1.50`` and ``0123`` stay texts.
-
-    :param value: A value that :func:`read_text` returned, or that came as JSON.
-    """
-    if isinstance(value, Plain):
-        return _plain(value)
-    if isinstance(value, dict):
-        return {key: json_value(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_value(each) for each in value]
-    return value
-
-
-def _plain(text: Plain) -> Any:
-    if text == "true":
-        return True
-    if text == "false":
-        return False
-    if text in ("null", "~", ""):
-        return None
-    if len(text) < 20 and text[-1:].isdigit():
-        try:
-            number = json.loads(text)
-        except ValueError:
-            return str(text)
-        if json.dumps(number) == text:
-            return number
-    return str(text)
-
-
-def is_null(value: Any) -> bool:
-    """Return whether a value is null: none, or an unquoted ``null`` or ``~``, or nothing after the colon."""
-    return value is None or (isinstance(value, Plain) and value in ("null", "~", ""))
-
-
-def mappings(value: Any) -> Iterator[dict[str, Any]]:
-    """Yield a value's mappings, at any depth."""
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            yield each
-            waiting += each.values()
-        elif isinstance(each, list | tuple):
-            waiting += each

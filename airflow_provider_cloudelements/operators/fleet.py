@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.tags import named_text
-from airflow_provider_cloudelements.client.wire.secrecy import shown, shown_text
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, ElementSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsApplyError,
@@ -28,11 +27,21 @@ from airflow_provider_cloudelements.fleet.report import Pace
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
-    require_bool,
     require_choice,
     require_seconds,
 )
+from airflow_provider_cloudelements.operators._parts.early_checks import (
+    EarlyChecks,
+    count,
+    count_or_none,
+    switch,
+)
 from airflow_provider_cloudelements.operators._parts.plan_files import parts_of, plans_in
+from airflow_provider_cloudelements.operators._parts.shown_rows import (
+    refuse_literal_secrets,
+    visible_manifest,
+    visible_plan,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,14 +57,14 @@ REPORTS = ("failed", "all")
 _MOST_RESULTS = 1000
 #: Most characters of the plan in Markdown: what a person reads before they approve.
 _MOST_MARKDOWN = 20_000
-#: Fields of a row that the rendered fields show. No field but the configuration may hold a secret.
-_SHOWN = (
-    *("key", "name", "instance_key", "instance_name", "element", "element_conn_id", "tags", "events_enabled"),
-    *("instance_id", "moved_from", "protect", "state"),
-)
 
 
-class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
+def _limit(field: str) -> Callable[[Any], Any]:
+    """Return the check of a limit of a plan."""
+    return lambda value: getattr(Safety(**{field: value}), field)
+
+
+class CloudElementsPlanInstancesOperator(EarlyChecks, CloudElementsBaseOperator):
     """Compare a manifest with the account, and return what would change. Nothing is written.
 
     The operator reads the list of instances once, and calls nothing else, unless the list leaves out what a
@@ -103,6 +112,18 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
     template_fields: Collection[str] = ("cloudelements_conn_id", "manifest", "ownership_tag", "plan_path")
     # A row may hold a secret by mistake: the manifest refuses it, and Airflow stores the fields before that.
     secret_fields: ClassVar[tuple[str, ...]] = ("manifest",)
+    checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "manifest": refuse_literal_secrets,
+        "prune": switch("prune"),
+        "adopt": switch("adopt"),
+        "max_updates": _limit("max_updates"),
+        "max_update_percent": _limit("max_update_percent"),
+        "max_deletes": _limit("max_deletes"),
+        "max_delete_percent": _limit("max_delete_percent"),
+        "limits_from": _limit("least"),
+        "chunk_size": count("chunk_size", 1),
+        "fail_on_changes": switch("fail_on_changes"),
+    }
 
     def __init__(
         self,
@@ -122,24 +143,30 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
+        if not kwargs.get("_airflow_from_mapped"):  # then the values come from a run
+            self.checks["manifest"](manifest)
         super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
         self.manifest = manifest
         self.ownership_tag = ownership_tag
         self._needs_tag = ownership_tag is not None
-        self.prune = require_bool("prune", prune)
-        self.adopt = require_bool("adopt", adopt)
-        self.max_updates = max_updates
-        self.max_update_percent = max_update_percent
-        self.max_deletes = max_deletes
-        self.max_delete_percent = max_delete_percent
-        self.limits_from = limits_from
-        self._safety()
-        self.chunk_size = _require_count("chunk_size", chunk_size, 1)
+        self.prune = self.checks["prune"](prune)
+        self.adopt = self.checks["adopt"](adopt)
+        self.max_updates = self.checks["max_updates"](max_updates)
+        self.max_update_percent = self.checks["max_update_percent"](max_update_percent)
+        self.max_deletes = self.checks["max_deletes"](max_deletes)
+        self.max_delete_percent = self.checks["max_delete_percent"](max_delete_percent)
+        self.limits_from = self.checks["limits_from"](limits_from)
+        self.chunk_size = self.checks["chunk_size"](chunk_size)
         self.plan_path = plan_path
-        self.fail_on_changes = require_bool("fail_on_changes", fail_on_changes)
+        self._needs_path = plan_path is not None
+        self.fail_on_changes = self.checks["fail_on_changes"](fail_on_changes)
 
     def perform(self, context: Context) -> list[dict[str, Any]]:
         """Plan, log the plan, and return its parts or fail with them in XCom."""
+        path = self.plan_path
+        if self._needs_path and not hasattr(path, "read_bytes"):
+            # A template that gives nothing must not put the plan into XCom, nor into a file called None.
+            path = named_text("plan_path", path)
         made = plan(
             self.hook.get_conn(),
             self._read(),
@@ -152,7 +179,7 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
             self.log.info("%s", line)
         if not made.safe:
             self.log.warning("The plan is not safe. It is applied only with what 'force' names.")
-        parts = parts_of(made, self.chunk_size, self.plan_path)
+        parts = parts_of(made, self.chunk_size, path)
         self._push(context, made)
         if self.fail_on_changes and not made.clean:
             if self.do_xcom_push:  # a task that fails returns nothing
@@ -198,22 +225,10 @@ class CloudElementsPlanInstancesOperator(CloudElementsBaseOperator):
             context["ti"].xcom_push(key=key, value=value)
 
     def _visible(self, field: str, value: Any) -> Any:
-        """Return what the rendered fields show of the manifest."""
-        if isinstance(value, str):
-            return shown_text(value) if value.lstrip()[:1] not in ("[", "{") else shown(value)
-        if isinstance(value, Mapping):
-            rows = value.get("instances")
-            return {
-                "ownership_tag": value.get("ownership_tag"),
-                "defaults": _shown_row(value.get("defaults")),
-                "instances": self._visible(field, rows) if isinstance(rows, Sequence) else shown(rows),
-            }
-        if isinstance(value, Sequence):
-            return [_shown_row(each) for each in value]
-        return value if hasattr(value, "read_bytes") else shown(value)
+        return visible_manifest(value)
 
 
-class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
+class CloudElementsApplyInstancesOperator(EarlyChecks, CloudElementsBaseOperator):
     """Apply a plan of :class:`CloudElementsPlanInstancesOperator`, or a part of it.
 
     The task first looks at the account and compares again. What is as planned already counts as done, and a
@@ -255,6 +270,16 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "plan", "checksum", "force")
+    # Its rows may hold values under keys that the provider does not know.
+    secret_fields: ClassVar[tuple[str, ...]] = ("plan",)
+    checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
+        "concurrency": count("concurrency", 1, MOST_CONCURRENCY),
+        "max_changes": count_or_none("max_changes"),
+        "max_deletes": count_or_none("max_deletes"),
+        "fail_fast": switch("fail_fast"),
+        "report": lambda value: require_choice("report", value, REPORTS),
+        "settle_time": lambda value: require_seconds("settle_time", value),
+    }
 
     def __init__(
         self,
@@ -275,17 +300,17 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
         self.plan = plan
         self.checksum = checksum
         self._needs_approval = checksum is not None
-        self.concurrency = _require_count("concurrency", concurrency, 1, MOST_CONCURRENCY)
+        self.concurrency = self.checks["concurrency"](concurrency)
         self.force = force
-        self.max_changes = None if max_changes is None else _require_count("max_changes", max_changes)
-        self.max_deletes = None if max_deletes is None else _require_count("max_deletes", max_deletes)
-        self.fail_fast = require_bool("fail_fast", fail_fast)
-        self.report = require_choice("report", report, REPORTS)
-        self.settle_time = require_seconds("settle_time", settle_time)
+        self.max_changes = self.checks["max_changes"](max_changes)
+        self.max_deletes = self.checks["max_deletes"](max_deletes)
+        self.fail_fast = self.checks["fail_fast"](fail_fast)
+        self.report = self.checks["report"](report)
+        self.settle_time = self.checks["settle_time"](settle_time)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Apply, log the report, and return it or fail with it in XCom."""
-        plans = list(plans_in(self.plan))
+        plans = list(plans_in(self.secret("plan")))
         whole = self._whole(plans)
         self._require_within(plans)
         report = Report.together(list(self._applied(plans)), whole)
@@ -303,6 +328,9 @@ class CloudElementsApplyInstancesOperator(CloudElementsBaseOperator):
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = {"counts": dict(report.counts)}
         return told
+
+    def _visible(self, field: str, value: Any) -> Any:
+        return visible_plan(value)
 
     def _whole(self, plans: Sequence[Plan]) -> str:
         """Return the checksum of the plan that all parts are of, and check that it was approved."""
@@ -369,36 +397,6 @@ def _element_settings(conn_id: str) -> ElementSettings:
     return CloudElementsElementHook(conn_id).get_conn()
 
 
-def _shown_row(row: Any) -> Any:
-    if not isinstance(row, Mapping):
-        return shown(row)
-    return {
-        name: _shown_field(value) if name in _SHOWN else shown({"configuration": value})["configuration"]
-        for name, value in row.items()
-    }
-
-
-def _shown_field(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_shown_field(each) for each in value]
-    # A mapping does not belong there, and may hold anything.
-    return shown(value) if isinstance(value, Mapping) else value
-
-
 def _told(made: Plan) -> str:
     told = [f"{number} to {kind}" for kind, number in made.counts.items()]
     return ", ".join([*told, *([f"{made.left} left alone"] if made.left else [])]) + "."
-
-
-def _require_count(name: str, value: Any, least: int = 0, most: int | None = None) -> int:
-    """Check an argument that is a whole number.
-
-    :raises TypeError: It is none.
-    :raises ValueError: It is out of bounds.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number; it is not templated.")
-    if value < least or (most is not None and value > most):
-        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
-        raise ValueError(f"{name} must be {bounds}; it is not templated.")
-    return value

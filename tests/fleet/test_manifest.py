@@ -345,3 +345,64 @@ def test_any_word_of_yaml_is_the_text_or_refused(word):
     if manifest.problems or not keys:
         return
     assert keys in ([loaded], [word], [None])
+
+
+@pytest.mark.parametrize("space", ["\n", "\r\n", "\t\n ", " "], ids=["line", "crlf", "tab", "space"])
+def test_json_may_break_lines_wherever_json_lets_it(space):
+    tokens = [
+        "{",
+        '"instances"',
+        ":",
+        "[",
+        "{",
+        '"name"',
+        ":",
+        '"A"',
+        ",",
+        '"tags"',
+        ":",
+        "[",
+        "]",
+        "}",
+        "]",
+        "}",
+    ]
+    (row,) = given_of(space.join(["", *tokens, ""]), "m.json")
+    assert row == {"instance_name": "A", "tags": []}
+
+
+def test_json_takes_a_key_of_any_length_and_names_its_line():
+    key = "event." + "k" * 2000
+    (row,) = given_of(json.dumps({"instances": [{"name": "A", "configuration": {key: "v"}}]}), "m.json")
+    assert row["configuration"] == {key: "v"}
+    text = '{"instances"\n:\n[\n{"name": "A",\n"name":\n"B", "odd"\n: 1}]}'
+    assert [each.split(": ")[0] for each in problems(text, "m.json")] == ["m.json:5", "m.json:6"]
+
+
+@pytest.mark.parametrize("levels", [90, 101, 100_000])
+def test_nested_json_is_read_or_refused(levels):
+    text = '{"instances": [{"name": "A", "configuration": {"a": ' + "[" * levels + "]" * levels + "}}]}"
+    found = problems(text, "m.json")
+    assert ("nested too deeply" in "".join(found)) == (levels > 90)
+
+
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"], ids=["U+0085", "U+2028", "U+2029"])
+def test_what_yaml_takes_for_the_end_of_a_line_is_refused_or_read_as_it_is(char):
+    """Within quotes libyaml makes a space of U+0085: another value than the one that stands there."""
+    code = f"{ord(char):04x}"
+    (problem,) = problems(f"instances:\n  - name: A\n    key: 'a{char}b'\n")
+    assert problem.startswith("m.yaml:3: it holds the character U+" + code.upper())
+    (row,) = given_of(f'instances: [{{name: A, key: "a\\u{code}b"}}]')
+    assert row["instance_key"] == f"a{char}b"
+    (row,) = given_of(
+        json.dumps({"instances": [{"name": "A", "key": f"a{char}b"}]}, ensure_ascii=False), "m.json"
+    )
+    assert row["instance_key"] == f"a{char}b"
+
+
+def test_a_row_that_is_wrong_in_two_lines_is_told_once(client, connections):
+    """It is not checked once more with its connection."""
+    text = "instances:\n  - key: a\n    tag: [x]\n    element_conn_id: nowhere\n"
+    with pytest.raises(CloudElementsManifestError) as caught:
+        plan(client, read_manifest_text(text), connections)
+    assert len(caught.value.problems) == 1

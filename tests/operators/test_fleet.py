@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from functools import partial
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsApplyError,
     CloudElementsDriftError,
+    CloudElementsManifestError,
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.fleet import report
@@ -313,6 +315,22 @@ def test_plain_arguments_are_checked_when_the_file_is_parsed(kind, arguments, me
         operators[kind](task_id="task", **arguments)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (CloudElementsApplyInstancesOperator, {"concurrency": 0}),
+        (CloudElementsApplyInstancesOperator, {"report": "some"}),
+        (CloudElementsApplyInstancesOperator, {"max_deletes": -1}),
+        (CloudElementsPlanInstancesOperator, {"prune": "yes"}),
+        (CloudElementsPlanInstancesOperator, {"limits_from": None}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_plain_arguments_of_mapped_tasks_are_checked_too(kind, arguments):
+    with pytest.raises((TypeError, ValueError, CloudElementsValidationError), match=r"must be"):
+        kind.partial(task_id="task", **arguments)
+
+
 def test_rows_that_became_a_text_are_refused_without_showing_them(sandbox):
     with pytest.raises(AirflowFailException, match="a text that holds rows") as caught:
         planned(str([{"key": "a", "configuration": {"password": SECRET}}]))
@@ -331,7 +349,8 @@ def test_a_problem_names_file_and_line(app, sandbox, tmp_path):
 
 def test_a_secret_among_the_rows_is_refused_and_never_shown(app, sandbox, caplog):
     rows = [{"key": "a", "name": "A", "element_conn_id": app, "configuration": {"password": SECRET}}]
-    operator = CloudElementsPlanInstancesOperator(task_id="plan", manifest={"instances": rows})
+    operator = CloudElementsPlanInstancesOperator(task_id="plan", manifest="{{ rows }}")
+    operator.manifest = {"instances": rows}
     visible = json.dumps(operator._visible("manifest", operator.manifest))
     assert SECRET not in visible
     assert '"key": "a"' in visible
@@ -348,6 +367,71 @@ def test_a_secret_among_the_rows_is_refused_and_never_shown(app, sandbox, caplog
     with caplog.at_level(logging.DEBUG), pytest.raises(AirflowFailException) as caught:
         operator.execute(context_of())
     assert SECRET not in str(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("source", "field"),
+    [
+        ([{"key": "a"}, {"key": "b", "configuration": {"password": SECRET}}], "row 2: configuration"),
+        (
+            {"defaults": {"event_configuration": {"event.notification.signature.key": SECRET}}},
+            "defaults.event",
+        ),
+        ([{"key": "a", "oauth.api.secret": SECRET}], "row 1: oauth.api.secret"),
+        ([{"key": "a", "configuration": {"more": [{"api.token": SECRET}]}}], "row 1: configuration"),
+    ],
+    ids=["row", "defaults", "field", "nested"],
+)
+def test_a_literal_secret_is_refused_before_the_dag_is_stored(source, field):
+    """What is written in a DAG file would lie in the serialized DAG."""
+    made = CloudElementsPlanInstancesOperator
+    for make in (partial(made, task_id="plan"), partial(made.partial, task_id="plan")):
+        with pytest.raises(CloudElementsManifestError, match=re.escape(field)) as caught:
+            make(manifest=source)
+        assert SECRET not in str(caught.value)
+
+
+def test_a_key_is_no_literal_secret():
+    rows = [{"key": "a", "name": "A"}, {"instance_key": "b", "instance_name": "B"}]
+    CloudElementsPlanInstancesOperator(task_id="plan", manifest=rows)
+
+
+def test_a_template_is_no_literal(app, sandbox):
+    rows = [{"key": "a", "configuration": {"password": "{{ conn.closeio_app.password }}"}}]
+    operator = CloudElementsPlanInstancesOperator(task_id="plan", manifest=rows)
+    with pytest.raises(AirflowFailException, match="a secret does not stand in a manifest"):
+        Done(operator)
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "None", None], ids=["empty", "space", "None", "null"])
+def test_a_template_that_gives_no_plan_path_writes_nowhere(nothing, app, wire, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    operator = CloudElementsPlanInstancesOperator(
+        task_id="plan", manifest=manifest(1), plan_path="{{ path }}"
+    )
+    operator.plan_path = nothing
+    with pytest.raises(AirflowFailException, match="plan_path must be a text"):
+        Done(operator)
+    assert wire.calls() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_rendered_plan_shows_no_value_under_an_unknown_key(app, sandbox):
+    """A value under a key that the provider does not know may be a secret, and apply needs it."""
+    rows = manifest(1)
+    rows["instances"][0]["configuration"] = {"site.address": SECRET, "event.poller.refresh_interval": "15"}
+    parts = planned(rows).value
+    assert SECRET in json.dumps(parts)
+    for given in (parts, parts[0], json.dumps(parts[0]), {"odd": SECRET}, [{"changes": [SECRET]}], SECRET):
+        operator = CloudElementsApplyInstancesOperator(task_id="apply", plan="{{ plan }}")
+        operator.plan = given
+        operator.render_template_fields(context_of())
+        shown = json.dumps(operator.plan)
+        assert SECRET not in shown + repr(operator.__dict__)
+        assert operator.secret("plan") == given
+        if given is parts:
+            assert '"key": "tenant-0"' in shown
+            assert '"configuration": {"site.address": "***"' in shown
 
 
 def test_no_secret_leaves_plan_and_apply(app, sandbox, caplog, tmp_path):
