@@ -26,7 +26,7 @@ class EarlyChecks(_Base):
     checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
 
     @classmethod
-    def partial(cls, **kwargs: Any) -> Any:  # type: ignore[override]
+    def partial(cls, **kwargs: Any) -> Any:
         """Check the arguments, then do as Airflow's own method.
 
         :param kwargs: Arguments that all copies share.
