@@ -19,8 +19,9 @@ from airflow_provider_cloudelements.operators._parts.event_arguments import (
     FIRST_BEGIN,
     EventArguments,
 )
-from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path
+from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines
 from airflow_provider_cloudelements.operators._parts.reading_place import ReadingPlace
+from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
@@ -180,9 +181,9 @@ def _write(target: ObjectStoragePath, first: list[EventRow], rows: Iterator[Even
     count = len(first)
     with JsonLines(target) as lines:
         for row in first:
-            lines.write(row.data)
+            lines.write_row(row.data)
         first.clear()
         for row in rows:
-            lines.write(row.data)
+            lines.write_row(row.data)
             count += 1
     return count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.fleet import Plan
-from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, storage_path
+from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
 
 #: Fields of a reference to a part of a plan in a file.
 _PATH, _PART, _SIZE = "plan_path", "part", "chunk_size"
@@ -27,8 +28,9 @@ def parts_of(plan: Plan, size: int, path: Any = None) -> list[dict[str, Any]]:
     if path is None:
         return [each.to_json() for each in plan.chunks(size)]
     target = storage_path(path)
-    with JsonLines(target) as lines:
-        lines.write(plan.to_json())
+    with WholeFile(target) as file:
+        # In ASCII, letter by letter: the plan's checksum covers each of its texts.
+        file.write(json.dumps(plan.to_json()).encode("ascii") + b"\n")
     count = len(plan.chunks(size))
     reference = {_PATH: str(target), "checksum": plan.checksum, _SIZE: size}
     return [{**reference, _PART: number} for number in range(count)]
