@@ -11,7 +11,19 @@ from benchmarks.figures import Figure, table
 from benchmarks.setting import machine, private_airflow
 
 #: Modules of this package, in the order of running.
-NAMES = ("calls", "imports", "creates", "memory", "steady", "masks", "waiting", "events")
+NAMES = (
+    "calls",
+    "imports",
+    "creates",
+    "memory",
+    "steady",
+    "masks",
+    "waiting",
+    "events",
+    "plans",
+    "applies",
+    "tenants",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

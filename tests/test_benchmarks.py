@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import calls, events, memory, setting, steady, waiting
+from benchmarks import applies, calls, events, fleet, memory, plans, setting, steady, waiting
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -80,6 +80,31 @@ def test_events_become_payload_and_deliveries_are_read_at_a_fair_speed() -> None
 def test_events_that_are_read_are_not_kept() -> None:
     template = events.Template.listed()
     assert events.peak(template, 6_000) <= 1.2 * events.peak(template, 3_000)
+
+
+def test_a_plan_reads_the_pages_alone_and_keeps_up_with_a_loop_that_decodes_them() -> None:
+    count = 600
+    with plans.filled(count) as (sandbox, client):
+        assert plans.calls_of_plan(sandbox, client, count) == count / fleet.PAGE
+        best = 0.0
+        for _ in range(3):  # a busy machine may spoil one measurement
+            rates = in_turns(plans.contestants(sandbox, client, count), 5)
+            best = max(best, Ratio.of(rates["ours"], rates[plans.BARE]).median)
+            if best >= 0.5:
+                return
+    pytest.fail(f"a plan reaches {best:.2f} of bare requests, far under {plans.AGAINST_BARE.limit}")
+
+
+def test_an_apply_makes_one_call_for_each_create_at_the_pace_of_the_server() -> None:
+    best = 0.0
+    for _ in range(2):  # a busy machine may spoil one measurement
+        done = applies.applied(320)
+        assert done.posts == 320
+        assert done.late <= 1.2 * done.early
+        best = max(best, done.rate / applies.ALLOWED)
+        if best >= 0.5:
+            return
+    pytest.fail(f"an apply reaches {best:.2f} of what the delay allows")
 
 
 def test_ensure_costs_one_call_when_there_is_nothing_to_do() -> None:

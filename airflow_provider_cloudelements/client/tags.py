@@ -170,11 +170,13 @@ def named_text(argument: str, value: Any) -> str:
             f"{argument} must be a text; it is of type {type(value).__name__}. It is not turned into a text, "
             "because that could name another thing: write it as a string."
         )
-    if not value.strip():
+    stripped = value.strip()
+    if not stripped:
         problem = "is empty"
-    elif not any(map(str.isprintable, value.replace(" ", ""))):
+    # Almost all texts are printable as a whole, which takes one call to find out.
+    elif not (value.isprintable() or any(map(str.isprintable, value.replace(" ", "")))):
         problem = "has no visible character"
-    elif value.strip() == "None":
+    elif stripped == "None":
         problem = "is 'None', which Jinja writes for a missing value"
     else:
         return value

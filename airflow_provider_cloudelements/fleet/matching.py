@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from airflow_provider_cloudelements.client.frozen import lazy
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import (
     KEY_PREFIX,
@@ -119,6 +120,7 @@ class Matching:
     ) -> None:
         self._wanted = list(wanted)
         self._tag = tag
+        self._covering = () if tag is None else (tag,)
         self._space = space
         self._prune = prune
         self._called_lately = called_lately
@@ -132,7 +134,6 @@ class Matching:
         self.listed = 0
         self.covered = 0
         self.foreign = 0
-        self._roles: dict[str, list[_Role]] = {}
         #: The row of each key tag, which no other key's instance has.
         self._keys: dict[str, int] = {}
         self._ids: dict[int, int] = {}
@@ -140,14 +141,21 @@ class Matching:
         for number, each in enumerate(self._wanted):
             self._index(number, each)
 
+    @lazy
+    def _roles(self) -> dict[str, list[_Role]]:
+        """What each marker says. Instances that have the key tag of a row do not need it."""
+        roles: dict[str, list[_Role]] = {}
+        for number, each in enumerate(self._wanted):
+            identities = [(each.identity, BY_KEY)]
+            if each.moved_from is not None:
+                identities.append((each.moved_from, BY_FORMER_KEY))
+            for identity, way in identities:
+                for marker in (identity.marker, *identity.former_markers):
+                    roles.setdefault(marker, []).append(_Role(number, identity, way))
+        return roles
+
     def _index(self, number: int, each: Wanted) -> None:
         self._keys[each.identity.key_tag] = number
-        identities = [(each.identity, BY_KEY)]
-        if each.moved_from is not None:
-            identities.append((each.moved_from, BY_FORMER_KEY))
-        for identity, way in identities:
-            for marker in (identity.marker, *identity.former_markers):
-                self._roles.setdefault(marker, []).append(_Role(number, identity, way))
         if each.row.instance_id is not None:
             self._ids[each.row.instance_id] = number
         if each.adopt and each.spec is not None:
@@ -194,7 +202,7 @@ class Matching:
             self._unread.append(instance)  # a list may leave out keys that a read shows (unknown U167)
             return
         self.covered += covered
-        kept = _brief(instance, self._tag) if same else instance
+        kept = _brief(instance, wanted, self._covering) if same else instance
         found = _Found(kept, way, same, covered or self._tag is None)
         self._found.setdefault(number, []).append(found)
 
@@ -256,6 +264,8 @@ class Matching:
 
     def _match(self, number: int, wanted: Wanted) -> Match:
         found = self._found.get(number, [])
+        if len(found) == 1 and found[0].same:
+            return Match(_SAME, wanted, None, found[0].instance.id)
         for way in (BY_KEY, BY_ID, BY_FORMER_KEY):
             of_way = _oldest_first([each for each in found if each.way == way])
             if of_way:
@@ -283,8 +293,6 @@ class Matching:
 
     def _kept(self, wanted: Wanted, found: list[_Found], rest: list[_Found]) -> Match:
         first, *others = found
-        if first.same and not others and not rest:
-            return Match(_SAME, wanted, None, first.instance.id)
         instance = _whole(first.instance)
         compared = _SAME
         if not first.same:
@@ -336,15 +344,10 @@ def _read(instances: InstancesApi, instance_id: int) -> Instance | None:
         return None  # deleted since the list
 
 
-def _brief(instance: Instance, tag: str | None) -> Brief:
-    tags = () if tag is None else (tag,)
+def _brief(instance: Instance, wanted: Wanted, tags: tuple[str, ...]) -> Brief:
+    # The row's texts instead of the equal ones of the instance, which then go with its page.
     return Brief(
-        instance.id,
-        instance.created_date,
-        instance.name,
-        instance.element_key,
-        tags,
-        instance.events_enabled,
+        instance.id, instance.created_date, wanted.name, wanted.element, tags, instance.events_enabled
     )
 
 

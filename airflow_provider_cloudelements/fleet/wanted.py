@@ -18,7 +18,6 @@ from airflow_provider_cloudelements.provisioning.arguments import (
     chosen_element,
     default_key,
     named,
-    with_more,
 )
 from airflow_provider_cloudelements.provisioning.expectation import Expectation
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
@@ -28,9 +27,9 @@ from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 Credentials = Callable[[str], ElementSettings]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Wanted:
-    """What a row asks for.
+    """What a row asks for. Nobody changes one; a frozen one would take twice as long to make.
 
     :param row: The row.
     :param identity: Namespace and key.
@@ -154,13 +153,15 @@ class _Reader:
         self._adopt = adopt
         self._fingerprints = Fingerprints(settings, "")
         self._shared: dict[tuple[Any, ...], _Shared] = {}
+        #: Tags of rows, each with the ownership tag.
+        self._with_own: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.problems: list[Problem] = []
 
     def wanted(self, row: Row) -> Wanted | None:
         """Return what a row asks for; ``None`` if it has problems."""
         connection: ElementSettings | None = None
-        if row.element_conn_id is not None:
-            read = self._connection(row.element_conn_id)
+        if (conn_id := row.element_conn_id) is not None:
+            read = self._connection(conn_id)
             if isinstance(read, str):
                 self._wrong(row, read, "element_conn_id")
                 return None
@@ -176,12 +177,12 @@ class _Reader:
         return None
 
     def _of(self, row: Row, connection: ElementSettings | None) -> Wanted:
-        former = row.moved_from
+        given = row.given
+        former = given.get("moved_from")
         moved_from = None if former is None else Identity.of(self._settings, former, "moved_from")
-        if row.state == ABSENT:
+        if given.get("state") == ABSENT:
             identity = self._absent(row, connection)
             return Wanted(row, identity, self._fingerprints, moved_from=moved_from)
-        given = row.given
         element, name, identity, tags = named(
             self._settings,
             connection,
@@ -190,21 +191,30 @@ class _Reader:
             given.get("instance_key"),
             given.get("tags"),
         )
-        if tags and own_tags(tags):
-            self._spec(row)  # it raises
         return Wanted(
             row,
             identity,
             self._fingerprints,
             element,
             name,
-            self._tags or None if tags is None else with_more(tags, self._tags),
+            self._all_tags(row, tags),
             self._configuration(row, connection).expectation,
             self._spec,
             moved_from,
             self._adopt,
             self._space,
         )
+
+    def _all_tags(self, row: Row, tags: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """Return the tags that a row's instance must have. Most rows of a fleet have the same ones."""
+        if tags is None:
+            return self._tags or None
+        found = self._with_own.get(tags)
+        if found is None:
+            if own_tags(tags):
+                self._spec(row)  # it raises
+            found = self._with_own[tags] = tuple(dict.fromkeys([*tags, *self._tags]))
+        return found
 
     def _spec(self, row: Row) -> InstanceSpec:
         """Build the specification of a row that has been checked."""

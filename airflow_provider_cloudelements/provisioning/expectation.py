@@ -28,7 +28,7 @@ class Expectation:
         events = plain.pop(EVENTS_ENABLED, None)
         self._events = None if events is None else parse_bool(configuration_text(events))
         self._url = configuration_text(plain.pop(EVENT_CALLBACK_URL, None))
-        self._prepared: list[tuple[str, str, str]] | None = None
+        self._prepared: list[tuple[str, str]] | None = None
         self._plain = [(key, configuration_text(value)) for key, value in plain.items()]
 
     def is_shown_by(self, instance: Instance, fingerprints: Fingerprints, marker: str) -> bool:

@@ -64,7 +64,9 @@ class Fingerprints:
             (settings.user_secret or "", settings.organization_secret or "", settings.authorization or "")
         )
         purpose = b"airflow-provider-cloudelements: fingerprints of credentials, version 1"
-        self._key = hmac.digest(material.encode(), purpose, "sha256")
+        key = hmac.digest(material.encode(), purpose, "sha256")
+        #: A copy of it takes a quarter less than a new one.
+        self._keyed = hmac.new(key, digestmod="sha256")
         #: Digests of the credentials' names: a fleet has a few names, and thousands of each.
         self._names: dict[str, str] = {}
         self._marker = marker
@@ -77,7 +79,7 @@ class Fingerprints:
         :param former_markers: Markers that the instance may have had before.
         """
         other = object.__new__(Fingerprints)  # copy.copy takes ten times as long
-        other._key, other._names = self._key, self._names
+        other._keyed, other._names = self._keyed, self._names
         other._marker, other._former_markers = marker, tuple(former_markers)
         return other
 
@@ -114,21 +116,22 @@ class Fingerprints:
             return None
         return FINGERPRINT_PREFIX + ".".join([self._id(binding), *(a + b for a, b in sorted(parts.items()))])
 
-    def prepared(self, credentials: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    def prepared(self, credentials: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return what :meth:`shown_by` needs of credentials that thousands of instances share.
 
         :param credentials: Values by name.
         """
-        return sorted((self._short(name), name, _text(value)) for name, value in credentials.items())
+        return sorted((self._short(name), _items(name, _text(value))) for name, value in credentials.items())
 
-    def shown_by(self, tags: Iterable[str], marker: str, prepared: Iterable[tuple[str, str, str]]) -> bool:
+    def shown_by(self, tags: Iterable[str], marker: str, prepared: Iterable[tuple[str, str]]) -> bool:
         """Return whether tags hold the fingerprint of these credentials and of no others.
 
         :param tags: The instance's tags.
         :param marker: The marker tag of the instance's key.
         :param prepared: What :meth:`prepared` returned.
         """
-        parts = [short + self._hmac(marker, name, text)[:_VALUE] for short, name, text in prepared]
+        bound = _items(marker)
+        parts = [short + self._digest(f"[{bound}, {items}]")[:_VALUE] for short, items in prepared]
         # Each digest is bound to key and marker already, so the tag's id says nothing more.
         end = "." + ".".join(parts)
         length = len(FINGERPRINT_PREFIX) + _ID + len(end)
@@ -195,9 +198,17 @@ class Fingerprints:
         return short
 
     def _hmac(self, *parts: str) -> str:
-        # As json.dumps writes a list of texts, in a fifth of the time.
-        message = f"[{', '.join(map(encode_basestring_ascii, parts))}]".encode()
-        return hmac.digest(self._key, message, "sha256").hex()
+        return self._digest(f"[{_items(*parts)}]")
+
+    def _digest(self, message: str) -> str:
+        digest = self._keyed.copy()
+        digest.update(message.encode())
+        return digest.hexdigest()
+
+
+def _items(*texts: str) -> str:
+    """Return texts as json.dumps writes the items of a list, in a fifth of the time."""
+    return ", ".join(map(encode_basestring_ascii, texts))
 
 
 def fingerprints_of(
