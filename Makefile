@@ -16,6 +16,9 @@ PLANTED_ARGS ?=
 # Further arguments for the benchmarks: make bench BENCH_ARGS="creates --quick"
 BENCH_ARGS ?=
 
+# Further arguments for the run on Celery: make celery CELERY_ARGS="--instances 100"
+CELERY_ARGS ?=
+
 # The first interpreter that Airflow supports; python3 itself if it is one.
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
 	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
@@ -30,7 +33,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test durations unit check lint docs docs-fill pictures bench soak nightly planted up compat wheel clean
+.PHONY: help setup demo test durations unit check lint docs docs-fill pictures bench celery soak nightly planted up compat wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,8 +89,15 @@ bench: .venvs/bench/.made-from ## the benchmarks, each against its named rival
 .venvs/bench/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/bench --line $(LINE) --group bench
 
+# Needs Debian's redis-server and postgresql.
+celery: .venvs/celery/.made-from ## 1,000 instances over mapped tasks on a CeleryExecutor; one worker is killed
+	.venvs/celery/bin/python -m scripts.celery_run $(CELERY_ARGS)
+
+.venvs/celery/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	$(PYTHON) scripts/make_env.py .venvs/celery --line $(LINE) --group celery
+
 OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
-nightly: $(READY) $(OLDER_READY) ## everything that is too long for the gate, hours; ends with one line of figures
+nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from ## everything that is too long for the gate, hours; ends with one line of figures
 	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
 
 soak: $(READY) ## of that the full figures and other examples, on the newest line

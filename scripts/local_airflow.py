@@ -88,6 +88,8 @@ class LocalAirflow(AirflowRest):
     :param load_examples: whether Airflow loads its own and the providers' example DAGs
     :param api_port: port of the API server and UI; default: a free one
     :param parallelism: how many tasks may run at once
+    :param workers: how many Celery workers run the tasks, named worker-1 and so on; ``environment`` names
+        their broker. Default: none, and the scheduler runs the tasks
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class LocalAirflow(AirflowRest):
         load_examples: bool = False,
         api_port: int | None = None,
         parallelism: int = 8,
+        workers: int = 0,
     ) -> None:
         self.dags_folder = Path(dags_folder).resolve()
         # Do not resolve it: Python recognises a virtual environment by the path of its interpreter's link.
@@ -115,8 +118,9 @@ class LocalAirflow(AirflowRest):
         self.parallelism = parallelism
         self._mark = secrets.token_hex(16)
         self._extra_environment = dict(environment or {})
+        self._workers = tuple(f"worker-{number}" for number in range(1, workers + 1))
         self.environment = self._environment()
-        self._parts = {name: self._part(name) for name in PARTS}
+        self._parts = {name: self._part(name) for name in (*PARTS, *self._workers)}
         self._guard: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._stopped = False
@@ -179,7 +183,7 @@ class LocalAirflow(AirflowRest):
         """
         Send a signal to one part of Airflow, as a machine's failure would.
 
-        :param name: api-server, scheduler, triggerer or dag-processor
+        :param name: api-server, scheduler, triggerer, dag-processor, or worker-1 and so on
         :param number: the signal
         :param children: whether its child processes get the signal too; default: yes
         """
@@ -196,7 +200,7 @@ class LocalAirflow(AirflowRest):
         """
         End one part if it still runs, and start it again.
 
-        :param name: api-server, scheduler, triggerer or dag-processor
+        :param name: api-server, scheduler, triggerer, dag-processor, or worker-1 and so on
         :param patience: seconds before we kill it
         """
         part = self._parts[name]
@@ -381,7 +385,7 @@ class LocalAirflow(AirflowRest):
         """
         Return the output of one of the processes since :meth:`forget`, or else all of it.
 
-        :param name: api-server, scheduler, triggerer or dag-processor
+        :param name: api-server, scheduler, triggerer, dag-processor, or worker-1 and so on
         """
         printed = self._parts[name].output.read_bytes()[self._printed.get(name, 0) :]
         return printed.decode(errors="replace")
@@ -426,7 +430,7 @@ class LocalAirflow(AirflowRest):
             "DATABASE__SQL_ALCHEMY_CONN": self.sql_alchemy_conn,
             "CORE__DAGS_FOLDER": self.dags_folder,
             "CORE__LOAD_EXAMPLES": self.load_examples,
-            "CORE__EXECUTOR": "LocalExecutor",
+            "CORE__EXECUTOR": "CeleryExecutor" if self._workers else "LocalExecutor",
             "CORE__PARALLELISM": self.parallelism,
             "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
@@ -469,7 +473,12 @@ class LocalAirflow(AirflowRest):
         """
         output = self.home / "processes" / f"{name}.log"
         output.parent.mkdir(exist_ok=True)
-        return _Part(name, (str(self.python), "-m", "airflow", name), output)
+        command = [name]
+        if name in self._workers:
+            # Each needs a name and a file of its own. Nobody reads their logs over the network.
+            file = str(self.home / f"{name}.pid")
+            command = ["celery", "worker", "--celery-hostname", name, "--pid", file, "--skip-serve-logs"]
+        return _Part(name, (str(self.python), "-m", "airflow", *command), output)
 
     def _start_part(self, part: _Part) -> None:
         """
@@ -581,7 +590,7 @@ class LocalAirflow(AirflowRest):
         if report["metadatabase"]["status"] != "healthy":
             return False
         for name, part in self._parts.items():
-            if name == "api-server" or not part.expected_to_run:
+            if name == "api-server" or name in self._workers or not part.expected_to_run:
                 continue
             key = name.replace("-", "_")
             said = report[key] or {}

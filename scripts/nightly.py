@@ -88,6 +88,13 @@ PARTS = (
     older_line("3.1"),
     older_line("3.2"),
     Part(
+        "celery",
+        "a plan that two Celery workers apply ends with each instance once, also if one is killed half-way",
+        (".venvs/celery/bin/python", "-m", "scripts.celery_run"),
+        ("--instances", "100"),
+        hours=1.0,
+    ),
+    Part(
         "soak",
         "the full figures, and the other tests that the gate leaves out, pass on the newest line: hundreds "
         "of crashes, storms in the other orders of listing, hundreds of forgeries",

@@ -13,7 +13,7 @@ from airflow import __version__ as airflow_version
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import PATIENCE
-from tests.support.postgres import PROGRAMS, postgres
+from scripts.postgres import PROGRAMS, postgres
 from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes

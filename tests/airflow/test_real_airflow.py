@@ -16,10 +16,10 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
+from scripts.postgres import PROGRAMS, postgres
 from tests.support.leaks import Finding, forms, left_behind, search, secrets_in
 from tests.support.patience import eventually
 from tests.support.platform import Person
-from tests.support.postgres import PROGRAMS, postgres
 from tests.support.programs import needs
 
 #: On the older lines the modules of the lane "shared" search as well, and every example runs in process.

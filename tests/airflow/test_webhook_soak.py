@@ -21,9 +21,9 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.airflow_rest import LocalAirflowError
 from scripts.local_airflow import PATIENCE, LocalAirflow
+from scripts.postgres import PROGRAMS, postgres
 from tests.support.leaks import left_behind, search
 from tests.support.platform import WAYS, Person
-from tests.support.postgres import PROGRAMS, postgres
 from tests.support.programs import needs
 from tests.support.receiving import (
     EXAMPLE,
