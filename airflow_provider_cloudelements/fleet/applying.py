@@ -27,7 +27,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.fleet.changes import Change, Kind
-from airflow_provider_cloudelements.fleet.compare import Compared
+from airflow_provider_cloudelements.fleet.compare import OWN_TAGS, Compared
 from airflow_provider_cloudelements.fleet.gate import Gate
 from airflow_provider_cloudelements.fleet.manifest import Manifest, Row
 from airflow_provider_cloudelements.fleet.matching import Match, Matching
@@ -273,10 +273,10 @@ class _Apply:
                 self._remove_twins(number, match)
             if match is None or now is None:
                 self._settled(number, match, outcome)
-            elif outcome is not None and outcome.error is None:
+            elif outcome is not None and outcome.error is None and not _is_younger(outcome, match):
                 names = ", ".join(each.name for each in now.fields) or str(now.kind)
                 self._end(number, Status.FAILED, f"reading back shows something else: {names}.", match.kept)
-            elif outcome is not None and not outcome.may_pass:
+            elif outcome is not None and outcome.error is not None and not outcome.may_pass:
                 self._end(number, Status.FAILED, str(outcome.error), outcome.instance_id)
             elif not _is_within(now, approved):
                 self._end(
@@ -433,8 +433,16 @@ class _Apply:
         return Report(results, self._plan.checksum, seconds, ok and note is None, tuple(self._twins), note)
 
 
+def _is_younger(outcome: Outcome, match: Match) -> bool:
+    """Return whether another task made an instance of the key before ours, so that its one stays."""
+    return outcome.created and match.kept != outcome.instance_id
+
+
 def _is_within(now: Change, approved: Change) -> bool:
     """Return whether what an instance needs now is what was approved, or a part of it."""
+    if approved.kind in (Kind.CREATE, Kind.REPLACE) and now.kind is Kind.UPDATE:
+        # A create of the same key, such as a scheduled one, was sooner. Only our own tags are still missing.
+        return all(each.name == OWN_TAGS for each in now.fields)
     if now.kind is not approved.kind and now.kind not in _PARTS.get(approved.kind, ()):
         return False
     if now.grave is not None and approved.grave is None:

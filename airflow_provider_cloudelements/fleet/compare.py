@@ -22,6 +22,8 @@ from airflow_provider_cloudelements.provisioning.difference import (
 from airflow_provider_cloudelements.provisioning.fingerprints import Known, fingerprint_tags
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 
+#: What a plan calls the tags by which the provider recognises an instance.
+OWN_TAGS = "own tags"
 #: How a row found its instance.
 BY_KEY, BY_ID, BY_FORMER_KEY, BY_NAME = "key", "id", "former key", "name"
 
@@ -266,7 +268,7 @@ def _fields(instance: Instance, difference: Difference, spec: InstanceSpec) -> I
                 "tags", [plain_text(each) for each in before], [plain_text(each) for each in after]
             )
         elif not difference.configuration and difference.name is None:
-            yield FieldChange("own tags", None, "as its key says")
+            yield FieldChange(OWN_TAGS, None, "as its key says")
 
 
 def _current(key: str, instance: Instance) -> Any:

@@ -6,14 +6,13 @@ import random
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from scripts.local_airflow import PATIENCE
 from scripts.postgres import PROGRAMS, postgres
+from tests.support.killing import kill_process_of, when_running
 from tests.support.programs import needs
 
 pytestmark = pytest.mark.processes
@@ -93,20 +92,9 @@ def start(airflow, sandbox, number):
 
 def kill_when_running(airflow, dag_id, run_id, delay):
     """Kill the process that runs the task, some time after it began; return whether it was there."""
-    deadline = time.monotonic() + 60 * PATIENCE
-    while time.monotonic() < deadline:
-        (ti,) = airflow.task_instances(dag_id, run_id)
-        if ti["state"] == "running":
-            break
-        time.sleep(0.1)
+    ti = when_running(airflow, dag_id, run_id, "create")
     time.sleep(delay)
-    for process in psutil.process_iter(["pid", "cmdline"]):
-        words = " ".join(process.info["cmdline"] or [])
-        # The worker is named after the task instance too; the one that runs it is its child.
-        if ti["id"] in words and any(ti["id"] in " ".join(parent.cmdline()) for parent in process.parents()):
-            process.kill()
-            return True
-    return False
+    return kill_process_of(ti["id"])
 
 
 @pytest.mark.parametrize(

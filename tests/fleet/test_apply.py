@@ -11,7 +11,8 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.fleet import Safety, Status, apply, plan
-from tests.support.fleet import PASSWORD, applied, both, connection, manifest_of, tenants
+from airflow_provider_cloudelements.provisioning import InstanceSpec, ensure
+from tests.support.fleet import PASSWORD, TAG, applied, both, connection, manifest_of, tenants
 from tests.support.platform import Wire, client_of
 
 
@@ -229,6 +230,38 @@ def test_a_twin_of_a_race_is_deleted_and_the_oldest_stays(client, connections, s
     assert len(report.twins_deleted) == 1
     assert len(sandbox.instances()) == 2
     assert plan(client, manifest_of(*tenants(2)), connections).empty
+
+
+@pytest.mark.parametrize("moment", ["before", "beside"])
+def test_a_scheduled_create_of_the_key_that_was_sooner_keeps_its_instance(
+    client, connections, sandbox, moment
+):
+    """It has the ownership tag, and all that the row asks for: only our own tags are missing."""
+    made = plan(client, manifest_of(*tenants(2)), connections)
+    there = []
+
+    def create():
+        configuration = {**connection().configuration, "event.notification.enabled": True}
+        spec = InstanceSpec("closeio", "Tenant 1", "tenant-1", configuration, tags=(TAG,))
+        there.append(ensure(client_of(sandbox).instances, spec, with_token=False).instance.id)
+
+    if moment == "before":
+        create()
+    else:
+        send = client.http.send
+
+        def sent(method, *args, **more):
+            if method == "POST" and not there:
+                create()  # apply has looked, and its own create comes a moment later
+            return send(method, *args, **more)
+
+        client.http.send = sent
+    report = apply(client, made, made.checksum, connections, concurrency=1)
+    assert statuses(report) == ["done", "done"], report.markdown()
+    assert len(report.twins_deleted) == (moment == "beside")
+    assert report.results[0].instance_id == there[0]
+    assert len(sandbox.instances()) == 2
+    assert plan(client_of(sandbox), manifest_of(*tenants(2)), connections).clean
 
 
 def test_parts_of_a_plan_are_applied_beside_each_other(client, connections, sandbox):
