@@ -23,6 +23,8 @@ DATA = {
     "yaml": yaml.safe_load,
     "ini": lambda text: configparser.ConfigParser().read_string(text),
 }
+#: Pages that take too long for the gate.
+LONG = {"fleet"}
 #: Blocks that nobody can run here are few.
 MOST_NOT_RUN = 6
 #: What the text around a block names, and the modules that give it.
@@ -93,7 +95,11 @@ def of(*languages: str, verbs: tuple[str, ...] = ("", "given")) -> list[object]:
 def pages_with_shell_blocks() -> list[object]:
     """Return the pages that a shell follows, as parameters of a test."""
     names = {block.page for block in ALL if block.language == SHELL and block.verb != "not run"}
-    return [pytest.param(page, id=page.stem) for page in PAGES if page.relative_to(ROOT).as_posix() in names]
+    return [
+        pytest.param(page, id=page.stem, marks=[pytest.mark.nightly] if page.stem in LONG else [])
+        for page in PAGES
+        if page.relative_to(ROOT).as_posix() in names
+    ]
 
 
 def test_every_block_has_a_language_that_says_what_becomes_of_it():
