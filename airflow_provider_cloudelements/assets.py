@@ -70,9 +70,14 @@ def cloudelements_event_asset(
     :param limits: ``max_events``, ``max_bytes`` and ``max_pages`` of the trigger.
     :raises CloudElementsValidationError: Not exactly one of the three is given, or an argument is malformed.
     :raises ValueError: A number is out of bounds, or the name is empty.
+    :raises TypeError: An argument does not exist.
     """
+    from airflow_provider_cloudelements.client.arguments import refuse_unknown
     from airflow_provider_cloudelements.triggers.events import CloudElementsEventTrigger
 
+    refuse_unknown(
+        "cloudelements_event_asset()", limits, cloudelements_event_asset, CloudElementsEventTrigger
+    )
     trigger = CloudElementsEventTrigger(
         name=name,
         cloudelements_conn_id=cloudelements_conn_id,

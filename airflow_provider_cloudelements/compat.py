@@ -6,6 +6,7 @@ version.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,6 +59,7 @@ __all__ = [
     "masked",
     "object_storage_path",
     "task_state_store",
+    "unreadable",
 ]
 
 
@@ -290,3 +292,20 @@ def object_storage_path(address: str) -> Any:
     from airflow.sdk import ObjectStoragePath
 
     return ObjectStoragePath(address)
+
+
+def unreadable(conn_id: str) -> str | None:
+    """Return what is wrong if the environment has a connection that Airflow cannot read.
+
+    Airflow says of it what it says of a connection that does not exist.
+
+    :param conn_id: Id of a connection that Airflow did not find.
+    """
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    if not os.environ.get(name):
+        return None
+    return (
+        f"Airflow cannot read the connection {conn_id!r} in the variable {name} of the environment: it must "
+        "be the JSON or the URI of a connection. In JSON, extra must be an object, or the JSON of one as a "
+        "text."
+    )

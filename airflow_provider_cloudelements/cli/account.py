@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -62,11 +61,11 @@ def connection_of(conn_id: str) -> Any:
 
 
 def _not_found(conn_id: str) -> str:
-    """Return why Airflow finds no connection: it says the same of one that it cannot read."""
+    """Return why Airflow finds no connection."""
+    from airflow_provider_cloudelements.compat import unreadable
+
+    if fault := unreadable(conn_id):
+        return fault
     name = f"AIRFLOW_CONN_{conn_id.upper()}"
-    if name in os.environ:
-        return (
-            f"Airflow cannot read the connection in {name}: it is neither JSON nor the URI of a connection."
-        )
     where = f" ({name})" if name.isidentifier() else ""
     return f"Airflow has no connection {conn_id!r}, neither in its database nor in the environment{where}."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import cell, confirm, print_json, print_rows
+from airflow_provider_cloudelements.cli.output import cell, confirm, print_json, print_rows, print_text
 from airflow_provider_cloudelements.cli.planning import (
     FILES_HELP,
     WHAT,
@@ -150,7 +150,7 @@ def _print_report(report: Report) -> None:
     columns = ("change", *(name for name in report.counts if name != "total"))
     print_rows(kinds, columns, none="Nothing had to change.")
     if report.failed:
-        sys.stdout.write("\n")
+        print_text("\n")
         failed = [
             {"change": each.kind, "key": each.key, "status": each.status, "why": each.message}
             for each in report.failed

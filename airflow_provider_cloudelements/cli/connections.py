@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.cli.account import connection_of
 from airflow_provider_cloudelements.cli.frame import JSON, Argument, Command
-from airflow_provider_cloudelements.cli.output import print_json
+from airflow_provider_cloudelements.cli.output import print_json, print_text
 from airflow_provider_cloudelements.cli.running import DONE, FAILED, CommandError
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def test_connection(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"conn_id": conn_id, "works": works, "message": message})
     elif works:
-        sys.stdout.write(f"{message}\n")
+        print_text(f"{message}\n")
     else:
         raise CommandError(message)
     return DONE if works else FAILED

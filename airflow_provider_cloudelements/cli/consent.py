@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.frame import JSON, Argument, Command
-from airflow_provider_cloudelements.cli.output import print_fields, print_json
+from airflow_provider_cloudelements.cli.output import print_fields, print_json, print_text
 from airflow_provider_cloudelements.cli.running import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _at_sandbox(address: str, arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"kind": "sandbox", "address": target})
     else:
-        sys.stdout.write(f"{target}\n")
+        print_text(f"{target}\n")
 
 
 def _link(address: str, values: dict[str, str], arguments: argparse.Namespace) -> None:

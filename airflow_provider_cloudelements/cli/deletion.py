@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import confirm, print_json, print_rows
+from airflow_provider_cloudelements.cli.output import confirm, print_json, print_rows, print_text
 from airflow_provider_cloudelements.cli.running import UsageError
 from airflow_provider_cloudelements.cli.targets import COLUMNS, IDS, KEY, row_of, target_of
 
@@ -125,9 +125,9 @@ def _print_removed(
         print_json({"deleted": deleted, "missing": missing, "left": left, "dry_run": arguments.dry_run})
         return
     for instance_id in deleted:
-        sys.stdout.write(f"{'Would delete' if arguments.dry_run else 'Deleted'} instance {instance_id}.\n")
+        print_text(f"{'Would delete' if arguments.dry_run else 'Deleted'} instance {instance_id}.\n")
     for instance_id in missing:
-        sys.stdout.write(f"Instance {instance_id} is gone already.\n")
+        print_text(f"Instance {instance_id} is gone already.\n")
 
 
 DELETE = Command(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import argparse
 
     from airflow_provider_cloudelements.client import Element
+    from airflow_provider_cloudelements.client.elements import ElementsApi
 
 
 def list_elements(arguments: argparse.Namespace) -> None:
@@ -30,7 +31,7 @@ def list_elements(arguments: argparse.Namespace) -> None:
 def show_element(arguments: argparse.Namespace) -> None:
     """Print what an element needs of an instance, and what it can do with events."""
     with account(arguments.conn_id) as client:
-        element = client.elements.get(arguments.element)
+        element = _element(client.elements, arguments.element)
         metadata = client.elements.metadata(arguments.element if element.id is None else element.id)
         keys = client.elements.configuration(arguments.element)
     shown = {
@@ -45,6 +46,21 @@ def show_element(arguments: argparse.Namespace) -> None:
         print_json(shown)
     else:
         print_fields(shown)
+
+
+def _element(elements: ElementsApi, key: str) -> Element:
+    """Read an element.
+
+    :raises CloudElementsNotFoundError: There is none. The error names the nearest one.
+    """
+    from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
+    from airflow_provider_cloudelements.provisioning.codes import check_element
+
+    try:
+        return elements.get(key)
+    except CloudElementsNotFoundError:
+        check_element(elements, key, given="KEY")
+        raise
 
 
 def _row(element: Element) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.applying import APPLY
 from airflow_provider_cloudelements.cli.frame import CONN_ID, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import confirm
+from airflow_provider_cloudelements.cli.output import confirm, print_text
 from airflow_provider_cloudelements.cli.planning import PLAN
 from airflow_provider_cloudelements.cli.running import CommandError
 from airflow_provider_cloudelements.cli.targets import ELEMENT
@@ -29,7 +29,7 @@ def export_instances(arguments: argparse.Namespace) -> None:
     with account(arguments.conn_id) as client:
         exported = export(client, element=arguments.element, tag=arguments.tag)
     if target is None:
-        sys.stdout.write(exported.text)
+        print_text(exported.text)
     else:
         try:
             # A file that appeared since the question is nobody's to replace.
@@ -46,7 +46,7 @@ def print_schema(arguments: argparse.Namespace) -> None:
     """Print the JSON Schema of manifests; nothing is called."""
     from airflow_provider_cloudelements.fleet.schema import shipped_schema
 
-    sys.stdout.write(shipped_schema())
+    print_text(shipped_schema())
 
 
 EXPORT = Command(

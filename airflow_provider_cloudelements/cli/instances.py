@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account, settings_of
 from airflow_provider_cloudelements.cli.deletion import DELETE
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, Argument, Command, Group
-from airflow_provider_cloudelements.cli.output import print_fields, print_json, print_rows
+from airflow_provider_cloudelements.cli.output import print_fields, print_json, print_rows, print_text
 from airflow_provider_cloudelements.cli.running import DONE, UNHEALTHY, UsageError
 from airflow_provider_cloudelements.cli.targets import COLUMNS, ELEMENT, IDS, KEY, TAG, row_of, target_of
 
@@ -57,7 +56,7 @@ def show_instance(arguments: argparse.Namespace) -> None:
     configuration = shown.pop("configuration")
     print_fields(shown)
     if configuration:
-        sys.stdout.write("\n")
+        print_text("\n")
         rows = ({"configuration": key, "value": value} for key, value in sorted(configuration.items()))
         print_rows(rows, ("configuration", "value"), none="")
 

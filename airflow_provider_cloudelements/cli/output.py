@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from airflow_provider_cloudelements.cli.running import CommandError, UsageError
+from airflow_provider_cloudelements.cli.running import CommandError, UsageError, result
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
 _UNBOUNDED = 10_000_000
 
 
+def print_text(text: str) -> None:
+    """Print a part of the result.
+
+    :param text: The text, with its line ends.
+    """
+    result().write(text)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(f"{json.dumps(value, indent=2)}\n")
+    print_text(f"{json.dumps(value, indent=2)}\n")
 
 
 def print_rows(
@@ -36,7 +44,7 @@ def print_rows(
     if not cells:
         sys.stderr.write(f"{none}\n")
         return
-    _print_table([column.replace("_", " ") for column in columns], cells, file or sys.stdout)
+    _print_table([column.replace("_", " ") for column in columns], cells, file or result())
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
@@ -53,7 +61,7 @@ def print_fields(fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if value not in (None, "", [], {}, ()):
             table.add_row(Text(name.replace("_", " ")), Text(cell(value)))
-    _print(table, sys.stdout)
+    _print(table, result())
 
 
 def confirm(question: str, explain: Callable[[], None] = lambda: None) -> None:

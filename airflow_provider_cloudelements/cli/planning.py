@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, Argument, Command
-from airflow_provider_cloudelements.cli.output import print_json
+from airflow_provider_cloudelements.cli.output import print_json, print_text
 from airflow_provider_cloudelements.cli.running import CHANGES, CommandError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def print_plan(arguments: argparse.Namespace) -> int | None:
     if arguments.json:
         print_json(made.to_json())
     else:
-        sys.stdout.write(f"{made.table()}\nChecksum: {made.checksum}\n")
+        print_text(f"{made.table()}\nChecksum: {made.checksum}\n")
     return None if made.clean else CHANGES
 
 
@@ -105,9 +105,7 @@ def element_settings(conn_id: str) -> ElementSettings:
     """
     from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 
-    # Airflow 3.1 warns on stdout of the type's underscore, and the masker of short secrets.
-    with redirect_stdout(sys.stderr):
-        return CloudElementsElementHook(conn_id).get_conn()
+    return CloudElementsElementHook(conn_id).get_conn()
 
 
 @contextmanager

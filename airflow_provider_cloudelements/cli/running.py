@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     import argparse
@@ -47,6 +47,20 @@ class UsageError(CommandError):
         super().__init__(message, USAGE)
 
 
+class _Result:
+    """Where the running command writes its result."""
+
+    stream: TextIO | None = None
+
+
+_RESULT = _Result()
+
+
+def result() -> TextIO:
+    """Return where the running command writes its result. Everything else that is printed goes to stderr."""
+    return _RESULT.stream or sys.stdout
+
+
 def run_process(command: Command, arguments: argparse.Namespace) -> None:
     """Run a command as the work of this process.
 
@@ -54,7 +68,8 @@ def run_process(command: Command, arguments: argparse.Namespace) -> None:
     """
     # As Airflow's own commands do: else the task SDK does not look for connections in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    with _result_alone_on_stdout():
+    _quieten()
+    with _own_stdout():
         code = run(command, arguments)
     sys.exit(code)
 
@@ -65,15 +80,20 @@ def run(command: Command, arguments: argparse.Namespace) -> int:
     :param command: The command.
     :param arguments: What a parser read for it.
     """
+    with _result_alone_on_stdout():
+        return _run(command, arguments)
+
+
+def _run(command: Command, arguments: argparse.Namespace) -> int:
     try:
         code = command.run(arguments)
-        sys.stdout.flush()
+        result().flush()
         return code or DONE
     except CommandError as error:
         return _tell(str(error), error.code)
     except BrokenPipeError:
         # Who read the result has enough of it, as in "... | head". Python must not try to write the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), result().fileno())
         return FAILED
     except KeyboardInterrupt:
         return _tell("interrupted", INTERRUPTED)
@@ -101,8 +121,18 @@ def _tell(message: str, code: int) -> int:
 
 @contextmanager
 def _result_alone_on_stdout() -> Iterator[None]:
-    """Let whatever else writes to stdout write to stderr, as Airflow's loggers do."""
-    _quieten()
+    """Let whatever else prints print to stderr: Airflow warns on stdout until it has set up its loggers."""
+    _RESULT.stream = sys.stdout
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _RESULT.stream = None
+
+
+@contextmanager
+def _own_stdout() -> Iterator[None]:
+    """Let what holds the stdout of this process write to stderr, as loggers and other programs do."""
     sys.stdout.flush()
     with os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace") as stdout:
         os.dup2(2, 1)

@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.cli.frame import Command, PassedOn
+from airflow_provider_cloudelements.cli.running import result
 
 if TYPE_CHECKING:
     import argparse
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def start(arguments: argparse.Namespace) -> None:
     """Replace this process by the sandbox's program, which reads the other words."""
     program = [sys.executable, "-m", "airflow_provider_cloudelements.sandbox", *arguments.words]
-    os.dup2(sys.stdout.fileno(), 1)
+    os.dup2(result().fileno(), 1)
     os.execv(sys.executable, program)  # noqa: S606  no shell, and the words are a person's own
 
 

@@ -34,7 +34,7 @@ def target_of(client: CloudElementsClient, arguments: argparse.Namespace, instan
     from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
     try:
-        way_of({"ID": instance_id, "--key": arguments.key, "--tag": arguments.tag})
+        way_of({"ID": instance_id, "--key": arguments.key, "--tag": arguments.tag}, in_a_dag=False)
         return Target.of(
             client.settings, instance_id=instance_id, instance_key=arguments.key, tag=arguments.tag
         )

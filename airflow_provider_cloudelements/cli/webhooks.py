@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.frame import Argument, Command
+from airflow_provider_cloudelements.cli.output import print_text
 from airflow_provider_cloudelements.cli.running import CommandError, UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def make_connection(arguments: argparse.Namespace) -> None:
         raise UsageError(str(error)) from None
     if arguments.show:
         # The key leaves the process only here: no logger sees it.
-        sys.stdout.write(f"{json.dumps(connection)}\n")
+        print_text(f"{json.dumps(connection)}\n")
         return
     if not _store(conn_id, connection):
         raise CommandError(
@@ -44,9 +44,9 @@ def make_connection(arguments: argparse.Namespace) -> None:
             "delete it first. Then run again the tasks that turn events on: until then the platform signs "
             "deliveries with the old key."
         )
-    sys.stdout.write(f"Made the connection {conn_id!r}, with a new signature key.\n")
+    print_text(f"Made the connection {conn_id!r}, with a new signature key.\n")
     for each in _left_to_do(WebhookSettings(conn_id, "", arguments.callback_url)):
-        sys.stdout.write(f"- {each}\n")
+        print_text(f"- {each}\n")
 
 
 def _store(conn_id: str, connection: Mapping[str, Any]) -> bool:

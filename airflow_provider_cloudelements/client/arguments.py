@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -69,6 +71,40 @@ def dictionary(name: str, value: Any, *, of_texts: bool = False) -> dict[str, An
     if of_texts and not _all_texts(given.values()):
         raise CloudElementsValidationError(f"{name} must be a dictionary of texts.")
     return dict(given)
+
+
+def unknown_argument(who: str, given: Iterable[str], *known_by: Callable[..., Any]) -> TypeError | None:
+    """Return the error for an argument that does not exist. It names the nearest one that does.
+
+    :param who: What was called.
+    :param given: Names of the arguments that it was given.
+    :param known_by: The functions and classes that declare its arguments. The bases of a class count, too.
+    :return: ``None`` if each argument is declared.
+    """
+    known = sorted(set().union(*map(_declared, known_by)))
+    unknown = next((name for name in given if name not in known), None)
+    if unknown is None:
+        return None
+    near = difflib.get_close_matches(unknown, known, n=1, cutoff=0.75)
+    hint = f"did you mean {near[0]!r}?" if near else "look at its page for those that it has."
+    return TypeError(f"{who} has no argument {unknown!r}: {hint}")
+
+
+def refuse_unknown(who: str, given: Iterable[str], *known_by: Callable[..., Any]) -> None:
+    """Refuse arguments that a function hands on, and that nothing declares: :func:`unknown_argument`.
+
+    :raises TypeError: There is no such argument.
+    """
+    if refused := unknown_argument(who, given, *known_by):
+        raise refused
+
+
+def _declared(known_by: Callable[..., Any]) -> set[str]:
+    if inspect.isclass(known_by):
+        inits = [vars(kind).get("__init__") for kind in known_by.__mro__]
+        return set().union(*(_declared(each) for each in inits if inspect.isfunction(each)))
+    parameters = inspect.signature(known_by).parameters.values()
+    return {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
 
 
 def _all_texts(values: Collection[Any]) -> bool:

@@ -213,13 +213,17 @@ class Target:
         return (instances.peek if with_token else instances.get)(instance.id)
 
 
-def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:
+_LOOK_AT_THE_DAG = " If the DAG gives one, it is None or empty: look at what it comes from."
+
+
+def way_of(given: Mapping[str, Any], ways: Sequence[str] = (), *, in_a_dag: bool = True) -> str:
     """Return the name of the one given argument.
 
     ``None`` and an empty text count as not given.
 
     :param given: Arguments of which exactly one names something.
     :param ways: Which of them the error lists. Default: all.
+    :param in_a_dag: Whether the error advises the author of a DAG.
     :raises CloudElementsValidationError: None is given, or several are.
     """
     named = [way for way, value in given.items() if value not in (None, "")]
@@ -228,7 +232,7 @@ def way_of(given: Mapping[str, Any], ways: Sequence[str] = ()) -> str:
         told = f"{', '.join(others)} and {last}" if others else last
         raise CloudElementsValidationError(
             f"Exactly one of {told} must be given; given are: {', '.join(named) or 'none'}."
-            + ("" if named else " If the DAG gives one, it is None or empty: look at what it comes from.")
+            + (_LOOK_AT_THE_DAG if in_a_dag and not named else "")
         )
     return named[0]
 

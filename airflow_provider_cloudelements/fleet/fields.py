@@ -117,7 +117,7 @@ def read_fields(raw: dict[str, Any], fields: Collection[Field], wrong: Wrong) ->
     for name, value in raw.items():
         field = by_name.get(name) if isinstance(name, str) else None
         if field is None:
-            wrong(str(name), _unknown(str(name), by_name))
+            wrong(str(name), unknown_field(str(name), by_name))
         elif field.name in found:
             wrong(name, f"{field.short} and {field.name} are one field: give one of them.")
         else:
@@ -151,7 +151,12 @@ def _can_be_carried(value: Any) -> bool:
         return False
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
+def unknown_field(name: str, known: Collection[str]) -> str:
+    """Return what to say of a field that does not exist.
+
+    :param name: Its name.
+    :param known: The names that there are.
+    """
     if name in CONSENT:
         return (
             "a consent is not part of a manifest, because a plan holds no secret. Create the instance with "

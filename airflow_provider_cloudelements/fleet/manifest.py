@@ -15,6 +15,7 @@ from airflow_provider_cloudelements.fleet.fields import (
     PRESENT,
     ROW,
     read_fields,
+    unknown_field,
 )
 from airflow_provider_cloudelements.fleet.located import Located, is_null
 from airflow_provider_cloudelements.fleet.problems import Place, Problem, manifest_error
@@ -150,14 +151,14 @@ class _Reader:
         """Read one document."""
         top = Place(source, 1 if isinstance(document, Located) else None)
         if not isinstance(document, dict):
-            self._wrong(top, f"it must be a mapping with {', '.join(each.name for each in MANIFEST)}.")
+            self._wrong(top, _no_mapping(document))
             return
         known = {each.name for each in MANIFEST}
         for name in document:
             if name not in known:
                 self._wrong(
                     _place(source, document, name),
-                    f"there is no such field. A manifest has {', '.join(sorted(known))}.",
+                    f"{unknown_field(str(name), known)} A manifest has {', '.join(sorted(known))}.",
                     field=str(name),
                 )
         if not is_null(document.get("ownership_tag")):
@@ -165,9 +166,13 @@ class _Reader:
         defaults = self._defaults(source, document)
         rows = document.get("instances")
         if not isinstance(rows, list | tuple):
-            if "instances" not in document or not is_null(rows):
+            if "instances" not in document:
+                self._wrong(top, "it is missing. It is a list of mappings.", field="instances")
+            elif not is_null(rows):
                 self._wrong(
-                    _place(source, document, "instances"), "it must be a list of mappings.", field="instances"
+                    _place(source, document, "instances"),
+                    "it must be a list of mappings: in YAML, each begins with '- '.",
+                    field="instances",
                 )
             return
         for number, raw in enumerate(rows, 1):
@@ -222,6 +227,14 @@ class _Reader:
         self, place: Place, message: str, *, instance: str | None = None, field: str | None = None
     ) -> None:
         self.problems.append(Problem(place, message, instance, field))
+
+
+def _no_mapping(document: Any) -> str:
+    fields = ", ".join(each.name for each in MANIFEST)
+    if isinstance(document, list | tuple):
+        return f"it is a list. Write the list as the field instances of a mapping with {fields}."
+    found = "it is empty. It" if is_null(document) else "it"
+    return f"{found} must be a mapping with {fields}."
 
 
 def _contradictions(row: Row) -> Iterator[tuple[str, str]]:

@@ -120,9 +120,9 @@ class Plan:
             try:
                 made = json.loads(made)
             except (ValueError, RecursionError):
-                raise CloudElementsValidationError("This is no plan: it is not JSON.") from None
+                raise CloudElementsValidationError(f"This is no plan: it is not JSON. {_PLAN}") from None
         if not isinstance(made, Mapping) or made.get("version") != VERSION:
-            raise CloudElementsValidationError(f"This is no plan of version {VERSION}.")
+            raise CloudElementsValidationError(f"This is no plan of version {VERSION}. {_PLAN}")
         plan: Plan | None = None
         try:
             plan = cls(
@@ -162,5 +162,6 @@ class Plan:
         return markdown(self.changes, self.notes, self.violations, self.unchanged, self.left)
 
 
+_PLAN = "A plan is what CloudElementsPlanInstancesOperator returned, or what plan --json printed."
 _NUMBERS = ("unchanged", "left", "listed", "managed")
 _PLAIN = (*_NUMBERS, "ownership_tag", "base_url", "namespace", "whole")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_cloudelements.client.frozen import lazy
 from airflow_provider_cloudelements.client.tags import Identity, namespace_tag, own_tags
+from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.fields import ABSENT
@@ -262,6 +263,11 @@ class _Reader:
                 self._known[conn_id] = self._credentials(conn_id)
             except CloudElementsError as error:
                 self._known[conn_id] = str(error)
+            except AirflowNotFoundException:
+                self._known[conn_id] = (
+                    f"there is no connection {conn_id!r}. Correct the name, or add a connection of type "
+                    "'cloudelements_element' under Admin, Connections."
+                )
             except Exception as error:  # such as Airflow's, whose text may hold a connection's URI
                 self._known[conn_id] = f"connection {conn_id!r} cannot be read ({type(error).__name__})."
         return self._known[conn_id]
@@ -279,16 +285,19 @@ def _clashes(found: Iterable[Wanted]) -> Iterable[Problem]:
     for each in found:
         row = each.row
         if (other := by_key.setdefault(each.identity.key_tag, row)) is not row:
-            yield Problem(row.place, f"the key is that of {other.place} as well.", row.label, "key")
+            yield Problem(row.place, f"another row has the same key ({other.place}).", row.label, "key")
         if row.instance_id is not None and (other := by_id.setdefault(row.instance_id, row)) is not row:
-            yield Problem(row.place, f"the id is that of {other.place} as well.", row.label, "instance_id")
+            what = f"another row has the same id ({other.place})."
+            yield Problem(row.place, what, row.label, "instance_id")
     for each in found:
         row = each.row
         if each.moved_from is None:
             continue
         tag = each.moved_from.key_tag
         if (other := former.setdefault(tag, row)) is not row:
-            yield Problem(row.place, f"{other.place} has the same former key.", row.label, "moved_from")
+            what = f"another row has the same former key ({other.place})."
+            yield Problem(row.place, what, row.label, "moved_from")
         if tag in by_key:
-            what = "the row's own key" if by_key[tag] is row else f"still the key of {by_key[tag].place}"
+            other = by_key[tag]
+            what = "the row's own key" if other is row else f"still the key of another row ({other.place})"
             yield Problem(row.place, f"it is {what}.", row.label, "moved_from")

@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.compat import (
     amask_secrets,
     mask_secret,
     mask_token,
+    unreadable,
 )
 from airflow_provider_cloudelements.connection_form import (
     CONN_TYPE,
@@ -56,6 +57,8 @@ class _CopiedHook(BaseHook):
 
     def _missing(self, conn_id: str) -> AirflowNotFoundException:
         """Return the error for a connection that does not exist, in words that say what to do."""
+        if fault := unreadable(conn_id):
+            return AirflowNotFoundException(fault)
         return AirflowNotFoundException(
             f"There is no connection {conn_id!r} (argument {self.conn_name_attr}): add one of type "
             f"{self.conn_type!r} under Admin, Connections, or as the variable "

@@ -15,11 +15,12 @@ from airflow.providers.standard.operators.hitl import HITLEntryOperator, HITLOpe
 from airflow.sdk import Param, TaskGroup, XComArg
 from airflow.sdk.definitions.param import ParamsDict
 
+from airflow_provider_cloudelements.client.arguments import dictionary, refuse_unknown
 from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.compat import AirflowSkipException, mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators._parts.failures import FinalFailures
+from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise
 from airflow_provider_cloudelements.operators._parts.find import FindInstanceOperator
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
@@ -49,8 +50,12 @@ _RESPONSE_TIMEOUT = (
 )
 #: What the operator itself gives to Airflow's operator.
 _GIVEN = ("options", "defaults", "multiple")
-#: What the group itself gives to the create.
-_GIVEN_BY_GROUP = frozenset({"authorization_code", "authorization_state", "task_id", "trigger_rule"})
+#: What the group itself gives to the create, and to the tasks whose arguments it takes as a dictionary.
+_GIVEN_BY_GROUP = {
+    "": frozenset({"authorization_code", "authorization_state", "task_id", "trigger_rule"}),
+    "link_arguments": frozenset({"cloudelements_conn_id", "element", "element_conn_id", "task_id"}),
+    "question_arguments": frozenset({"authorization_state", "consent_url", "task_id"}),
+}
 _ASKS = (
     "[Open this page]({url}) and allow the access. If you are then sent to Airflow's own page, it hands the "
     "consent over, and nothing else is to be done.\n\n"
@@ -103,6 +108,11 @@ class CloudElementsAskConsentOperator(LetterByLetter, HITLEntryOperator):
     ) -> None:
         if taken := sorted(set(_GIVEN) & set(kwargs)):
             raise TypeError(f"{', '.join(taken)}: the operator gives this itself.")
+        if response_timeout is not None and not isinstance(response_timeout, timedelta):
+            raise TypeError(
+                "response_timeout must be a timedelta, such as timedelta(hours=8), or None; it is not "
+                "templated."
+            )
         answer = Param(
             "",
             type="string",
@@ -112,7 +122,8 @@ class CloudElementsAskConsentOperator(LetterByLetter, HITLEntryOperator):
         )
         # Airflow hands the DAG's own params to every operator.
         kwargs |= {"params": {ANSWER_FIELD: answer}, "retries": 0, _RESPONSE_TIMEOUT: response_timeout}
-        super().__init__(subject=subject, body=body, defaults=None, **kwargs)
+        kwargs |= {"subject": subject, "body": body, "defaults": None}
+        initialise(self, super().__init__, kwargs)
         # Airflow 3.1 would ask the person for those of the DAG, too.
         self.params = ParamsDict({ANSWER_FIELD: self.params.get_param(ANSWER_FIELD)})
         self.consent_url = consent_url
@@ -237,10 +248,13 @@ def consent_group(
         ``subject``, ``response_timeout``, ``assigned_users`` and ``notifiers``.
     :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
     :return: The task group. Its ``create`` is the create operator and its ``output`` what that returns.
-    :raises TypeError: An argument of the create is one that the group gives itself.
+    :raises TypeError: An argument does not exist, or is one that the group gives itself.
+    :raises CloudElementsValidationError: ``link_arguments`` or ``question_arguments`` is no dictionary.
     """
-    if taken := sorted(_GIVEN_BY_GROUP & set(create_arguments)):
-        raise TypeError(f"{', '.join(taken)}: the group gives this itself.")
+    refuse_unknown("consent_group()", create_arguments, consent_group, CloudElementsCreateInstanceOperator)
+    _refuse_taken("", create_arguments)
+    link_arguments = _of("link_arguments", link_arguments, CloudElementsGetOAuthUrlOperator)
+    question_arguments = _of("question_arguments", question_arguments, CloudElementsAskConsentOperator)
     common: dict[str, Any] = {
         "element": element,
         "element_conn_id": element_conn_id,
@@ -252,10 +266,10 @@ def consent_group(
         find = FindInstanceOperator(
             task_id="find_instance", repairs=create_arguments.get("if_exists", "update") == "update", **named
         )
-        link = _LinkIfNeeded(task_id="consent_link", **common, **(link_arguments or {}))
+        link = _LinkIfNeeded(task_id="consent_link", **common, **link_arguments)
         link.find_task_id = find.task_id
         name = _pulled(find.task_id, "return_value", "['name']")
-        question = {"subject": f"Allow the access for: {name}", **(question_arguments or {})}
+        question = {"subject": f"Allow the access for: {name}", **question_arguments}
         ask = CloudElementsAskConsentOperator(
             task_id="ask_person",
             consent_url=_pulled(link.task_id, XCOM_URL),
@@ -274,6 +288,19 @@ def consent_group(
         find >> link >> ask >> create
         find >> create
     return group
+
+
+def _of(name: str, given: Mapping[str, Any] | None, operator: type) -> dict[str, Any]:
+    """Return a dictionary of an operator's arguments, checked."""
+    arguments = dictionary(name, given)
+    refuse_unknown(f"{operator.__name__} ({name})", arguments, operator)
+    _refuse_taken(name, arguments)
+    return arguments
+
+
+def _refuse_taken(name: str, arguments: Mapping[str, Any]) -> None:
+    if taken := sorted(_GIVEN_BY_GROUP[name] & set(arguments)):
+        raise TypeError(f"{name and f'{name}: '}{', '.join(taken)}: the group gives this itself.")
 
 
 def _pulled(task_id: str, key: str, item: str = "") -> str:

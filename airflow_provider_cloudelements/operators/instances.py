@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client import Instance
+from airflow_provider_cloudelements.client.arguments import refuse_unknown
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import named_text, origin_tag
 from airflow_provider_cloudelements.client.target import Target
@@ -397,7 +398,11 @@ def element_instance(
     :param on_failure_fail_dagrun: Whether the run fails when the delete fails. Default: ``True``, so that you
         learn of a left-over instance.
     :param create_arguments: Further arguments of :class:`CloudElementsCreateInstanceOperator`.
+    :raises TypeError: An argument does not exist.
     """
+    refuse_unknown(
+        "element_instance()", create_arguments, element_instance, CloudElementsCreateInstanceOperator
+    )
     key = default_key(element or "", instance_name) if instance_key is None else instance_key
     create = CloudElementsCreateInstanceOperator(
         task_id=task_id,

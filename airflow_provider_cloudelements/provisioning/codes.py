@@ -177,12 +177,18 @@ def advise_on_refusal(elements: ElementsApi, spec: InstanceSpec, error: CloudEle
         )
 
 
-def check_element(elements: ElementsApi, key: str, more: str = "") -> Element | None:
+def check_element(
+    elements: ElementsApi,
+    key: str,
+    more: str = "",
+    given: str = "argument element, or field element of the element connection",
+) -> Element | None:
     """Check that an element exists with which something was not found.
 
     :param elements: The account's elements.
     :param key: The element's key.
     :param more: What else the error says.
+    :param given: Where the key was given.
     :return: The element; ``None`` if it could not be read.
     :raises CloudElementsNotFoundError: There is no such element. The error names the nearest one.
     """
@@ -202,8 +208,7 @@ def check_element(elements: ElementsApi, key: str, more: str = "") -> Element | 
         near = None
     hint = "" if near is None else f" Did you mean {near!r}?"
     raise CloudElementsNotFoundError(
-        f"There is no element {key!r} (argument element, or field element of the element connection).{hint}"
-        + (f" {more}" if more else ""),
+        f"There is no element {key!r} ({given}).{hint}" + (f" {more}" if more else ""),
         status=missing.status,
         request_id=missing.request_id,
         method=missing.method,

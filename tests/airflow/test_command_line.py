@@ -71,6 +71,41 @@ def test_stdout_holds_the_result_alone(form, stored, person):
     assert list(search([("stdout", done.stdout), ("stderr", done.stderr)], secrets)) == []
 
 
+#: A secrets backend that says what it does, in each way in which Python and a program of its own can.
+TALKATIVE = """
+import logging, subprocess, warnings
+import structlog
+from airflow.secrets import BaseSecretsBackend
+
+class Backend(BaseSecretsBackend):
+    def get_conn_value(self, conn_id):
+        print("a print")
+        warnings.warn("a warning")
+        logging.getLogger("vault").error("a line of a log")
+        structlog.get_logger("vault").error("a line of structlog")
+        subprocess.run(["echo", "a program's line"], check=True)
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_whatever_else_prints_prints_to_stderr(form, stored, person, tmp_path):
+    (tmp_path / "talkative.py").write_text(TALKATIVE)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    talkative = os.environ | {"PYTHONPATH": path, "AIRFLOW__SECRETS__BACKEND": "talkative.Backend"}
+    done = run(form, "instances", "list", "--conn-id", STORED, "--json", env=talkative)
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == []
+    for each in ("a print", "a warning", "a line of a log", "a line of structlog", "a program's line"):
+        assert each in done.stderr
+
+
+def test_what_airflow_warns_of_as_it_starts_goes_to_stderr(stored, person):
+    outdated = os.environ | {"AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "300"}
+    done = run("module", "instances", "list", "--conn-id", STORED, "--json", env=outdated)
+    assert json.loads(done.stdout) == []
+    assert "dag_dir_list_interval" in done.stderr
+
+
 def test_a_connection_of_the_environment_comes_first(stored, person):
     fields = person.sandbox.connection(max_retries=0, request_timeout=5)
     wrong = os.environ | {

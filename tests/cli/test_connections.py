@@ -69,7 +69,7 @@ def test_a_connection_that_cannot_be_read(text, ce, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_OTHER", text)
     ended = ce("test", "other")
     assert (ended.code, ended.out) == (1, "")
-    assert "cannot read the connection in AIRFLOW_CONN_OTHER" in ended.err
+    assert "cannot read the connection 'other' in the variable AIRFLOW_CONN_OTHER" in ended.err
     assert "s3cret" not in ended.err
 
 

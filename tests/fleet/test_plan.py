@@ -326,6 +326,6 @@ def test_keys_that_differ_for_people_too_are_not_noted(client, connections):
 def test_rows_of_one_key_are_named_by_their_numbers(client, connections):
     with pytest.raises(CloudElementsManifestError) as caught:
         plan(client, manifest_of(*tenants(2), *tenants(1)), connections)
-    assert "the manifest, row 3: tenant-1, key: the key is that of the manifest, row 1 as well." in str(
+    assert "the manifest, row 3: tenant-1, key: another row has the same key (the manifest, row 1)." in str(
         caught.value
     )

@@ -7,16 +7,19 @@ from datetime import timedelta
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_cloudelements.assets import cloudelements_event_asset
 from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.operators.changes import (
     CloudElementsEnableInstanceOperator,
     CloudElementsReauthenticateInstanceOperator,
     CloudElementsUpdateInstanceOperator,
 )
+from airflow_provider_cloudelements.operators.consent import CloudElementsAskConsentOperator, consent_group
 from airflow_provider_cloudelements.operators.events import CloudElementsEnableEventsOperator
 from airflow_provider_cloudelements.operators.instances import (
     CloudElementsCreateInstanceOperator,
     CloudElementsDeleteInstanceOperator,
+    element_instance,
 )
 from airflow_provider_cloudelements.sensors.instances import CloudElementsInstanceSensor
 from tests.support.mistakes import CALLBACK, PASSWORD
@@ -107,6 +110,45 @@ def test_an_argument(newcomer, name):
 def test_a_mapped_task_with_a_mistyped_argument(newcomer):
     with newcomer.mistake("a mapped task's mistyped argument"), DAG("mapped", schedule=None):
         CREATE.partial(task_id="create", elemant="closeio").expand(instance_name=["a", "b"])
+
+
+#: Arguments of a consent group, by the mistake.
+GROUPS = {
+    "a consent group's mistyped argument": {"event_enabled": False},
+    "a mistyped argument of the link": {"link_arguments": {"scope": ["Calendars.Read"]}},
+    "a mistyped argument of the question": {"question_arguments": {"assigned_user": ["ada"]}},
+    "an argument of the link that the group gives": {"link_arguments": {"element": "closeio"}},
+    "a consent group with a code": {"authorization_code": PASSWORD},
+    "a number of seconds for response_timeout": {"question_arguments": {"response_timeout": 3600}},
+    "a text for question_arguments": {"question_arguments": "Allow the access"},
+}
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_an_argument_of_a_consent_group(newcomer, name):
+    with newcomer.mistake(name), DAG("consent", schedule=None):
+        consent_group(instance_name="x", **GROUPS[name])
+
+
+def test_a_mistyped_argument_of_the_question_alone(newcomer):
+    with newcomer.mistake("a mistyped argument of the operator that asks"):
+        CloudElementsAskConsentOperator(
+            task_id="a_task", consent_url="x", authorization_state="y", respons_timeout=timedelta(hours=8)
+        )
+
+
+def test_a_mistyped_argument_of_element_instance(newcomer):
+    with (
+        newcomer.mistake("a mistyped argument of element_instance"),
+        DAG("block", schedule=None),
+        element_instance(instance_name="x", element="closeio", event_calback_url=CALLBACK),
+    ):
+        pass
+
+
+def test_a_mistyped_argument_of_an_asset(newcomer):
+    with newcomer.mistake("an asset's mistyped argument"):
+        cloudelements_event_asset("orders", tag="shop", object_type=["orders"])
 
 
 def test_mapping_over_the_pushed_id(newcomer):

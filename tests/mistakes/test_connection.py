@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import airflow
 import pytest
 
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook, CloudElementsHook
@@ -88,8 +89,20 @@ def test_an_extra_that_is_not_json(newcomer):
             "extra": f"organization_secret={PASSWORD}",
         },
     )
-    with newcomer.mistake("an extra that is not JSON"):
-        CloudElementsHook().get_conn()
+    if airflow.__version__.startswith("3.1."):
+        # It does not find a connection that it cannot read.
+        with newcomer.mistake("a variable that is no connection"):
+            CloudElementsHook().get_conn()
+    else:
+        with newcomer.mistake("an extra that is not JSON"):
+            CloudElementsHook().get_conn()
+
+
+def test_a_variable_that_is_no_connection(newcomer):
+    broken = f'{{"conn_type": "cloudelements", "password": "{PASSWORD}",}}'
+    newcomer.monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", broken)
+    with newcomer.mistake("a variable that is no connection"):
+        newcomer.run(CloudElementsDeleteInstanceOperator, instance_id=7)
 
 
 def test_no_connection(newcomer):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.client.arguments import unknown_argument
 from airflow_provider_cloudelements.compat import AirflowFailException, AirflowNotFoundException
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 
@@ -66,21 +65,10 @@ def initialise(task: BaseOperator, init: Callable[..., None], kwargs: Mapping[st
     try:
         init(**kwargs)
     except TypeError:
-        known = set().union(*map(_arguments_of, type(task).__mro__))
-        unknown = [name for name in kwargs if name not in known]
-        if not unknown:
+        who = f"{type(task).__name__} (task {kwargs.get('task_id')!r})"
+        refused = unknown_argument(who, kwargs, type(task))
+        if refused is None:
             raise
-        near = difflib.get_close_matches(unknown[0], sorted(known), n=1, cutoff=0.75)
-        hint = f"did you mean {near[0]!r}?" if near else "look at the operator's page for those that it has."
-        refused = TypeError(
-            f"{type(task).__name__} (task {kwargs.get('task_id')!r}) has no argument {unknown[0]!r}: {hint}"
-        )
     if refused is not None:
         # Outside the handler, so that Airflow's error with the value does not become its context.
         raise refused
-
-
-def _arguments_of(kind: type) -> set[str]:
-    init = vars(kind).get("__init__")
-    parameters = inspect.signature(init).parameters.values() if inspect.isfunction(init) else ()
-    return {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
