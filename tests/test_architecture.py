@@ -116,6 +116,7 @@ ARROWS: dict[str, set[str]] = {
     # What answers HTTP, in whatever area: see CALLS.
     "sandbox/calls": {
         "sandbox/state",
+        "sandbox/bulk",
         "sandbox/control",
         "sandbox/notifications",
         "sandbox/events",
@@ -128,6 +129,7 @@ ARROWS: dict[str, set[str]] = {
     },
     # Here the areas meet: each is given what it needs of another one's memory.
     "sandbox/state": {
+        "sandbox/bulk",
         "sandbox/notifications",
         "sandbox/events",
         "sandbox/instances",
@@ -154,6 +156,7 @@ ARROWS: dict[str, set[str]] = {
         "sandbox/core",
         "sandbox/settings",
     },
+    "sandbox/bulk": {"sandbox/vendors", "sandbox/elements", "sandbox/core", "sandbox/settings"},
     "sandbox/instances": {
         "sandbox/vendors",
         "sandbox/elements",
@@ -170,7 +173,7 @@ ARROWS: dict[str, set[str]] = {
 #: The modules of the sandbox's areas that answer HTTP, by their names; they are one room.
 CALLS = re.compile(rf"{PACKAGE}\.sandbox\.(?P<area>\w+)\.(\w+_)?calls\b")
 #: A folder for each thing emulated.
-AREAS = ("account", "elements", "vendors", "instances", "events", "notifications", "control")
+AREAS = ("account", "elements", "vendors", "instances", "bulk", "events", "notifications", "control")
 #: Anyone may ask for the version.
 FOR_ALL = {""}
 #: The sandbox alone stays apart even from that.

@@ -8,11 +8,14 @@ from types import ModuleType
 from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.account import calls as account
+from airflow_provider_cloudelements.sandbox.bulk import calls as bulk
+from airflow_provider_cloudelements.sandbox.bulk import start_calls as bulk_start
+from airflow_provider_cloudelements.sandbox.control import bulk_calls as bulk_control
 from airflow_provider_cloudelements.sandbox.control import calls as control
 from airflow_provider_cloudelements.sandbox.control import event_calls as event_control
 from airflow_provider_cloudelements.sandbox.control import page_calls as page_control
 from airflow_provider_cloudelements.sandbox.core.auth import Access
-from airflow_provider_cloudelements.sandbox.core.errors import not_emulated, not_found
+from airflow_provider_cloudelements.sandbox.core.errors import not_emulated
 from airflow_provider_cloudelements.sandbox.core.router import Handler, Router
 from airflow_provider_cloudelements.sandbox.elements import calls as elements
 from airflow_provider_cloudelements.sandbox.events import analytics_calls as analytics
@@ -20,6 +23,7 @@ from airflow_provider_cloudelements.sandbox.events import calls as events
 from airflow_provider_cloudelements.sandbox.events import inbound_calls as inbound
 from airflow_provider_cloudelements.sandbox.instances import calls as instances
 from airflow_provider_cloudelements.sandbox.instances import configuration_calls as configuration
+from airflow_provider_cloudelements.sandbox.instances import discovery_calls as discovery
 from airflow_provider_cloudelements.sandbox.instances import resource_calls as resources
 from airflow_provider_cloudelements.sandbox.instances import swagger_calls as swagger
 from airflow_provider_cloudelements.sandbox.notifications import calls as notifications
@@ -35,6 +39,9 @@ AREAS: dict[ModuleType, str] = {
     configuration: "Configuration of an instance",
     swagger: "Documents",
     resources: "Use of an instance",
+    discovery: "Use of an instance",
+    bulk_start: "Bulk",
+    bulk: "Bulk",
     inbound: "Events from vendors",
     events: "Events, read",
     analytics: "Events, counted",
@@ -43,6 +50,7 @@ AREAS: dict[ModuleType, str] = {
     sys.modules[__name__]: "Refused",
     page_control: "Control",
     control: "Control",
+    bulk_control: "Records and bulk jobs",
     event_control: "Events and deliveries",
     vendors: "Login page",
 }
@@ -65,16 +73,14 @@ RESERVED_WORDS = ("event-poller-records", "objects", "transformations")
 
 #: Handlers for a body over the limit, where the answer is not the usual error.
 OVERSIZE: dict[Access, Handler] = {Access.VENDOR: inbound.drop_oversize}
+#: Handlers of bodies that hold a file, and of answers that are not JSON.
+UPLOADS: frozenset[Handler] = frozenset({bulk_start.start_upload})
+ANY_ACCEPT: frozenset[Handler] = frozenset({bulk.get_result})
 
 
 def _not_emulated(_call: Call) -> Response:
-    """Answer a platform call without a route: 404, with a message that the sandbox does not emulate it."""
+    """Answer a call without a route: 404, with a message that the sandbox does not emulate it."""
     raise not_emulated("this call")
-
-
-def _nothing(_call: Call) -> Response:
-    """Answer any other path: 404, no resource with this name."""
-    raise not_found("resource with this name")
 
 
 def api_router() -> Router:
@@ -152,6 +158,22 @@ def api_router() -> Router:
         ("PATCH", "/accounts/{record}", account.no_account_call, resources.patch_record),
         ("PUT", "/accounts/{record}", account.no_account_call, resources.put_record),
         ("DELETE", "/accounts/{record}", account.no_account_call, resources.delete_record),
+        ("GET", "/accounts/{record}/{inner}", account.no_account_call, resources.list_records),
+        ("POST", "/accounts/{record}/{inner}", account.no_account_call, resources.create_record),
+        ("GET", "/accounts/{record}/{inner}/{inner_record}", account.no_account_call, resources.get_record),
+        (
+            "PATCH",
+            "/accounts/{record}/{inner}/{inner_record}",
+            account.no_account_call,
+            resources.patch_record,
+        ),
+        ("PUT", "/accounts/{record}/{inner}/{inner_record}", account.no_account_call, resources.put_record),
+        (
+            "DELETE",
+            "/accounts/{record}/{inner}/{inner_record}",
+            account.no_account_call,
+            resources.delete_record,
+        ),
     ):
         router.add(verb, path, account.or_resource(on_platform, at_vendor), Access.EITHER)
     router.add("GET", "/accounts/settings", account.get_settings, platform)
@@ -189,14 +211,29 @@ def api_router() -> Router:
     router.add("GET POST", "/events/{element}/{instance}", inbound.receive_event, Access.VENDOR)
     for start in ("", "/hubs/{hub}"):
         router.add("GET", f"{start}/ping", resources.ping, resource)
-        router.add("GET", f"{start}/objects", resources.list_objects, Access.DISCOVERY)
-        router.add("GET", f"{start}/{{object}}", resources.list_records, resource)
-        router.add("POST", f"{start}/{{object}}", resources.create_record, resource)
-        router.add("GET", f"{start}/{{object}}/{{record}}", resources.get_record, resource)
-        router.add("PATCH", f"{start}/{{object}}/{{record}}", resources.patch_record, resource)
-        router.add("PUT", f"{start}/{{object}}/{{record}}", resources.put_record, resource)
-        router.add("DELETE", f"{start}/{{object}}/{{record}}", resources.delete_record, resource)
-    router.add("*", "/{rest}", _nothing, resource)
+        router.add("GET", f"{start}/objects", discovery.list_objects, Access.DISCOVERY)
+        router.add("GET", f"{start}/objects/{{object}}/metadata", discovery.object_metadata, resource)
+        router.add("POST", f"{start}/bulk/query", bulk_start.start_query, resource)
+        router.add("POST", f"{start}/bulk/download", bulk_start.start_download, resource)
+        router.add("POST", f"{start}/bulk/{{object}}", bulk_start.start_upload, resource)
+        router.add("GET", f"{start}/bulk/jobs", bulk.list_jobs, resource)
+        router.add("GET", f"{start}/bulk/{{job}}/status", bulk.get_status, resource)
+        router.add("GET", f"{start}/bulk/{{job}}/errors", bulk.list_errors, resource)
+        router.add("PUT", f"{start}/bulk/{{job}}/cancel", bulk.cancel, resource)
+        router.add("GET", f"{start}/bulk/{{job}}/{{object}}", bulk.get_result, resource)
+        router.add("*", f"{start}/bulk/{{rest}}", _not_emulated, resource)
+        for path in (f"{start}/{{object}}", f"{start}/{{object}}/{{record}}/{{inner}}"):
+            router.add("GET", path, resources.list_records, resource)
+            router.add("POST", path, resources.create_record, resource)
+        for path in (
+            f"{start}/{{object}}/{{record}}",
+            f"{start}/{{object}}/{{record}}/{{inner}}/{{inner_record}}",
+        ):
+            router.add("GET", path, resources.get_record, resource)
+            router.add("PATCH", path, resources.patch_record, resource)
+            router.add("PUT", path, resources.put_record, resource)
+            router.add("DELETE", path, resources.delete_record, resource)
+    router.add("*", "/{rest}", _not_emulated, resource)
     return router
 
 
@@ -213,6 +250,10 @@ def control_router() -> Router:
     router.add("PATCH", "/instances/{id}", control.patch_instance, public)
     router.add("POST", "/instances/{id}/revoke", control.revoke_instance, public)
     router.add("POST", "/instances/{id}/poll", event_control.poll_now, public)
+    router.add("PUT", "/instances/{id}/records/{object}", bulk_control.set_records, public)
+    router.add("GET", "/bulk", bulk_control.list_jobs, public)
+    router.add("POST", "/bulk", bulk_control.add_plan, public)
+    router.add("DELETE", "/bulk", bulk_control.clear_plans, public)
     router.add("GET", "/events", event_control.count_events, public)
     router.add("POST", "/events", event_control.emit_events, public)
     router.add("GET", "/deliveries", event_control.list_deliveries, public)

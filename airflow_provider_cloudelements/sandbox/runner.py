@@ -320,10 +320,33 @@ class Sandbox:
         rows: list[dict[str, Any]] = self.control("GET", "/deliveries")
         return rows
 
+    def set_records(self, instance_id: int, object_name: str, count: int) -> None:
+        """Give a resource of an instance so many generated records, in place of those that it has.
+
+        :param instance_id: its id.
+        :param object_name: the resource's name.
+        :param count: up to a billion; they cost no memory.
+        """
+        self.control("PUT", f"/instances/{instance_id}/records/{object_name}", {"count": count})
+
+    def bulk_jobs(self) -> list[dict[str, Any]]:
+        """Return every bulk job: its state, and how much of its result was sent."""
+        rows: list[dict[str, Any]] = self.control("GET", "/bulk")["jobs"]
+        return rows
+
+    def plan_bulk(self, outcome: str = "complete", **fields: Any) -> None:
+        """Say what becomes of the next bulk jobs.
+
+        :param outcome: ``complete``; ``fail``; or ``stay``: the job never begins.
+        :param fields: further fields of :class:`store.Plan`: ``status`` (ERROR or ABORTED) and ``message`` of
+            a job that fails, ``rows`` by which the number that a job tells is wrong, ``count`` of jobs.
+        """
+        self.control("POST", "/bulk", {"outcome": outcome, **fields})
+
     def add_fault(self, action: str, **fields: Any) -> dict[str, Any]:
         """Add a fault for the next matching calls and return the rule.
 
-        :param action: delay, status, drop, cut or html.
+        :param action: delay, status, drop, cut, html or forget_range.
         :param fields: further fields of :class:`faults.Fault`.
         """
         rule: dict[str, Any] = self.control("POST", "/faults", {"action": action, **fields})

@@ -50,6 +50,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "event_order": ("newest", "oldest", "visibility"),
     "unnotified_status": ("DISPATCHED", "CONSUMED"),
     "split_events": ("own", "shared"),
+    "record_paging": ("token", "page"),
+    "bulk_ranges": ("serve", "ignore"),
+    "bulk_transfer": ("length", "chunked"),
     "notification_form": ("message", "response"),
     "outside_callback": ("skip", "fail"),
 }
@@ -82,6 +85,14 @@ class Behaviour:
     :param order: the order of ``GET /instances`` by id (unknown U163).
     :param page_size: rows of a page when the caller does not say.
     :param max_page_size: the most rows of a page; the sandbox reduces a larger size to it.
+    :param records: how many records a resource begins with.
+    :param record_paging: how the pages of a resource go on: by the ``token`` of an answer or the number of
+        the ``page``, or by the number alone.
+    :param bulk_duration: seconds that a bulk job takes at least.
+    :param bulk_ranges: whether a call for a part of a result gets that part (``serve``) or all of it
+        (``ignore``) (unknown U361).
+    :param bulk_transfer: whether a result says its ``length`` beforehand or comes ``chunked`` (unknown U361).
+    :param bulk_retention: seconds for which a result is kept (fact F374).
     :param vendor_refusal_status: status of a create that the vendor refused (unknown U121).
     :param failed_refresh_interval: seconds between two failed refreshes of a vendor's token; the fifth
         disables the instance (10 seconds, fact F133), with 0 at once.
@@ -117,6 +128,12 @@ class Behaviour:
     order: str = "ascending"
     page_size: int = 200
     max_page_size: int = 200
+    records: int = 3
+    record_paging: str = "token"
+    bulk_duration: float = 0.0
+    bulk_ranges: str = "serve"
+    bulk_transfer: str = "length"
+    bulk_retention: float = 259_200.0
     vendor_refusal_status: int = 400
     failed_refresh_interval: float = 10.0
     echo_provider_data: bool = False

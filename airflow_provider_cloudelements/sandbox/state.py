@@ -7,6 +7,7 @@ modules that answer HTTP (``calls.py`` and ``..._calls.py``) know it, and get it
 from __future__ import annotations
 
 from airflow_provider_cloudelements.sandbox.account.store import POLICY, RETRY
+from airflow_provider_cloudelements.sandbox.bulk.store import Jobs
 from airflow_provider_cloudelements.sandbox.core import web
 from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
 from airflow_provider_cloudelements.sandbox.core.faults import Faults
@@ -57,6 +58,7 @@ class State:
             self._behaviour, self.vendor, self.store, self.sessions, self.notifications.follow
         )
         self.intake = Intake(self._behaviour, self.agenda, self.events, self.notifications.tell)
+        self.jobs = Jobs(self._behaviour, self.agenda)
         self.poller = Poller(self._behaviour, self.agenda, self.store, self.sessions, self.intake)
 
     def reset(self) -> None:
@@ -65,6 +67,7 @@ class State:
         self.courier.clear()
         self.agenda.clear()
         self.events.clear()
+        self.jobs.clear()
         self.notifications.clear()
         self.account_settings = {POLICY: RETRY}
         self.store.clear()

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 
-ACTIONS = ("delay", "status", "drop", "cut", "html")
+ACTIONS = ("delay", "status", "drop", "cut", "html", "forget_range")
 BODIES = ("error", "html", "text", "empty")
 _MOST_SECONDS = 3600
 
@@ -19,9 +19,11 @@ class Fault:
     """A rule: the next matching calls get this fault.
 
     :param action: ``delay`` only waits; ``status`` answers ``status``; ``drop`` closes the connection without
-        an answer; ``cut`` answers with half of the body and closes; ``html`` answers a web page.
-    :param when: ``before``: the call has no effect; ``after``: the call has taken effect. With ``delay`` and
-        ``cut`` the call always takes effect: after waiting (``before``) or at once (``after``).
+        an answer; ``cut`` answers with half of the body and closes; ``html`` answers a web page;
+        ``forget_range`` answers as if the call had asked for the whole and not for a part.
+    :param when: ``before``: the call has no effect; ``after``: the call has taken effect. With ``delay``,
+        ``cut`` and ``forget_range`` the call always takes effect: after waiting (``before``) or at once
+        (``after``).
     :param method: only calls with this verb; None for all.
     :param path: only calls whose path, without the prefix, matches this pattern (``*``, ``?``); None for all.
     :param count: how many calls get it; None for all from now on.
@@ -29,6 +31,7 @@ class Fault:
     :param chance: probability that a matching call gets it.
     :param seed: seed of the random numbers for ``chance``.
     :param seconds: how long to wait first; with any action.
+    :param bytes: for ``cut``: how many bytes of the body still come; None for half of it.
     :param status: for ``status`` and ``html``.
     :param retry_after: value of a Retry-After header, or None.
     :param body: kind of body for ``status``: error, html, text or empty.
@@ -45,6 +48,7 @@ class Fault:
     chance: float = 1.0
     seed: int = 0
     seconds: float = 0.0
+    bytes: int | None = None
     status: int = 503
     retry_after: str | None = None
     body: str = "error"
@@ -111,6 +115,7 @@ def read_fault(body: dict[str, Any]) -> Fault:
     ranges: dict[str, tuple[type, float, float]] = {
         "count": (int, 1, 10**9),
         "skip": (int, 0, 10**9),
+        "bytes": (int, 0, 10**15),
         "seed": (int, -(10**18), 10**18),
         "chance": (float, 0, 1),
         "seconds": (float, 0, _MOST_SECONDS),
@@ -118,7 +123,7 @@ def read_fault(body: dict[str, Any]) -> Fault:
     }
     for name, (kind, low, high) in ranges.items():
         value = body.get(name)
-        if name not in body or (name == "count" and value is None):
+        if name not in body or (name in ("count", "bytes") and value is None):
             continue
         number = not isinstance(value, bool) and isinstance(value, int if kind is int else (int, float))
         _require(number and low <= value <= high, f"{name} must be a number from {low} to {high}")  # type: ignore[operator]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_request, phrase
 from airflow_provider_cloudelements.sandbox.core.jsontext import parse_body
+from airflow_provider_cloudelements.sandbox.core.multipart import Upload
 
 StateT = TypeVar("StateT")
 InstanceT = TypeVar("InstanceT")
@@ -40,6 +42,7 @@ class Call(Generic[StateT, InstanceT]):
     :param params: values of the path's variables.
     :param words: the words of the Authorization header and their values.
     :param instance: the instance of the Element token, if the call takes one.
+    :param upload: the parts of a body that holds a file.
     """
 
     state: StateT
@@ -53,6 +56,7 @@ class Call(Generic[StateT, InstanceT]):
     params: dict[str, str] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     instance: InstanceT | None = None
+    upload: Upload | None = None
 
     def value(self, name: str) -> str | None:
         """Return the last value of a query parameter, or None.
@@ -139,6 +143,34 @@ def json_reply(payload: Any, headers: dict[str, str] | None = None, status: int 
     """
     content = json.dumps(payload, separators=(",", ":")).encode("ascii")
     return Response(content, status, headers, "application/json")
+
+
+class StreamReply(Response):
+    """An answer whose body is made while it is sent.
+
+    :param chunks: the parts of the body.
+    :param size: how many bytes they are in all.
+    :param tell_size: whether to say so beforehand; otherwise the body comes chunked.
+    :param headers: further response headers.
+    :param kind: the Content-Type, exactly as it is sent.
+    :param status: the HTTP status.
+    """
+
+    def __init__(
+        self,
+        chunks: Iterator[bytes],
+        size: int,
+        *,
+        tell_size: bool,
+        headers: dict[str, str],
+        kind: str,
+        status: int = 200,
+    ) -> None:
+        super().__init__(b"", status, {**headers, "Content-Type": kind, "Content-Length": str(size)})
+        self.chunks = chunks
+        self.size = size
+        if not tell_size:
+            del self.headers["content-length"]
 
 
 def empty_reply() -> Response:

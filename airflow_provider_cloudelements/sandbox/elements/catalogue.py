@@ -29,6 +29,9 @@ POLL_INTERVAL = "event.poller.refresh_interval"
 POLLER_CONFIGURATION = "event.poller.configuration"
 POLLED_OBJECTS = "event.objects"
 
+#: The key that says whether empty fields of records are left out (fact F221).
+NULLS_FILTER = "filter.response.nulls"
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -60,6 +63,7 @@ class Element:
     :param own_keys: configuration keys beyond those of its authentication kind.
     :param objects: names of its resources.
     :param event_methods: polling, webhook, both or none.
+    :param vendor_names: what the vendor itself calls a resource, where that differs (choice C323).
     """
 
     id: int
@@ -70,6 +74,16 @@ class Element:
     own_keys: tuple[Key, ...] = ()
     objects: tuple[str, ...] = ()
     event_methods: tuple[str, ...] = ("polling",)
+    vendor_names: tuple[tuple[str, str], ...] = ()
+
+    def object_named(self, name: str) -> str | None:
+        """Return the resource of this name, which may be the vendor's own name, or None.
+
+        :param name: text of a path or body.
+        """
+        if name in self.objects:
+            return name
+        return next((own for own, vendors in self.vendor_names if vendors == name), None)
 
     @cached_property
     def keys(self) -> dict[str, Key]:
@@ -228,7 +242,7 @@ COMMON_KEYS: tuple[Key, ...] = (
     Key(POLL_INTERVAL, "Event poller refresh interval (mins)", "TEXTFIELD_32", default="15"),
     Key(POLLER_CONFIGURATION, "Configure Polling", "TEXTAREA"),
     Key(POLLED_OBJECTS, "Objects to Monitor for Changes", "TEXTFIELD_1000"),
-    Key("filter.response.nulls", "Filter null values from the response", "BOOLEAN", default="true"),
+    Key(NULLS_FILTER, "Filter null values from the response", "BOOLEAN", default="true"),
 )
 
 ELEMENTS: tuple[Element, ...] = (
@@ -249,11 +263,30 @@ ELEMENTS: tuple[Element, ...] = (
         "oauth2",
         objects=("accounts", "contacts", "leads", "opportunities"),
         event_methods=("polling", "webhook"),
+        vendor_names=(
+            ("accounts", "Account"),
+            ("contacts", "Contact"),
+            ("leads", "Lead"),
+            ("opportunities", "Opportunity"),
+        ),
     ),
     Element(
-        7303, "closeio", "Close.io", "crm", "basic", objects=("contacts", "leads"), event_methods=("webhook",)
+        7303,
+        "closeio",
+        "Close.io",
+        "crm",
+        "basic",
+        objects=("contacts", "leads", "accounts", "opportunities", "tasks", "users"),
+        event_methods=("webhook",),
     ),
-    Element(7304, "hubspotcrm", "HubSpot CRM", "crm", "oauth2", objects=("accounts", "contacts")),
+    Element(
+        7304,
+        "hubspotcrm",
+        "HubSpot CRM",
+        "crm",
+        "oauth2",
+        objects=("accounts", "contacts", "leads", "opportunities", "owners"),
+    ),
     Element(
         7305,
         "pipedrive",
@@ -261,7 +294,8 @@ ELEMENTS: tuple[Element, ...] = (
         "crm",
         "custom",
         own_keys=(Key("api.token", "API Token", "PASSWORD", required=True),),
-        objects=("contacts", "deals"),
+        objects=("contacts", "deals", "accounts", "activities", "opportunities"),
+        vendor_names=(("contacts", "persons"), ("accounts", "organizations")),
     ),
     Element(
         7306,
@@ -317,7 +351,11 @@ _BY_ID = {str(element.id): element for element in ELEMENTS}
 HUBS = tuple(sorted({element.hub for element in ELEMENTS}))
 
 #: Every resource name of every element.
-OBJECT_NAMES = frozenset(name for element in ELEMENTS for name in element.objects)
+OBJECT_NAMES = frozenset(
+    name
+    for element in ELEMENTS
+    for name in (*element.objects, *(vendors for _, vendors in element.vendor_names), "activities", "notes")
+)
 
 
 def find(key_or_id: str) -> Element | None:

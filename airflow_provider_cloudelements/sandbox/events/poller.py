@@ -106,13 +106,13 @@ class Poller:
         """
         if not instance.events_enabled:
             return
-        now = time.time()
+        now, record_id = time.time(), str(record["id"])
         if not is_polled(instance):
             if self._intake.listening(instance):
-                change = Change(name, record["id"], event_type, now)
+                change = Change(name, record_id, event_type, now)
                 self._receive(instance, vendor_body(instance.element, [change], now, polled=False))
             return
-        key = (name, record["id"])
+        key = (name, record_id)
         if event_type == DELETED:
             # A poller reads existing records, so it finds no deletions (fact F212).
             instance.changes.pop(key, None)
@@ -161,7 +161,8 @@ class Poller:
         now = instance.polled = time.time()
         found: dict[str, list[dict[str, Any]]] = {}
         for (name, record_id), (created, updated) in new.items():
-            record = instance.records.get(name, {}).get(record_id)
+            table = instance.tables.held(instance.element, name)
+            record = None if table is None else table.get(record_id)
             if record is not None and is_watched(instance, name):
                 dates = {CREATED_FIELD: iso_milliseconds(created), UPDATED_FIELD: iso_milliseconds(updated)}
                 found.setdefault(name, []).append({**record, **dates})

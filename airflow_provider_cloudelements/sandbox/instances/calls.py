@@ -13,8 +13,8 @@ from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_req
 from airflow_provider_cloudelements.sandbox.core.paging import cut_page
 from airflow_provider_cloudelements.sandbox.core.web import empty_reply, json_reply
 from airflow_provider_cloudelements.sandbox.elements.calls import element_of
+from airflow_provider_cloudelements.sandbox.instances.discovery_calls import object_rows
 from airflow_provider_cloudelements.sandbox.instances.fields import read_debug, read_element, read_flag
-from airflow_provider_cloudelements.sandbox.instances.resource_calls import object_rows
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.instances.views import instance_view
 from airflow_provider_cloudelements.sandbox.settings import TRACE_DURATION_UNIT

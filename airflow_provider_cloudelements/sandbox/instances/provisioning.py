@@ -133,7 +133,7 @@ class Provisioning:
 
         if element is not instance.element:
             self._store.set_element(instance, element)
-            instance.records.clear()
+            instance.tables.clear()
         if name:
             instance.name = name
         if tags is not None:

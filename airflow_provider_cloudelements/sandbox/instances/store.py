@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_cloudelements.sandbox.elements.catalogue import EVENTS_ENABLED, Element
+from airflow_provider_cloudelements.sandbox.vendors.resources import Tables
 from airflow_provider_cloudelements.sandbox.vendors.store import Credential, credential_of, new_secret
 
 _FIRST_INSTANCE_ID = 410_001
@@ -44,7 +45,7 @@ class Instance:
     :param failed_at: when the last refresh failed.
     :param trace_until: when trace logging ends, on the monotonic clock.
     :param row_ids: numeric id of each configuration row, given at the first use of the row.
-    :param records: the vendor's data by resource name, made at the first use of the resource.
+    :param tables: the vendor's data, made at the first use of a resource.
     :param changes: for a polled instance with events: when the API created and updated a record, by resource
         and record, in seconds since 1970.
     :param polled: when the last poll was.
@@ -69,7 +70,7 @@ class Instance:
     failed_at: float = 0.0
     trace_until: float = 0.0
     row_ids: dict[str, int] = field(default_factory=dict)
-    records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict, repr=False)
+    tables: Tables = field(default_factory=Tables, repr=False)
     changes: dict[tuple[str, str], tuple[float, float]] = field(default_factory=dict, repr=False)
     polled: float = 0.0
     poll_due: float | None = None

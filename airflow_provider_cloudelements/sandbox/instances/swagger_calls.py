@@ -15,11 +15,10 @@ from airflow_provider_cloudelements.sandbox.core.web import json_reply
 from airflow_provider_cloudelements.sandbox.elements.calls import element_of
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
 from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
-from airflow_provider_cloudelements.sandbox.instances.resource_calls import sample_record
+from airflow_provider_cloudelements.sandbox.instances.discovery_calls import fields_of
 from airflow_provider_cloudelements.sandbox.settings import API_PREFIX
 from airflow_provider_cloudelements.sandbox.state import Call
-
-_TYPES = {bool: "boolean", dict: "object", str: "string"}
+from airflow_provider_cloudelements.sandbox.vendors.resources import shape_of
 
 #: The operations of every resource: verb, whether its path names a record, and how to make its id.
 _OPERATIONS: tuple[tuple[str, bool, Callable[[str], str]], ...] = (
@@ -89,9 +88,14 @@ def _operation(operation_id: str, name: str, verb: str, by_id: bool) -> dict[str
 
 
 def _definition(element: Element, name: str) -> dict[str, Any]:
-    """Return the model of a resource, derived from one of its records."""
-    record = sample_record(element, name)
+    """Return the model of a resource, derived from its records (fact F336)."""
+    shape = shape_of(element, name)
+    dates = (shape.created, shape.updated)
     return {
         "type": "object",
-        "properties": {field: {"type": _TYPES[type(value)]} for field, value in record.items()},
+        "properties": {
+            field: {"type": kind, "x-mask": shape.mask} if field in dates else {"type": kind}
+            for field, kind in fields_of(shape).items()
+        },
+        "x-primary-key": "id",
     }

@@ -9,10 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
-from collections.abc import MutableMapping
-from email.utils import formatdate
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from starlette.responses import RedirectResponse, Response
@@ -20,13 +16,21 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_cloudelements.sandbox.core import web
 from airflow_provider_cloudelements.sandbox.core.auth import Access, authorize, parse_words
-from airflow_provider_cloudelements.sandbox.core.errors import ApiError, not_found, phrase
+from airflow_provider_cloudelements.sandbox.core.errors import ApiError, not_emulated, phrase
 from airflow_provider_cloudelements.sandbox.core.faults import Fault
 from airflow_provider_cloudelements.sandbox.core.journal import Entry
+from airflow_provider_cloudelements.sandbox.core.multipart import Upload
 from airflow_provider_cloudelements.sandbox.core.router import Router
 from airflow_provider_cloudelements.sandbox.core.web import error_reply
-from airflow_provider_cloudelements.sandbox.routes import OVERSIZE, api_router, control_router
+from airflow_provider_cloudelements.sandbox.routes import (
+    ANY_ACCEPT,
+    OVERSIZE,
+    UPLOADS,
+    api_router,
+    control_router,
+)
 from airflow_provider_cloudelements.sandbox.server.connection import cut_connection, drop_connection
+from airflow_provider_cloudelements.sandbox.server.sending import half_of, send_answer
 from airflow_provider_cloudelements.sandbox.settings import (
     API_PREFIX,
     CONTROL_PREFIX,
@@ -37,11 +41,6 @@ from airflow_provider_cloudelements.sandbox.state import Call, State
 
 logger = logging.getLogger(__name__)
 
-#: The headers that every answer exposes (fact F48).
-EXPOSED_HEADERS = (
-    "Elements-Returned-Count, Elements-Total-Count, Elements-Request-Id, Elements-Next-Page-Token,"
-    " Elements-Trace-Id, Elements-Error, Content-Disposition"
-)
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -80,16 +79,21 @@ class SandboxApp:
         )
         try:
             if parts[:2] == _API_PARTS:
-                call.segments = parts[2:]
+                # Two slashes in a row mean one (fact F13).
+                call.segments = [part for part in parts[2:] if part]
                 await self._answer_api(call, scope, receive, send)
             elif parts[:1] == _CONTROL_PARTS:
                 call.segments = parts[1:]
                 await _read_body(call, receive)
-                await _send(send, self._perform(self._control, call), call)
+                await send_answer(send, receive, self._perform(self._control, call), call)
             elif parts == [""] and call.method == "GET":
-                await _send(send, RedirectResponse(CONTROL_PREFIX), call)  # a person who opens the address
+                await send_answer(
+                    send, receive, RedirectResponse(CONTROL_PREFIX), call
+                )  # a person who opens the address
             else:
-                await _send(send, error_reply(not_found("page"), call.request_id), call)
+                await send_answer(
+                    send, receive, error_reply(not_emulated("this path"), call.request_id), call
+                )
         except ClientLeftError:
             return
         except asyncio.CancelledError:
@@ -108,6 +112,8 @@ class SandboxApp:
         name = f"{entry.method} {'/' if route is None else route.template}"
         status: int | None = None
         try:
+            if route is not None and route.handlers.get(call.method) in UPLOADS:
+                call.upload = Upload(call.headers.get("content-type", ""))
             too_big = await _read_body(call, receive)
             if call.method in _WRITES and "instances" in call.segments:
                 state.vendor.note_presented(call.body)
@@ -118,7 +124,9 @@ class SandboxApp:
             if not late and not await self._wait(fault, receive, name):
                 return
             response: Response | None = None
-            if fault is None or late or fault.action in ("delay", "cut"):
+            if fault is not None and fault.action == "forget_range":
+                call.headers.pop("range", None)
+            if fault is None or late or fault.action in ("delay", "cut", "forget_range"):
                 if state.epoch != epoch:
                     # A reset of the sandbox came meanwhile, so the state of this call no longer exists.
                     await drop_connection(scope, receive)
@@ -132,6 +140,8 @@ class SandboxApp:
                 await self._wait(fault, receive, name)
             status = await self._deliver(call, fault, response, scope, receive, send, entry)
         finally:
+            if call.upload is not None:
+                call.upload.close()
             journal.close(entry, name, status)
 
     async def _wait(self, fault: Fault | None, receive: Receive, name: str) -> bool:
@@ -174,10 +184,11 @@ class SandboxApp:
             raise RuntimeError("a call without a fault was not performed")
         entry.status = response.status_code
         if action == "cut":
-            await _send(send, response, call, cut=True)
+            cut_after = half_of(response) if fault is None or fault.bytes is None else fault.bytes
+            await send_answer(send, receive, response, call, cut_after)
             await cut_connection(scope, receive)
         else:
-            await _send(send, response, call)
+            await send_answer(send, receive, response, call)
         return response.status_code
 
     def _perform(self, router: Router, call: Call) -> Response:
@@ -187,7 +198,7 @@ class SandboxApp:
             self.state.agenda.catch_up()
             route = router.match(call.segments)
             if route is None:
-                raise not_found("page")
+                raise not_emulated("this path")
             call.params = {
                 name: part for name, part in zip(route.names, call.segments, strict=False) if name is not None
             }
@@ -197,7 +208,7 @@ class SandboxApp:
             if handler is None:
                 allowed = {"Allow": ", ".join(sorted(route.handlers))}
                 raise ApiError(405, f"Method not allowed; allowed are {allowed['Allow']}", headers=allowed)
-            if router is self._api and access is not Access.VENDOR:
+            if router is self._api and access is not Access.VENDOR and handler not in ANY_ACCEPT:
                 _check_accept(call)
             response = handler(call)
             if call.instance is not None:
@@ -230,7 +241,8 @@ def _query(raw: bytes) -> list[tuple[str, str]]:
 async def _read_body(call: Call, receive: Receive) -> bool:
     """Read the body into the call and return whether it is over the limit.
 
-    It reads a body that is too big to the end and discards it, so that the client can read the answer.
+    It reads a body that is too big to the end and discards it, so that the client can read the answer. A body
+    that holds a file goes to its reader as it comes.
     """
     chunks: list[bytes] = []
     size = 0
@@ -239,6 +251,11 @@ async def _read_body(call: Call, receive: Receive) -> bool:
         if message["type"] == "http.disconnect":
             raise ClientLeftError
         chunk = message.get("body", b"")
+        if call.upload is not None:
+            call.upload.feed(chunk)
+            if not message.get("more_body", False):
+                return False
+            continue
         size += len(chunk)
         if size <= MAX_BODY_BYTES:
             chunks.append(chunk)
@@ -276,28 +293,3 @@ def _faulty(call: Call, fault: Fault) -> Response:
     if fault.body == "empty":
         return Response(b"", fault.status, headers)
     return error_reply(ApiError(fault.status, title, headers=headers), call.request_id)
-
-
-async def _send(send: Send, response: Response, call: Call, *, cut: bool = False) -> None:
-    """Send an answer, or its first half, with the headers of every answer (fact F48)."""
-    headers: list[tuple[bytes, bytes]] = [
-        *response.raw_headers,
-        (b"date", formatdate(time.time(), usegmt=True).encode()),  # uvicorn's own is up to a second old
-        (b"elements-request-id", call.request_id.encode()),
-        (b"elements-trace-id", call.trace_id.encode()),
-        (b"access-control-expose-headers", _EXPOSED),
-    ]
-    start: MutableMapping[str, Any] = {
-        "type": "http.response.start",
-        "status": response.status_code,
-        "headers": headers,
-    }
-    body = bytes(response.body)
-    await send(start)
-    if cut:
-        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-    else:
-        await send({"type": "http.response.body", "body": body})
-
-
-_EXPOSED = EXPOSED_HEADERS.encode()

@@ -1,0 +1,1 @@
+"""Bulk jobs: downloads and uploads of many records."""
