@@ -117,6 +117,7 @@ ARROWS: dict[str, set[str]] = {
     "sandbox/calls": {
         "sandbox/state",
         "sandbox/bulk",
+        "sandbox/formulas",
         "sandbox/control",
         "sandbox/notifications",
         "sandbox/events",
@@ -130,6 +131,7 @@ ARROWS: dict[str, set[str]] = {
     # Here the areas meet: each is given what it needs of another one's memory.
     "sandbox/state": {
         "sandbox/bulk",
+        "sandbox/formulas",
         "sandbox/notifications",
         "sandbox/events",
         "sandbox/instances",
@@ -156,6 +158,14 @@ ARROWS: dict[str, set[str]] = {
         "sandbox/core",
         "sandbox/settings",
     },
+    "sandbox/formulas": {
+        "sandbox/instances",
+        "sandbox/vendors",
+        "sandbox/elements",
+        "sandbox/account",
+        "sandbox/core",
+        "sandbox/settings",
+    },
     "sandbox/bulk": {"sandbox/vendors", "sandbox/elements", "sandbox/core", "sandbox/settings"},
     "sandbox/instances": {
         "sandbox/vendors",
@@ -173,7 +183,7 @@ ARROWS: dict[str, set[str]] = {
 #: The modules of the sandbox's areas that answer HTTP, by their names; they are one room.
 CALLS = re.compile(rf"{PACKAGE}\.sandbox\.(?P<area>\w+)\.(\w+_)?calls\b")
 #: A folder for each thing emulated.
-AREAS = ("account", "elements", "vendors", "instances", "bulk", "events", "notifications", "control")
+AREAS = ("account", "elements", "vendors", "instances", "bulk", "formulas", "events", "notifications", "control")
 #: Anyone may ask for the version.
 FOR_ALL = {""}
 #: The sandbox alone stays apart even from that.

@@ -13,6 +13,7 @@ from airflow_provider_cloudelements.sandbox.bulk import start_calls as bulk_star
 from airflow_provider_cloudelements.sandbox.control import bulk_calls as bulk_control
 from airflow_provider_cloudelements.sandbox.control import calls as control
 from airflow_provider_cloudelements.sandbox.control import event_calls as event_control
+from airflow_provider_cloudelements.sandbox.control import formula_calls as formula_control
 from airflow_provider_cloudelements.sandbox.control import page_calls as page_control
 from airflow_provider_cloudelements.sandbox.core.auth import Access
 from airflow_provider_cloudelements.sandbox.core.errors import not_emulated
@@ -21,6 +22,8 @@ from airflow_provider_cloudelements.sandbox.elements import calls as elements
 from airflow_provider_cloudelements.sandbox.events import analytics_calls as analytics
 from airflow_provider_cloudelements.sandbox.events import calls as events
 from airflow_provider_cloudelements.sandbox.events import inbound_calls as inbound
+from airflow_provider_cloudelements.sandbox.formulas import calls as formulas
+from airflow_provider_cloudelements.sandbox.formulas import execution_calls as executions
 from airflow_provider_cloudelements.sandbox.instances import calls as instances
 from airflow_provider_cloudelements.sandbox.instances import configuration_calls as configuration
 from airflow_provider_cloudelements.sandbox.instances import discovery_calls as discovery
@@ -42,6 +45,8 @@ AREAS: dict[ModuleType, str] = {
     discovery: "Use of an instance",
     bulk_start: "Bulk",
     bulk: "Bulk",
+    formulas: "Formulas",
+    executions: "Executions of formulas",
     inbound: "Events from vendors",
     events: "Events, read",
     analytics: "Events, counted",
@@ -51,6 +56,7 @@ AREAS: dict[ModuleType, str] = {
     page_control: "Control",
     control: "Control",
     bulk_control: "Records and bulk jobs",
+    formula_control: "Formulas",
     event_control: "Events and deliveries",
     vendors: "Login page",
 }
@@ -182,6 +188,30 @@ def api_router() -> Router:
     router.add("POST", "/authentication", account.authenticate, Access.PUBLIC)
     router.add("GET", "/authentication/secrets", account.secrets, platform)
 
+    router.add("GET", "/formulas", formulas.list_formulas, platform)
+    router.add("GET", "/formulas/{formula}", formulas.get_formula, platform)
+    router.add("GET", "/formulas/instances", formulas.list_instances, platform)
+    router.add("POST", "/formulas/{formula}/instances", formulas.create_instance, platform)
+    router.add("GET", "/formulas/{formula}/instances", formulas.list_formula_instances, platform)
+    for path in (
+        "/formulas/instances/{formula_instance}",
+        "/formulas/{formula}/instances/{formula_instance}",
+    ):
+        router.add("GET", path, formulas.get_instance, platform)
+        router.add("PUT", path, formulas.change_instance, platform)
+        router.add("DELETE", path, formulas.delete_instance, platform)
+        router.add("PUT", f"{path}/active", formulas.activate, platform)
+        router.add("DELETE", f"{path}/active", formulas.deactivate, platform)
+        router.add("POST", f"{path}/executions", executions.trigger, platform)
+        router.add("GET", f"{path}/executions", executions.list_executions, platform)
+    one_run = "/formulas/instances/executions/{execution}"
+    router.add("GET", one_run, executions.get_execution, platform)
+    router.add("PATCH", one_run, executions.change, platform)
+    router.add("GET", f"{one_run}/steps", executions.list_steps, platform)
+    router.add("GET", f"{one_run}/errors", executions.list_errors, platform)
+    router.add("PUT", f"{one_run}/retries", executions.retry, platform)
+    router.add("DELETE", f"{one_run}/retries", executions.cancel_retries, platform)
+
     notes, one = "/notifications", "/notifications/{notification}"
     router.add("POST", notes, notifications.create_notification, platform)
     router.add("GET", notes, notifications.list_notifications, platform)
@@ -254,6 +284,9 @@ def control_router() -> Router:
     router.add("GET", "/bulk", bulk_control.list_jobs, public)
     router.add("POST", "/bulk", bulk_control.add_plan, public)
     router.add("DELETE", "/bulk", bulk_control.clear_plans, public)
+    router.add("GET", "/formulas", formula_control.list_executions, public)
+    router.add("POST", "/formulas", formula_control.add_plan, public)
+    router.add("DELETE", "/formulas", formula_control.clear_plans, public)
     router.add("GET", "/events", event_control.count_events, public)
     router.add("POST", "/events", event_control.emit_events, public)
     router.add("GET", "/deliveries", event_control.list_deliveries, public)

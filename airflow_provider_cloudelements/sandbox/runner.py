@@ -343,6 +343,20 @@ class Sandbox:
         """
         self.control("POST", "/bulk", {"outcome": outcome, **fields})
 
+    def formula_executions(self) -> list[dict[str, Any]]:
+        """Return every execution of a formula: its status and that of each step, without values."""
+        rows: list[dict[str, Any]] = self.control("GET", "/formulas")["executions"]
+        return rows
+
+    def plan_formula(self, outcome: str = "success", **fields: Any) -> None:
+        """Say what becomes of the next executions of formulas.
+
+        :param outcome: ``success``; ``fail``; or ``stay``: no step ever begins.
+        :param fields: further fields of :class:`store.Plan`: ``step`` that fails and its ``message``,
+            ``count`` of executions and retries.
+        """
+        self.control("POST", "/formulas", {"outcome": outcome, **fields})
+
     def add_fault(self, action: str, **fields: Any) -> dict[str, Any]:
         """Add a fault for the next matching calls and return the rule.
 

@@ -93,6 +93,7 @@ class Behaviour:
         (``ignore``) (unknown U361).
     :param bulk_transfer: whether a result says its ``length`` beforehand or comes ``chunked`` (unknown U361).
     :param bulk_retention: seconds for which a result is kept (fact F374).
+    :param formula_duration: seconds that the execution of a formula takes.
     :param vendor_refusal_status: status of a create that the vendor refused (unknown U121).
     :param failed_refresh_interval: seconds between two failed refreshes of a vendor's token; the fifth
         disables the instance (10 seconds, fact F133), with 0 at once.
@@ -134,6 +135,7 @@ class Behaviour:
     bulk_ranges: str = "serve"
     bulk_transfer: str = "length"
     bulk_retention: float = 259_200.0
+    formula_duration: float = 0.0
     vendor_refusal_status: int = 400
     failed_refresh_interval: float = 10.0
     echo_provider_data: bool = False

@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.sandbox.events.intake import Intake
 from airflow_provider_cloudelements.sandbox.events.models import Delivery, Event
 from airflow_provider_cloudelements.sandbox.events.poller import Poller
 from airflow_provider_cloudelements.sandbox.events.store import EventLog
+from airflow_provider_cloudelements.sandbox.formulas.store import Formulas
 from airflow_provider_cloudelements.sandbox.instances.provisioning import Provisioning
 from airflow_provider_cloudelements.sandbox.instances.sessions import Sessions
 from airflow_provider_cloudelements.sandbox.instances.store import Instance, Store
@@ -59,6 +60,7 @@ class State:
         )
         self.intake = Intake(self._behaviour, self.agenda, self.events, self.notifications.tell)
         self.jobs = Jobs(self._behaviour, self.agenda)
+        self.formulas = Formulas(self._behaviour, self.agenda, self.store)
         self.poller = Poller(self._behaviour, self.agenda, self.store, self.sessions, self.intake)
 
     def reset(self) -> None:
@@ -68,6 +70,7 @@ class State:
         self.agenda.clear()
         self.events.clear()
         self.jobs.clear()
+        self.formulas.clear()
         self.notifications.clear()
         self.account_settings = {POLICY: RETRY}
         self.store.clear()

@@ -1,0 +1,1 @@
+"""Formulas: templates with scripted steps, their instances, and executions."""
