@@ -7,6 +7,8 @@ disabled. A key has one managed instance.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.tags import Identity, namespace_tag, own_tags
 from airflow_provider_cloudelements.connections import ElementSettings
+from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.fleet import apply, plan
 from airflow_provider_cloudelements.provisioning import InstanceSpec, ensure
 from tests.support.fleet import TAG, Connections, connection, manifest_of
@@ -49,6 +52,8 @@ OPTIONS = st.fixed_dictionaries(
         "adopt": st.booleans(),
         "fault": st.sampled_from([None, None, *FAULTS]),
         "kill": st.none() | st.tuples(st.integers(1, 12), st.booleans()),
+        # Whether another apply carries out the same plan at the same time.
+        "beside": st.sampled_from([False, False, True]),
     }
 )
 NUMBER = st.integers(0, 5)
@@ -163,7 +168,9 @@ class World:
     def manifest(self):
         return manifest_of(*({"key": key, **row} for key, row in self.rows.items())).check()
 
-    def apply(self, prune: bool, adopt: bool, fault: str | None, kill: tuple[int, bool] | None) -> None:
+    def apply(
+        self, prune: bool, adopt: bool, fault: str | None, kill: tuple[int, bool] | None, beside: bool
+    ) -> None:
         options = {"prune": prune, "adopt": adopt}
         made = plan(client_of(self.sandbox), self.manifest(), self.connections, **options)
         force = ["updates", "deletes", *(each.force for each in made.violations)]
@@ -174,6 +181,9 @@ class World:
             self.sandbox.add_fault(**FAULTS[fault])
         if kill is not None:
             self.killed(made, force, *kill)
+        other = threading.Thread(target=self.applied_beside, args=(made, force))
+        if beside:
+            other.start()
         for _ in range(4):
             try:
                 report = apply(
@@ -189,6 +199,9 @@ class World:
                 if fault is None:
                     raise
                 continue  # the account could not be read
+            if other.is_alive():
+                other.join()
+                continue  # whoever looks last sees what both have made
             if report.ok or fault is None:
                 break
         self.sandbox.clear_faults()
@@ -223,9 +236,25 @@ class World:
         except (Killed, Exception):
             return
 
+    def applied_beside(self, made, force) -> None:
+        """Carry out a plan while another apply does. A fault may end this one; the other one goes on."""
+        with contextlib.suppress(CloudElementsError):
+            apply(
+                client_of(self.sandbox),
+                made,
+                made.checksum,
+                self.connections,
+                force=force,
+                settle_time=0.3,
+                concurrency=3,
+            )
+
     def check_plan(self, made, before, adopt: bool) -> None:
         protected = {key for key, row in self.rows.items() if row.get("protect")}
+        of_protected = {Identity("", key).key_tag for key in protected}
         for each in made.changes:
+            if each.kind in ("delete", "replace"):
+                assert not of_protected & set(before[each.instance_id]["tags"]), made.table()
             if each.key in protected:
                 assert each.kind not in ("delete", "replace", "disable"), made.table()
             if each.instance_id is not None:
@@ -256,5 +285,8 @@ class World:
 @given(st.lists(STEPS, min_size=3, max_size=14))
 def test_random_worlds_against_random_manifests(cloudelements_sandbox, steps):
     world = World(cloudelements_sandbox)
-    for step, given_ in [*steps, ("apply", {"prune": True, "adopt": True, "fault": None, "kill": None})]:
+    for step, given_ in [
+        *steps,
+        ("apply", {"prune": True, "adopt": True, "fault": None, "kill": None, "beside": False}),
+    ]:
         world.play(step, given_)
