@@ -29,11 +29,10 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.fleet.changes import Change, Kind
 from airflow_provider_cloudelements.fleet.compare import OWN_TAGS, Compared
 from airflow_provider_cloudelements.fleet.gate import Gate
-from airflow_provider_cloudelements.fleet.manifest import Manifest, Row
+from airflow_provider_cloudelements.fleet.manifest import Manifest, checked_row
 from airflow_provider_cloudelements.fleet.matching import Match, Matching
 from airflow_provider_cloudelements.fleet.planning import see_all
 from airflow_provider_cloudelements.fleet.plans import Plan
-from airflow_provider_cloudelements.fleet.problems import Place
 from airflow_provider_cloudelements.fleet.report import GOOD, Progress, Report, Result, Status
 from airflow_provider_cloudelements.fleet.safety import refuse_unsafe
 from airflow_provider_cloudelements.fleet.wanted import Credentials, Wanted, wanted_of
@@ -176,8 +175,11 @@ class _Apply:
     def _read_rows(self, credentials: Credentials) -> dict[int, Wanted]:
         """Return what the rows of the plan ask for, by their place in the plan."""
         numbers = [number for number, each in enumerate(self._approved) if each.row is not None]
-        rows = tuple(Row(self._approved[number].row or {}, Place("the plan")) for number in numbers)
-        found = wanted_of(Manifest(rows, self._plan.ownership_tag), self._client.settings, credentials)
+        # A plan of another version of this package may hold other fields.
+        rows = [checked_row(self._approved[number].row or {}, number) for number in numbers]
+        problems = tuple(problem for _, found in rows for problem in found)
+        manifest = Manifest(tuple(row for row, _ in rows), self._plan.ownership_tag, problems)
+        found = wanted_of(manifest, self._client.settings, credentials)
         adopted = {number for number in numbers if self._approved[number].kind in (Kind.ADOPT, Kind.MOVE)}
         return {
             number: replace(each, adopt=True) if number in adopted else each

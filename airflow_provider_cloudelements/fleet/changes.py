@@ -30,6 +30,16 @@ class Kind(StrEnum):
 DELETING = (Kind.DELETE, Kind.REPLACE)
 
 
+def require_types(kind: Any, *values: Any) -> None:
+    """Check values that came as JSON.
+
+    :param kind: What they must be. True and false are no numbers.
+    :raises TypeError: One of them is something else. The error does not hold it.
+    """
+    if not all(isinstance(each, kind) and not isinstance(each, bool) for each in values):
+        raise TypeError("a value is of another type")
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """What a change writes of one field.
@@ -110,7 +120,18 @@ class Change:
             made.get("grave"),
             made.get("row"),
             made.get("digest"),
-        )
+        ).checked()
+
+    def checked(self) -> Change:
+        """Return the change itself.
+
+        :raises TypeError: Something in it is of another type: it was not made by a plan.
+        """
+        require_types(str, self.key, self.name, self.element, *(each.name for each in self.fields))
+        require_types(str | None, self.why, self.grave, self.digest)
+        require_types(int | None, self.instance_id)
+        require_types(Mapping | None, self.row)
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import own_tags
 from airflow_provider_cloudelements.fleet.fields import (
+    ABSENT,
     DEFAULTS,
     DISABLED,
     MANIFEST,
@@ -22,6 +24,7 @@ from airflow_provider_cloudelements.fleet.problems import Place, Problem, manife
 from airflow_provider_cloudelements.fleet.sources import documents
 from airflow_provider_cloudelements.fleet.texts import read_text
 from airflow_provider_cloudelements.provisioning.arguments import InstanceArguments
+from airflow_provider_cloudelements.provisioning.difference import comparable_text
 
 #: Fields whose values a row and the defaults share key by key.
 _JOINED = ("configuration", "event_configuration")
@@ -183,6 +186,14 @@ class _Reader:
             self._wrong(
                 place, "it must be a tag of your own: a text that is not empty.", field="ownership_tag"
             )
+        elif comparable_text(tag) != " ".join(tag.split()) or plain_text(tag) != tag:
+            # An instance would never show it, and so never be managed.
+            self._wrong(
+                place,
+                "the platform does not keep it as it stands: it holds markup, an entity, NUL or half a "
+                "character.",
+                field="ownership_tag",
+            )
         elif self.tag is not None and self.tag != str(tag):
             self._wrong(
                 place, "it differs from that of another file: a manifest has one.", field="ownership_tag"
@@ -237,12 +248,30 @@ def _no_mapping(document: Any) -> str:
     return f"{found} must be a mapping with {fields}."
 
 
+def checked_row(given: Mapping[str, Any], number: int) -> tuple[Row, list[Problem]]:
+    """Return the row of a planned change, and what is wrong with it.
+
+    :param given: Its fields by their long names.
+    :param number: Place of the change in the plan.
+    """
+    row = Row(given, Place("the plan", None, number + 1))
+    problems: list[Problem] = []
+
+    def wrong(name: str, message: str) -> None:
+        problems.append(Problem(row.place, message, field=name))
+
+    read_fields(dict(given), ROW, wrong)
+    return row, problems
+
+
 def _contradictions(row: Row) -> Iterator[tuple[str, str]]:
     if row.protect and row.state != PRESENT:
         what = "disabled" if row.state == DISABLED else "deleted"
         yield "protect", f"a protected instance cannot be {what}: state says {row.state}."
     if row.moved_from is not None and row.instance_id is not None:
         yield "moved_from", "the row names its instance by instance_id already."
+    if row.moved_from is not None and row.state == ABSENT:
+        yield "moved_from", "an instance that shall not exist does not move. Name its present key as key."
 
 
 def _place(source: str, mapping: dict[str, Any], name: str, row: int | None = None) -> Place:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.fleet.changes import DELETING, Change, Note
+from airflow_provider_cloudelements.fleet.changes import DELETING, Change, Note, require_types
 from airflow_provider_cloudelements.fleet.render import markdown, table
 from airflow_provider_cloudelements.fleet.safety import Violation
 
@@ -125,12 +125,14 @@ class Plan:
             raise CloudElementsValidationError(f"This is no plan of version {VERSION}. {_PLAN}")
         plan: Plan | None = None
         try:
-            plan = cls(
+            read = cls(
                 tuple(Change.from_json(each) for each in made["changes"]),
                 tuple(Note(**each) for each in made["notes"]),
                 tuple(Violation(**each) for each in made["violations"]),
                 **{name: made[name] for name in _PLAIN},
             )
+            read._check()
+            plan = read
         except (KeyError, TypeError, ValueError, AttributeError):
             pass  # raised below: the error's text could hold a value
         if plan is None:
@@ -138,6 +140,18 @@ class Plan:
         if plan.checksum != made.get("checksum"):
             raise CloudElementsValidationError("The plan does not fit its own checksum: it was changed.")
         return plan
+
+    def _check(self) -> None:
+        """Check what came as JSON, but for the changes, which check themselves.
+
+        :raises TypeError: Something is of another type.
+        """
+        require_types(int, *(getattr(self, name) for name in _NUMBERS))
+        require_types(str, self.base_url, self.namespace)
+        require_types(str | None, self.ownership_tag, self.whole)
+        require_types(str, *(text for each in self.notes for text in (each.key, each.text)))
+        require_types(int | None, *(each.instance_id for each in self.notes))
+        require_types(str, *(text for each in self.violations for text in (each.rule, each.force, each.text)))
 
     def chunks(self, size: int) -> list[Plan]:
         """Split the plan, so that tasks can apply its parts beside each other.

@@ -68,13 +68,22 @@ def _files(source: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
             yield (name, *read_text(text, name))
 
 
-def _below(folder: Any) -> Iterator[Any]:
+def _below(folder: Any, above: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Yield the files of a folder, at any depth.
+
+    :param folder: The folder.
+    :param above: The folders that it lies in: a link to one of them leads nowhere new.
+    """
+    here = folder.resolve() if isinstance(folder, Path) else folder
+    if here in above:
+        return
     for each in folder.iterdir():
         if each.name.startswith("."):
             continue
         if each.is_dir():
-            yield from _below(each)
-        elif each.name.lower().endswith(_SUFFIXES):
+            yield from _below(each, (*above, here))
+        # A pipe or a socket has no end. A link that leads nowhere is reported when it is read.
+        elif each.name.lower().endswith(_SUFFIXES) and (each.is_file() or not each.exists()):
             yield each
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
+import fsspec
 import pytest
+from airflow.sdk import ObjectStoragePath
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -408,3 +411,40 @@ def test_a_row_that_is_wrong_in_two_lines_is_told_once(client, connections):
     with pytest.raises(CloudElementsManifestError) as caught:
         plan(client, read_manifest_text(text), connections)
     assert len(caught.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "tag", ["<b>mine</b>", "a &amp; b", "a\0", "half \ud800"], ids=["markup", "entity", "NUL", "half"]
+)
+def test_an_ownership_tag_that_the_platform_would_change_is_refused(tag):
+    """No instance would ever show it: each apply would make instances that it does not manage."""
+    (problem,) = read_manifest({"ownership_tag": tag, "instances": []}).problems
+    assert "does not keep it" in str(problem)
+    assert read_manifest({"ownership_tag": "R & D, <3", "instances": []}).check().ownership_tag == "R & D, <3"
+
+
+def test_an_absent_row_does_not_move():
+    (problem,) = read_manifest([{"key": "a", "moved_from": "b", "state": "absent"}]).problems
+    assert "does not move" in str(problem)
+
+
+def test_a_folder_with_links_in_a_circle_and_a_pipe_is_read_once(tmp_path):
+    (tmp_path / "a.yaml").write_text("instances: [{name: A}]")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.yaml").write_text("instances: [{name: B}]")
+    (tmp_path / "deep" / "back").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "endless.yaml")
+    assert [each.given["instance_name"] for each in read_manifest(tmp_path).check().rows] == ["A", "B"]
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    (problem,) = read_manifest(tmp_path).problems
+    assert str(problem).endswith("gone.yaml: there is no such file.")
+
+
+def test_a_folder_in_object_storage():
+    storage = fsspec.filesystem("memory")
+    storage.pipe("/fleet/a.yaml", b"instances: [{name: A}]")
+    storage.pipe("/fleet/deep/b.json", b'{"instances": [{"name": "B"}]}')
+    storage.pipe("/fleet/notes.txt", b"no manifest")
+    for source in ("memory://fleet", ObjectStoragePath("memory://fleet")):
+        rows = read_manifest(source).check().rows
+        assert sorted(each.given["instance_name"] for each in rows) == ["A", "B"]

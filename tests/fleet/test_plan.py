@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
 from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.connections import ElementSettings
 from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
     CloudElementsManifestError,
     CloudElementsServerError,
     CloudElementsValidationError,
@@ -329,3 +332,57 @@ def test_rows_of_one_key_are_named_by_their_numbers(client, connections):
     assert "the manifest, row 3: tenant-1, key: another row has the same key (the manifest, row 1)." in str(
         caught.value
     )
+
+
+# -- plans that people or other versions wrote ------------------------------------------------------
+
+
+def everything_in(value, path=()):
+    """Yield the path of each value in a JSON document."""
+    if path:
+        yield path
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in pairs:
+        yield from everything_in(each, (*path, key))
+
+
+def test_a_plan_edited_by_hand_with_a_new_checksum_raises_our_errors_alone(client, connections, three):
+    """Each value in turn becomes one of another type. Whoever forges a checksum gets a sentence, too."""
+    rows = [
+        {**each, "tags": ["gold"], "configuration": {"event.poller.refresh_interval": "30"}}
+        for each in tenants(2)
+    ]
+    made = plan(client, manifest_of(*rows, {"key": "new", "name": "New"}), connections, prune=True).to_json()
+    told = 0
+    for path in everything_in(made):
+        for value in (None, 7, "x", [1], {"a": 1}):
+            forged = json.loads(json.dumps(made))
+            place = forged
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            text = {name: each for name, each in forged.items() if name not in NOT_IN_CHECKSUM}
+            form = json.dumps(text, sort_keys=True, separators=(",", ":"))
+            forged["checksum"] = hashlib.sha256(form.encode()).hexdigest()
+            try:
+                read = Plan.from_json(forged)
+                assert read.table()
+                assert read.markdown()
+                apply(client, read, read.checksum, connections, force=["tenant-3"], max_changes=0)
+            except CloudElementsError:
+                told += 1
+    assert told > 300
+
+
+NOT_IN_CHECKSUM = ("unchanged", "left", "listed", "managed", "counts", "checksum")
+
+
+def test_a_row_of_another_version_is_refused_with_its_place(client, connections, sandbox):
+    made = plan(client, manifest_of(*tenants(2)), connections)
+    first, second = made.changes
+    odd = replace(made, changes=(first, replace(second, row={**second.row, "colour": "red", "state": 7})))
+    wire = Wire(sandbox)
+    with pytest.raises(CloudElementsManifestError) as caught:
+        apply(client, odd, odd.checksum, connections)
+    assert [str(each).partition(": ")[0] for each in caught.value.problems] == ["the plan, row 2"] * 2
+    assert wire.calls() == []

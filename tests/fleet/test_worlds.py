@@ -125,6 +125,8 @@ class World:
         row = dict(row)
         if row.get("protect"):
             row.pop("state", None)
+        if row.get("state") == "absent":
+            row.pop("moved_from", None)
         former = row.get("moved_from")
         others = [each for name, each in self.rows.items() if name != key]
         if (
