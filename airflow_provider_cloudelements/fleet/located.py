@@ -8,6 +8,8 @@ from typing import Any
 
 #: Most levels of nested lists and mappings.
 MOST_LEVELS = 100
+#: Most values of one field.
+_MOST_VALUES = 10_000
 
 
 class Plain(str):
@@ -37,13 +39,21 @@ def json_value(value: Any) -> Any:
     A number is one only if JSON writes it in the same way. So ``1.50`` and ``0123`` stay texts.
 
     :param value: A value of a file, or that came as JSON.
+    :raises ValueError: It holds too many values: aliases of aliases double them with each line.
     """
+    return _json_value(value, [_MOST_VALUES])
+
+
+def _json_value(value: Any, left: list[int]) -> Any:
+    left[0] -= 1
+    if left[0] < 0:
+        raise ValueError(f"it holds more than {_MOST_VALUES} values.")
     if isinstance(value, Plain):
         return _plain(value)
     if isinstance(value, dict):
-        return {key: json_value(each) for key, each in value.items()}
+        return {key: _json_value(each, left) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [json_value(each) for each in value]
+        return [_json_value(each, left) for each in value]
     return value
 
 

@@ -448,3 +448,9 @@ def test_a_folder_in_object_storage():
     for source in ("memory://fleet", ObjectStoragePath("memory://fleet")):
         rows = read_manifest(source).check().rows
         assert sorted(each.given["instance_name"] for each in rows) == ["A", "B"]
+
+
+def test_aliases_that_multiply_within_a_configuration_are_refused():
+    lines = ["x: &b0 [x, x]", *(f"x{n}: &b{n} [*b{n - 1}, *b{n - 1}]" for n in range(1, 60))]
+    text = "\n".join([*lines, "instances:", "  - {name: A, configuration: {a: *b59}}"])
+    assert problems(text)[-1] == "m.yaml:62: A, configuration: it holds more than 10000 values."
