@@ -19,6 +19,8 @@ OLD_SECRET = "demo-hubspot-secret/until-now="  # noqa: S105  made up
 #: The tag of the instance that example_adopt_instance takes over, and of those that example_nightly_check
 #: checks.
 ADOPTED, CHECKED = "ada@example.com", "nightly check"
+#: How many contacts the instance has whose contacts are downloaded and counted.
+CONTACTS = 2_500
 #: How many events came while their receiver was away, and how many of them the platform gave up.
 QUEUED, LOST = 3, 1
 
@@ -53,7 +55,7 @@ class Seeder:
 
     def checked(self) -> None:
         """Make three instances: one works, one needs its password anew, one needs a new consent."""
-        self._sales("Sales north", [CHECKED])
+        self.used(self._sales("Sales north", [CHECKED]))
         for broken in (self._sales("Sales south", [CHECKED]), self._calendar("Board room", [CHECKED])):
             self._control("POST", f"/instances/{broken}/revoke")
 
@@ -69,6 +71,19 @@ class Seeder:
             }
             self._make("hubspotcrm", f"Portal {number}", configuration, externalAuthentication="initial")
         self._control("PUT", "/vendors/hubspotcrm", {"accepted": [OLD_SECRET, app["password"]]})
+
+    def used(self, instance_id: int) -> None:
+        """Give an instance many contacts, a download of them in bulk, and a formula that counts them.
+
+        :param instance_id: The instance.
+        """
+        self._control("PUT", f"/instances/{instance_id}/records/contacts", {"count": CONTACTS})
+        token = self._call("GET", f"/instances/{instance_id}")["token"]
+        self._call("POST", "/bulk/query?q=select * from contacts", token=token)
+        names = {each["name"]: each["id"] for each in self._call("GET", "/formulas")}
+        body = {"name": "How many contacts", "configuration": {"crm": instance_id}}
+        made = self._call("POST", f"/formulas/{names['Count contacts']}/instances", body)
+        self._call("POST", f"/formulas/instances/{made['id']}/executions", {})
 
     def outage(self) -> None:
         """Make an instance whose events find no receiver: the platform queues them, and gives one up."""
@@ -117,13 +132,17 @@ class Seeder:
         body = {"element": {"key": element}, "name": name, "configuration": configuration, **more}
         return int(self._call("POST", "/instances", body)["id"])
 
-    def _call(self, verb: str, path: str, body: Any = None) -> Any:
-        return self._send(verb, f"/elements/api-v2{path}", body)
+    def _call(self, verb: str, path: str, body: Any = None, token: str | None = None) -> Any:
+        return self._send(verb, f"/elements/api-v2{path}", body, token)
 
     def _control(self, verb: str, path: str, body: Any = None) -> Any:
         return self._send(verb, f"/sandbox{path}", body)
 
-    def _send(self, verb: str, path: str, body: Any) -> Any:
-        answer = self._session.request(verb, f"{self._url}{path}", json=body, timeout=PATIENCE)
+    def _send(self, verb: str, path: str, body: Any, token: str | None = None) -> Any:
+        words = self._session.headers["Authorization"]
+        headers = {} if token is None else {"Authorization": f"{words!s}, Element {token}"}
+        answer = self._session.request(
+            verb, f"{self._url}{path}", json=body, headers=headers, timeout=PATIENCE
+        )
         answer.raise_for_status()
         return answer.json() if answer.content else None

@@ -183,7 +183,17 @@ ARROWS: dict[str, set[str]] = {
 #: The modules of the sandbox's areas that answer HTTP, by their names; they are one room.
 CALLS = re.compile(rf"{PACKAGE}\.sandbox\.(?P<area>\w+)\.(\w+_)?calls\b")
 #: A folder for each thing emulated.
-AREAS = ("account", "elements", "vendors", "instances", "bulk", "formulas", "events", "notifications", "control")
+AREAS = (
+    "account",
+    "elements",
+    "vendors",
+    "instances",
+    "bulk",
+    "formulas",
+    "events",
+    "notifications",
+    "control",
+)
 #: Anyone may ask for the version.
 FOR_ALL = {""}
 #: The sandbox alone stays apart even from that.

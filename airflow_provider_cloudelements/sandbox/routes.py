@@ -100,7 +100,7 @@ def api_router() -> Router:
         router.add("*", f"/instances/{word}/{{rest}}", _not_emulated, platform)
     router.add("GET", "/hubs", elements.list_hubs, platform)
     router.add("GET", "/hubs/keys", elements.list_hub_keys, platform)
-    router.add("GET", "/hubs/{hub}", _not_emulated, platform)
+    router.add("GET", "/hubs/{hub}", elements.get_hub, platform)
     router.add("GET", "/hubs/{hub}/elements", elements.list_hub_elements, platform)
 
     router.add("POST", "/instances", instances.create_instance, platform)
@@ -132,7 +132,9 @@ def api_router() -> Router:
     router.add("GET", "/instances/events/{event}", events.get_event, platform)
     router.add("GET", "/instances/{id}/events", events.list_instance_events, platform)
     router.add("GET", "/instances/{id}/events/{event}", events.get_event, platform)
-    # No source names id-less twins of these two (fact F92).
+    # Both also work by an Element token alone (fact F98).
+    router.add("GET", "/instances/docs/{operation}", swagger.operation_docs, resource)
+    router.add("GET", "/instances/docs/{operation}/definitions", swagger.operation_definitions, resource)
     router.add("GET", "/instances/{id}/docs/{operation}", swagger.operation_docs, platform)
     router.add("GET", "/instances/{id}/docs/{operation}/definitions", swagger.operation_definitions, platform)
     router.add("GET", "/accounts/instances", instances.list_account_instances, platform)
@@ -160,7 +162,7 @@ def api_router() -> Router:
     for verb, path, on_platform, at_vendor in (
         ("GET", "/accounts", account.list_accounts, resources.list_records),
         ("POST", "/accounts", account.no_account_call, resources.create_record),
-        ("GET", "/accounts/{record}", account.no_account_call, resources.get_record),
+        ("GET", "/accounts/{record}", account.get_account, resources.get_record),
         ("PATCH", "/accounts/{record}", account.no_account_call, resources.patch_record),
         ("PUT", "/accounts/{record}", account.no_account_call, resources.put_record),
         ("DELETE", "/accounts/{record}", account.no_account_call, resources.delete_record),

@@ -252,7 +252,7 @@ def test_an_element_without_events_is_refused_before_anything_is_written(sandbox
     ],
 )
 def test_polling_is_refused_where_the_element_has_webhooks_alone(arguments, named, sandbox, person):
-    instance_id = person.make("basic")  # closeio's metadata name webhook
+    instance_id = person.make("code")  # the metadata of microsoftgraph name webhook alone
     wire = Wire(sandbox)
     with pytest.raises(AirflowFailException, match=f"by webhook alone.* which {named} asked for"):
         enable(instance_id=instance_id, event_callback_url=CALLBACK, **arguments)

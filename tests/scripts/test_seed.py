@@ -35,6 +35,9 @@ def test_it_holds_something_for_each_example_that_needs_it(cloudelements_sandbox
     statuses = [each["status"] for each in sandbox.deliveries()]
     assert statuses == ["queued"] * seed.QUEUED
     assert sandbox.event_counters()["accepted"] == seed.QUEUED + seed.LOST
+    (job,), (execution,) = sandbox.bulk_jobs(), sandbox.formula_executions()
+    assert (job["status"], job["records"]) == ("COMPLETED", seed.CONTACTS)
+    assert (execution["formula"], execution["status"]) == ("Count contacts", "success")
     # A meeting in every calendar changes only those that the examples make.
     assert not any(each["eventsEnabled"] for each in instances.values())
 

@@ -39,6 +39,12 @@ def list_accounts(_call: Call) -> Response:
     return json_reply([ACCOUNT], {RETURNED_HEADER: "1", TOTAL_HEADER: "1"})
 
 
+def get_account(call: Call) -> Response:
+    """GET /accounts/{id}: returns one account (fact F15)."""
+    check_account(call.number("record"))
+    return json_reply(ACCOUNT)
+
+
 def no_account_call(_call: Call) -> Response:
     """Answer any other call to an account: not emulated."""
     raise not_emulated("calls to accounts")

@@ -31,6 +31,8 @@ _READABLE = {
     "/deliveries": "deliveries of notifications",
     "/codes": "consent codes",
     "/faults": "faults",
+    "/bulk": "bulk jobs",
+    "/formulas": "executions of formulas",
     "/settings": "settings",
 }
 
@@ -59,6 +61,8 @@ def _page(state: State) -> Response:
             _section("Secrets", _secrets(state)),
             _section("Instances", _instances(state)),
             _section("Send an event", _event(state)),
+            _section("Bulk jobs", _bulk(state)),
+            _section("Executions of formulas", _formulas(state)),
             _section("Latest calls", _calls(state)),
             _section("As JSON", _links()),
         )
@@ -123,6 +127,42 @@ def _event(state: State) -> str:
     if not elements:
         return "<p>No instance has events on. When one has, the command stands here.</p>"
     return f"<p>The vendor of each instance with events on reports a change:</p><pre>{escape(commands)}</pre>"
+
+
+def _bulk(state: State) -> str:
+    """Return a table of the latest bulk jobs, the newest first."""
+    jobs = state.jobs.of()[-MOST_ROWS:][::-1]
+    if not jobs:
+        return "<p>There was none yet.</p>"
+    rows: list[list[object]] = [
+        [
+            each.id,
+            each.instance_id,
+            each.direction.lower(),
+            each.object_name,
+            state.jobs.state(each),
+            each.records,
+        ]
+        for each in jobs
+    ]
+    return html_table(["id", "instance", "kind", "object", "state", "records"], rows)
+
+
+def _formulas(state: State) -> str:
+    """Return a table of the latest executions, the newest first."""
+    executions = state.formulas.executions()[-MOST_ROWS:][::-1]
+    if not executions:
+        return "<p>There was none yet.</p>"
+    rows: list[list[object]] = [
+        [
+            each.id,
+            each.instance.template.name,
+            each.status,
+            ", ".join(f"{step.name}: {step.status}" for step in each.steps),
+        ]
+        for each in executions
+    ]
+    return html_table(["id", "formula", "status", "steps"], rows)
 
 
 def _calls(state: State) -> str:

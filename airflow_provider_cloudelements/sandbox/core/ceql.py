@@ -52,7 +52,7 @@ class Condition:
         return self.predicate(record)
 
 
-def parse_where(text: str) -> Condition:
+def parse_where(text: str, switches: frozenset[str] = frozenset()) -> Condition:
     """Return a condition on records for a ``where`` expression.
 
     It knows AND, OR, parentheses, = != < > <= >=, LIKE with %, IN (...), IS [NOT] NULL. A quote inside a text
@@ -60,9 +60,10 @@ def parse_where(text: str) -> Condition:
     text, and bare ones as numbers if both sides are numbers (choice C88).
 
     :param text: the expression.
+    :param switches: names that are no fields: a comparison with one is met by every record.
     :raises ApiError: 400 if it is malformed.
     """
-    parser = _Parser(text)
+    parser = _Parser(text, switches)
     return Condition(text, parser.parse(), parser.equals)
 
 
@@ -85,8 +86,9 @@ def field_value(record: Mapping[str, Any], path: str) -> Any:
 class _Parser:
     """Recursive descent over the tokens of one expression."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, switches: frozenset[str]) -> None:
         self._tokens: list[str] = []
+        self._switches = switches
         #: The comparisons for equality that hold in any case: those that no OR and no parentheses enclose.
         self.equals: dict[str, str] = {}
         position = 0
@@ -156,6 +158,9 @@ class _Parser:
         if operator not in ("=", "!=", "<", ">", "<=", ">=", "LIKE"):
             raise self._error()
         value = self._next()
+        if name in self._switches:
+            self.equals[name] = unquote(value)
+            return lambda _: True
         if operator == "=" and depth == 0 and value.startswith("'"):
             self.equals[name] = unquote(value)
         return lambda record: _compare(field_value(record, name), operator, value)

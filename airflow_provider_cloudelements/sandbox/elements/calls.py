@@ -15,7 +15,11 @@ from airflow_provider_cloudelements.sandbox.elements.catalogue import (
     find,
     find_by_id,
 )
+from airflow_provider_cloudelements.sandbox.elements.details import configuration_rows, expanded_metadata
 from airflow_provider_cloudelements.sandbox.state import Call
+
+#: What is no field in the ``where`` of the list of elements (fact F82).
+_SWITCHES = frozenset({"abridged", "extended"})
 
 
 def element_of(call: Call) -> Element:
@@ -32,11 +36,11 @@ def element_of(call: Call) -> Element:
 def list_elements(call: Call) -> Response:
     """GET /elements: lists elements, with ``where``, ``abridged`` and pages of up to 200 (facts F55, F81)."""
     where = call.value("where")
-    found = list(ELEMENTS)
-    if where:
-        predicate = parse_where(where)
-        found = [element for element in found if predicate(element.view)]
-    return _page(call, found)
+    if not where:
+        return _page(call, list(ELEMENTS))
+    condition = parse_where(where, _SWITCHES)
+    switched = condition.equals.get("abridged", "").lower() == "true"
+    return _page(call, [element for element in ELEMENTS if condition(element.view)], abridged=switched)
 
 
 def list_hub_elements(call: Call) -> Response:
@@ -47,9 +51,9 @@ def list_hub_elements(call: Call) -> Response:
     return _page(call, [element for element in ELEMENTS if element.hub == hub])
 
 
-def _page(call: Call, found: list[Element]) -> Response:
+def _page(call: Call, found: list[Element], *, abridged: bool = False) -> Response:
     """Return one page of elements."""
-    abridged = call.flag("abridged", False)
+    abridged = call.flag("abridged", abridged)
     page, headers = cut_page(call, call.state.behaviour, found, lambda element: element.id)
     return json_reply([element.abridged if abridged else element.view for element in page], headers)
 
@@ -62,6 +66,24 @@ def list_keys(_call: Call) -> Response:
 def list_hubs(_call: Call) -> Response:
     """GET /hubs: lists the hubs (fact F91; their fields are choice C82)."""
     return _all([{"key": hub, "name": hub.capitalize(), "active": True} for hub in HUBS])
+
+
+def get_hub(call: Call) -> Response:
+    """GET /hubs/{hub}: returns a hub; ``hydrate=true`` adds the resources of its elements (fact F96, C82)."""
+    hub = call.params["hub"]
+    if hub not in HUBS:
+        raise not_found("hub with this key")
+    row: dict[str, object] = {
+        "id": HUBS.index(hub) + 1,
+        "key": hub,
+        "name": hub.capitalize(),
+        "description": f"Elements of the hub {hub}",
+        "active": True,
+    }
+    if call.flag("hydrate", False):
+        names = {name for element in ELEMENTS if element.hub == hub for name in element.objects}
+        row["resources"] = sorted(names)
+    return json_reply(row)
 
 
 def list_hub_keys(_call: Call) -> Response:
@@ -80,13 +102,14 @@ def _all(rows: list[object]) -> Response:
 
 
 def get_element(call: Call) -> Response:
-    """GET /elements/{keyOrId}: returns one element (fact F83)."""
-    return json_reply(element_of(call).view)
+    """GET /elements/{keyOrId}: returns one element, with the rows of its configuration (fact F83)."""
+    element = element_of(call)
+    return json_reply({**element.view, "configuration": configuration_rows(element)["configuration"]})
 
 
 def get_configuration(call: Call) -> Response:
     """GET /elements/{keyOrId}/configuration: returns the keys that a create takes, an object (F84)."""
-    return json_reply(element_of(call).configuration_rows())
+    return json_reply(configuration_rows(element_of(call)))
 
 
 def get_metadata(call: Call) -> Response:
@@ -97,4 +120,4 @@ def get_metadata(call: Call) -> Response:
     element: Element | None = find_by_id(call.params["element"])
     if element is None:
         raise not_found("element with this id")
-    return json_reply(element.expanded_metadata if call.flag("expand", False) else element.metadata)
+    return json_reply(expanded_metadata(element) if call.flag("expand", False) else element.metadata)

@@ -62,7 +62,7 @@ class Element:
     :param authentication: oauth2, basic or custom.
     :param own_keys: configuration keys beyond those of its authentication kind.
     :param objects: names of its resources.
-    :param event_methods: polling, webhook, both or none.
+    :param event_methods: polling, webhook, both or none (fact F95).
     :param vendor_names: what the vendor itself calls a resource, where that differs (choice C323).
     """
 
@@ -147,8 +147,8 @@ class Element:
             "trialAccount": False,
             "resources": [],
             "transformationsEnabled": True,
-            "bulkDownloadEnabled": False,
-            "bulkUploadEnabled": False,
+            "bulkDownloadEnabled": True,
+            "bulkUploadEnabled": True,
             "cloneable": True,
             "extendable": True,
             "beta": False,
@@ -180,40 +180,6 @@ class Element:
             "description": self.view["description"],
             "events": events,
         }
-
-    @cached_property
-    def expanded_metadata(self) -> dict[str, Any]:
-        """The metadata with ``expand=true``, which adds detail (fact F88); which detail is choice C86."""
-        return {
-            **self.metadata,
-            "hub": self.hub,
-            "authentication": {"type": self.authentication},
-            "objects": list(self.objects),
-        }
-
-    def configuration_rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the answer of GET /elements/{keyOrId}/configuration: an object (fact F84)."""
-        rows = [
-            {
-                "id": self.id * 100 + number,
-                "name": key.name,
-                "key": key.key,
-                "description": key.name,
-                "defaultValue": key.default,
-                "resellerConfig": False,
-                "companyConfig": False,
-                "active": True,
-                "internal": False,
-                "groupControl": False,
-                "displayOrder": number,
-                "type": key.type,
-                "hideFromConsole": False,
-                "required": key.required,
-            }
-            for number, key in enumerate(self.keys.values())
-        ]
-        provider = [{"name": "code", "key": "code", "type": "TEXTFIELD_128", "required": True}]
-        return {"configuration": rows, "providerData": provider if self.authentication == "oauth2" else []}
 
 
 AUTHENTICATION_KEYS: dict[str, tuple[Key, ...]] = {
@@ -277,7 +243,7 @@ ELEMENTS: tuple[Element, ...] = (
         "crm",
         "basic",
         objects=("contacts", "leads", "accounts", "opportunities", "tasks", "users"),
-        event_methods=("webhook",),
+        event_methods=("webhook", "polling"),
     ),
     Element(
         7304,
@@ -295,6 +261,7 @@ ELEMENTS: tuple[Element, ...] = (
         "custom",
         own_keys=(Key("api.token", "API Token", "PASSWORD", required=True),),
         objects=("contacts", "deals", "accounts", "activities", "opportunities"),
+        event_methods=("polling", "webhook"),
         vendor_names=(("contacts", "persons"), ("accounts", "organizations")),
     ),
     Element(
@@ -305,6 +272,7 @@ ELEMENTS: tuple[Element, ...] = (
         "basic",
         own_keys=(Key("base.url", "Site address", "TEXTFIELD_1000", required=True),),
         objects=("incidents", "users"),
+        event_methods=("webhook",),
     ),
     Element(
         7307,
@@ -328,7 +296,15 @@ ELEMENTS: tuple[Element, ...] = (
     Element(
         7309, "box", "Box", "documents", "oauth2", objects=("files", "folders"), event_methods=("webhook",)
     ),
-    Element(7310, "dropbox", "Dropbox", "documents", "oauth2", objects=("files", "folders")),
+    Element(
+        7310,
+        "dropbox",
+        "Dropbox",
+        "documents",
+        "oauth2",
+        objects=("files", "folders"),
+        event_methods=("webhook",),
+    ),
     Element(
         7311,
         "netsuitecrm",

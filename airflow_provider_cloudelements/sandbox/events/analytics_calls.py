@@ -1,6 +1,6 @@
 """Handlers of /instances/events/analytics and /dispositions (facts F285, F286).
 
-The platform's rows of analytics differ (fact F288). The form of dispositions is choice C287, and so is that a
+The form of dispositions, but for F289, is choice C287, and so is that a
 call without from and to covers the last day.
 """
 
@@ -18,7 +18,7 @@ from airflow_provider_cloudelements.sandbox.core.dates import iso, read_iso
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 from airflow_provider_cloudelements.sandbox.core.paging import RETURNED_HEADER, cut_page
 from airflow_provider_cloudelements.sandbox.core.web import json_reply, to_id
-from airflow_provider_cloudelements.sandbox.events.models import Event, Recipient
+from airflow_provider_cloudelements.sandbox.events.models import Delivery, Event, Recipient
 from airflow_provider_cloudelements.sandbox.state import Call
 
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
@@ -37,31 +37,45 @@ _MOST_ROWS = 10_100
 def count_all(call: Call) -> Response:
     """GET /instances/events/analytics: counts the arrived events, by interval."""
     starts = _starts(call)
-    return _reply([{"date": start.isoformat(), "count": count} for start, count in _count(call, starts)])
+    return _reply([{"timestamp": _text(start), "count": count} for start, count in _count(call, starts)])
 
 
 def count_by_account(call: Call) -> Response:
     """GET /instances/events/analytics/accounts: returns the same by account, of which there is one."""
     starts = _starts(call)
-    return _reply(
-        [
-            {"accountId": ACCOUNT["id"], "date": start.isoformat(), "count": count}
-            for start, count in _count(call, starts)
-        ]
-    )
+    counts = {ACCOUNT["id"]: [count for _, count in _count(call, starts)]}
+    return _reply(_rows(call, starts, "accountId", counts))
 
 
 def count_by_instance(call: Call) -> Response:
-    """GET /instances/events/analytics/instances: returns the same by instance, without empty intervals."""
+    """GET /instances/events/analytics/instances: returns the same by instance."""
     starts = _starts(call)
-    return _reply(
-        [
-            {"elementInstanceId": number, "date": start.isoformat(), "count": count}
-            for number in sorted(call.state.events.instances())
-            for start, count in _count(call, starts, number)
-            if count
-        ]
-    )
+    counts = {
+        number: [count for _, count in _count(call, starts, number)]
+        for number in sorted(call.state.events.instances())
+    }
+    return _reply(_rows(call, starts, "instanceId", counts))
+
+
+def _rows(
+    call: Call, starts: Sequence[datetime], name: str, counts: dict[Any, list[int]]
+) -> list[dict[str, Any]]:
+    """Return a row for each interval, with a record for each account or instance (fact F288).
+
+    All events count as a success, since the sandbox takes what arrives (choice C287).
+    """
+    rows: list[dict[str, Any]] = []
+    for place, start in enumerate(starts):
+        found = [(key, each[place]) for key, each in counts.items() if each[place]]
+        records = [{name: key, "success": count, "failed": 0, "count": count} for key, count in found]
+        rows.append(
+            {"timestamp": _text(start), "total": sum(count for _, count in found), "records": records}
+        )
+    return rows
+
+
+def _text(start: datetime) -> str:
+    return start.isoformat()
 
 
 def list_dispositions(call: Call) -> Response:
@@ -85,6 +99,15 @@ def _disposition(call: Call, event: Event, recipient: Recipient) -> dict[str, An
         "status": call.state.events.status(event),
         "notificationIds": [one.id for one in own],
         "deliveries": [delivery.status for one in own for delivery in one.deliveries],
+        "notificationData": [_told(delivery) for one in own for delivery in one.deliveries],
+    }
+
+
+def _told(delivery: Delivery) -> dict[str, str]:
+    """Return what a disposition tells of a delivery (fact F289)."""
+    failed = delivery.status in ("retry", "queued") and delivery.attempts > 0
+    return {
+        "message": f"Error delivering event: {delivery.outcome}" if failed else f"Event {delivery.status}"
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -33,26 +34,29 @@ _OPERATIONS: tuple[tuple[str, bool, Callable[[str], str]], ...] = (
 
 def element_docs(call: Call) -> Response:
     """GET /elements/{id}/docs: returns the document of an element, by id or (choice C84) by key."""
-    return json_reply(_document(element_of(call)))
+    return json_reply(_document(call, element_of(call)))
 
 
 def instance_docs(call: Call) -> Response:
     """GET /instances/{id}/docs and its twin: returns its document; only version: ``-1``, the latest (F92)."""
-    return json_reply(_document(instance_of(call).element))
+    return json_reply(_document(call, instance_of(call).element))
 
 
 def operation_docs(call: Call) -> Response:
     """GET /instances/{id}/docs/{operationId}: returns the document with this operation alone."""
-    return json_reply(_document(instance_of(call).element, call.params["operation"]))
+    return json_reply(_document(call, instance_of(call).element, call.params["operation"]))
 
 
 def operation_definitions(call: Call) -> Response:
     """GET /instances/{id}/docs/{operationId}/definitions: returns the models of this operation."""
-    return json_reply(_document(instance_of(call).element, call.params["operation"])["definitions"])
+    return json_reply(_document(call, instance_of(call).element, call.params["operation"])["definitions"])
 
 
-def _document(element: Element, operation: str | None = None) -> dict[str, Any]:
-    """Return the swagger document of an element, or its part about one operation."""
+def _document(call: Call, element: Element, operation: str | None = None) -> dict[str, Any]:
+    """Return the swagger document of an element, or its part about one operation.
+
+    ``baseUrl`` sets host and schemes (fact F99).
+    """
     paths: dict[str, dict[str, Any]] = {}
     definitions: dict[str, Any] = {}
     for name in element.objects:
@@ -64,9 +68,12 @@ def _document(element: Element, operation: str | None = None) -> dict[str, Any]:
                 definitions[name] = _definition(element, name)
     if not paths:
         raise not_found("operation with this id")
+    origin = urlsplit(call.value("baseUrl") or call.state.origin)
     return {
         "swagger": "2.0",
         "info": {"title": element.name, "version": "api-v2"},
+        "host": origin.netloc,
+        "schemes": [origin.scheme],
         "basePath": f"{API_PREFIX}/hubs/{element.hub}",
         "paths": paths,
         "definitions": definitions,

@@ -11,6 +11,7 @@ from airflow_provider_cloudelements.sandbox.core.errors import ApiError, bad_req
 from airflow_provider_cloudelements.sandbox.core.web import json_reply
 from airflow_provider_cloudelements.sandbox.elements.calls import element_of
 from airflow_provider_cloudelements.sandbox.elements.catalogue import Element
+from airflow_provider_cloudelements.sandbox.elements.details import configuration_rows
 from airflow_provider_cloudelements.sandbox.settings import CONTROL_PREFIX, PLATFORM_CLIENT_ID
 from airflow_provider_cloudelements.sandbox.state import Call
 
@@ -35,11 +36,13 @@ def get_default_url(call: Call) -> Response:
     """
     fields = {name: value for name, value in call.query if value}
     own = {"apiKey": PLATFORM_CLIENT_ID, "apiSecret": PLATFORM_CLIENT_ID}
-    return _answer(call, {"callbackUrl": call.state.origin + CONTROL_PREFIX, **fields, **own})
+    rows = configuration_rows(element_of(call))["configuration"]
+    given = {"callbackUrl": call.state.origin + CONTROL_PREFIX, **fields, **own}
+    return _answer(call, given, {"configuration": rows})
 
 
-def _answer(call: Call, fields: dict[str, Any]) -> Response:
-    """Return {oauthUrl, element} and nothing else."""
+def _answer(call: Call, fields: dict[str, Any], more: dict[str, Any] | None = None) -> Response:
+    """Return {oauthUrl, element}, and what the platform's own app adds."""
     element = element_of(call)
     if element.authentication != "oauth2":
         raise bad_request(f"Element {element.key} does not use OAuth2")
@@ -51,7 +54,8 @@ def _answer(call: Call, fields: dict[str, Any]) -> Response:
     missing = [name for name in _REQUIRED if not fields.get(name)]
     if missing:
         raise bad_request(f"Missing required parameters: {', '.join(missing)}")
-    return json_reply({"oauthUrl": authorize_url(call.state.origin, element, fields), "element": element.key})
+    url = authorize_url(call.state.origin, element, fields)
+    return json_reply({"oauthUrl": url, "element": element.key, **(more or {})})
 
 
 def authorize_url(origin: str, element: Element, fields: dict[str, str]) -> str:

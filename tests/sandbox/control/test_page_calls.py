@@ -53,6 +53,20 @@ def test_it_shows_instances_calls_and_how_to_send_an_event(api, sandbox):
     assert api.events(number) == []
 
 
+def test_it_shows_bulk_jobs_and_executions(api, sandbox):
+    assert page(sandbox).count("There was none yet") == 3
+    instance = api.create("sfdc")
+    query = {"q": "select * from contacts"}
+    job = api("POST", "/bulk/query", token=instance["token"], params=query).json()
+    made = api("POST", "/formulas/8103/instances", json={}).json()
+    api("POST", f"/formulas/instances/{made['id']}/executions", json={"a": "<secret>"})
+    shown = page(sandbox)
+    cells = [job["id"], instance["id"], "download", "contacts", "COMPLETED", 3]
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in shown
+    assert "<td>Fail in the second step</td><td>failed</td><td>echo: success, fail: failed</td>" in shown
+    assert "secret" not in unescape(shown).partition("Executions")[2]
+
+
 def test_it_shows_no_token_no_configuration_and_no_secret_of_a_persons_own(api, sandbox):
     token = api.create(configuration={**CONFIGURATIONS["closeio"], **EVENTS_ON})["token"]
     shown = unescape(page(sandbox))

@@ -27,5 +27,12 @@ def test_they_are_platform_calls(api):
     for path in ("/hubs", "/hubs/keys", "/hubs/crm/elements"):
         api.refused(api("GET", path, headers={"Authorization": None}), 401)
         assert api("GET", path, token="stale").status_code == 200
-    # A hub alone is nothing that a source names.
-    api.refused(api("GET", "/hubs/crm"), 404)
+
+
+def test_one_hub(api):
+    hub = api("GET", "/hubs/crm").json()
+    assert set(hub) == {"id", "key", "name", "description", "active"}
+    full = api("GET", "/hubs/crm?hydrate=true").json()
+    assert "leads" in full.pop("resources")
+    assert full == hub
+    api.refused(api("GET", "/hubs/nothing"), 404)

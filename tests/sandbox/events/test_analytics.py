@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.support.patience import wait_for
+
 PATH = "/instances/events/analytics"
 OUTSIDE = "https://app.example/events"
 
@@ -36,9 +38,15 @@ def test_one_hour_by_the_minute_is_61_rows(api, sandbox):
     assert len(rows) == 61
     assert sum(row["count"] for row in rows) == 3
     assert rows[-1]["count"] + rows[-2]["count"] == 3
-    (row,) = api("GET", f"{PATH}/instances", params={**query, "interval": "day"}).json()
-    assert (row["elementInstanceId"], row["count"]) == (number, 3)
-    assert {row["accountId"] for row in api("GET", f"{PATH}/accounts", params=query).json()} == {31}
+    assert all(row.keys() == {"timestamp", "count"} for row in rows)
+    for path, name, key in (("instances", "instanceId", number), ("accounts", "accountId", 31)):
+        found = api("GET", f"{PATH}/{path}", params=query).json()
+        assert [row["timestamp"] for row in found] == [row["timestamp"] for row in rows]
+        assert sum(row["total"] for row in found) == 3
+        records = [record for row in found for record in row["records"]]
+        assert {record[name] for record in records} == {key}
+        assert sum(record["count"] for record in records) == 3
+        assert all(record["success"] == record["count"] for record in records)
 
 
 @pytest.mark.parametrize(
@@ -86,5 +94,17 @@ def test_dispositions(api, sandbox):
     assert [row["eventId"] for row in seen] == made
     assert {(row["elementInstanceId"], row["status"]) for row in seen} == {(number, "NOTIFIED")}
     assert all(row["deliveries"] == ["created"] for row in seen)
+    assert all(row["notificationData"] == [{"message": "Event created"}] for row in seen)
     assert api("GET", path, params={"from": "2020-01-01", "to": "2020-02-01"}).json() == []
     api.refused(api("GET", path, params={"from": "2020-01-01", "to": "2019-02-01"}), 400)
+
+
+def test_a_failed_delivery_shows_in_its_disposition(api, sandbox):
+    sandbox.configure(outside_callback="fail")
+    sandbox.emit(api.listening(callback=OUTSIDE))
+
+    def told():
+        (row,) = api("GET", "/instances/events/dispositions").json()
+        return row["notificationData"][0]["message"].startswith("Error delivering event")
+
+    assert wait_for(told)

@@ -53,5 +53,20 @@ def test_what_is_not_there_is_404(api, rest):
     api.refused(api("GET", "/instances/1/docs/getLeads"), 404)
 
 
-def test_the_idless_twin_has_no_operations(api):
-    api.refused(api("GET", "/instances/docs/getLeads", token=api.create()["token"]), 404)
+def test_one_operation_by_the_token_alone(api):
+    instance = api.create()
+    for rest in ("getLeads", "getLeads/definitions"):
+        alone = api("GET", f"/instances/docs/{rest}", token=instance["token"])
+        assert alone.json() == api("GET", f"/instances/{instance['id']}/docs/{rest}").json()
+    api.refused(api("GET", "/instances/docs/getLeads"), 401)
+
+
+def test_host_and_schemes(api, sandbox):
+    path = f"/instances/{api.create()['id']}/docs"
+    document = api("GET", path).json()
+    assert f"{document['schemes'][0]}://{document['host']}" == sandbox.url
+    other = api("GET", path, params={"baseUrl": "https://h.example"}).json()
+    assert (other["schemes"], other["host"]) == (["https"], "h.example")
+    definition = document["definitions"]["leads"]
+    assert definition["x-primary-key"] == "id"
+    assert "x-mask" in definition["properties"]["date_created"]

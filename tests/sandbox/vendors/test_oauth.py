@@ -44,7 +44,7 @@ def test_the_state_defaults_to_the_element_key(api):
 
 def test_the_default_link_uses_the_platforms_own_app(api, sandbox):
     answer = api("GET", "/elements/sfdc/oauth/url/default", params={"state": "own", "scope": "api"})
-    assert set(answer.json()) == {"oauthUrl", "element"}
+    assert set(answer.json()) == {"oauthUrl", "element", "configuration"}
     query = dict(parse_qsl(urlsplit(answer.json()["oauthUrl"]).query))
     assert query["client_id"]
     assert (query["state"], query["scope"]) == ("own", "api")
