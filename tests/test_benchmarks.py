@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import applies, calls, events, fleet, memory, plans, setting, steady, waiting
+from benchmarks import applies, calls, events, fleet, memory, plans, setting, steady, tenants, waiting
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -105,6 +105,16 @@ def test_an_apply_makes_one_call_for_each_create_at_the_pace_of_the_server() -> 
         if best >= 0.5:
             return
     pytest.fail(f"an apply reaches {best:.2f} of what the delay allows")
+
+
+def test_the_dags_of_the_tenants_are_python(tmp_path: Path) -> None:
+    with setting.served() as (sandbox, _):
+        tenants.write_dags(tmp_path, sandbox, 2)
+    for name in (tenants.OURS, tenants.MAPPED, tenants.SEQUENTIAL):
+        text = (tmp_path / "dags" / f"{name}.py").read_text()
+        compile(text, name, "exec")
+        assert f"DAG({name!r}" in text
+    assert len(json.loads((tmp_path / "manifest.json").read_text())["instances"]) == 2
 
 
 def test_ensure_costs_one_call_when_there_is_nothing_to_do() -> None:
