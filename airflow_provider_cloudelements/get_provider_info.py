@@ -52,6 +52,7 @@ def get_provider_info() -> dict[str, Any]:
                         "deliveries",
                         "health",
                         "fleet",
+                        "records",
                     )
                 ],
             }
@@ -72,6 +73,13 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_cloudelements.triggers.instances",
                     "airflow_provider_cloudelements.triggers.events",
                 ],
+            }
+        ],
+        # The decorator @task.cloudelements.
+        "task-decorators": [
+            {
+                "name": "cloudelements",
+                "class-name": "airflow_provider_cloudelements.decorators.instance.cloudelements_task",
             }
         ],
         "extra-links": [

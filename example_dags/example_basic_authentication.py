@@ -9,7 +9,6 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import DAG, task
 
-from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 
 with DAG(
@@ -30,9 +29,12 @@ with DAG(
         push_token=False,
     )
 
-    @task
-    def count_leads(instance: dict) -> int:
-        """Fetch the token where it is used, by the instance's id."""
-        return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/leads"))
+    # [start: decorator]
+    @task.cloudelements(instance_id=create.output)
+    def count_leads(instance) -> int:
+        """Get a client bound to the instance. It fetches the token where it is used."""
+        return sum(1 for _ in instance.records("/leads", fields=["id"]))
 
-    count_leads(create.output)
+    # [end: decorator]
+
+    count_leads()

@@ -7,10 +7,10 @@ the app's API key and secret, its callback URL and the refresh token.
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG
 
-from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
+from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator
 
 with DAG(
     "example_refresh_token",
@@ -31,9 +31,7 @@ with DAG(
         push_token=False,
     )
 
-    @task
-    def list_contacts(instance: dict) -> int:
-        """Count the vendor's contacts, through the instance."""
-        return sum(1 for _ in CloudElementsHook().instance(instance["id"]).list("/contacts"))
-
-    list_contacts(create.output)
+    # The vendor's contacts, through the instance: few of them by XCom.
+    CloudElementsCallResourceOperator(
+        task_id="list_contacts", instance_id=create.output, path="/contacts", paginate=True
+    )

@@ -42,6 +42,13 @@ class Ground:
 
 
 Use = Callable[[Ground], Any]
+
+
+def lead_of(on: Ground) -> str:
+    """Return the id of a lead."""
+    return next(on.client.instance(on.instance).records("/leads"))["id"]
+
+
 SPEC = InstanceSpec(element="closeio", name="Another", key="closeio/Another", configuration=WAYS["basic"][1])
 ONE = "/instances/{id}"
 DELIVERIES = "/notifications/subscriptions/deliveries"
@@ -87,6 +94,34 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     "InstanceClient.list": (
         lambda on: list(on.client.instance(on.instance).list("/leads")),
         {f"GET {ONE}", "GET /{object}"},
+    ),
+    "InstanceClient.records": (
+        lambda on: list(on.client.instance(on.instance).records("/leads")),
+        {f"GET {ONE}", "GET /{object}"},
+    ),
+    "InstanceClient.create": (
+        lambda on: on.client.instance(on.instance).create("leads", {"name": "A lead"}),
+        {f"GET {ONE}", "POST /{object}"},
+    ),
+    "InstanceClient.update": (
+        lambda on: on.client.instance(on.instance).update("leads", lead_of(on), {"name": "Another"}),
+        {f"GET {ONE}", "GET /{object}", "PATCH /{object}/{record}"},
+    ),
+    "InstanceClient.replace": (
+        lambda on: on.client.instance(on.instance).replace("leads", lead_of(on), {"name": "Another"}),
+        {f"GET {ONE}", "GET /{object}", "PUT /{object}/{record}"},
+    ),
+    "InstanceClient.delete": (
+        lambda on: on.client.instance(on.instance).delete("leads", lead_of(on)),
+        {f"GET {ONE}", "GET /{object}", "DELETE /{object}/{record}"},
+    ),
+    "InstanceClient.objects": (
+        lambda on: on.client.instance(on.instance).objects(),
+        {f"GET {ONE}", "GET /objects"},
+    ),
+    "InstanceClient.metadata": (
+        lambda on: on.client.instance(on.instance).metadata("leads"),
+        {f"GET {ONE}", "GET /objects/{object}/metadata"},
     ),
     "InstanceClient.ping": (
         lambda on: on.client.instance(on.instance).ping(),

@@ -82,15 +82,18 @@ class CloudElementsClient:
         self.http.close()
 
     def instance(
-        self, instance_id: int | str | Mapping[str, Any], token: str | None = None
+        self, instance_id: int | str | Mapping[str, Any] | None = None, token: str | None = None
     ) -> InstanceClient:
         """
         Return a client bound to one instance.
 
         :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+            Needed only without a token.
         :param token: Its token. Without one, the client fetches it on first use.
+        :raises CloudElementsValidationError: Neither is given, or the id is none.
         """
-        return InstanceClient(self.instances, instance_id_of(instance_id), token)
+        number = None if instance_id is None and token is not None else instance_id_of(instance_id)
+        return InstanceClient(self.instances, number, token)
 
     def organization(self) -> Mapping[str, Any]:
         """Read the organization (``GET /organizations/me``).

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
+from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.parsing import parse_bool, parse_object, parse_text
+from airflow_provider_cloudelements.client.wire.listing import numbered_pages
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsForbiddenError,
     CloudElementsInstanceDisabledError,
+    CloudElementsServerError,
+    CloudElementsValidationError,
 )
 
-__all__ = ["InstanceClient"]
+__all__ = ["PAGINGS", "InstanceClient", "ObjectField"]
+
+#: How a vendor's list goes on: by the token of each answer, or by the number of the page.
+PAGINGS = ("token", "page")
+#: What no path of a resource holds: a query, a fragment, what clients and servers fold, control characters.
+_NO_PATH = re.compile(r"[?#\\\x00-\x20\x7f]|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectField:
+    """A field of a vendor's object, as its metadata describe it.
+
+    :param path: The field, as records and queries name it.
+    :param type: Its type, in the platform's words; ``None`` if the answer names none.
+    :param filterable: Whether ``where`` may name it.
+    :param createable: Whether a create may set it.
+    :param updateable: Whether an update may set it.
+    """
+
+    path: str
+    type: str | None = None
+    filterable: bool = False
+    createable: bool = False
+    updateable: bool = False
 
 
 class InstanceClient:
@@ -21,11 +52,14 @@ class InstanceClient:
     The client fetches the token when the first call needs it. ``on_token`` gets it then, for masking.
 
     :param instances: The account's instances.
-    :param instance_id: The instance's id.
+    :param instance_id: The instance's id; ``None`` if the caller knows only its token.
     :param token: Its token, if the caller holds it already.
+    :raises CloudElementsValidationError: Neither is given.
     """
 
-    def __init__(self, instances: InstancesApi, instance_id: int, token: str | None = None) -> None:
+    def __init__(self, instances: InstancesApi, instance_id: int | None, token: str | None = None) -> None:
+        if instance_id is None and token is None:
+            raise CloudElementsValidationError("Give instance_id, token, or both.")
         self.instance_id = instance_id
         self._instances = instances
         self._token = token
@@ -40,43 +74,176 @@ class InstanceClient:
         :raises CloudElementsNotFoundError: There is no such instance.
         """
         if self._token is None:
-            self._token = self._instances.token(self.instance_id)
+            self._token = self._instances.token(self.instance_id)  # type: ignore[arg-type]  # see __init__
         return self._token
 
     def request(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
+        self,
+        method: str,
+        path: str | Collection[str | int],
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        repeatable: bool | None = None,
     ) -> Any:
         """Call one of the vendor's resources.
 
         :param method: HTTP verb.
-        :param path: Path such as ``/calendars``; the platform ignores a hub before it (fact F321).
+        :param path: Path such as ``/calendars``; the platform ignores a hub before it (fact F321). Or its
+            parts in a list, such as ``["contacts", record_id]``: no part can then change the path.
         :param params: Query, such as ``where`` or ``pageSize``.
         :param body: Sent as JSON.
+        :param repeatable: Whether the client may send the call twice. Default: by its verb, and never a POST.
         :return: The answer's JSON; ``None`` if it is empty.
         :raises CloudElementsInstanceDisabledError: The instance is disabled.
         :raises CloudElementsError: The class that fits the failure.
         """
         try:
-            return self._instances.http.send(method, path, params=params, body=body, token=self.token).body
+            return self._instances.http.send(
+                method,
+                resource_path(path),
+                params=params,
+                body=body,
+                token=self.token,
+                repeatable=repeatable,
+            ).body
         except CloudElementsForbiddenError as error:
             self._explain(error)
             raise
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str | Collection[str | int], **params: Any) -> Any:
         """Read a resource, with the keywords as the query."""
         return self.request("GET", path, params=params)
 
-    def list(self, path: str, **params: Any) -> Iterator[Any]:
+    def list(self, path: str | Collection[str | int], **params: Any) -> Iterator[Any]:
         """Yield the items of a resource's list, a page at a time, with the keywords as the query.
 
         The answer to a list without items may be 404. So a path that does not exist gives an empty list, too.
         """
         try:
             # The client sets no page size: the largest one differs between vendors.
-            yield from self._instances.http.list_items(path, params=params, token=self.token, page_size=None)
+            yield from self._instances.http.list_items(
+                resource_path(path), params=params, token=self.token, page_size=None
+            )
         except CloudElementsForbiddenError as error:
             self._explain(error)
             raise
+
+    def records(
+        self,
+        path: str | Collection[str | int],
+        *,
+        where: Mapping[str, Any] | str | None = None,
+        fields: Collection[str] | None = None,
+        order_by: str | None = None,
+        page_size: int | None = None,
+        paging: str = "token",
+        first_page: int = 1,
+        params: Mapping[str, Any] | None = None,
+    ) -> Iterator[Any]:
+        """Yield an object's records, and read each page only when needed.
+
+        :param path: The object, such as ``/contacts``, or its parts in a list.
+        :param where: Only these: fields and values that must all hold, such as ``{"Name": "O'Hara",
+            "Amount >=": 5}``; no value can change the query. Or a query as a text.
+        :param fields: Only these fields of each.
+        :param order_by: Field and direction, such as ``"LastName asc"``.
+        :param page_size: Records a page. Default: the vendor's own.
+        :param paging: How the list goes on: by the ``token`` of each answer, or by the number of the ``page``
+            until one is empty. It differs between elements. Default: ``token``.
+        :param first_page: Number of the first page, if ``paging`` is ``page``. It is documented nowhere.
+            Default: 1.
+        :param params: Further parameters of the query.
+        :raises CloudElementsValidationError: An argument is malformed.
+        :raises CloudElementsServerError: A page comes twice, or is no list.
+        """
+        if paging not in PAGINGS:
+            raise CloudElementsValidationError(f"paging must be one of {', '.join(map(repr, PAGINGS))}.")
+        query = {
+            "where": where_of(where),
+            "fields": None if fields is None else ",".join(texts("fields", fields)),
+            "orderBy": None if order_by is None else text("order_by", order_by),
+            "pageSize": page_size,
+            **(params or {}),
+        }
+        return self._records(resource_path(path), query, paging, first_page)
+
+    def _records(self, path: str, query: Mapping[str, Any], paging: str, first_page: int) -> Iterator[Any]:
+        if paging == "token":
+            yield from self.list(path, **query)
+            return
+        http = self._instances.http
+
+        def send(number: int) -> Any:
+            return http.send("GET", path, params={**query, "page": number}, token=self.token)
+
+        try:
+            for page in numbered_pages(send, path, first_page):
+                yield from page
+        except CloudElementsForbiddenError as error:
+            self._explain(error)
+            raise
+
+    def create(self, object_name: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a record. The client never sends it twice.
+
+        :param object_name: The object, such as ``contacts``.
+        :param record: Its fields.
+        :return: The record as the platform shows it.
+        """
+        return parse_object(self.request("POST", [object_name], body=dict(record)), "record")
+
+    def update(self, object_name: str, record_id: str | int, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Change fields of a record (``PATCH``).
+
+        :param object_name: The object, such as ``contacts``.
+        :param record_id: The record's id.
+        :param changes: The fields to write. Others keep their values.
+        """
+        # With absolute values, which a record's fields are, it may be sent twice (fact F59).
+        answer = self.request("PATCH", [object_name, record_id], body=dict(changes), repeatable=True)
+        return parse_object({} if answer is None else answer, "record")
+
+    def replace(self, object_name: str, record_id: str | int, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Replace a record (``PUT``). Few vendors can.
+
+        :param object_name: The object, such as ``contacts``.
+        :param record_id: The record's id.
+        :param record: All of its fields.
+        """
+        answer = self.request("PUT", [object_name, record_id], body=dict(record))
+        return parse_object({} if answer is None else answer, "record")
+
+    def delete(self, object_name: str, record_id: str | int) -> None:
+        """Delete a record.
+
+        :param object_name: The object, such as ``contacts``.
+        :param record_id: The record's id.
+        :raises CloudElementsNotFoundError: There is no such record, or no longer.
+        """
+        self.request("DELETE", [object_name, record_id])
+
+    def objects(self) -> tuple[str, ...]:
+        """Return the names of the vendor's objects (fact F326)."""
+        answer = self.get("/objects")
+        names = [each.get("name") if isinstance(each, Mapping) else each for each in _rows(answer)]
+        return tuple(each for each in names if isinstance(each, str))
+
+    def metadata(self, object_name: str) -> tuple[ObjectField, ...]:
+        """Return the fields of an object.
+
+        :param object_name: The object, such as ``contacts``.
+        """
+        answer = parse_object(self.get(["objects", object_name, "metadata"]), "object's metadata")
+        found = []
+        for each in _rows(answer.get("fields")):
+            path = parse_text(each.get("vendorPath")) if isinstance(each, Mapping) else None
+            if path is not None:
+                marks = {
+                    name: parse_bool(each.get(name)) for name in ("filterable", "createable", "updateable")
+                }
+                found.append(ObjectField(path, parse_text(each.get("type")), **marks))
+        return tuple(found)
 
     def ping(self) -> Mapping[str, Any]:
         """Ask the vendor for a sign of life (``GET /ping``).
@@ -88,6 +255,8 @@ class InstanceClient:
 
     def _explain(self, error: CloudElementsForbiddenError) -> None:
         """Raise a better error if the 403 comes from a disabled instance, not from the vendor (fact F45)."""
+        if self.instance_id is None:
+            return
         try:
             instance = self._instances.get(self.instance_id)
         except CloudElementsError:
@@ -101,3 +270,27 @@ class InstanceClient:
                 method=error.method,
                 path=error.path,
             ) from error
+
+
+def resource_path(path: Any) -> str:
+    """Return the path of a resource.
+
+    :param path: A text that begins with a slash, or the parts of the path, each of which is quoted.
+    :raises CloudElementsValidationError: It is neither, or could lead elsewhere than it says.
+    """
+    if isinstance(path, str):
+        if not path.startswith("/") or _NO_PATH.search(path):
+            raise CloudElementsValidationError(
+                "path must begin with a slash and hold no query, blank, backslash, '.' or '..'. Give the "
+                "query as params, and a value as an item of a list of parts: path=['contacts', record_id]."
+            )
+        return path
+    if isinstance(path, Mapping) or not isinstance(path, Collection) or not path:
+        raise CloudElementsValidationError("path must be a text, or a list of its parts.")
+    return "".join(f"/{path_segment('A part of path', each)}" for each in path)
+
+
+def _rows(answer: Any) -> Sequence[Any]:
+    if not isinstance(answer, list):
+        raise CloudElementsServerError("The platform's answer is not a JSON array, as a list is.")
+    return answer

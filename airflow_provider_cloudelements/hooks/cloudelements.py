@@ -147,11 +147,12 @@ class CloudElementsHook(_CopiedHook):
         return self._client
 
     def instance(
-        self, instance_id: int | str | Mapping[str, Any], token: str | None = None
+        self, instance_id: int | str | Mapping[str, Any] | None = None, token: str | None = None
     ) -> InstanceClient:
         """Return a client bound to one instance. It masks the token.
 
         :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+            Needed only without a token.
         :param token: Its token, if the task pulled it from XCom. Default: the client fetches it when it first
             needs it.
         :raises CloudElementsValidationError: The token consists of asterisks.

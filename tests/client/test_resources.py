@@ -14,6 +14,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsTransportError,
+    CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.hidden import assert_hidden, shown
@@ -150,3 +151,72 @@ def test_a_post_through_an_instance_is_sent_once(
 def test_repr_shows_no_token(here: Account) -> None:
     assert repr(here.client.instance(5, TOKEN)) == "InstanceClient(instance_id=5)"
     assert_hidden(repr(here.client), *here.client.settings.secrets)
+
+
+def test_records_by_their_methods(instance: InstanceClient) -> None:
+    made = instance.create("contacts", {"LastName": "Byron"})
+    assert instance.update("contacts", made["Id"] if "Id" in made else made["id"], {"FirstName": "Ada"})
+    (found,) = instance.records("/contacts", where={"LastName": "Byron"}, fields=["id", "FirstName"])
+    assert found["FirstName"] == "Ada"
+    assert instance.replace("contacts", found["id"], {"LastName": "King"})["LastName"] == "King"
+    instance.delete("contacts", found["id"])
+    assert list(instance.records("/contacts", where={"LastName": "King"})) == []
+    with pytest.raises(CloudElementsNotFoundError):
+        instance.delete("contacts", found["id"])
+
+
+def test_the_objects_have_names(instance: InstanceClient) -> None:
+    assert "contacts" in instance.objects()
+
+
+def test_the_fields_of_an_object_are_those_of_its_records(instance: InstanceClient) -> None:
+    fields = instance.metadata("contacts")
+    assert {each.path for each in fields} >= {"LastName"}
+    assert all(each.type for each in fields)
+
+
+def test_records_come_in_order_over_both_ways_of_paging(instance: InstanceClient) -> None:
+    names = [
+        [
+            each["LastName"]
+            for each in instance.records(["contacts"], order_by="LastName desc", page_size=1, paging=paging)
+        ]
+        for paging in ("token", "page")
+    ]
+    assert names[0] == sorted(names[0], reverse=True) == names[1]
+    assert len(names[0]) == 3
+
+
+def test_a_list_that_does_not_heed_the_number_of_the_page_is_an_error() -> None:
+    with Wire(answer([{"id": 1}])) as wire:
+        rows = account(wire.url).client.instance(5, TOKEN).records("/leads", paging="page")
+        assert next(rows) == {"id": 1}
+        with pytest.raises(CloudElementsServerError, match="two pages in a row are the same"):
+            next(rows)
+
+
+def test_fields_are_read_with_patience() -> None:
+    rows = [{"vendorPath": "Id", "type": "string", "filterable": True}, {"type": "no name"}, 5]
+    with Wire(answer({"fields": rows})) as wire:
+        (field,) = account(wire.url).client.instance(5, TOKEN).metadata("contacts")
+    assert (field.path, field.type, field.filterable, field.updateable) == ("Id", "string", True, False)
+
+
+@pytest.mark.parametrize("body", [{}, {"fields": 5}, [], None, 5], ids=str)
+def test_metadata_of_another_shape_are_an_error(body: Any) -> None:
+    with Wire(answer(body)) as wire, pytest.raises(CloudElementsServerError):
+        account(wire.url).client.instance(5, TOKEN).metadata("contacts")
+
+
+def test_without_id_and_token_there_is_no_client() -> None:
+    with Wire(answer([])) as wire:
+        with pytest.raises(CloudElementsValidationError, match="instance_id must be"):
+            account(wire.url).client.instance()
+        with pytest.raises(CloudElementsValidationError, match="Give instance_id, token, or both"):
+            InstanceClient(account(wire.url).client.instances, None)
+
+
+def test_by_the_token_alone_a_403_stays_as_it_is() -> None:
+    with Wire(answer({"message": "no", "requestId": "a" * 24}, status=403)) as wire:
+        with pytest.raises(CloudElementsForbiddenError):
+            account(wire.url).client.instance(token=TOKEN).get("/leads")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import count
 from typing import Any, TypeVar
 
 from airflow_provider_cloudelements.client.wire.answer import Reply
@@ -67,6 +68,30 @@ def pages(send: Callable[[str | None], Reply], path: str, *, of_element: bool = 
             )
         seen.add(following)
         next_page = following
+
+
+def numbered_pages(send: Callable[[int], Reply], path: str, first: int) -> Iterator[list[Any]]:
+    """Yield the pages of a list of an element's resource by their numbers, until one is empty.
+
+    :param send: Function that reads the page of a number.
+    :param path: Path of the list, for errors.
+    :param first: Number of the first page.
+    :raises CloudElementsServerError: A page is no list, or the same as the one before it: the vendor does not
+        heed the number, and the list would never end.
+    """
+    before: list[Any] = []
+    for number in count(first):
+        page, _ = _page(lambda _, number=number: send(number), None, path)  # type: ignore[misc]
+        if not page:
+            return
+        if page == before:
+            raise CloudElementsServerError(
+                f"GET {path}: two pages in a row are the same; this list does not go by the page's number.",
+                method="GET",
+                path=path,
+            )
+        before = page
+        yield page
 
 
 def _page(

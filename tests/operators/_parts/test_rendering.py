@@ -19,6 +19,7 @@ from tests.support.tasks import ALL
 
 NEEDED = {
     "CloudElementsApplyInstancesOperator": {"plan": []},
+    "CloudElementsCallResourceOperator": {"path": "/contacts"},
     "CloudElementsPlanInstancesOperator": {"manifest": "x.yaml"},
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
     "CloudElementsSetNotificationPolicyOperator": {"policy": "retry"},

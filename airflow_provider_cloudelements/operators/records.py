@@ -1,0 +1,210 @@
+"""Operator that calls a vendor's resource through an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_cloudelements.client.ceql import where_of
+from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient
+from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
+from airflow_provider_cloudelements.events.batch import require_count
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.operators._parts.base import (
+    CloudElementsBaseOperator,
+    require_bool,
+    require_choice,
+)
+from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, json_line
+from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
+from airflow_provider_cloudelements.use.records import capped, create_once
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, ObjectStoragePath
+
+__all__ = ["CloudElementsCallResourceOperator"]
+
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+
+
+class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
+    """Call a vendor's resource through an instance: one call, or a whole list, page after page.
+
+    One call returns what the vendor answers. With ``paginate`` the operator reads a list of records: it
+    returns few of them, or writes many to a file of JSON lines. It holds one page in memory, and at most the
+    records that go to XCom.
+
+    It never sends a ``POST`` twice, because the platform would make two records. A retry of the task does:
+    give ``idempotent_by``, and a later try looks for the record first.
+
+    :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param token: The instance's token, instead of ``instance_id``. With the id the operator fetches it.
+        Templated.
+    :param path: The resource, such as ``/contacts``; or its parts in a list, such as
+        ``["contacts", "{{ ... }}"]``: no value can then change the path. Templated.
+    :param method: ``GET``, ``POST``, ``PATCH``, ``PUT`` or ``DELETE``. Default: ``GET``.
+    :param query: Query of the call, such as ``{"fields": "Id,Name", "pageSize": 100}``. The rendered fields
+        show its keys. Templated.
+    :param json: Body of the call. The rendered fields show its keys. Templated.
+    :param where: Only these records: fields and values that must all hold, such as ``{"Name": "O'Hara",
+        "Amount >=": 5}``; no value can change the query. Or a query that you wrote. Templated.
+    :param paginate: Whether to read all pages of a list. Default: ``False``.
+    :param paging: How the list goes on: by the ``token`` of each answer, or by the number of the ``page``
+        until one is empty. It differs between elements. Default: ``token``.
+    :param max_records: Most records of a list; more are an error. Default: 1,000,000.
+    :param response_filter: Function of your DAG file that gets the answer, or each record of a list, and
+        returns what to keep. Default: none.
+    :param output_path: File for the records of a list that are too many for XCom, in any storage that
+        Airflow's ``ObjectStoragePath`` reaches. It is whole or not there, and a retry overwrites it.
+        Default: none, so that too many records are an error. Templated.
+    :param max_xcom_records: Most records to return; 0: none, so that there is always a file. Default: 1,000.
+    :param max_xcom_bytes: Most bytes to return, as JSON. Default: 262,144.
+    :param idempotent_by: Field of ``json`` whose value no other record has, for a ``POST``. A later try, and
+        a cleared task, looks for a record with that value and returns it. So does this try, if the answer is
+        lost. Templated.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: The vendor's answer, or what ``response_filter`` made of it. With ``paginate``: ``count``;
+        ``records``, or ``None`` if they are in the file; and ``path`` of the file, or ``None``.
+    :raises CloudElementsValidationError: An argument is malformed, or there is more than the limits allow.
+    :raises CloudElementsConflictError: Several records have the value of ``idempotent_by``.
+    :raises CloudElementsInstanceDisabledError: The instance is disabled.
+    :raises CloudElementsError: A call failed.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "instance_id",
+        "token",
+        "path",
+        "query",
+        "json",
+        "where",
+        "output_path",
+        "idempotent_by",
+    )
+    secret_fields = ("token", "query", "json")
+    wholly_secret_fields = ("token", "query", "json")
+
+    def __init__(
+        self,
+        *,
+        path: str | Collection[str | int],
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        token: str | None = None,
+        method: str = "GET",
+        query: Mapping[str, Any] | None = None,
+        json: Any = None,
+        where: Mapping[str, Any] | str | None = None,
+        paginate: bool = False,
+        paging: str = "token",
+        max_records: int = 1_000_000,
+        response_filter: Callable[[Any], Any] | None = None,
+        output_path: str | ObjectStoragePath | None = None,
+        max_xcom_records: int = 1000,
+        max_xcom_bytes: int = 262_144,
+        idempotent_by: str | None = None,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.instance_id = instance_id
+        self.token = token
+        self.path = path
+        self.method = require_choice("method", method, METHODS)
+        self.query = query
+        self.json = json
+        self.where = where
+        self.paginate = require_bool("paginate", paginate)
+        self.paging = require_choice("paging", paging, PAGINGS)
+        self.max_records = require_count("max_records", max_records)
+        if response_filter is not None and not callable(response_filter):
+            raise TypeError("response_filter must be a function.")
+        self.response_filter = response_filter
+        self.output_path = output_path
+        self.max_xcom_records = require_count("max_xcom_records", max_xcom_records, 0)
+        self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
+        self.idempotent_by = idempotent_by
+        self._check_combination()
+
+    def _check_combination(self) -> None:
+        if self.paginate and self.method != "GET":
+            raise ValueError("paginate=True reads a list, so method must be 'GET'.")
+        if not self.paginate and self.output_path is not None:
+            raise ValueError("output_path is for the records of a list: give paginate=True, too.")
+        if self.paginate and not self.max_xcom_records and self.output_path is None:
+            raise ValueError("max_xcom_records=0 needs an output_path.")
+        if self.idempotent_by is not None and self.method != "POST":
+            raise ValueError("idempotent_by is for method='POST'. Other calls may be sent twice.")
+
+    def perform(self, context: Context) -> Any:
+        """Make the call, or read the list."""
+        instance = self.hook.instance(self.instance_id, self.secret("token"))
+        if self.paginate:
+            return self._read(instance)
+        answer = self._call(instance, context)
+        value = answer if self.response_filter is None else self.response_filter(answer)
+        if len(json_line(value)) > self.max_xcom_bytes:
+            raise CloudElementsValidationError(
+                f"The answer has more than {self.max_xcom_bytes} bytes (max_xcom_bytes). Keep less of it by "
+                "response_filter, or read the list with paginate=True and an output_path."
+            )
+        return value
+
+    def _call(self, instance: InstanceClient, context: Context) -> Any:
+        query, body = self.secret("query"), self.secret("json")
+        if where := where_of(self.where):
+            query = {**(query or {}), "where": where}
+        if self.idempotent_by is None:
+            return instance.request(self.method, self.path, params=query, body=body)
+        if not isinstance(body, Mapping):
+            raise CloudElementsValidationError("idempotent_by needs a record in json, a dictionary.")
+        later = getattr(context.get("ti"), "try_number", 1) > 1
+        record, made = create_once(
+            instance, self.path, body, self.idempotent_by, look_first=later, params=query
+        )
+        if not made:
+            self.log.info("An earlier try made the record; it is not created again.")
+        return record
+
+    def _read(self, instance: InstanceClient) -> dict[str, Any]:
+        target = None if self.output_path is None else storage_path(self.output_path)
+        rows = self._rows(instance)
+        first, fits = self._first(rows)
+        if fits:
+            self.log.info("There are %d records.", len(first))
+            return {"count": len(first), "records": first, "path": None}
+        if target is None:
+            raise CloudElementsValidationError(
+                f"There are more records than go to XCom (max_xcom_records={self.max_xcom_records}, "
+                f"max_xcom_bytes={self.max_xcom_bytes}): give output_path, a file in object storage."
+            )
+        count = 0
+        with JsonLines(target) as lines:
+            for part in (first, rows):
+                for row in part:
+                    lines.write_row(row)
+                    count += 1
+                first.clear()
+        self.log.info("There are %d records; they are in %s.", count, target)
+        return {"count": count, "records": None, "path": str(target)}
+
+    def _rows(self, instance: InstanceClient) -> Iterator[Any]:
+        records = instance.records(
+            self.path, where=self.where, paging=self.paging, params=self.secret("query")
+        )
+        rows = capped(records, self.max_records)
+        return rows if self.response_filter is None else map(self.response_filter, rows)
+
+    def _first(self, rows: Iterator[Any]) -> tuple[list[Any], bool]:
+        """Take rows until there are too many for XCom; say whether they all fit."""
+        first: list[Any] = []
+        if not self.max_xcom_records:
+            return first, False
+        size = 0
+        for row in rows:
+            first.append(row)
+            size += len(json_line(row))
+            if len(first) > self.max_xcom_records or size > self.max_xcom_bytes:
+                return first, False
+        return first, True

@@ -1,0 +1,1 @@
+"""Through an instance: many calls that are one thing."""

@@ -1,0 +1,316 @@
+"""The operator that calls a vendor's resource, and @task.cloudelements, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import pytest
+from airflow.sdk import DAG, ObjectStoragePath
+
+from airflow_provider_cloudelements.compat import AirflowFailException
+from airflow_provider_cloudelements.decorators.instance import cloudelements_task
+from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsTransportError
+from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator
+from tests.support.context import FakeTi, context_of
+
+
+@pytest.fixture
+def number(person):
+    return person.make("basic")
+
+
+def operator_of(number, path="/leads", **arguments):
+    return CloudElementsCallResourceOperator(
+        **{"task_id": "call", "instance_id": number, "path": path, **arguments}
+    )
+
+
+def call(number, path="/leads", ti=None, **arguments):
+    return operator_of(number, path, **arguments).execute(context_of(ti or FakeTi()))
+
+
+def posts(sandbox):
+    return [each for each in sandbox.requests() if (each["method"], each["path"]) == ("POST", "/leads")]
+
+
+def make(number, count, **fields):
+    return [call(number, method="POST", json={"name": f"Lead {n}", **fields})["id"] for n in range(count)]
+
+
+def lines(path):
+    return [json.loads(each) for each in ObjectStoragePath(path).read_bytes().splitlines()]
+
+
+# -- one call ------------------------------------------------------------------------------------------------
+
+
+def test_a_record_is_made_read_changed_and_deleted(sandbox, number):
+    made = call(number, method="POST", json={"name": "Ada", "city": "London"})
+    path = ["leads", made["id"]]
+    assert call(number, path, method="PATCH", json={"city": "Paris"})["name"] == "Ada"
+    assert call(number, path, response_filter=lambda lead: lead["city"]) == "Paris"
+    assert call(number, path, method="PUT", json={"name": "Bob"})["name"] == "Bob"
+    assert call(number, path, method="DELETE") is None
+    with pytest.raises(AirflowFailException, match="answered 404"):
+        call(number, path)
+
+
+def test_by_the_token_alone_it_needs_no_look_up(sandbox, number, person):
+    token = person.call("GET", f"/instances/{number}")["token"]
+    before = len(sandbox.requests())
+    assert isinstance(call(None, token=token), list)
+    assert [each["path"] for each in sandbox.requests()[before:]] == ["/leads"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"instance_id": None}, "instance_id must be"),
+        ({"token": "***"}, "token consists of asterisks"),
+        ({"path": "leads"}, "path must begin with a slash"),
+        ({"path": "/leads?where=x"}, "hold no query"),
+        ({"path": "/leads/../instances"}, "hold no query"),
+        ({"path": "/leads/%2E%2e/instances"}, "hold no query"),
+        ({"path": ["leads", ".."]}, "A part of path must be"),
+        ({"path": []}, "path must be a text, or a list"),
+        ({"where": {"a": "\\"}, "paginate": True}, "holds a backslash"),
+        ({"query": 5}, "params must be a dictionary"),
+        ({"max_xcom_bytes": 5}, "more than 5 bytes"),
+    ],
+    ids=str,
+)
+def test_a_wrong_argument_fails_at_once_by_its_name(sandbox, number, arguments, said):
+    make(number, 1)
+    with pytest.raises(AirflowFailException, match=said):
+        call(
+            **{
+                "number": number,
+                **{("number" if key == "instance_id" else key): value for key, value in arguments.items()},
+            }
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"method": "TRACE"}, "method must be one of"),
+        ({"paginate": "yes"}, "paginate must be True or False"),
+        ({"paging": "offset"}, "paging must be one of"),
+        ({"paginate": True, "method": "POST"}, "method must be 'GET'"),
+        ({"output_path": "file:///tmp/x"}, "give paginate=True"),
+        ({"paginate": True, "max_xcom_records": 0}, "needs an output_path"),
+        ({"idempotent_by": "name"}, "for method='POST'"),
+        ({"response_filter": 5}, "must be a function"),
+        ({"max_records": 0}, "max_records"),
+    ],
+    ids=str,
+)
+def test_a_wrong_switch_is_refused_when_the_dag_is_parsed(arguments, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        operator_of(5, **arguments)
+
+
+@pytest.mark.parametrize("value", ["O'Hara", "' OR 'a'='a", "100%", "a/b?c#d", "日本", "two\nlines"])
+def test_a_hostile_value_finds_its_own_record_alone(sandbox, number, value):
+    make(number, 2)
+    (own,) = make(number, 1, city=value)
+    found = call(number, where={"city": value}, paginate=True)
+    assert [each["id"] for each in found["records"]] == [own]
+    assert [each["id"] for each in call(number, where={"city": value})] == [own]
+
+
+@pytest.mark.parametrize("record", ["a/b", "a b%2F", "x?y=1#z", "ü", "%2e%2e"])
+def test_a_hostile_id_is_looked_up_and_is_no_other_path(sandbox, number, record):
+    before = len(sandbox.requests())
+    with pytest.raises(AirflowFailException, match="404"):
+        call(number, ["leads", record])
+    (last,) = [each for each in sandbox.requests()[before:] if each["path"].startswith("/leads")]
+    assert last["path"].count("/") == 2
+
+
+# -- a create that is not repeated ---------------------------------------------------------------------------
+
+
+def test_a_lost_answer_is_found_out_and_a_later_try_makes_no_second_record(sandbox, number):
+    record = {"name": "Once", "external_id": "run-1"}
+    sandbox.add_fault("drop", when="after", method="POST", path="/leads")
+    first = call(number, method="POST", json=record, idempotent_by="external_id")
+    again = call(number, ti=FakeTi(2), method="POST", json=record, idempotent_by="external_id")
+    assert (first["id"], len(posts(sandbox))) == (again["id"], 1)
+
+
+def test_a_create_in_doubt_is_left_to_a_later_try(sandbox, number):
+    record = {"name": "Once", "external_id": "run-1"}
+    sandbox.add_fault("drop", when="before", method="POST", path="/leads")
+    with pytest.raises(CloudElementsTransportError, match="A later try looks for it"):
+        call(number, method="POST", json=record, idempotent_by="external_id")
+    assert len(posts(sandbox)) == 1
+    made = call(number, ti=FakeTi(2), method="POST", json=record, idempotent_by="external_id")
+    assert [each["id"] for each in call(number)].count(made["id"]) == 1
+    assert len(posts(sandbox)) == 2
+
+
+def test_without_a_field_a_post_goes_out_once_a_try(sandbox, number):
+    sandbox.add_fault("status", status=502, when="after", method="POST", path="/leads")
+    with pytest.raises(CloudElementsServerError):
+        call(number, method="POST", json={"name": "Twice"})
+    assert len(posts(sandbox)) == 1
+
+
+@pytest.mark.parametrize(
+    "record", [{}, {"external_id": ""}, {"external_id": None}, {"external_id": [1]}], ids=str
+)
+def test_a_record_without_the_field_is_not_sent(sandbox, number, record):
+    with pytest.raises(AirflowFailException, match="idempotent_by names the field 'external_id'"):
+        call(number, method="POST", json=record, idempotent_by="external_id")
+    assert posts(sandbox) == []
+
+
+def test_a_field_that_several_records_share_is_a_conflict(sandbox, number):
+    make(number, 2, city="Rome")
+    with pytest.raises(AirflowFailException, match="2 records have the value of the field 'city'"):
+        call(number, ti=FakeTi(2), method="POST", json={"city": "Rome"}, idempotent_by="city")
+
+
+# -- a list --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_few_records_are_returned_and_many_are_written(sandbox, number, tmp_path, paging):
+    path = f"file://{tmp_path}/leads.jsonl"
+    wanted = {each["id"] for each in call(number, paginate=True)["records"]} | set(make(number, 7))
+    few = call(number, paginate=True, paging=paging, query={"pageSize": 2}, output_path=path)
+    assert (few["count"], few["path"], {each["id"] for each in few["records"]}) == (len(wanted), None, wanted)
+    assert list(tmp_path.iterdir()) == []
+    many = call(
+        number, paginate=True, paging=paging, query={"pageSize": 2}, output_path=path, max_xcom_records=3
+    )
+    assert many == {"count": len(wanted), "records": None, "path": path}
+    assert {each["id"] for each in lines(path)} == wanted
+
+
+def test_what_the_filter_keeps_is_kept(sandbox, number):
+    (own,) = make(number, 1, city="Oslo")
+    found = call(number, where={"city": "Oslo"}, paginate=True, response_filter=lambda lead: lead["id"])
+    assert found["records"] == [own]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"max_records": 2}, r"more than 2 records \(max_records\)"),
+        ({"max_xcom_records": 2}, "give output_path"),
+        ({"max_xcom_bytes": 10}, "give output_path"),
+    ],
+    ids=str,
+)
+def test_too_many_records_are_an_error(sandbox, number, arguments, said):
+    make(number, 3)
+    with pytest.raises(AirflowFailException, match=said):
+        call(number, paginate=True, **arguments)
+
+
+def test_a_list_that_breaks_off_leaves_no_file(sandbox, number, tmp_path):
+    make(number, 5)
+    sandbox.add_fault("status", status=500, path="/leads", skip=1, count=None)
+    with pytest.raises(CloudElementsServerError):
+        call(
+            number,
+            paginate=True,
+            query={"pageSize": 2},
+            max_xcom_records=0,
+            output_path=f"file://{tmp_path}/leads.jsonl",
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def peak_of(number, path, count):
+    """Return the most memory that a list of some thousand records takes on its way to a file."""
+    instances = [{"id": str(n), "name": f"Lead {n}", "text": "x" * 500} for n in range(100)]
+
+    def filtered(row):
+        return {**row, "id": row["id"] * 2}
+
+    operator = operator_of(
+        number, paginate=True, output_path=path, max_xcom_records=0, response_filter=filtered
+    )
+    operator.hook.instance = lambda *_: Endless(instances, count)
+    tracemalloc.start()
+    try:
+        assert operator.execute(context_of())["count"] == count
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+class Endless:
+    """An instance whose list never lies in memory as a whole."""
+
+    def __init__(self, rows, count):
+        self.rows, self.count = rows, count
+
+    def records(self, *_, **__):
+        return (dict(self.rows[n % len(self.rows)]) for n in range(self.count))
+
+
+def test_ten_times_the_records_take_no_more_memory(sandbox, number, tmp_path):
+    path = f"file://{tmp_path}/leads.jsonl"
+    peak_of(number, path, 100)
+    few, many = (peak_of(number, path, count) for count in (300, 3000))
+    assert many < few + 64 * 1024
+
+
+def test_token_query_and_body_are_not_among_the_rendered_fields(sandbox, number):
+    operator = operator_of(
+        number,
+        token="{{ v }}",
+        query={"key": "{{ v }}"},
+        json={"name": "{{ v }}"},
+        method="POST",
+    )
+    operator.render_template_fields({"v": "not-for-the-table-1"})
+    assert operator.secret("json") == {"name": "not-for-the-table-1"}
+    shown = json.dumps({each: getattr(operator, each) for each in operator.template_fields}, default=str)
+    assert "not-for-the-table-1" not in shown
+
+
+# -- the decorator -------------------------------------------------------------------------------------------
+
+
+def decorated(number, function, *arguments, **options):
+    with DAG("a_dag", schedule=None):
+        return cloudelements_task(instance_id=number)(function)(*arguments, **options).operator
+
+
+def test_the_function_gets_a_client_and_its_own_arguments(sandbox, number):
+    def count(instance, least, ti=None):
+        return len(list(instance.records("/leads", page_size=1))) >= least, ti is not None
+
+    make(number, 2)
+    assert decorated(number, count, least=2).execute(context_of()) == (True, True)
+    assert decorated(number, count, 2).execute(context_of()) == (True, True)
+
+    def last(least, instance):
+        return least
+
+    assert decorated(number, last, 3).execute(context_of()) == 3
+
+
+def test_a_failure_that_a_retry_cannot_fix_ends_the_task(sandbox, number):
+    def read(instance):
+        return instance.get("/leads/none")
+
+    with pytest.raises(AirflowFailException, match="404"):
+        decorated(number, read).execute(context_of())
+
+
+def test_a_function_without_a_parameter_for_the_client_is_refused(sandbox):
+    with pytest.raises(TypeError, match="needs a parameter named 'instance'"):
+        decorated(5, lambda: None)
+
+
+def test_airflow_knows_the_decorator():
+    from airflow.sdk import task
+
+    assert task.cloudelements is cloudelements_task
