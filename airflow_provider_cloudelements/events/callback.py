@@ -11,6 +11,8 @@ import logging
 import math
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -28,7 +30,6 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsRateLimitError,
     CloudElementsServerError,
-    CloudElementsTimeoutError,
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.keys import EVENT_SIGNATURE_KEY
@@ -151,18 +152,10 @@ class _Delivery:
 
     def send(self) -> CloudElementsError | None:
         """Send the POST, and return the error, if there was one."""
-        outcome: list[CloudElementsError | None] = []
-        # In a thread of its own, because nothing limits the look-up of the name.
-        sender = threading.Thread(target=lambda: outcome.append(self._post()), daemon=True)
-        sender.start()
-        sender.join(self.timeout)
-        return outcome[0] if outcome else CloudElementsTimeoutError(self._late, sent=True, method="POST")
-
-    def _post(self) -> CloudElementsError | None:
-        _silence_this_thread()
         try:
             # Read nothing of the answer's body: it may have no end.
             with (
+                _silence(),
                 deadline(self.timeout),
                 new_session(self.url, self.proxy) as session,
                 session.post(
@@ -261,11 +254,16 @@ class _Delivery:
 _silent = threading.local()
 
 
-def _silence_this_thread() -> None:
+@contextmanager
+def _silence() -> Iterator[None]:
     """Keep urllib3's log lines of this thread out of the logs: they hold path and query."""
-    _silent.now = True
     for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
         logging.getLogger(name).addFilter(_may_speak)  # the same one again adds nothing
+    _silent.now = True
+    try:
+        yield
+    finally:
+        _silent.now = False
 
 
 def _may_speak(_record: logging.LogRecord) -> bool:

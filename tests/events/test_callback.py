@@ -374,6 +374,17 @@ def test_no_answer_in_time(content: bytes) -> None:
     assert error.retryable
 
 
+def test_a_name_that_nobody_looks_up_in_time_ends_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: ended.wait(10) and [])
+    begun = time.monotonic()
+    error = failure("http://receiver.invalid/hook", timeout=0.2)
+    assert time.monotonic() - begun < 2
+    ended.set()
+    assert type(error) is CloudElementsTimeoutError
+    assert str(error) == "No answer within 0.2 s from the receiver at http://receiver.invalid."
+
+
 @pytest.mark.parametrize(
     ("head", "drip"),
     [

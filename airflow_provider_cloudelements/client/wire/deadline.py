@@ -2,7 +2,8 @@
 
 A time-out of requests bounds only the wait for the next bytes, so a server that sends one byte a second
 holds its caller for ever. Here each read and each write of a socket gets only the time that is left of the
-call. The look-up of a host's name is not bounded: the operating system offers no time-out for it.
+call. A new connection is made in a thread of its own, because the operating system offers no time-out for the
+look-up of a host's name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import http.client
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -115,6 +117,20 @@ class _Connection:
     auto_open: int
     sock: Any
 
+    def _new_conn(self) -> Any:
+        """Return a new socket. The look-up of the name, and all its addresses, get the time that is left."""
+        connect: Callable[[], Any] = super()._new_conn  # type: ignore[misc]
+        current: Deadline | None = getattr(_calls, "deadline", None)
+        if current is None:
+            return connect()
+        made = _in_a_thread(connect)
+        if wait((made,), current.left()).done:
+            return made.result()
+        made.add_done_callback(_close_late)
+        from urllib3.exceptions import ConnectTimeoutError
+
+        raise ConnectTimeoutError(self, "the call's time is over, and there is no connection")
+
     def send(self, data: Any) -> None:
         """Send bytes, a piece at a time: a server that reads slowly must not make the call last either."""
         if not isinstance(data, bytes):
@@ -126,6 +142,26 @@ class _Connection:
         for start in range(0, max(len(data), 1), _PIECE):
             _limit(self.sock)
             super().send(view[start : start + _PIECE])  # type: ignore[misc]
+
+
+def _in_a_thread(connect: Callable[[], Any]) -> Future[Any]:
+    """Connect in a thread that nothing waits for, not even the end of the process."""
+    made: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            made.set_result(connect())
+        except BaseException as error:  # whatever it is, the caller's thread raises it
+            made.set_exception(error)
+
+    threading.Thread(target=work, name="cloudelements-connect", daemon=True).start()
+    return made
+
+
+def _close_late(made: Future[Any]) -> None:
+    """Close a socket that nobody waits for any more."""
+    if made.exception() is None:
+        made.result().close()
 
 
 @cache

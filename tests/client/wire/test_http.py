@@ -707,6 +707,36 @@ def test_an_answer_that_drips_over_tls_ends_at_the_time_out(
     assert isinstance(error, CloudElementsTimeoutError)
 
 
+def test_a_name_that_nobody_looks_up_in_time_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, sockets = threading.Event(), []
+    look_up, connect = socket.getaddrinfo, socket.socket.connect
+
+    def slow(*args: Any, **options: Any) -> Any:
+        assert found.wait(10)
+        return look_up(*args, **options)
+
+    def connecting(sock: socket.socket, address: Any) -> None:
+        sockets.append(sock)
+        connect(sock, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    monkeypatch.setattr(socket.socket, "connect", connecting)
+    with Wire(OK) as wire:
+        begun = time.monotonic()
+        error = failure(account(wire.url, request_timeout=0.2), "POST", body={})
+        assert time.monotonic() - begun < 2
+        assert isinstance(error, CloudElementsTimeoutError)
+        assert error.sent is False
+        assert "could not connect in time to" in str(error)
+        found.set()
+        for thread in threading.enumerate():
+            if thread.name == "cloudelements-connect":
+                thread.join(10)
+        (late,) = sockets
+        assert late.fileno() == -1  # closed
+    assert wire.calls == []
+
+
 def test_a_proxy_of_a_kind_that_cannot_be_used_is_no_doubt_about_the_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
