@@ -99,18 +99,25 @@ _SHORTEST = 4
 _WIDEST = 16
 
 #: What an address may hide: a login, with or without a scheme before it, and the values of its query and
-#: fragment. A password may hold an "@"; and a "/", if a ":" stands before it that begins no port.
+#: fragment. A password may hold an "@"; and a "/", if a ":" stands before it that begins no port. A login
+#: without a ":" may hold a "/" if what stands before that is no host's name: it has no dot.
 _URL_LOGIN = re.compile(
     r"(?:(?<=//)|(?<!\S)(?=[^/?#\s@]*:))[^/?#\s]+(?=@)"
     r"|(?:(?<=//)|(?<!\S))[^/?#\s@:]*:(?!//|[0-9]{1,5}(?:[/?#\s]|$))[^?#\s]+(?=@)"
+    r"|(?<=//)(?!localhost/)[^/?#\s@:.]+/[^?#\s]+(?=@)"
 )
-# A space or a "|" is part of a value (``access_token=1234|secret``), unless another address follows: scopes
-# and poller URLs are separated so.
-_URL_VALUES = re.compile(r"(?<=[?&#])([^=&#\s|]*=)?((?:[^&#\s|]|[|](?!/|https?:)|\s(?!\w+://))+)")
+# What separates the parts may be quoted, also twice, as where a path holds another address. A space or a "|"
+# is part of a value (``access_token=1234|secret``), unless another address follows: scopes and poller URLs
+# are separated so.
+_EQUALS = r"(?:=|%(?:25)*3[Dd])"
+_URL_VALUES = re.compile(
+    rf"([?&#]|%(?:25)*(?:3[Ff]|26|23))([^=&#\s|%]*{_EQUALS})?((?:[^&#\s|]|[|](?!/|https?:)|\s(?!\w+://))+)"
+)
 #: A parameter within the path, such as ``;jsessionid=...``. Its value may hold a "/". Only what is an address
 #: for sure has parameters without a name.
-_URL_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]*=)?([^?#\s|]+)")
-_PARAMETERS = re.compile(r"(?<=;)([^=;/?&#\s|]+=)([^?#\s|]+)")
+_SEMICOLON = r"(;|%(?:25)*3[Bb])"
+_URL_PARAMETERS = re.compile(rf"{_SEMICOLON}([^=;/?&#\s|%]*{_EQUALS})?([^?#\s|]+)")
+_PARAMETERS = re.compile(rf"{_SEMICOLON}([^=;/?&#\s|%]+{_EQUALS})([^?#\s|]+)")
 #: How an object or a list begins, if it is JSON or nearly so, such as a Python dictionary that was rendered.
 _LIKE_JSON = re.compile(r"""\s*(\{|\[\s*["'{\[])""")
 
@@ -170,7 +177,7 @@ def shown_text(text: str) -> str:
     """
     visible = _URL_LOGIN.sub(ASTERISKS, text)
     for pattern in _value_patterns(text):
-        visible = pattern.sub(lambda found: (found[1] or "") + ASTERISKS, visible)
+        visible = pattern.sub(lambda found: f"{found[1]}{found[2] or ''}{ASTERISKS}", visible)
     return visible
 
 
@@ -180,7 +187,7 @@ def url_secrets(text: str) -> Iterator[str]:
     :param text: A text that may be an address.
     """
     found = [each for login in _URL_LOGIN.findall(text) for each in login.split(":")]
-    found += [value for pattern in _value_patterns(text) for _, value in pattern.findall(text)]
+    found += [value for pattern in _value_patterns(text) for _, _, value in pattern.findall(text)]
     for each in found:
         if len(each) >= _SHORTEST and _tells(each):
             yield from dict.fromkeys((each, unquote(each)))

@@ -233,6 +233,12 @@ def test_short_and_plain_values_of_unknown_keys_are_left_in_texts() -> None:
         ("https://x.example/in;hidden1", "https://x.example/in;***"),
         ("https://ada:pass/hidden1@x.example/in", "https://***@x.example/in"),
         ("ada:pass/hidden1@x.example", "***@x.example"),
+        ("https://pass/hidden1@x.example/in", "https://***@x.example/in"),
+        ("https://x.example/in%3Btoken=hidden1", "https://x.example/in%3Btoken=***"),
+        ("https://x.example/in%253btoken%253dhidden1?a", "https://x.example/in%253btoken%253d***?***"),
+        ("https://x.example/in%3Ftoken%3Dhidden1", "https://x.example/in%3Ftoken%3D***"),
+        ("https://x.example/in%23hidden1", "https://x.example/in%23***"),
+        ("https://x.example/in%3Fa=hidden1%26b=hidden1", "https://x.example/in%3Fa=***"),
     ],
 )
 def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> None:
@@ -246,6 +252,8 @@ def test_no_part_of_an_address_s_secrets_is_left(text: str, visible: str) -> Non
         "https://x.example:8443/@a/b",
         "https://x.example/@me/b:c@d",
         "https://x.example/a/b",
+        "https://x.example/a%20b%2Fc",
+        "http://localhost/@me/c@d",
         "a@x.example h:80",
         "offline_access https://graph.example/.default",
         "a;b",
