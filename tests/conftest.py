@@ -6,10 +6,15 @@ import datetime
 import ipaddress
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from hypothesis import HealthCheck
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.sandbox import Sandbox
+    from tests.support.platform import Person, Wire
 
 # What these check says what it compared, as a test does.
 pytest.register_assert_rewrite("tests.support")
@@ -21,6 +26,22 @@ pytest_plugins = ["airflow_provider_cloudelements.sandbox.pytest_plugin", "tests
 hypothesis.settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.settings.register_profile("here", hypothesis.settings.get_profile("explore"), derandomize=True)
 hypothesis.settings.load_profile("here")
+
+
+@pytest.fixture
+def person(sandbox: Sandbox) -> Person:
+    """Give a person at the console of the folder's sandbox."""
+    from tests.support.platform import Person
+
+    return Person(sandbox)
+
+
+@pytest.fixture
+def wire(sandbox: Sandbox) -> Wire:
+    """Give the calls that the folder's sandbox gets from now on."""
+    from tests.support.platform import Wire
+
+    return Wire(sandbox)
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,16 @@ def link_in(asked):
     return asked["body"].split("[Open this page](", 1)[1].split(")", 1)[0]
 
 
+def code_in(address):
+    (code,) = parse_qs(urlsplit(address).query)["code"]
+    return code
+
+
+def picture_of_callback(page, name):
+    page.set_viewport_size({"width": 900, "height": 420})
+    picture(page, name)
+
+
 def titled(page, title):
     page.get_by_role("heading", name=title, exact=True).wait_for()
 
@@ -101,8 +111,7 @@ def test_two_clicks_lead_from_the_link_to_the_instance(page, airflow, sandbox, b
     vendor.get_by_role("button", name="Allow").click()
     titled(vendor, "Airflow has the consent")
     vendor.get_by_text("The run goes on.").wait_for()
-    vendor.set_viewport_size({"width": 900, "height": 420})
-    picture(vendor, "consent-page")
+    picture_of_callback(vendor, "consent-page")
     assert vendor.url == f"{airflow.url}/cloudelements/consent"
     assert airflow.wait_run(DAG_ID, run_id) == "success"
     assert [each["name"] for each in sandbox.instances()] == ["Calendar of the front desk"]
@@ -120,7 +129,7 @@ def test_a_consent_that_comes_twice_is_used_once_and_no_log_has_its_code(page, a
     page.goto(address)
     titled(page, "Airflow has this consent already")
     assert [each["presented"] for each in sandbox.codes()] == [1]
-    (code,) = parse_qs(urlsplit(address).query)["code"]
+    code = code_in(address)
     log = airflow.process_log("api-server")
     assert "/cloudelements/consent" in log
     assert code not in log
@@ -136,8 +145,7 @@ def test_a_refused_consent_ends_the_run_if_the_person_says_so(page, airflow, san
     vendor.get_by_role("button", name="Deny").click()
     titled(vendor, "The access was not allowed")
     vendor.get_by_text("access_denied").wait_for()
-    vendor.set_viewport_size({"width": 900, "height": 420})
-    picture(vendor, "consent-refused")
+    picture_of_callback(vendor, "consent-refused")
     assert airflow.task_states(DAG_ID, run_id)[ASKS] in ("deferred", "awaiting_input")
     vendor.get_by_role("button", name="End the run").click()
     titled(vendor, "The run ends")
@@ -147,7 +155,7 @@ def test_a_refused_consent_ends_the_run_if_the_person_says_so(page, airflow, san
 
 def test_a_forged_link_does_nothing(page, airflow, sandbox):
     run_id, asked = ask(airflow)
-    (code,) = parse_qs(urlsplit(consent(link_in(asked))).query)["code"]
+    code = code_in(consent(link_in(asked)))
     for state in ("", "%25", "_" * 32, "x" * 32):
         page.goto(f"{airflow.url}/cloudelements/consent?code={quote(code, safe='')}&state={state}")
         page.get_by_role("heading", name="Airflow has").wait_for(state="detached")

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_cloudelements.cli import main
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.support.platform import Person, Wire
+from tests.support.platform import known_to_airflow
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,6 @@ def ce(capsys) -> Callable[..., Ended]:
 
 @pytest.fixture
 def sandbox(cloudelements_sandbox, monkeypatch) -> Sandbox:
-    connection = cloudelements_sandbox.connection(request_timeout=5, create_timeout=1, max_retries=0)
-    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(connection))
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox) -> Person:
-    return Person(sandbox)
-
-
-@pytest.fixture
-def wire(sandbox) -> Wire:
-    return Wire(sandbox)
+    return known_to_airflow(
+        cloudelements_sandbox, monkeypatch, request_timeout=5, create_timeout=1, max_retries=0
+    )

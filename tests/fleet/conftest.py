@@ -7,17 +7,12 @@ import pytest
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.fleet import Connections
-from tests.support.platform import Person, client_of
+from tests.support.platform import client_of
 
 
 @pytest.fixture
 def sandbox(cloudelements_sandbox) -> Sandbox:
     return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox) -> Person:
-    return Person(sandbox)
 
 
 @pytest.fixture

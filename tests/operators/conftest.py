@@ -9,24 +9,14 @@ import pytest
 
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator
 from airflow_provider_cloudelements.sandbox import Sandbox
-from tests.support.platform import Person, Wire
+from tests.support.platform import known_to_airflow
 
 
 @pytest.fixture
 def sandbox(cloudelements_sandbox, monkeypatch) -> Sandbox:
-    connection = cloudelements_sandbox.connection(request_timeout=5, create_timeout=1, max_retries=1)
-    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(connection))
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox) -> Person:
-    return Person(sandbox)
-
-
-@pytest.fixture
-def wire(sandbox) -> Wire:
-    return Wire(sandbox)
+    return known_to_airflow(
+        cloudelements_sandbox, monkeypatch, request_timeout=5, create_timeout=1, max_retries=1
+    )
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
 import pytest
@@ -10,25 +9,12 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.sensors.base import CloudElementsBaseSensor
 from airflow_provider_cloudelements.triggers import poll
-from tests.support.platform import Person, Wire
-from tests.support.triggers import VARIABLE
+from tests.support.platform import known_to_airflow
 
 
 @pytest.fixture
 def sandbox(cloudelements_sandbox, monkeypatch) -> Sandbox:
-    connection = cloudelements_sandbox.connection(request_timeout=5, max_retries=0)
-    monkeypatch.setenv(VARIABLE, json.dumps(connection))
-    return cloudelements_sandbox
-
-
-@pytest.fixture
-def person(sandbox) -> Person:
-    return Person(sandbox)
-
-
-@pytest.fixture
-def wire(sandbox) -> Wire:
-    return Wire(sandbox)
+    return known_to_airflow(cloudelements_sandbox, monkeypatch, request_timeout=5, max_retries=0)
 
 
 @pytest.fixture(autouse=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 
@@ -13,6 +14,9 @@ from airflow_provider_cloudelements.client.tags import marker_tag, user_tags
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
 from airflow_provider_cloudelements.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    import pytest
 
 CALLBACK = "https://hooks.example.com/events"
 EVENTS = {"event.notification.enabled": True, "event.notification.callback.url": CALLBACK}
@@ -44,6 +48,12 @@ def settings_of(sandbox: Sandbox, **changes: Any) -> ConnectionSettings:
 
 def client_of(sandbox: Sandbox, **changes: Any) -> CloudElementsClient:
     return CloudElementsClient(settings_of(sandbox, **changes))
+
+
+def known_to_airflow(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, **extra: Any) -> Sandbox:
+    """Make a sandbox known to Airflow as ``cloudelements_default``, and return it."""
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(sandbox.connection(**extra)))
+    return sandbox
 
 
 def spec_of(way: str, sandbox: Sandbox, **changes: Any) -> InstanceSpec:

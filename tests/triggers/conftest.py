@@ -9,7 +9,6 @@ import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from airflow_provider_cloudelements.triggers import poll
-from tests.support.platform import Person, Wire
 from tests.support.triggers import VARIABLE
 
 
@@ -25,16 +24,6 @@ def sandbox(running_sandbox, monkeypatch) -> Sandbox:
     running_sandbox.reset()
     monkeypatch.setenv(VARIABLE, json.dumps(running_sandbox.connection(request_timeout=5)))
     return running_sandbox
-
-
-@pytest.fixture
-def person(sandbox) -> Person:
-    return Person(sandbox)
-
-
-@pytest.fixture
-def wire(sandbox) -> Wire:
-    return Wire(sandbox)
 
 
 @pytest.fixture(autouse=True)
