@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import cell, confirm, print_json, print_rows, print_text
+from airflow_provider_cloudelements.cli.output import cell, confirm, counted, print_json, print_rows, print_text
 from airflow_provider_cloudelements.cli.planning import (
     FILES_HELP,
     WHAT,
@@ -82,9 +82,8 @@ def _applied(
     sys.stderr.write(f"{made.table()}\n")
     with problems_in_lines():
         refuse_unsafe(made.violations, arguments.force)
-        if made.changes and not arguments.yes:
-            number = len(made.changes)
-            confirm(f"Make {number} {'change' if number == 1 else 'changes'}?")
+        if made.changes:
+            confirm(f"Make {counted(len(made.changes), 'change')}?", yes=arguments.yes)
         with _caught(interrupted), _progress(len(made.changes)) as tell:
             return apply(
                 client,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import confirm, print_json, print_rows, print_text
+from airflow_provider_cloudelements.cli.output import confirm, counted, print_json, print_rows, print_text
 from airflow_provider_cloudelements.cli.running import UsageError
-from airflow_provider_cloudelements.cli.targets import COLUMNS, IDS, KEY, row_of, target_of
+from airflow_provider_cloudelements.cli.targets import COLUMNS, IDS, KEY, name, row_of, target_of
 
 if TYPE_CHECKING:
     import argparse
@@ -56,8 +56,8 @@ def delete_instances(arguments: argparse.Namespace) -> int | None:
         if arguments.dry_run:
             _print_removed(arguments, chosen, [], left)
             return None
-        if chosen and not arguments.yes:
-            _ask(client, removals, chosen)
+        if chosen:
+            _confirm(client, removals, chosen, yes=arguments.yes)
         deleted: list[int] = []
         missing: list[int] = []
         try:
@@ -91,7 +91,9 @@ def _report_left(reason: str, ids: list[int | None]) -> None:
     sys.stderr.write(f"{LEFT[reason] % ', '.join(map(str, ids))}\n")
 
 
-def _ask(client: CloudElementsClient, removals: Iterable[Removal], chosen: list[int]) -> None:
+def _confirm(
+    client: CloudElementsClient, removals: Iterable[Removal], chosen: list[int], *, yes: bool
+) -> None:
     """Show what would be deleted, and ask."""
     from airflow_provider_cloudelements.client.view import returned
 
@@ -104,8 +106,9 @@ def _ask(client: CloudElementsClient, removals: Iterable[Removal], chosen: list[
         )
 
     confirm(
-        f"Delete {len(chosen)} {'instance' if len(chosen) == 1 else 'instances'}?",
+        f"Delete {counted(len(chosen), 'instance')}?",
         lambda: print_rows(map(shown, chosen), COLUMNS, none="", file=sys.stderr),
+        yes=yes,
     )
 
 
@@ -137,7 +140,9 @@ DELETE = Command(
     (
         IDS,
         KEY,
-        Argument("--tag", help="Delete the instances with this tag that are older than --older-than"),
+        Argument(
+            "--tag", type=name, help="Delete the instances with this tag that are older than --older-than"
+        ),
         Argument("--older-than", type=age, metavar="AGE", help="Least age, such as 90m, 12h, 7d or 2w"),
         Argument(
             "--max-deletes",

@@ -64,14 +64,26 @@ def print_fields(fields: Mapping[str, Any]) -> None:
     _print(table, result())
 
 
-def confirm(question: str, explain: Callable[[], None] = lambda: None) -> None:
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun, such as ``1 change`` and ``2 changes``.
+
+    :param number: The number.
+    :param what: The noun in the singular.
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def confirm(question: str, explain: Callable[[], None] = lambda: None, *, yes: bool) -> None:
     """Ask a person, on stderr, whether to go on.
 
     :param question: The question.
     :param explain: Prints what the question is about.
+    :param yes: Whether the command line has the answer already: then nothing is printed.
     :raises CommandError: The answer is not yes.
     :raises UsageError: Nobody is there to answer.
     """
+    if yes:
+        return
     if not sys.stdin.isatty():
         raise UsageError(
             f"{question} Nobody can answer here, since standard input is no terminal: add --yes."

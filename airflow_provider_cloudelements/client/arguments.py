@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote
 
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
@@ -105,6 +105,33 @@ def _declared(known_by: Callable[..., Any]) -> set[str]:
         return set().union(*(_declared(each) for each in inits if inspect.isfunction(each)))
     parameters = inspect.signature(known_by).parameters.values()
     return {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
+
+
+def is_count(value: Any, least: int = 0, most: int | None = None) -> TypeGuard[int]:
+    """Say whether a value is a whole number within bounds. A boolean is none.
+
+    :param value: The value.
+    :param least: The smallest one. Default: 0.
+    :param most: The largest one. Default: no bound.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    return value >= least and (most is None or value <= most)
+
+
+def require_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:
+    """Check an argument of an operator that is a whole number.
+
+    :param name: The argument's name, for the error.
+    :param value: The value.
+    :param least: The smallest one. Default: 1.
+    :param most: The largest one. Default: no bound.
+    :raises ValueError: The value is no whole number, or out of bounds.
+    """
+    if not is_count(value, least, most):
+        bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {bounds}; it is not templated.")
+    return int(value)
 
 
 def _all_texts(values: Collection[Any]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.events.cursor import EventCursor, PartlyTold
 from airflow_provider_cloudelements.events.query import EventRow
 
@@ -62,16 +63,6 @@ class EventLimits:
     def as_arguments(self) -> dict[str, Any]:
         """Return the arguments that make the limits again."""
         return {"max_events": self.rows, "max_bytes": self.size, "max_pages": self.pages}
-
-
-def require_count(name: str, value: Any, least: int = 1) -> int:
-    """Check an argument that is a whole number.
-
-    :raises ValueError: The value is not an integer, or too small.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be an integer of {least} or more; it is not templated.")
-    return value
 
 
 class EventBatch:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import is_count
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.changes import DELETING, Change, Note, require_types
 from airflow_provider_cloudelements.fleet.render import markdown, table
@@ -161,7 +162,7 @@ class Plan:
             plan breaks.
         :raises CloudElementsValidationError: The size is no whole number above 0.
         """
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+        if not is_count(size, 1):
             raise CloudElementsValidationError("size must be a whole number above 0.")
         whole = self.checksum
         parts = (self.changes[start : start + size] for start in range(0, len(self.changes), size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from airflow_provider_cloudelements.client.arguments import is_count
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsUnsafePlanError,
     CloudElementsValidationError,
@@ -53,8 +54,9 @@ class Safety:
             value = getattr(self, name)
             if value is None and name != "least":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise CloudElementsValidationError(f"{name} must be a whole number from 0 on.")
+            if not is_count(value):
+                called = "limits_from" if name == "least" else name  # as operator and command line call it
+                raise CloudElementsValidationError(f"{called} must be a whole number from 0 on.")
         for name in ("max_update_percent", "max_delete_percent"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:

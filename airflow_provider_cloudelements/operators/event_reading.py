@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.events.batch import require_count, sorted_rows
+from airflow_provider_cloudelements.client.arguments import require_count
+from airflow_provider_cloudelements.events.batch import sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventRow
 from airflow_provider_cloudelements.events.reading import EventLook, EventStream

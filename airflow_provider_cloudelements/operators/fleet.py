@@ -7,11 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.tags import named_text
+from airflow_provider_cloudelements.client.wire.parallel import MOST_CONCURRENCY
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, ElementSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsApplyError,
     CloudElementsConflictError,
     CloudElementsDriftError,
+    CloudElementsUnsafePlanError,
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.fleet import (
@@ -50,7 +52,6 @@ __all__ = ["CloudElementsApplyInstancesOperator", "CloudElementsPlanInstancesOpe
 
 #: Most changes of a part of a plan, unless the caller says otherwise.
 CHUNK_SIZE = 250
-MOST_CONCURRENCY = 256
 REPORTS = ("failed", "all")
 
 #: Most results that XCom gets.
@@ -352,7 +353,7 @@ class CloudElementsApplyInstancesOperator(EarlyChecks, CloudElementsBaseOperator
             ("max_deletes", self.max_deletes, sum(each.deletes for each in plans)),
         ):
             if most is not None and number > most and len(plans) > 1:
-                raise CloudElementsConflictError(
+                raise CloudElementsUnsafePlanError(
                     f"The parts of the plan have {number} together, more than {name}={most}. Nothing was "
                     "changed."
                 )

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.client.tags import element_key, optional_text
 from airflow_provider_cloudelements.client.wire.secrecy import one_line
@@ -91,11 +92,7 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         self.tag = tag
         self.element = element
         self.instance_ids = instance_ids
-        if isinstance(concurrency, bool) or not isinstance(concurrency, int):
-            raise TypeError("concurrency must be a whole number; it is not templated.")
-        if not 1 <= concurrency <= MOST_CONCURRENCY:
-            raise ValueError(f"concurrency must be from 1 to {MOST_CONCURRENCY}; it is not templated.")
-        self.concurrency = concurrency
+        self.concurrency = require_count("concurrency", concurrency, 1, MOST_CONCURRENCY)
         self.report = require_choice("report", report, REPORTS)
         self.fail_on = _states(fail_on)
 

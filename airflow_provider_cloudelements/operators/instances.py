@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client import Instance
-from airflow_provider_cloudelements.client.arguments import refuse_unknown
+from airflow_provider_cloudelements.client.arguments import refuse_unknown, require_count
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import named_text, origin_tag
 from airflow_provider_cloudelements.client.target import Target
@@ -323,10 +323,8 @@ class CloudElementsDeleteInstanceOperator(CloudElementsBaseOperator):
             raise TypeError("older_than must be a timedelta, such as timedelta(days=2); it is not templated.")
         if older_than is not None and older_than < datetime.timedelta():
             raise ValueError("older_than must not be negative: every instance would be old enough.")
-        if isinstance(max_deletes, bool) or not isinstance(max_deletes, int) or max_deletes < 1:
-            raise ValueError("max_deletes must be a whole number of at least 1; it is not templated.")
         self.older_than = older_than
-        self.max_deletes = max_deletes
+        self.max_deletes = require_count("max_deletes", max_deletes)
         # BaseOperator has a method dry_run, which the attribute must not hide.
         self.only_tell = require_bool("dry_run", dry_run)
 

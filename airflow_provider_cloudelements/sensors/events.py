@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 
-from airflow_provider_cloudelements.events.batch import EventLimits, require_count
+from airflow_provider_cloudelements.client.arguments import require_count
+from airflow_provider_cloudelements.events.batch import EventLimits
 from airflow_provider_cloudelements.events.reading import EventLook, read_one
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
 from airflow_provider_cloudelements.operators._parts.event_arguments import (

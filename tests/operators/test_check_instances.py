@@ -210,9 +210,9 @@ def test_what_does_not_go_together_fails_for_good_without_a_call(arguments, mess
     [
         ({"concurrency": 0}, ValueError),
         ({"concurrency": 65}, ValueError),
-        ({"concurrency": "8"}, TypeError),
-        ({"concurrency": True}, TypeError),
-        ({"concurrency": 8.0}, TypeError),
+        ({"concurrency": "8"}, ValueError),
+        ({"concurrency": True}, ValueError),
+        ({"concurrency": 8.0}, ValueError),
         ({"report": "none"}, ValueError),
         ({"report": None}, ValueError),
         ({"fail_on": "invalid"}, TypeError),

@@ -9,6 +9,7 @@ from functools import partial
 from urllib.parse import quote
 
 import pytest
+from jinja2.nativetypes import NativeEnvironment
 
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
@@ -245,7 +246,7 @@ def test_a_plan_that_deletes_too_much_needs_force_by_name(app, sandbox, wire):
 
 def test_limits_count_all_parts_of_one_task(app, wire):
     parts = planned(manifest(4), chunk_size=2).value
-    with pytest.raises(AirflowFailException, match="4 together, more than max_changes=3"):
+    with pytest.raises(AirflowFailException, match=r"UnsafePlanError.*4 together, more than max_changes=3"):
         applied(parts, max_changes=3)
     assert wire.writes() == []
 
@@ -295,11 +296,11 @@ def test_progress_is_told_every_ten_seconds(monkeypatch):
     ("kind", "arguments", "message"),
     [
         ("plan", {"prune": "True"}, "prune must be True or False"),
-        ("plan", {"chunk_size": 0}, "chunk_size must be from 1 on"),
+        ("plan", {"chunk_size": 0}, "chunk_size must be a whole number from 1 on"),
         ("plan", {"chunk_size": "9"}, "chunk_size must be a whole number"),
         ("plan", {"max_deletes": -1}, "max_deletes must be a whole number"),
         ("plan", {"max_update_percent": 101}, "max_update_percent must be a number"),
-        ("apply", {"concurrency": 257}, "concurrency must be from 1 to 256"),
+        ("apply", {"concurrency": 257}, "concurrency must be a whole number from 1 to 256"),
         ("apply", {"report": "some"}, "report must be one of"),
         ("apply", {"fail_fast": 1}, "fail_fast must be True or False"),
         ("apply", {"max_changes": True}, "max_changes must be a whole number"),
@@ -441,3 +442,14 @@ def test_no_secret_leaves_plan_and_apply(app, sandbox, caplog, tmp_path):
     text = json.dumps([done.value, done.xcoms, told]) + caplog.text + (tmp_path / "plan.json").read_text()
     assert SECRET not in text
     assert json.dumps(SECRET)[1:-1] not in text
+
+
+@pytest.mark.parametrize("field", ["state", "events_enabled", "protect", "instance_id"])
+def test_the_rendered_rows_show_of_a_switch_what_belongs_there(field):
+    shown = {}
+    for value in (SECRET, True, 5, "7", "absent", "true", [SECRET], {"a": SECRET}):
+        operator = CloudElementsPlanInstancesOperator(task_id="plan", manifest="{{ rows }}")
+        operator.render_template_fields({"rows": [{"name": "A", field: value}]}, NativeEnvironment())
+        shown[str(value)] = operator.manifest[0][field]
+    assert SECRET not in str([*shown.values()])
+    assert [shown[each] for each in ("True", "5", "7", "absent", "true")] == [True, 5, "7", "absent", "true"]

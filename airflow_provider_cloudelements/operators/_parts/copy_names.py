@@ -6,21 +6,17 @@ themselves one: the name of the instance. A template of the DAG author's own win
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.wire.secrecy import one_line
 from airflow_provider_cloudelements.compat import masked
-from airflow_provider_cloudelements.operators._parts.rendering import is_native
+from airflow_provider_cloudelements.operators._parts.rendering import OwnRendering, is_native
 
 if TYPE_CHECKING:
     import jinja2
-    from airflow.sdk import BaseOperator, Context
-
-    _Base = BaseOperator
-else:
-    _Base = object
+    from airflow.sdk import Context
 
 #: Most characters that Airflow's database takes.
 LONGEST_NAME = 250
@@ -30,7 +26,7 @@ TEMPLATE = "{{ task.copy_name }}"
 NATIVE_TEMPLATE = "{{ task.copy_name | pprint }}"
 
 
-class NamedCopies(_Base):
+class NamedCopies(OwnRendering):
     """Base of operators and sensors whose mapped copies have names. Name it before Airflow's base class."""
 
     #: Set by a run: the instance's name, as the platform holds it.
@@ -54,22 +50,17 @@ class NamedCopies(_Base):
             given = given.get("name") or given.get("id")
         return given or getattr(self, "instance_key", None) or getattr(self, "tag", None)
 
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: jinja2.Environment,
-        seen_oids: set[int],
+    def _after_rendering(
+        self, written: Mapping[str, Any], context: Context, jinja_env: jinja2.Environment
     ) -> None:
-        """Render the fields, and give a copy of a mapped task its name unless the DAG's author did.
+        """Give a copy of a mapped task its name unless the DAG's author did.
 
         Only the context serves on all lines of Airflow: a mapped task takes no default of an argument from
         the class of its operator.
         """
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+        super()._after_rendering(written, context, jinja_env)
         index = getattr(context.get("ti"), "map_index", None)
-        if parent is self and isinstance(index, int) and index >= 0:
+        if isinstance(index, int) and index >= 0:
             self._index_of_copy = index
             if context.get("map_index_template") is None:
                 context["map_index_template"] = NATIVE_TEMPLATE if is_native(jinja_env) else TEMPLATE

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.operators._parts.base import require_bool
 
 if TYPE_CHECKING:
@@ -52,16 +53,7 @@ def count(name: str, least: int = 0, most: int | None = None) -> Callable[[Any],
     :param least: Least value. Default: 0.
     :param most: Greatest value. Default: no limit.
     """
-
-    def check(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} must be a whole number; it is not templated.")
-        if value < least or (most is not None and value > most):
-            bounds = f"from {least} on" if most is None else f"from {least} to {most}"
-            raise ValueError(f"{name} must be {bounds}; it is not templated.")
-        return value
-
-    return check
+    return lambda value: require_count(name, value, least, most)
 
 
 def count_or_none(name: str) -> Callable[[Any], int | None]:

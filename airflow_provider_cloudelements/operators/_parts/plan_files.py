@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import is_count
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsValidationError,
@@ -69,7 +70,7 @@ def _plan(given: Any) -> Plan:
             "changed."
         )
     parts = plan.chunks(size)
-    if isinstance(part, bool) or not isinstance(part, int) or not 0 <= part < len(parts):
+    if not is_count(part, 0, len(parts) - 1):
         raise CloudElementsValidationError(f"The plan has {len(parts)} parts, and the reference names none.")
     return parts[part]
 

@@ -21,7 +21,38 @@ else:
     _Base = object
 
 
-class LetterByLetter(_Base):
+class OwnRendering(_Base):
+    """Base of what does more than Airflow when an operator or sensor renders its own template fields.
+
+    Airflow calls the same method for the fields of objects inside the fields, which are left to Airflow.
+    """
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: jinja2.Environment,
+        seen_oids: set[int],
+    ) -> None:
+        fields = tuple(template_fields)
+        written = {field: getattr(self, field, None) for field in fields} if parent is self else {}
+        super()._do_render_template_fields(parent, fields, context, jinja_env, seen_oids)
+        if parent is self:
+            self._after_rendering(written, context, jinja_env)
+
+    def _after_rendering(
+        self, written: Mapping[str, Any], context: Context, jinja_env: jinja2.Environment
+    ) -> None:
+        """Do what follows the rendering of this task's own fields.
+
+        :param written: What the fields held before.
+        :param context: The task's context.
+        :param jinja_env: The environment of the DAG's templates.
+        """
+
+
+class LetterByLetter(OwnRendering):
     """Base of operators and sensors that keep a rendered text as it is. Name it before Airflow's base class.
 
     A template that is one expression still gives the object of this expression, such as the dictionary in
@@ -51,20 +82,11 @@ class LetterByLetter(_Base):
         """Render one template. Airflow calls it for each text in a template field."""
         return rendered(template, context)
 
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: jinja2.Environment,
-        seen_oids: set[int],
+    def _after_rendering(
+        self, written: Mapping[str, Any], context: Context, jinja_env: jinja2.Environment
     ) -> None:
-        """Render the fields, then read lists and dictionaries that are written as texts."""
-        template_fields = tuple(template_fields)
-        written = {field: getattr(parent, field, None) for field in template_fields}
-        super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-        if parent is not self:
-            return
+        """Read lists and dictionaries that are written as texts."""
+        super()._after_rendering(written, context, jinja_env)
         for field, before in written.items():
             value = getattr(self, field)
             if (read := self._as_collection(field, before, value, jinja_env)) is not value:

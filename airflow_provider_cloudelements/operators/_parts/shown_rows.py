@@ -11,14 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_cloudelements.client.wire.secrecy import ASTERISKS, shown, shown_text
-from airflow_provider_cloudelements.fleet.fields import literal_secrets
+from airflow_provider_cloudelements.fleet.fields import STATES, literal_secrets
 from airflow_provider_cloudelements.fleet.problems import Place, Problem, manifest_error
 
-#: Fields of a row that are shown. No field but the configuration may hold a secret.
+#: Fields of a row that hold names, and are shown. No field but the configuration may hold a secret.
 _OF_ROW = (
-    *("key", "name", "instance_key", "instance_name", "element", "element_conn_id", "tags", "events_enabled"),
-    *("instance_id", "moved_from", "protect", "state"),
+    *("key", "name", "instance_key", "instance_name", "element", "element_conn_id", "tags", "moved_from"),
 )
+#: Fields of a row that hold a switch, a number or one of a few words.
+_CHOICES = ("events_enabled", "instance_id", "protect", "state")
+_WORDS = frozenset({"", "true", "false", *STATES})
 #: Fields of a plan, of a part, and of a reference to one in a file.
 _OF_PLAN = (
     *("version", "namespace", "ownership_tag", "whole", "listed", "managed", "unchanged", "left", "counts"),
@@ -91,9 +93,19 @@ def _row(row: Any) -> Any:
     if not isinstance(row, Mapping):
         return shown(row)
     return {
-        name: _field(value) if name in _OF_ROW else shown({"configuration": value})["configuration"]
+        name: _field(value)
+        if name in _OF_ROW
+        else _choice(value)
+        if name in _CHOICES
+        else shown({"configuration": value})["configuration"]
         for name, value in row.items()
     }
+
+
+def _choice(value: Any) -> Any:
+    """Return a switch, a number or a known word; asterisks for what does not belong there."""
+    known = isinstance(value, str) and (value.isdecimal() or value.lower() in _WORDS)
+    return value if known or isinstance(value, bool | int | None) else ASTERISKS
 
 
 def _field(value: Any) -> Any:
