@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.applying import APPLY
 from airflow_provider_cloudelements.cli.frame import CONN_ID, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import confirm, print_text
+from airflow_provider_cloudelements.cli.output import confirm, counted, print_text
 from airflow_provider_cloudelements.cli.planning import PLAN
 from airflow_provider_cloudelements.cli.running import CommandError
-from airflow_provider_cloudelements.cli.targets import ELEMENT
+from airflow_provider_cloudelements.cli.targets import ELEMENT, WITH_TAG
 
 if TYPE_CHECKING:
     import argparse
@@ -24,8 +24,8 @@ def export_instances(arguments: argparse.Namespace) -> None:
 
     target = None if arguments.output is None else Path(arguments.output)
     exists = target is not None and target.exists()
-    if exists and not arguments.yes:
-        confirm(f"Replace the file {arguments.output}?")
+    if exists:
+        confirm(f"Replace the file {arguments.output}?", yes=arguments.yes)
     with account(arguments.conn_id) as client:
         exported = export(client, element=arguments.element, tag=arguments.tag)
     if target is None:
@@ -38,8 +38,7 @@ def export_instances(arguments: argparse.Namespace) -> None:
         except OSError as error:
             raise CommandError(f"{arguments.output} cannot be written: {error.strerror}.") from None
     left = f", {len(exported.left_out)} left out" if exported.left_out else ""
-    what = "instance" if exported.instances == 1 else "instances"
-    sys.stderr.write(f"{exported.instances} {what} exported{left}.\n")
+    sys.stderr.write(f"{counted(exported.instances, 'instance')} exported{left}.\n")
 
 
 def print_schema(arguments: argparse.Namespace) -> None:
@@ -55,7 +54,7 @@ EXPORT = Command(
     export_instances,
     (
         Argument("--output", "-o", metavar="FILE", help="Write this file (default: to standard output)"),
-        Argument("--tag", help="Only instances with this tag"),
+        WITH_TAG,
         ELEMENT,
         YES,
         CONN_ID,

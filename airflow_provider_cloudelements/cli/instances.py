@@ -10,7 +10,18 @@ from airflow_provider_cloudelements.cli.deletion import DELETE
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, Argument, Command, Group
 from airflow_provider_cloudelements.cli.output import print_fields, print_json, print_rows, print_text
 from airflow_provider_cloudelements.cli.running import DONE, UNHEALTHY, UsageError
-from airflow_provider_cloudelements.cli.targets import COLUMNS, ELEMENT, IDS, KEY, TAG, row_of, target_of
+from airflow_provider_cloudelements.cli.targets import (
+    COLUMNS,
+    ELEMENT,
+    IDS,
+    KEY,
+    TAG,
+    WITH_TAG,
+    instance_id,
+    name,
+    row_of,
+    target_of,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -129,6 +140,7 @@ LIST = Command(
             "--tag",
             action="append",
             default=[],
+            type=name,
             help="Only instances with this tag; if you repeat it, with all of them",
         ),
         ELEMENT,
@@ -141,7 +153,7 @@ SHOW = Command(
     "Show one instance, named by its id, key or tag",
     show_instance,
     (
-        Argument("instance", metavar="ID", nargs="?", type=int, help="The instance's id"),
+        Argument("instance", metavar="ID", nargs="?", type=instance_id, help="The instance's id"),
         KEY,
         TAG,
         CONN_ID,
@@ -154,7 +166,7 @@ PING = Command(
     "ping",
     "Check whether instances work: some by id, or all with a tag or of an element",
     ping_instances,
-    (IDS, Argument("--tag", help="Only instances with this tag"), ELEMENT, CONN_ID, JSON),
+    (IDS, WITH_TAG, ELEMENT, CONN_ID, JSON),
     description="Check whether instances work: by their state on the platform and, if that is good, by a "
     "ping of their vendor. Without id, tag and element it checks the whole account. It ends with 3 if an "
     "instance is not healthy or does not exist.",
@@ -164,7 +176,7 @@ MARKER = Command(
     "Show the tags by which a key finds its instance",
     print_marker,
     (
-        Argument("key", metavar="KEY", help="The instance key, without the namespace"),
+        Argument("key", metavar="KEY", help="The instance key, without the namespace", type=name),
         Argument("--namespace", help="The namespace (default: that of the connection)"),
         CONN_ID,
         JSON,

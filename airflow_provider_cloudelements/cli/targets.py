@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_cloudelements.cli.frame import Argument
 from airflow_provider_cloudelements.cli.running import UsageError
@@ -13,10 +14,50 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
     from airflow_provider_cloudelements.client.target import Target
 
-KEY = Argument("--key", help="The instance key, as given to the create operator, or its default element/name")
-TAG = Argument("--tag", help="A tag that it has, letter by letter")
-ELEMENT = Argument("--element", metavar="KEY", help="Only instances of the element with this key")
-IDS = Argument("instances", metavar="ID", nargs="*", type=int, help="Ids of instances")
+
+_Read = TypeVar("_Read")
+
+
+def name(text: str) -> str:
+    """Read a text that names something: a key, a tag, an element.
+
+    :param text: The text.
+    :raises ArgumentTypeError: It names nothing. Then the shell's variable was empty, or a program's ``None``.
+    """
+    from airflow_provider_cloudelements.client.tags import named_text
+
+    return _checked(lambda: named_text("the value", text))
+
+
+def instance_id(text: str) -> int:
+    """Read the id of an instance.
+
+    :param text: Its digits.
+    :raises ArgumentTypeError: It is no id.
+    """
+    from airflow_provider_cloudelements.client.parsing import instance_id_of
+
+    return _checked(lambda: instance_id_of(text))
+
+
+def _checked(read: Callable[[], _Read]) -> _Read:
+    from argparse import ArgumentTypeError
+
+    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+    try:
+        return read()
+    except CloudElementsValidationError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+KEY = Argument(
+    "--key", help="The instance key, as given to the create operator, or its default element/name", type=name
+)
+TAG = Argument("--tag", help="A tag that it has, letter by letter", type=name)
+WITH_TAG = Argument("--tag", help="Only instances with this tag", type=name)
+ELEMENT = Argument("--element", metavar="KEY", help="Only instances of the element with this key", type=name)
+IDS = Argument("instances", metavar="ID", nargs="*", type=instance_id, help="Ids of instances")
 
 #: Columns of a table of instances.
 COLUMNS = ("id", "name", "element", "state", "events", "created", "tags")

@@ -77,5 +77,9 @@ def parse_row(row: Any) -> Instance:
         callback_url(row.events_notification_callback_url, configuration),
         row.external_authentication,
         configuration,
-        row.configuration is not None and row.tags is not None and row.disabled is not None,
+        # Without its element's key, an instance would look like one of another element.
+        row.configuration is not None
+        and row.tags is not None
+        and row.disabled is not None
+        and bool(element and element.key),
     )

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text, texts
 from airflow_provider_cloudelements.client.models import Instance, parse_tags
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.tags import named_text, own_tags
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
 from airflow_provider_cloudelements.client.wire.secrecy import asterisk_keys
@@ -129,12 +129,13 @@ class InstancesApi:
         :param element: Only instances of the element with this key.
         :param with_tokens: Whether to keep their tokens, as :meth:`peek` does.
         :param left_out: Function that gets each row that cannot be read and may have the tags.
+        :raises CloudElementsValidationError: A tag or the element names nothing.
         :raises CloudElementsServerError: The list broke off; or no instance has the tags, and a row that may
             have them cannot be read, so that it is not certain that there is none.
         """
-        wanted = texts("tags", tags)
-        of_element = "" if element is None else path_segment("element", text("element", element))
-        key = None if element is None else element.strip()
+        wanted = tuple(named_text("tags", each) for each in texts("tags", tags))
+        key = None if element is None else named_text("element", element).strip()
+        of_element = "" if key is None else path_segment("element", key)
         if of_element and not wanted:
             path, params = f"/elements/{of_element}/instances", {}
         else:

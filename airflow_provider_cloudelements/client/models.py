@@ -48,9 +48,9 @@ class Instance:
     :param external_authentication: ``none`` or ``initial``.
     :param configuration: Configuration, values as text or ``None``, secrets as asterisks. Never in ``repr``:
         the platform may show a vendor's token in it (fact F170).
-    :param complete: Whether the answer held configuration, tags and ``disabled``. Some samples of lists leave
-        them out (fact F167, unknown U167): then the defaults above prove nothing, and only a read of the one
-        instance shows them.
+    :param complete: Whether the answer held configuration, tags, ``disabled`` and the element's key. Some
+        samples of lists leave out some of them (fact F167, unknown U167): then the defaults above prove
+        nothing, and only a read of the one instance shows them.
     """
 
     id: int
@@ -97,7 +97,8 @@ class Instance:
             configuration=configuration,
             complete=isinstance(data.get("configuration"), Mapping)
             and isinstance(data.get("tags"), list)
-            and data.get("disabled") is not None,
+            and data.get("disabled") is not None
+            and bool(parse_text(element.get("key"))),
         )
 
     @property

@@ -14,11 +14,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_cloudelements.client.arguments import is_count
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import PAGE_SIZE
-from airflow_provider_cloudelements.client.wire.parallel import as_finished, in_order
+from airflow_provider_cloudelements.client.wire.parallel import as_finished, checked_concurrency, in_order
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsError,
@@ -82,7 +83,7 @@ def apply(
     :param plan: The plan, or a part of one.
     :param checksum: The checksum of the plan that was approved.
     :param credentials: Function that reads an element connection by its id.
-    :param concurrency: Most changes at once. Default: 8.
+    :param concurrency: Most changes at once, from 1 to 256. Default: 8.
     :param force: Names of what is allowed although it is not safe: ``updates``, ``deletes``, and the keys of
         grave changes.
     :param max_changes: Most changes; if the plan has more, nothing is changed.
@@ -115,8 +116,7 @@ def _check(
     max_deletes: int | None,
     concurrency: int,
 ) -> None:
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise CloudElementsValidationError("concurrency must be a whole number above 0.")
+    checked_concurrency(concurrency)
     if checksum != plan.checksum:
         raise CloudElementsConflictError(
             "The checksum is not that of the plan: it is not the plan that was approved. Nothing was changed."
@@ -132,7 +132,7 @@ def _check(
         ("max_changes", max_changes, len(plan.changes)),
         ("max_deletes", max_deletes, plan.deletes),
     ):
-        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
+        if most is not None and not is_count(most):
             raise CloudElementsValidationError(f"{name} must be a whole number from 0 on, or None.")
         if most is not None and number > most:
             raise CloudElementsUnsafePlanError(

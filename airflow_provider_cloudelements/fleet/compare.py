@@ -96,6 +96,8 @@ def compare(wanted: Wanted, instance: Instance, way: str, tag: str | None, in_us
             f"it exists without the ownership tag {tag!r}, so it is left as it is. Plan with adopt to take "
             "it over.",
         )
+    if not instance.element_key:
+        return _note(wanted, instance, "the platform names no element of it, so it is left as it is.")
     if instance.element_key != spec.element:
         return _replaced(wanted, instance, spec, covered, in_use)
     return _changed(wanted, instance, way, covered, spec)

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import MASK, Instance
 from airflow_provider_cloudelements.client.plain import plain_text
-from airflow_provider_cloudelements.client.tags import Identity, belongs, user_tags
+from airflow_provider_cloudelements.client.tags import (
+    Identity,
+    belongs,
+    element_key,
+    optional_text,
+    user_tags,
+)
 from airflow_provider_cloudelements.client.wire.secrecy import (
     is_secret_key,
     is_shown_key,
@@ -56,9 +62,11 @@ def export(client: CloudElementsClient, *, element: str | None = None, tag: str 
     :param client: The account's client.
     :param element: Only instances of the element with this key. Default: all.
     :param tag: Only instances with this tag. Default: all.
+    :raises CloudElementsValidationError: Tag or element is no text, or names nothing.
     :raises CloudElementsError: The list could not be read whole.
     """
     instances = client.instances
+    element, tag = element_key(element), optional_text("tag", tag)
     found = [
         each if each.complete else instances.get(each.id)
         for page in instances.pages()

@@ -8,7 +8,8 @@ from itertools import chain
 from typing import Any
 
 from airflow_provider_cloudelements.client.plain import plain_text
-from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.tags import named_text, own_tags
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.fields import (
     ABSENT,
     DEFAULTS,
@@ -182,18 +183,8 @@ class _Reader:
             self._row(source, number, raw, defaults)
 
     def _own(self, tag: Any, place: Place) -> None:
-        if not isinstance(tag, str) or not tag.strip() or own_tags([tag]):
-            self._wrong(
-                place, "it must be a tag of your own: a text that is not empty.", field="ownership_tag"
-            )
-        elif comparable_text(tag) != " ".join(tag.split()) or plain_text(tag) != tag:
-            # An instance would never show it, and so never be managed.
-            self._wrong(
-                place,
-                "the platform does not keep it as it stands: it holds markup, an entity, NUL or half a "
-                "character.",
-                field="ownership_tag",
-            )
+        if (problem := _unfit(tag)) is not None:
+            self._wrong(place, problem, field="ownership_tag")
         elif self.tag is not None and self.tag != str(tag):
             self._wrong(
                 place, "it differs from that of another file: a manifest has one.", field="ownership_tag"
@@ -262,6 +253,22 @@ def checked_row(given: Mapping[str, Any], number: int) -> tuple[Row, list[Proble
 
     read_fields(dict(given), ROW, wrong)
     return row, problems
+
+
+def _unfit(tag: Any) -> str | None:
+    """Return why something is no ownership tag; ``None`` if it is one."""
+    try:
+        named_text("ownership_tag", tag)
+    except CloudElementsValidationError as error:
+        return str(error)
+    if own_tags([tag]):
+        return "it must be a tag of your own."
+    if comparable_text(tag) != " ".join(tag.split()) or plain_text(tag) != tag:
+        # An instance would never show it, and so never be managed.
+        return (
+            "the platform does not keep it as it stands: it holds markup, an entity, NUL or half a character."
+        )
+    return None
 
 
 def _contradictions(row: Row) -> Iterator[tuple[str, str]]:

@@ -51,7 +51,7 @@ def read_text(text: str, source: str) -> tuple[Any, list[Problem]]:
         line = None if mark is None else mark.line + 1
         what = error.problem or error.context or "it cannot be read"
         return None, [*problems, Problem(Place(source, line), f"this is not YAML: {what}.")]
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeEncodeError):  # the latter: half of a surrogate
         return None, [
             *problems,
             Problem(Place(source), "this is not YAML: it holds a character that YAML forbids."),

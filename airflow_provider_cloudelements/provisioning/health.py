@@ -11,6 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.parsing import instance_id_of
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.parallel import in_order
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -104,9 +106,10 @@ def sweep(
     :return: The results, in the order of the list.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection cannot call through an instance.
+    :raises CloudElementsValidationError: Tag or element names nothing.
     :raises CloudElementsError: The list could not be read.
     """
-    tags = [tag] if tag is not None else []
+    tags = [named_text("tag", tag)] if tag is not None else []
     listed = instances.list(tags=tags, element=element, with_tokens=True)
     with closing(in_order(partial(check, instances), listed, concurrency)) as found:
         for checkup in found:
@@ -123,10 +126,12 @@ def sweep_ids(
     :param ids: Their ids.
     :param concurrency: Most checks at once. Default: 8.
     :return: Each id and its result, in the order of the ids; ``None`` for one that does not exist.
+    :raises CloudElementsValidationError: One of ``ids`` is no id.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection cannot call through an instance.
     """
-    return in_order(lambda each: (each, _check_id(instances, each)), ids, concurrency)
+    known = [instance_id_of(each) for each in ids]
+    return in_order(lambda each: (each, _check_id(instances, each)), known, concurrency)
 
 
 def _check_id(instances: InstancesApi, instance_id: int) -> Checkup | None:

@@ -66,6 +66,40 @@ def test_list_selects_by_tag_and_element(ce, person):
     assert [each["id"] for each in listed] == [of_element]
 
 
+@pytest.mark.parametrize("value", ["", " ", "None", "\u200b"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("instances", "list", "--tag"),
+        ("instances", "list", "--element"),
+        ("instances", "show", "--key"),
+        ("instances", "show", "--tag"),
+        ("instances", "ping", "--tag"),
+        ("instances", "ping", "--element"),
+        ("instances", "delete", "--yes", "--older-than", "0s", "--tag"),
+        ("export", "--tag"),
+        ("export", "--element"),
+        ("marker",),
+    ],
+    ids=" ".join,
+)
+def test_what_names_nothing_is_refused_and_not_taken_for_all_or_none(words, value, ce, wire):
+    ended = ce(*words, value)
+    assert (ended.code, ended.out) == (2, "")
+    assert "must be a text that names something" in " ".join(ended.err.split())
+    assert wire.calls() == []
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x", "", "1.0", str(2**70)])
+@pytest.mark.parametrize("command", ["show", "ping", "delete"])
+def test_what_is_no_id_is_refused(command, value, ce, wire):
+    yes = ("--yes",) if command == "delete" else ()
+    ended = ce("instances", command, *yes, value)
+    assert (ended.code, ended.out) == (2, "")
+    assert "ID" in ended.err
+    assert wire.calls() == []
+
+
 def test_an_empty_list_is_no_failure(ce, sandbox):
     assert ce("instances", "list") == type(ce("instances", "list"))(0, "", "There are no such instances.\n")
     assert ce("instances", "list", "--json").json == []
@@ -110,7 +144,7 @@ def test_show_finds_by_key_and_tag(ce, person):
     [
         ((), "Exactly one of ID, --key and --tag must be given; given are: none."),
         (("1", "--tag", "x"), "given are: ID, --tag."),
-        (("--key", " "), "instance_key is empty"),
+        (("--key", " "), "argument --key: the value must be a text that names something"),
         (("0",), "instance_id"),
     ],
 )

@@ -82,6 +82,13 @@ def test_a_row_that_leaves_something_out_is_not_complete(left_out):
     assert not found.complete
 
 
+@pytest.mark.parametrize("element", [None, {}, {"id": 5}, {"key": ""}])
+def test_a_row_that_names_no_element_is_not_complete(element):
+    (found,) = read([{**USUAL, "element": element}])
+    assert not found.complete
+    assert not Instance.parse({**USUAL, "element": element}).complete
+
+
 class Rows:
     """A stand-in for the session: it returns one page."""
 

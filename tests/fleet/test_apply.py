@@ -313,3 +313,14 @@ def test_a_single_change_in_a_large_account_is_looked_up_by_its_tag(
     report = apply(client, made, made.checksum, connections)
     assert [each.status for each in report.results] == [Status.DONE]
     assert len(wire.calls()) <= 5
+
+
+@pytest.mark.parametrize("number", [0, -1, 257, 10**9, True, 1.0, "8"])
+def test_how_many_changes_at_once_is_bounded(number, client, connections, sandbox):
+    made = plan(client, manifest_of(*tenants(1)), connections)
+    wire = Wire(sandbox)
+    with pytest.raises(
+        CloudElementsValidationError, match="concurrency must be a whole number from 1 to 256"
+    ):
+        apply(client, made, made.checksum, connections, concurrency=number)
+    assert wire.calls() == []

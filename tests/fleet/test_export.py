@@ -7,6 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.fleet import export, plan, read_manifest_text
 from tests.support.fleet import PASSWORD, both, kinds, manifest_of, tenants
 from tests.support.platform import WAYS, Wire
@@ -79,6 +80,20 @@ def test_only_some(client, person):
     assert export(client, element="closeio").instances == 1
     assert export(client, tag="mine").instances == 1
     assert export(client, tag="nobodys").text.endswith("instances: []\n")
+
+
+@pytest.mark.parametrize("value", [" ", "None", 5, ["mine"]])
+@pytest.mark.parametrize("argument", ["tag", "element"])
+def test_an_export_of_what_names_nothing_is_refused(argument, value, client, person):
+    wire = Wire(person.sandbox)
+    with pytest.raises(CloudElementsValidationError, match=f"^{argument} must be a text"):
+        export(client, **{argument: value})
+    assert wire.calls() == []
+
+
+def test_the_ends_of_an_element_are_no_part_of_it(client, person):
+    person.make("basic", "A")
+    assert export(client, element=" closeio ").instances == 1
 
 
 def test_an_empty_account(client, connections):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.connections import ElementSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -173,6 +174,20 @@ def test_an_absent_one_is_deleted(client, connections, sandbox, three):
     assert report.ok
     assert len(sandbox.instances()) == 2
     assert plan(client, manifest_of(*rows), connections).empty
+
+
+def test_an_instance_without_an_element_is_read_and_never_replaced(client, connections, three, monkeypatch):
+    pages, get = InstancesApi.pages, InstancesApi.get
+
+    def nameless(each):
+        return replace(each, element_key="", complete=False)
+
+    monkeypatch.setattr(InstancesApi, "pages", lambda api: ([*map(nameless, page)] for page in pages(api)))
+    assert plan(client, three, connections).empty
+    monkeypatch.setattr(InstancesApi, "get", lambda api, number: nameless(get(api, number)))
+    made = plan(client, three, connections)
+    assert made.empty
+    assert ["names no element" in each.text for each in made.notes] == [True] * 3
 
 
 def test_short_rows_of_the_list_are_read(client, connections, sandbox, three):

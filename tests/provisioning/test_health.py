@@ -15,6 +15,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
     CloudElementsConnectionError,
     CloudElementsServerError,
+    CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, InstanceState, check, sweep, sweep_ids
 from tests.support.hidden import assert_hidden
@@ -62,6 +63,28 @@ def pings(sandbox):
 
 def checking_threads():
     return [each for each in threading.enumerate() if each.name.startswith("cloudelements-check")]
+
+
+@pytest.mark.parametrize("value", ["", " ", "None", 5])
+@pytest.mark.parametrize("argument", ["tag", "element"])
+def test_a_sweep_of_what_names_nothing_is_refused_by_name(argument, value, instances, sandbox):
+    with pytest.raises(CloudElementsValidationError, match=f"^{argument} must be a text"):
+        list(sweep(instances, **{argument: value}))
+    assert Wire.of(sandbox) == []
+
+
+@pytest.mark.parametrize("value", [0, -1, "x", None, 2**70])
+def test_a_sweep_of_what_is_no_id_is_refused(value, instances, sandbox):
+    with pytest.raises(CloudElementsValidationError, match="must be an instance's id"):
+        list(sweep_ids(instances, [1, value]))
+    assert Wire.of(sandbox) == []
+
+
+@pytest.mark.parametrize("number", [0, -1, 257, 10**9, True, 1.0, "8"])
+def test_how_many_at_once_is_bounded(number, instances):
+    for found in (sweep(instances, concurrency=number), sweep_ids(instances, [], concurrency=number)):
+        with pytest.raises(CloudElementsValidationError, match="concurrency must be a whole number"):
+            list(found)
 
 
 # -- one instance ---------------------------------------------------------------------------------

@@ -9,8 +9,27 @@ from queue import SimpleQueue
 from threading import Event, Lock, Semaphore, Thread
 from typing import TypeVar
 
+from airflow_provider_cloudelements.client.arguments import is_count
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+#: Most items at once: each has a thread.
+MOST_CONCURRENCY = 256
+
 _Item = TypeVar("_Item")
 _Found = TypeVar("_Found")
+
+
+def checked_concurrency(value: int) -> int:
+    """Check and return how many items may be worked on at once.
+
+    :param value: The number.
+    :raises CloudElementsValidationError: It is no whole number from 1 to 256.
+    """
+    if not is_count(value, 1, MOST_CONCURRENCY):
+        raise CloudElementsValidationError(
+            f"concurrency must be a whole number from 1 to {MOST_CONCURRENCY}."
+        )
+    return value
 
 
 def in_order(
@@ -23,8 +42,10 @@ def in_order(
 
     :param work: Function that works on one item.
     :param items: The items. The generator reads them only when it needs them.
-    :param concurrency: Most items at once.
+    :param concurrency: Most items at once, from 1 to 256.
+    :raises CloudElementsValidationError: ``concurrency`` is something else.
     """
+    checked_concurrency(concurrency)
     ahead: deque[Future[_Found]] = deque()
     errors: list[Exception] = []
     # More items than threads, so that the threads have work while the caller reads the next page.
@@ -90,8 +111,10 @@ def as_finished(
 
     :param work: Function that works on one item.
     :param items: The items.
-    :param concurrency: Most items at once.
+    :param concurrency: Most items at once, from 1 to 256.
+    :raises CloudElementsValidationError: ``concurrency`` is something else.
     """
+    checked_concurrency(concurrency)
     waiting = iter(items)
     lock = Lock()
     ended = Event()
