@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.account import account
 from airflow_provider_cloudelements.cli.frame import CONN_ID, JSON, YES, Argument, Command
-from airflow_provider_cloudelements.cli.output import cell, confirm, counted, print_json, print_rows, print_text
+from airflow_provider_cloudelements.cli.output import (
+    cell,
+    confirm,
+    counted,
+    print_json,
+    print_rows,
+    print_text,
+)
 from airflow_provider_cloudelements.cli.planning import (
     FILES_HELP,
     WHAT,

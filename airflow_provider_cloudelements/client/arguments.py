@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: Largest integer that names anything: that of 64 bits.
@@ -105,18 +106,6 @@ def _declared(known_by: Callable[..., Any]) -> set[str]:
         return set().union(*(_declared(each) for each in inits if inspect.isfunction(each)))
     parameters = inspect.signature(known_by).parameters.values()
     return {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
-
-
-def is_count(value: Any, least: int = 0, most: int | None = None) -> TypeGuard[int]:
-    """Say whether a value is a whole number within bounds. A boolean is none.
-
-    :param value: The value.
-    :param least: The smallest one. Default: 0.
-    :param most: The largest one. Default: no bound.
-    """
-    if isinstance(value, bool) or not isinstance(value, int):
-        return False
-    return value >= least and (most is None or value <= most)
 
 
 def require_count(name: str, value: Any, least: int = 1, most: int | None = None) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import secrets
 import threading
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from airflow_provider_cloudelements.client.wire.deadline import deadline
 from airflow_provider_cloudelements.client.wire.errors import retry_after_of
 from airflow_provider_cloudelements.client.wire.faults import Fault, certificates_problem, failure_of_fault
 from airflow_provider_cloudelements.client.wire.http import CONNECT_TIMEOUT, new_session
+from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.connections import is_web_url
 from airflow_provider_cloudelements.events.signature import SIGNATURE_HEADER, WEBHOOK_ID_HEADER, sign
 from airflow_provider_cloudelements.exceptions import (
@@ -82,7 +82,7 @@ def notify_test(
         raise CloudElementsValidationError(
             "The callback URL must be an absolute address that begins with https:// or http://."
         )
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+    if not is_number(timeout) or timeout == 0:
         raise CloudElementsValidationError("timeout must be a number of seconds, more than zero.")
     event_id = (TEST_EVENT_PREFIX + secrets.token_urlsafe(_EVENT_ID_LENGTH))[:_EVENT_ID_LENGTH]
     body = json.dumps(_envelope(instance, event_id)).encode()

@@ -14,12 +14,12 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_cloudelements.client.arguments import is_count
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.wire.http import PAGE_SIZE
 from airflow_provider_cloudelements.client.wire.parallel import as_finished, checked_concurrency, in_order
+from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsError,

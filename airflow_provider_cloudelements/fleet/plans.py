@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from airflow_provider_cloudelements.client.arguments import is_count
+from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.fleet.changes import DELETING, Change, Note, require_types
 from airflow_provider_cloudelements.fleet.render import markdown, table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from airflow_provider_cloudelements.client.arguments import is_count
+from airflow_provider_cloudelements.client.wire.request import is_count, is_number
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsUnsafePlanError,
     CloudElementsValidationError,
@@ -59,7 +59,7 @@ class Safety:
                 raise CloudElementsValidationError(f"{called} must be a whole number from 0 on.")
         for name in ("max_update_percent", "max_delete_percent"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+            if not is_number(value, most=100):
                 raise CloudElementsValidationError(f"{name} must be a number from 0 to 100.")
 
     def violations(

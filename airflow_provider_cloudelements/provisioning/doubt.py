@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsError,
@@ -55,7 +55,7 @@ def settle_seconds(settings: ConnectionSettings, given: float | None) -> float:
     """
     if given is None:
         return settings.create_timeout
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
+    if not is_number(given):
         raise CloudElementsValidationError("settle_time must be a number of seconds from 0 on, or None.")
     return given
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
+
+from airflow_provider_cloudelements.client.wire.request import is_number
 
 
 class SerializedTrigger:
@@ -32,6 +33,6 @@ def poll_interval_of(value: Any, least: float = 0.0) -> float:
     :param least: Least value.
     :raises ValueError: It is no such number. With nan, the poll would not know which waiter comes first.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+    if not is_number(value, least):
         raise ValueError(f"poll_interval must be a number of seconds, at least {least:g}.")
     return value

@@ -161,7 +161,9 @@ def test_a_wrong_argument_is_named_and_is_final(name: str, client: CloudElements
     assert not caught.value.retryable
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, -math.inf, 86_401, "x", True, [1]])
+@pytest.mark.parametrize(
+    "value", [0, -1, math.nan, math.inf, -math.inf, pytest.param(10**400, id="huge"), 86_401, "x", True, [1]]
+)
 def test_a_time_out_that_is_none_is_refused(value: Any, client: CloudElementsClient) -> None:
     with pytest.raises(CloudElementsValidationError, match="timeout must be a number of seconds above 0"):
         client.http.send("GET", "/x", timeout=value)

@@ -547,7 +547,9 @@ def test_what_no_request_can_be_made_for_is_told(host: str) -> None:
     assert isinstance(error, CloudElementsError)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), True, "5", None])
+@pytest.mark.parametrize(
+    "timeout", [0, -1, float("nan"), float("inf"), pytest.param(10**400, id="huge"), True, "5", None]
+)
 def test_what_is_no_timeout_is_refused(timeout: Any) -> None:
     error = failure(f"http://127.0.0.1:1{TARGET}", timeout=timeout)
     assert isinstance(error, CloudElementsValidationError)

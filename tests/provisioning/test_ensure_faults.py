@@ -489,7 +489,7 @@ def test_the_same_code_beside_another_value_is_the_same_code(sandbox, instances)
     assert [each["presented"] for each in sandbox.codes()] == [1]
 
 
-@pytest.mark.parametrize("settle_time", [math.nan, math.inf, -1, True, "5"])
+@pytest.mark.parametrize("settle_time", [math.nan, math.inf, pytest.param(10**400, id="huge"), -1, True, "5"])
 def test_a_settle_time_that_is_none_is_refused_before_anything_is_sent(settle_time, sandbox, instances):
     wire, spec = Wire(sandbox), spec_of("basic", sandbox)
     with pytest.raises(CloudElementsValidationError, match="settle_time"):

@@ -30,7 +30,9 @@ MAKE = {
 
 
 @pytest.mark.parametrize("kind", MAKE)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -1, "10", True, None])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, pytest.param(10**400, id="huge"), -1, "10", True, None]
+)
 def test_an_interval_that_is_none_is_refused(kind, value):
     with pytest.raises(ValueError, match="poll_interval must be a number of seconds"):
         MAKE[kind](value)

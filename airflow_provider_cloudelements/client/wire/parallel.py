@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Event, Lock, Semaphore, Thread
 from typing import TypeVar
 
-from airflow_provider_cloudelements.client.arguments import is_count
+from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: Most items at once: each has a thread.

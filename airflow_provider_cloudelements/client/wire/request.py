@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from airflow_provider_cloudelements.connections import LONGEST_TIMEOUT, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -92,12 +92,33 @@ def checked_timeout(value: Any) -> float:
     :param value: The time-out.
     :raises CloudElementsValidationError: It is no number above 0, or longer than a day.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not 0 < value <= LONGEST_TIMEOUT:
+    if not is_number(value, most=LONGEST_TIMEOUT) or value == 0:
         raise CloudElementsValidationError(
             f"timeout must be a number of seconds above 0, at most {LONGEST_TIMEOUT}."
         )
     return float(value)
+
+
+def is_number(value: Any, least: float = 0.0, most: float = sys.float_info.max) -> TypeGuard[float]:
+    """Say whether a value is a number within bounds. A boolean is none, and neither are nan and infinity.
+
+    :param value: The value.
+    :param least: The smallest one. Default: 0.
+    :param most: The largest one. Default: what a float can hold, since a larger integer breaks any sum.
+    """
+    return not isinstance(value, bool) and isinstance(value, int | float) and least <= value <= most
+
+
+def is_count(value: Any, least: int = 0, most: int | None = None) -> TypeGuard[int]:
+    """Say whether a value is a whole number within bounds. A boolean is none.
+
+    :param value: The value.
+    :param least: The smallest one. Default: 0.
+    :param most: The largest one. Default: no bound.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        return False
+    return value >= least and (most is None or value <= most)
 
 
 def _check_params(params: Any, where: str) -> None:

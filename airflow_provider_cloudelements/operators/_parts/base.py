@@ -6,7 +6,6 @@ as ``AirflowFailException``.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
 
+from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values, shown
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
@@ -253,7 +253,6 @@ def require_seconds(name: str, value: Any) -> float | None:
     """
     if value is None:
         return None
-    # nan is neither less nor more than any number: a wait for nan seconds would never end.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if not is_number(value):
         raise ValueError(f"{name} must be a number of seconds from 0 on, or None; it is not templated.")
     return value

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_cloudelements.client.arguments import is_count
+from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsValidationError,
