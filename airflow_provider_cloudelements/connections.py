@@ -202,6 +202,7 @@ class _FieldReader:
         text = self._string(form_field, value)
         if not is_web_url(text):
             self.fail(form_field.name, "it must be an address that begins with https:// or http://.")
+        self.refuse_asterisks(form_field.name, text)
         return text
 
     def _object(self, form_field: FormField, value: Any) -> dict[str, Any]:

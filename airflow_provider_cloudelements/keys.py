@@ -1,9 +1,11 @@
 """The keys of an instance's configuration that this provider reads or writes, each defined once.
 
-The module imports nothing.
+The module imports nothing of the package.
 """
 
 from __future__ import annotations
+
+import re
 
 # Credentials for the vendor. These are names of keys, not values; ruff's S105 takes them for values.
 API_KEY = "oauth.api.key"
@@ -29,15 +31,22 @@ EVENT_POLLER_URLS = "event.poller.urls"
 EVENT_OBJECTS = "event.objects"
 
 
-def is_asterisks(value: object, least: int = 1) -> bool:
-    """Say whether a value consists of asterisks alone.
+#: An address as this package shows it: asterisks stand for the login, or for a value of query, fragment or
+#: path.
+_MASKED_ADDRESS = re.compile(r"//(?:[^/?#@\s]*:)?[*]{3,}@|[?&#;](?:[^=&#;\s]*=)?[*]{3,}(?=[&#;?]|$)")
 
-    The platform shows them in place of a secret (fact F169), and so does Airflow.
+
+def is_asterisks(value: object, least: int = 1) -> bool:
+    """Say whether a value consists of asterisks alone, or is an address whose secret parts do.
+
+    The platform shows them in place of a secret (fact F169), and so do Airflow and this package.
 
     :param value: The value.
     :param least: Least number of asterisks. Default: 1.
     """
     text = value.strip() if isinstance(value, str) else ""
+    if "//" in text and _MASKED_ADDRESS.search(text):
+        return True
     return len(text) >= least and not text.strip("*")
 
 

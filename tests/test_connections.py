@@ -794,6 +794,8 @@ def test_asterisks_in_place_of_the_platform_s_secrets_are_refused(connection: An
         (element({"authentication": "basic"}, login="a", password=" ******** "), "password"),
         (element({"oauth_user_refresh_token": "***"}), "oauth_user_refresh_token"),
         (element({"event_signature_secret": "***"}), "event_signature_secret"),
+        (element({"event_callback_url": "https://h.example/in?token=***"}), "event_callback_url"),
+        (element({"oauth_callback_url": "https://ada:***@h.example/in"}), "oauth_callback_url"),
         (element({"authentication": "custom", "configuration": {"own.word": "***"}}), "configuration"),
         (element({"authentication": "custom", "configuration": {"a": {"b": ["x", "***"]}}}), "configuration"),
     ],

@@ -280,6 +280,29 @@ def test_asterisks_are_found_wherever_they_stand() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "https://ada:hidden1@x.example/in",
+        "https://hidden1@x.example/in",
+        "https://x.example/in?token=hidden1&b=hidden2",
+        "https://x.example/in?hidden1",
+        "https://x.example/in#hidden1",
+        "https://x.example/in;s=hidden1/a?b",
+    ],
+)
+def test_an_address_as_it_is_shown_is_not_taken_for_the_address(text: str) -> None:
+    assert asterisk_keys({"event.notification.callback.url": text}) == []
+    assert asterisk_keys({"event.notification.callback.url": shown_text(text)}) != []
+
+
+@pytest.mark.parametrize(
+    "text", ["https://x.example/***/a", "https://x.example/a?b=*", "a?b=***", "https://*"]
+)
+def test_asterisks_that_may_be_a_pattern_are_taken(text: str) -> None:
+    assert asterisk_keys({"event.notification.callback.url": text}) == []
+
+
+@pytest.mark.parametrize(
     ("body", "secrets"),
     [
         (None, []),
