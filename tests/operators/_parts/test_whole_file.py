@@ -89,7 +89,7 @@ def place(request, tmp_path):
         )
     made = request.getfixturevalue("memory" if request.param == "memory" else "store")
     if request.param == "memory":
-        return "memory://folder/rows.jsonl", lambda: sorted(each.lstrip("/") for each in made.find("/"))
+        return "memory://folder/rows.jsonl", lambda: sorted(each.lstrip("/") for each in made.find("/folder"))
     return f"{BUCKET}/rows.jsonl", lambda: sorted(each.lstrip("/") for each in made.objects)
 
 
