@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from itertools import accumulate, islice
 
 from airflow_provider_cloudelements.sandbox.bulk.formats import Writer
+from airflow_provider_cloudelements.sandbox.bulk.templates import Templates
 from airflow_provider_cloudelements.sandbox.vendors.records import Table
 from airflow_provider_cloudelements.sandbox.vendors.shapes import PERIOD
 
 #: Rows that are made at once, and rows between two noted lengths of a result with a condition.
-_BATCH, _STRIDE = 250, 1000
+_BATCH, _STRIDE = 500, 1000
 
 
 class Selection:
@@ -112,6 +113,7 @@ class Result:
         self._selection = selection
         self._writer = writer
         self._head = writer.head()
+        self._templates = Templates(selection.table.shape, writer)
         self._lengths = _Lengths(selection.table, writer)
         numbers = selection.numbers
         self._marks = [0]
@@ -137,6 +139,17 @@ class Result:
             selection.number(0) - 1
         )
 
+    def _rows(self, numbers: list[int]) -> bytes:
+        """Return the rows of some records. Those that nobody changed come from templates."""
+        kept = self._selection.table.changed().kept
+        if kept.keys().isdisjoint(numbers):
+            return self._templates.write(numbers)
+        parts = []
+        for number in numbers:
+            record = kept.get(number)
+            parts.append(self._templates.write([number]) if record is None else self._writer.write([record]))
+        return b"".join(parts)
+
     def chunks(self, begin: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from one place to another.
 
@@ -149,11 +162,9 @@ class Result:
         inside = place - len(self._head)
         row = max(bisect_right(range(self._selection.size + 1), inside, key=self._before) - 1, 0)
         skip = inside - self._before(row)
-        table, write = self._selection.table, self._writer.write
         numbers = self._selection.numbers_from(row)
         while place < end and (batch := list(islice(numbers, _BATCH))):
-            records = (table.at(number) for number in batch)
-            part = write(record for record in records if record is not None)[skip:][: end - place]
+            part = self._rows(batch)[skip:][: end - place]
             skip = 0
             place += len(part)
             yield part

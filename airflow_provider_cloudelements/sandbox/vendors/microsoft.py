@@ -50,7 +50,7 @@ def _calendar(number: int) -> Record:
 
 
 def _event(number: int) -> Record:
-    day = f"2030-01-{(number - 1) % 28 + 1:02d}"
+    day = f"2030-01-{(number - 1) % 20 + 1:02d}"
     guest = pick(FIRST_NAMES, number)
     room = pick(("Room 1", "Room 2", "Board room", ""), number)
     return {

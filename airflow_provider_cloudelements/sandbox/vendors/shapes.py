@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from airflow_provider_cloudelements.sandbox.core.dates import iso_milliseconds
@@ -59,27 +60,39 @@ def pick(values: tuple[Any, ...], number: int) -> Any:
     return values[number % len(values)]
 
 
-def created(number: int) -> tuple[str, str]:
-    """Return date and time at which a record was made: some moment of 2025.
+@cache
+def _times() -> tuple[str, ...]:
+    """Return every second of a day as text."""
+    return tuple(f"{at // 3600:02d}:{at // 60 % 60:02d}:{at % 60:02d}" for at in range(86_400))
+
+
+def moments(number: int) -> tuple[str, str, str]:
+    """Return the day on which a record was made, the day of its last change, and the time of both.
+
+    A record was made at some moment of 2025 and changed last up to four days later.
 
     :param number: the record's number.
     """
-    return _moment(number * 7919 % 31_536_000)
+    day, second = divmod(number * 7919 % 31_536_000, 86_400)
+    return _DAYS[day], _DAYS[day + number % 5], _times()[second]
+
+
+def created(number: int) -> tuple[str, str]:
+    """Return date and time at which a record was made.
+
+    :param number: the record's number.
+    """
+    day, _, time = moments(number)
+    return day, time
 
 
 def updated(number: int) -> tuple[str, str]:
-    """Return date and time of a record's last change: up to four days after it was made.
+    """Return date and time of a record's last change.
 
     :param number: the record's number.
     """
-    return _moment(number * 7919 % 31_536_000 + number % 5 * 86_400)
-
-
-def _moment(seconds: int) -> tuple[str, str]:
-    minutes, second = divmod(seconds, 60)
-    hours, minute = divmod(minutes, 60)
-    day, hour = divmod(hours, 24)
-    return _DAYS[day], f"{hour:02d}:{minute:02d}:{second:02d}"
+    _, day, time = moments(number)
+    return day, time
 
 
 @dataclass(frozen=True, slots=True)
