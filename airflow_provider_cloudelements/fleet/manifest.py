@@ -117,7 +117,10 @@ def read_manifest(source: Any, *more: Any, ownership_tag: str | None = None) -> 
     :param ownership_tag: The ownership tag, for rows; it must not differ from a source's own.
     :return: The manifest.
     """
-    return _read(chain.from_iterable(map(documents, (source, *more))), ownership_tag)
+    if not more:
+        return _read(documents(source), ownership_tag)
+    each = (documents(one, number) for number, one in enumerate((source, *more), 1))
+    return _read(chain.from_iterable(each), ownership_tag)
 
 
 def read_manifest_text(

@@ -15,28 +15,31 @@ from airflow_provider_cloudelements.fleet.texts import read_text
 _SUFFIXES = (".yaml", ".yml", ".json")
 
 
-def documents(source: Any) -> Iterator[tuple[str, Any, list[Problem]]]:
+def documents(source: Any, number: int | None = None) -> Iterator[tuple[str, Any, list[Problem]]]:
     """Yield each document of a source: its name, what it holds, and what is wrong with it.
 
     :param source: Path of a file or folder, as text or as an object with the methods of ``pathlib.Path``
         (such as Airflow's ``ObjectStoragePath``); an address such as ``s3://connection@bucket/key``; a
         mapping, which is a whole manifest; or rows.
+    :param number: Which of several sources it is, for the names of those that have none.
     """
+    which = "" if number is None else f" {number}"
+    manifest = f"the manifest{which}"
     if isinstance(source, Mapping):
-        yield "the manifest", source, []
+        yield manifest, source, []
     elif isinstance(source, str) and not source.strip():
-        yield "the manifest", None, [_wrong("the manifest", "its path is empty.")]
+        yield manifest, None, [_wrong(manifest, "its path is empty.")]
     elif isinstance(source, str) or hasattr(source, "read_text"):
         yield from _files(source)
     elif isinstance(source, bytes) or not isinstance(source, Iterable):
         message = f"it must be a path, a mapping or a list of rows, not of type {type(source).__name__}."
-        yield "the manifest", None, [_wrong("the manifest", message)]
+        yield manifest, None, [_wrong(manifest, message)]
     else:
         # What an upstream task returned: a list, or a lazy sequence of a mapped task's results.
         rows = list(source)
         if rows and all(isinstance(each, list | tuple) for each in rows):
             rows = [row for each in rows for row in each]  # each mapped task returned a list
-        yield "rows", {"instances": rows}, []
+        yield f"rows{which}", {"instances": rows}, []
 
 
 def _path(source: Any) -> Any:

@@ -14,7 +14,7 @@ SEED = 14
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("count", [10, pytest.param(150, marks=pytest.mark.nightly)], ids=["few", "many"])
+@pytest.mark.parametrize("count", [10, pytest.param(60, marks=pytest.mark.nightly)], ids=["few", "many"])
 def test_an_apply_killed_at_any_line_is_run_again(sandbox, count):
     secrets = [sandbox.user_secret, sandbox.organization_secret]
     command = [

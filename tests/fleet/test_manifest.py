@@ -458,3 +458,10 @@ def test_aliases_that_multiply_within_a_configuration_are_refused():
     lines = ["x: &b0 [x, x]", *(f"x{n}: &b{n} [*b{n - 1}, *b{n - 1}]" for n in range(1, 60))]
     text = "\n".join([*lines, "instances:", "  - {name: A, configuration: {a: *b59}}"])
     assert problems(text)[-1] == "m.yaml:62: A, configuration: it holds more than 10000 values."
+
+
+def test_one_key_in_two_sources_without_names_is_told_with_both(client, connections):
+    one = {"instances": [{"key": "a", "name": "A", "element_conn_id": "closeio_app"}]}
+    with pytest.raises(CloudElementsManifestError) as caught:
+        plan(client, read_manifest(one, one["instances"]), connections)
+    assert "rows 2, row 1: a, key: another row has the same key (the manifest 1, row 1)." in str(caught.value)
