@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import threading
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -28,10 +30,24 @@ DAG_ID = "example_consent_by_person"
 ASKS = "consent.ask_person"
 SECONDS = 60 * PATIENCE
 
+#: A question that ends soon, in a DAG whose other tasks are tried again.
+LATE = """
+from datetime import timedelta
+from airflow.sdk import DAG
+from airflow_provider_cloudelements.operators.consent import consent_group
+
+with DAG("late", schedule=None, default_args={"retries": 2, "retry_delay": timedelta(hours=1)}):
+    consent_group(
+        instance_name="Too late",
+        element_conn_id="microsoft_graph_app",
+        question_arguments={"response_timeout": timedelta(seconds=5)},
+    )
+"""
+
 
 @pytest.fixture(scope="module")
 def airflow(stage):
-    stage.add_dags({DAG_ID: (ROOT / "example_dags" / f"{DAG_ID}.py").read_text()})
+    stage.add_dags({DAG_ID: (ROOT / "example_dags" / f"{DAG_ID}.py").read_text(), "late": LATE})
     sandbox = stage.sandbox
     known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
     callback = f"{stage.airflow.url}/cloudelements/consent"
@@ -108,6 +124,8 @@ def titled(page, title):
 def test_two_clicks_lead_from_the_link_to_the_instance(page, airflow, sandbox, browser):
     run_id, _ = ask(airflow)
     vendor = vendor_page(browser, page, airflow, run_id)
+    vendor.set_viewport_size({"width": 900, "height": 560})
+    picture(vendor, "consent-vendor")
     vendor.get_by_role("button", name="Allow").click()
     titled(vendor, "Airflow has the consent")
     vendor.get_by_text("The run goes on.").wait_for()
@@ -118,6 +136,8 @@ def test_two_clicks_lead_from_the_link_to_the_instance(page, airflow, sandbox, b
     assert [each["presented"] for each in sandbox.codes()] == [1]
     vendor.get_by_role("link", name="See the run").click()
     vendor.get_by_text("find_instance").first.wait_for()
+    vendor.set_viewport_size({"width": 1200, "height": 560})
+    picture(vendor, "consent-run")
 
 
 def test_a_consent_that_comes_twice_is_used_once_and_no_log_has_its_code(page, airflow, sandbox):
@@ -251,3 +271,69 @@ def test_the_page_acts_with_the_rights_of_the_person(page, airflow, sandbox, bro
     )
     assert answered["responded_by_user"]["name"] == "ada"
     assert len(sandbox.instances()) == 1
+
+
+def stored_answer(airflow, dag_id, run_id):
+    """Return whether Airflow holds an answer, and what was typed."""
+    path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{ASKS}/-1/hitlDetails"
+    held = airflow.rest("GET", path)
+    return held["response_received"], held["params_input"].get("authorization_code")
+
+
+@pytest.mark.nightly
+def test_a_consent_that_comes_too_late_is_not_sent_and_the_person_reads_why(page, airflow, sandbox):
+    run_id = airflow.trigger("late")
+    address = consent(link_in(airflow.hitl("late", run_id, ASKS)))
+    assert airflow.wait_run("late", run_id) == "failed"
+    page.goto(address)
+    titled(page, "The task waits no longer")
+    page.get_by_text("Nothing was sent").wait_for()
+    page.get_by_text("Start a new run").wait_for()
+    (asks,) = (each for each in airflow.task_instances("late", run_id) if each["task_id"] == ASKS)
+    # No other try comes, whose question could swallow the answer.
+    assert (asks["state"], asks["try_number"]) == ("failed", 1)
+    assert stored_answer(airflow, "late", run_id) == (False, None)
+    assert [each["presented"] for each in sandbox.codes()] == [0]
+
+
+@pytest.mark.nightly
+def test_of_two_answers_at_the_same_moment_one_counts_and_the_page_says_which(page, airflow, sandbox):
+    mine = ("Airflow has the consent", "Airflow has this consent already")
+    others = ("Another answer counts", "The question is answered already")
+    for _ in range(3):
+        sandbox.reset()
+        run_id, asked = ask(airflow)
+        address, rival = consent(link_in(asked)), consent(link_in(asked))
+
+        def both(route, request, run_id=run_id, rival=rival):
+            if request.method != "PATCH":
+                route.continue_()
+                return
+            # Airflow says 200 to both if they come within some milliseconds, and keeps the last one.
+            other = threading.Thread(target=answer_by_rest, args=(airflow, run_id, rival))
+            other.start()
+            route.continue_()
+            other.join(SECONDS)
+
+        page.route("**/hitlDetails", both)
+        page.goto(address)
+        # The route is served only while the test waits for the page.
+        page.get_by_role("heading", name=re.compile(f"^({'|'.join(mine + others)})$")).wait_for()
+        ended = airflow.wait_run(DAG_ID, run_id)
+        received, typed = stored_answer(airflow, DAG_ID, run_id)
+        assert (ended, received) == ("success", True)
+        assert typed in (address, rival)
+        right = "|".join(mine if typed == address else others)
+        page.get_by_role("heading", name=re.compile(f"^({right})$")).wait_for()
+        assert sorted(each["presented"] for each in sandbox.codes()) == [0, 1]
+        assert len(sandbox.instances()) == 1
+        page.unroute("**/hitlDetails", both)
+
+
+def answer_by_rest(airflow, run_id, text):
+    """Answer as another person; Airflow may have the first answer already."""
+    path = f"{airflow.url}/api/v2/dags/{DAG_ID}/dagRuns/{quote(run_id)}/taskInstances/{ASKS}/-1/hitlDetails"
+    body = {"chosen_options": ["OK"], "params_input": {"authorization_code": text}}
+    headers = {"Authorization": f"Bearer {airflow.token()}"}
+    answer = requests.patch(path, json=body, headers=headers, timeout=SECONDS)
+    assert answer.status_code in (200, 409), answer.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.demo_connections import connections
-from tests.support.browsing import open_browser
+from tests.support.browsing import open_browser, picture
 
 # Not in the gate: they open a page for each example, and the nightly run does that on each line of Airflow.
 pytestmark = [
@@ -71,6 +71,19 @@ def test_a_press_of_the_button_runs_the_example(page, airflow, stage):
     (run,) = airflow.rest("GET", f"/dags/{name}/dagRuns")["dag_runs"]
     assert airflow.wait_run(name, run["dag_run_id"]) == "success"
     assert [each["name"] for each in stage.sandbox.instances()] == ["My calendar"]
+
+
+def test_the_graph_of_an_asset_shows_the_dag_that_its_events_start(page, airflow):
+    (asset,) = airflow.rest("GET", "/assets", name_pattern="example meetings")["assets"]
+    before = page.viewport_size
+    page.set_viewport_size({"width": 1200, "height": 420})
+    page.goto(f"{airflow.url}/assets/{asset['id']}")
+    graph = page.locator(".react-flow")
+    for name in ("example meetings", "example_events_by_watcher"):
+        graph.get_by_text(name, exact=True).first.wait_for()
+    page.wait_for_timeout(1000)  # the page moves its parts
+    picture(graph, "asset-graph")
+    page.set_viewport_size(before)
 
 
 @pytest.mark.parametrize("conn_id", ["cloudelements_default", "closeio_login"])

@@ -163,7 +163,6 @@ EVENTS = {
     "no callback anywhere": {},
     "a list of objects as one text": {"event_callback_url": None, "event_objects": "contacts"},
     "a signature key with a line break": {"event_callback_url": None, "event_signature_key": f"{PASSWORD}\n"},
-    "polling for an element of webhooks": {"event_callback_url": None, "poller_interval": 15},
 }
 
 
@@ -172,6 +171,20 @@ def test_an_argument_of_the_events(newcomer, name):
     instance_id = created(newcomer)
     with newcomer.mistake(name):
         newcomer.run(CloudElementsEnableEventsOperator, instance_id=instance_id, **EVENTS[name])
+
+
+def test_polling_for_an_element_of_webhooks(newcomer):
+    made = newcomer.run(
+        CREATE,
+        instance_name="x",
+        element_conn_id=newcomer.app(),
+        authorization_code=newcomer.sandbox.code("microsoftgraph"),
+        events_enabled=False,
+    )
+    with newcomer.mistake("polling for an element of webhooks"):
+        newcomer.run(
+            CloudElementsEnableEventsOperator, instance_id=made, event_callback_url=None, poller_interval=15
+        )
 
 
 def test_a_callback_that_nobody_answers(newcomer):

@@ -1,0 +1,59 @@
+"""The commands of docs/connections.md that give a stored connection port 0, at a running Airflow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from tests.support.blocks import ROOT, blocks
+
+# Not in the gate: the command starts an Airflow process of its own.
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.newest,
+    pytest.mark.nightly,
+    pytest.mark.lane("shared"),
+]
+
+CONN_ID = "cloudelements_default"
+SECRETS = {"USER_SECRET": "User/Secret+Of+The+Page0001=", "ORGANIZATION_SECRET": "0123456789abcdef" * 2}
+
+
+@pytest.fixture
+def shell(stage):
+    """Return a function that runs commands as a person does who administers this Airflow."""
+    airflow = stage.airflow
+    stage.secrets |= SECRETS
+    path = os.pathsep.join([str(airflow.python.parent), os.environ["PATH"]])
+    known = {"PATH": path, "AIRFLOW_URL": airflow.url, "TOKEN": airflow.token(), **SECRETS}
+
+    def run(commands):
+        done = subprocess.run(
+            ["/bin/sh", "-euc", commands],
+            env={**airflow.environment, **known},
+            cwd=airflow.home,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+def test_both_ways_store_port_0_and_nothing_else_changes(stage, shell):
+    (block,) = (each for each in blocks(ROOT / "docs" / "connections.md") if '"port": 0' in each.text)
+    added, patched = block.text.split("\n\n")
+    shell(added)
+    first = stage.airflow.rest("GET", f"/connections/{CONN_ID}")
+    assert (first["port"], first["host"]) == (0, "https://api.cloud-elements.com")
+    assert "organization_secret" in first["extra"]
+
+    without = {"connection_id": CONN_ID, "conn_type": "cloudelements", "port": None}
+    stage.airflow.rest("PATCH", f"/connections/{CONN_ID}", without, update_mask="port")
+    assert stage.airflow.rest("GET", f"/connections/{CONN_ID}")["port"] is None
+    shell(patched)
+    assert stage.airflow.rest("GET", f"/connections/{CONN_ID}") == first
