@@ -37,6 +37,8 @@ WORDS = (
     "instances elements hubs accounts organizations me oauth url configuration enabled ping objects closeio"
     " microsoftgraph 7303 410001 leads count docs trace-logging metadata keys authentication secrets trace"
     " default revoke events notifications subscriptions deliveries acknowledge settings analytics"
+    " bulk query download jobs status errors cancel 1700001 formulas executions retries steps active 8101"
+    " 520001"
     " . .. %00 %2F %ff %E2%82%AC {id} *"
 ).split()
 PARTS = st.sampled_from(["", *WORDS]) | st.text(
@@ -90,7 +92,10 @@ def test_bytes_as_bodies(api, content, kind):
     parts=st.lists(PARTS, max_size=5),
     query=st.dictionaries(
         st.sampled_from(
-            ["tags[]", "searchText", "pageSize", "nextPage", "hydrate", "where", "page", "fields", "x"]
+            [
+                *("tags[]", "searchText", "pageSize", "nextPage", "hydrate", "where", "page", "fields", "x"),
+                *("q", "orderBy", "fileFormat", "from", "to", "continueFromJobId", "baseUrl", "expand"),
+            ]
         ),
         st.text(max_size=15),
         max_size=3,
@@ -137,7 +142,9 @@ def test_authorization_headers(api, header):
 
 @RELAXED
 @given(
-    path=st.sampled_from(["/faults", "/codes", "/settings", "/vendors/sfdc", "/events"]),
+    path=st.sampled_from(
+        ["/faults", "/codes", "/settings", "/vendors/sfdc", "/events", "/bulk", "/formulas"]
+    ),
     body=st.dictionaries(
         st.sampled_from(
             [
@@ -166,6 +173,94 @@ def test_control_calls(api, sandbox, path, body):
     method = {"/settings": "PATCH", "/vendors/sfdc": "PUT"}.get(path, "POST")
     answer = api.session.request(method, f"{sandbox.url}/sandbox{path}", json=body, timeout=20)
     check(api, answer)
+    sandbox.reset()
+
+
+@RELAXED
+@given(
+    q=st.sampled_from(["select * from leads", "select id from leads where ", "", "select * from x limit 5"]),
+    rest=st.text(string.ascii_letters + " ='<>!%(),.0123456789", max_size=30),
+    kind=st.sampled_from(["application/json", "text/csv", "*/*", "application/jsonl", "x/y", ""]),
+    part=st.sampled_from(["", "bytes=0-5", "bytes=-1", "bytes=9-", "bytes=5-2", "x"]),
+)
+def test_bulk_queries(api, sandbox, q, rest, kind, part):
+    token = api.create()["token"]
+    answer = api("POST", "/bulk/query", token=token, params={"q": q + rest})
+    check(api, answer)
+    if answer.status_code == 200:
+        job = answer.json()["id"]
+        headers = {"Accept": kind, "Range": part}
+        for name in ("leads", "x", "status", "errors"):
+            check(api, api("GET", f"/bulk/{job}/{name}", token=token, headers=headers))
+    sandbox.reset()
+
+
+@RELAXED
+@given(
+    content=st.binary(max_size=80) | st.text("a,b\n\"'{}[]:1\r", max_size=60).map(str.encode),
+    meta=st.none()
+    | st.binary(max_size=30)
+    | st.sampled_from([b'{"format":"json"}', b'{"identifierFieldName":"a"}']),
+)
+def test_bulk_uploads(api, sandbox, content, meta):
+    token = api.create()["token"]
+    parts = {"file": ("f", content), **({} if meta is None else {"metaData": (None, meta)})}
+    answer = api("POST", "/bulk/leads", token=token, files=parts)
+    check(api, answer)
+    check(api, api("GET", "/leads", token=token, params={"orderBy": "a desc"}))
+    if answer.status_code == 200:
+        check(api, api("GET", f"/bulk/{answer.json()['id']}/errors", token=token))
+    sandbox.reset()
+
+
+@RELAXED
+@given(
+    body=st.dictionaries(
+        st.sampled_from(
+            [
+                "objectName",
+                "format",
+                "where",
+                "selectFields",
+                "from",
+                "limit",
+                "filterNulls",
+                "query",
+                "continueFromJobId",
+                "filterDateField",
+                "x",
+            ]
+        ),
+        VALUES
+        | st.sampled_from(
+            ["leads", "txt/csv", "application/json", "a='b'", "2025-01-01", "select * from leads"]
+        ),
+        max_size=6,
+    )
+)
+def test_bulk_descriptions(api, sandbox, body):
+    token = api.create()["token"]
+    check(
+        api,
+        api("POST", "/bulk/download", token=token, json={"objectName": "leads", "format": "txt/csv", **body}),
+    )
+    sandbox.reset()
+
+
+@RELAXED
+@given(
+    body=st.dictionaries(
+        st.sampled_from(["name", "active", "configuration", "settings", "x"]), VALUES, max_size=4
+    )
+)
+def test_formula_bodies(api, sandbox, body):
+    made = api("POST", "/formulas/8104/instances", json=body)
+    check(api, made)
+    if made.status_code == 200:
+        path = f"/formulas/8104/instances/{made.json()['id']}"
+        check(api, api("PUT", path, json=body))
+        check(api, api("POST", f"{path}/executions", json=body))
+        check(api, api("GET", f"{path}/executions"))
     sandbox.reset()
 
 
