@@ -17,7 +17,7 @@ def test_show_says_what_a_create_needs(ce, sandbox):
     shown = ce("elements", "show", "closeio", "--json").json
     assert shown["required_configuration"] == ["username", "password"]
     assert shown["events"] is True
-    assert shown["event_methods"] == ["webhook"]
+    assert shown["event_methods"] == ["webhook", "polling"]
     assert "required configuration  username, password\n" in ce("elements", "show", "closeio").out
 
 
