@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.events.batch import require_count
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
