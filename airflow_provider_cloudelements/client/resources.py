@@ -101,7 +101,7 @@ class InstanceClient:
         try:
             return self._instances.http.send(
                 method,
-                resource_path(path),
+                path if isinstance(path, str) else resource_path(path),
                 params=params,
                 body=body,
                 token=self.token,
@@ -123,7 +123,10 @@ class InstanceClient:
         try:
             # The client sets no page size: the largest one differs between vendors.
             yield from self._instances.http.list_items(
-                resource_path(path), params=params, token=self.token, page_size=None
+                path if isinstance(path, str) else resource_path(path),
+                params=params,
+                token=self.token,
+                page_size=None,
             )
         except CloudElementsForbiddenError as error:
             self._explain(error)

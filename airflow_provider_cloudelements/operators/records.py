@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.client.ceql import where_of
-from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient
+from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient, resource_path
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import (
@@ -139,6 +139,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
 
     def perform(self, context: Context) -> Any:
         """Make the call, or read the list."""
+        resource_path(self.path)  # the client alone accepts a query in it, too
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         if self.paginate:
             return self._read(instance)
