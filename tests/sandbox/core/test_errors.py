@@ -91,7 +91,7 @@ def test_an_accept_header_without_json_is_406(api):
         "/instances/1e3",
         "/instances/99999999999999999999999",
         "/instances/5/nothing",
-        "/formulas",
+        "/formulas/nothing",
         "/elements/nothing",
         "/elements/nothing/configuration",
         "/elements/nothing/instances",
