@@ -123,13 +123,22 @@ class _Connection:
         current: Deadline | None = getattr(_calls, "deadline", None)
         if current is None:
             return connect()
-        made = _in_a_thread(connect)
-        if wait((made,), current.left()).done:
-            return made.result()
-        made.add_done_callback(_close_late)
-        from urllib3.exceptions import ConnectTimeoutError
+        made: Future[Any] = Future()
+        # Nothing waits for this thread, not even the end of the process.
+        threading.Thread(
+            target=_connect, args=(connect, made), name="cloudelements-connect", daemon=True
+        ).start()
+        try:
+            if wait((made,), current.left()).done:
+                return made.result()
+            from urllib3.exceptions import ConnectTimeoutError
 
-        raise ConnectTimeoutError(self, "the call's time is over, and there is no connection")
+            raise ConnectTimeoutError(self, "the call's time is over, and there is no connection")
+        except BaseException:  # an interrupt too
+            made.add_done_callback(_close_late)
+            raise
+        finally:
+            del made  # a traceback holds this frame, and must not hold itself by it
 
     def send(self, data: Any) -> None:
         """Send bytes, a piece at a time: a server that reads slowly must not make the call last either."""
@@ -144,18 +153,13 @@ class _Connection:
             super().send(view[start : start + _PIECE])  # type: ignore[misc]
 
 
-def _in_a_thread(connect: Callable[[], Any]) -> Future[Any]:
-    """Connect in a thread that nothing waits for, not even the end of the process."""
-    made: Future[Any] = Future()
-
-    def work() -> None:
-        try:
-            made.set_result(connect())
-        except BaseException as error:  # whatever it is, the caller's thread raises it
-            made.set_exception(error)
-
-    threading.Thread(target=work, name="cloudelements-connect", daemon=True).start()
-    return made
+def _connect(connect: Callable[[], Any], made: Future[Any]) -> None:
+    try:
+        made.set_result(connect())
+    except BaseException as error:  # whatever it is, the caller's thread raises it
+        made.set_exception(error)
+    finally:
+        del made  # as above
 
 
 def _close_late(made: Future[Any]) -> None:
