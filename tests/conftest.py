@@ -29,6 +29,24 @@ hypothesis.settings.load_profile("here")
 
 
 @pytest.fixture
+def memory_store():
+    """Return the object store of ``memory://``, empty. A process has one, so this empties it afterwards too."""
+    import fsspec
+    from airflow.sdk.io import attach
+
+    store = fsspec.filesystem("memory")
+    attach("memory", fs=store)
+
+    def clear() -> None:
+        store.store.clear()  # rm() of some versions cannot remove a name that is the beginning of others
+        store.pseudo_dirs[:] = [""]
+
+    clear()
+    yield store
+    clear()
+
+
+@pytest.fixture
 def person(sandbox: Sandbox) -> Person:
     """Give a person at the console of the folder's sandbox."""
     from tests.support.platform import Person

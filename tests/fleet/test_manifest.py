@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 
-import fsspec
 import pytest
 from airflow.sdk import ObjectStoragePath
 from hypothesis import example, given
@@ -444,11 +443,10 @@ def test_a_folder_with_links_in_a_circle_and_a_pipe_is_read_once(tmp_path):
     assert str(problem).endswith("gone.yaml: there is no such file.")
 
 
-def test_a_folder_in_object_storage():
-    storage = fsspec.filesystem("memory")
-    storage.pipe("/fleet/a.yaml", b"instances: [{name: A}]")
-    storage.pipe("/fleet/deep/b.json", b'{"instances": [{"name": "B"}]}')
-    storage.pipe("/fleet/notes.txt", b"no manifest")
+def test_a_folder_in_object_storage(memory_store):
+    memory_store.pipe("/fleet/a.yaml", b"instances: [{name: A}]")
+    memory_store.pipe("/fleet/deep/b.json", b'{"instances": [{"name": "B"}]}')
+    memory_store.pipe("/fleet/notes.txt", b"no manifest")
     for source in ("memory://fleet", ObjectStoragePath("memory://fleet")):
         rows = read_manifest(source).check().rows
         assert sorted(each.given["instance_name"] for each in rows) == ["A", "B"]

@@ -12,7 +12,6 @@ import fsspec
 import pytest
 import time_machine
 from airflow.sdk import ObjectStoragePath
-from airflow.sdk.io import attach
 
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
@@ -47,15 +46,6 @@ def number(person):
 @pytest.fixture
 def path(tmp_path):
     return f"file://{tmp_path}/events/of a run.jsonl"
-
-
-@pytest.fixture
-def bucket():
-    """A store that is no folder: an object is there when its file is closed."""
-    store = fsspec.filesystem("memory")
-    attach("memory", fs=store)
-    yield store
-    store.rm("/", recursive=True)
 
 
 def lines(path):
@@ -195,13 +185,13 @@ def test_all_pages_are_read_and_an_event_that_is_pushed_on_is_told_once(sandbox,
     assert sorted(ids(lines(path))) == sorted(made)
 
 
-def test_an_object_store_gets_the_whole_file_under_its_name_alone(sandbox, number, bucket):
+def test_an_object_store_gets_the_whole_file_under_its_name_alone(sandbox, number, memory_store):
     made = sandbox.emit(number, count=7)
     for path in ("memory://bucket/a/b.jsonl", ObjectStoragePath("memory://bucket/a/c.jsonl")):
         value = read(path=path, max_xcom_events=2)
         assert value["path"] == str(ObjectStoragePath(path))
         assert sorted(ids(lines(value["path"]))) == sorted(made)
-    assert sorted(each.rpartition("/")[2] for each in bucket.find("/")) == ["b.jsonl", "c.jsonl"]
+    assert sorted(each.rpartition("/")[2] for each in memory_store.find("/")) == ["b.jsonl", "c.jsonl"]
 
 
 def test_a_half_of_a_character_is_replaced(sandbox, number, path):
@@ -250,7 +240,7 @@ def stopped(*_, **__):
 
 @pytest.mark.parametrize("store", ["file", "memory"])
 def test_a_task_that_is_stopped_while_it_writes_leaves_nothing(
-    sandbox, number, path, bucket, monkeypatch, store
+    sandbox, number, path, memory_store, monkeypatch, store
 ):
     sandbox.emit(number, count=5)
     if store == "file":
@@ -259,7 +249,7 @@ def test_a_task_that_is_stopped_while_it_writes_leaves_nothing(
         monkeypatch.setattr(type(fsspec.filesystem(store)), "cp_file", stopped)
     with pytest.raises(KeyboardInterrupt):
         read(path=path if store == "file" else "memory://bucket/events.jsonl", max_xcom_events=0)
-    assert bucket.find("/") == []
+    assert memory_store.find("/") == []
     assert store == "memory" or files(path) == []
 
 

@@ -7,7 +7,6 @@ import json
 import os
 from pathlib import Path
 
-import fsspec
 import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
@@ -70,15 +69,6 @@ def store():
     return made
 
 
-@pytest.fixture
-def memory():
-    made = fsspec.filesystem("memory")
-    attach("memory", fs=made)
-    yield made
-    made.store.clear()  # rm() of some versions cannot remove a name that is the beginning of others
-    made.pseudo_dirs[:] = [""]
-
-
 @pytest.fixture(params=["local", "memory", "s3"])
 def place(request, tmp_path):
     """The address of a file in each kind of store, and a function that lists what is there."""
@@ -87,7 +77,7 @@ def place(request, tmp_path):
         return f"file://{tmp_path}/folder/rows.jsonl", lambda: sorted(
             str(each.relative_to(tmp_path)) for each in found("*") if each.is_file()
         )
-    made = request.getfixturevalue("memory" if request.param == "memory" else "store")
+    made = request.getfixturevalue("memory_store" if request.param == "memory" else "store")
     if request.param == "memory":
         return "memory://folder/rows.jsonl", lambda: sorted(each.lstrip("/") for each in made.find("/folder"))
     return f"{BUCKET}/rows.jsonl", lambda: sorted(each.lstrip("/") for each in made.objects)
@@ -191,14 +181,14 @@ def test_an_upload_that_cannot_be_discarded_is_named_and_never_completed(store, 
     assert "The unfinished upload of /folder/rows could not be removed." in caplog.text
 
 
-def test_a_copy_that_the_store_has_not_made_yet_is_no_success(memory, monkeypatch):
+def test_a_copy_that_the_store_has_not_made_yet_is_no_success(memory_store, monkeypatch):
     """As Azure may answer: the copy is accepted, and made (or not) later."""
     monkeypatch.setattr(MemoryFileSystem, "cp_file", lambda self, old, new: self.pipe_file(new, b""))
     with pytest.raises(CloudElementsServerError, match="has 0 bytes; 4 were written"):
         put("memory://folder/rows", b"rows")
 
 
-def test_a_store_that_renames_renames(memory, monkeypatch):
+def test_a_store_that_renames_renames(memory_store, monkeypatch):
     moved = []
 
     def mv(self, old, new, **_):
