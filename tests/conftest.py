@@ -30,7 +30,7 @@ hypothesis.settings.load_profile("here")
 
 @pytest.fixture
 def memory_store():
-    """Return the object store of ``memory://``, empty. A process has one, so this empties it afterwards too."""
+    """Return the object store of ``memory://``, empty. A process has only one, so this empties it again."""
     import fsspec
     from airflow.sdk.io import attach
 
