@@ -192,3 +192,11 @@ def test_a_shell_follows_the_page(page, wheel, tmp_path):
                     assert any(line in each for each in printed), f"{block}: {line}\n{newcomer.printed}"
             elif block.language == SHELL and block.verb != "not run":
                 newcomer.run(block.text)
+
+
+def test_a_newcomer_leaves_nothing_running_where_a_process_namespace_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.support.newcomer._can_isolate", lambda: False)
+    with Newcomer(tmp_path) as newcomer:
+        printed = newcomer.run("sleep 300 & echo began $!")
+    process = Path("/proc", printed.rpartition("began ")[2].split()[0])
+    assert not process.exists() or process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"

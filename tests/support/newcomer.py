@@ -11,7 +11,6 @@ package of this repository is missing in it: the shell installs that, and pip ch
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import shlex
@@ -28,6 +27,7 @@ from typing import Self
 from scripts.installed_wheel import site_packages
 from scripts.local_airflow import PATIENCE, without_airflow
 from scripts.make_env import constraints_for
+from scripts.processes import running_processes, signal_processes
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = "airflow_provider_cloudelements"
@@ -80,9 +80,10 @@ class Newcomer:
         if _can_isolate():
             self._shell.kill()
         else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._shell.pid, signal.SIGKILL)
-        self._shell.communicate()
+            # By session: with job control a background job has a group of its own, and would hold the pipe.
+            session = self._shell.pid
+            signal_processes([one for one, of in running_processes() if of == session], signal.SIGKILL)
+        self._shell.communicate(timeout=30 * PATIENCE)
         self._output.close()
 
     def clone(self) -> Path:
