@@ -56,7 +56,5 @@ with DAG(
         task_id="enable_events",
         instance_id=create.output,
         element_conn_id=LOGIN,
-        vendor_type="polling",
-        poller_interval=5,
     )
     events_off >> off >> work_on_the_vendor() >> on >> ready >> events_on

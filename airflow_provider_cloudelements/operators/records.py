@@ -48,7 +48,8 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         show its keys. Templated.
     :param json: Body of the call. The rendered fields show its keys. Templated.
     :param where: Only these records: fields and values that must all hold, such as ``{"Name": "O'Hara",
-        "Amount >=": 5}``; no value can change the query. Or a query that you wrote. Templated.
+        "Amount >=": 5}``; no value can change the query. Or a query that you wrote. The rendered fields show
+        its keys. Templated.
     :param paginate: Whether to read all pages of a list. Default: ``False``.
     :param paging: How the list goes on: by the ``token`` of each answer, or by the number of the ``page``
         until one is empty. It differs between elements. Default: ``token``.
@@ -83,8 +84,8 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         "output_path",
         "idempotent_by",
     )
-    secret_fields = ("token", "query", "json")
-    wholly_secret_fields = ("token", "query", "json")
+    secret_fields = ("token", "query", "json", "where")
+    wholly_secret_fields = ("token", "query", "json", "where")
 
     def __init__(
         self,
@@ -154,7 +155,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
 
     def _call(self, instance: InstanceClient, context: Context) -> Any:
         query, body = self.secret("query"), self.secret("json")
-        if where := where_of(self.where):
+        if where := where_of(self.secret("where")):
             query = {**(query or {}), "where": where}
         if self.idempotent_by is None:
             return instance.request(self.method, self.path, params=query, body=body)
@@ -192,7 +193,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
 
     def _rows(self, instance: InstanceClient) -> Iterator[Any]:
         records = instance.records(
-            self.path, where=self.where, paging=self.paging, params=self.secret("query")
+            self.path, where=self.secret("where"), paging=self.paging, params=self.secret("query")
         )
         rows = capped(records, self.max_records)
         return rows if self.response_filter is None else map(self.response_filter, rows)

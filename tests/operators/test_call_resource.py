@@ -261,16 +261,17 @@ def test_ten_times_the_records_take_no_more_memory(sandbox, number, tmp_path):
     assert many < few + 64 * 1024
 
 
-def test_token_query_and_body_are_not_among_the_rendered_fields(sandbox, number):
+def test_token_query_body_and_condition_are_not_among_the_rendered_fields(sandbox, number):
     operator = operator_of(
         number,
         token="{{ v }}",
         query={"key": "{{ v }}"},
+        where={"name": "{{ v }}"},
         json={"name": "{{ v }}"},
         method="POST",
     )
     operator.render_template_fields({"v": "not-for-the-table-1"})
-    assert operator.secret("json") == {"name": "not-for-the-table-1"}
+    assert operator.secret("json") == operator.secret("where") == {"name": "not-for-the-table-1"}
     shown = json.dumps({each: getattr(operator, each) for each in operator.template_fields}, default=str)
     assert "not-for-the-table-1" not in shown
 

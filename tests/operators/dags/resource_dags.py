@@ -45,3 +45,4 @@ with DAG("resources", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) a
         paginate=True,
         response_filter=lambda lead: lead["id"],
     )
+    make >> by_token
