@@ -68,7 +68,7 @@ def run_process(command: Command, arguments: argparse.Namespace) -> None:
     """
     # As Airflow's own commands do: else the task SDK does not look for connections in Airflow's database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
-    _quieten()
+    quieten()
     with _own_stdout():
         code = run(command, arguments)
     sys.exit(code)
@@ -140,7 +140,7 @@ def _own_stdout() -> Iterator[None]:
             yield
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Log failures alone, but of this package also warnings: a repeated call, a row that cannot be read."""
     import logging
 

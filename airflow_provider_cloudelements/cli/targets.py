@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.frame import Argument
-from airflow_provider_cloudelements.cli.running import UsageError
+from airflow_provider_cloudelements.cli.running import UsageError, quieten
 
 if TYPE_CHECKING:
     import argparse
@@ -15,18 +18,16 @@ if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.target import Target
 
 
-_Read = TypeVar("_Read")
-
-
 def name(text: str) -> str:
     """Read a text that names something: a key, a tag, an element.
 
     :param text: The text.
     :raises ArgumentTypeError: It names nothing. Then the shell's variable was empty, or a program's ``None``.
     """
-    from airflow_provider_cloudelements.client.tags import named_text
+    with _checked():
+        from airflow_provider_cloudelements.client.tags import named_text
 
-    return _checked(lambda: named_text("the value", text))
+        return named_text("the value", text)
 
 
 def instance_id(text: str) -> int:
@@ -35,20 +36,23 @@ def instance_id(text: str) -> int:
     :param text: Its digits.
     :raises ArgumentTypeError: It is no id.
     """
-    from airflow_provider_cloudelements.client.parsing import instance_id_of
+    with _checked():
+        from airflow_provider_cloudelements.client.parsing import instance_id_of
 
-    return _checked(lambda: instance_id_of(text))
+        return instance_id_of(text)
 
 
-def _checked(read: Callable[[], _Read]) -> _Read:
-    from argparse import ArgumentTypeError
+@contextmanager
+def _checked() -> Iterator[None]:
+    """Let the parser report a wrong value. What is imported to check it loads Airflow, which is talkative."""
+    quieten()
+    with redirect_stdout(sys.stderr):
+        from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
-    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-
-    try:
-        return read()
-    except CloudElementsValidationError as error:
-        raise ArgumentTypeError(str(error)) from None
+        try:
+            yield
+        except CloudElementsValidationError as error:
+            raise ArgumentTypeError(str(error)) from None
 
 
 KEY = Argument(
