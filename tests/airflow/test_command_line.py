@@ -78,7 +78,7 @@ import structlog
 from airflow.secrets import BaseSecretsBackend
 
 class Backend(BaseSecretsBackend):
-    def get_conn_value(self, conn_id):
+    def get_conn_value(self, conn_id, team_name=None):
         print("a print")
         warnings.warn("a warning")
         logging.getLogger("vault").error("a line of a log")
