@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from typing import IO, Any
+from dataclasses import dataclass, field
+from typing import IO
 
 from airflow_provider_cloudelements.sandbox.bulk.criteria import Criteria
 from airflow_provider_cloudelements.sandbox.bulk.results import Selection
 from airflow_provider_cloudelements.sandbox.bulk.uploads import Tally
 from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
+from airflow_provider_cloudelements.sandbox.core.plans import Plan, Plans
 from airflow_provider_cloudelements.sandbox.settings import Behaviour
 
 #: The words for a job's state (fact F366).
@@ -27,28 +28,20 @@ _FIRST_ID = 1_700_001
 _TURN = 0.05
 
 
-@dataclass(slots=True)
-class Plan:
+@dataclass(slots=True, kw_only=True)
+class JobPlan(Plan):
     """What becomes of the next jobs.
 
     :param outcome: one of :data:`OUTCOMES`.
     :param status: the state of a job that fails: ERROR or ABORTED.
     :param message: what such a job says.
     :param rows: how much the number of rows that a job tells differs from that of its result.
-    :param count: how many jobs get it; None for all from now on.
     """
 
     outcome: str = "complete"
     status: str = ERROR
     message: str = "The vendor refused the job"
     rows: int = 0
-    count: int | None = 1
-    applied: int = field(default=0, init=False)
-
-    @property
-    def spent(self) -> bool:
-        """Whether no further job gets it."""
-        return self.count is not None and self.applied >= self.count
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +79,7 @@ class Job:
     object_name: str
     query: str | None = None
     format: str | None = None
-    plan: Plan = field(default_factory=Plan)
+    plan: JobPlan = field(default_factory=JobPlan)
     criteria: Criteria | None = None
     created: float = 0.0
     begun: float = 0.0
@@ -140,14 +133,14 @@ class Jobs:
         self._agenda = agenda
         self._ids = itertools.count(_FIRST_ID)
         self._jobs: dict[int, Job] = {}
-        self._plans: list[Plan] = []
+        self.plans = Plans(JobPlan)
 
     def clear(self) -> None:
         """Forget every job and every plan. Ids continue, so an old id never names a new job (C45)."""
         for job in self._jobs.values():
             job.stop()
         self._jobs.clear()
-        self._plans.clear()
+        self.plans.clear()
 
     def next_id(self) -> int:
         """Return the id for a new job."""
@@ -160,7 +153,7 @@ class Jobs:
         :param work: does a part with each step; its last value is what a download found.
         """
         job.created, job.begun = time.time(), time.monotonic()
-        job.plan = self._pick()
+        job.plan = self.plans.pick()
         self._jobs[job.id] = job
         if len(self._jobs) > _MOST_JOBS:
             self._jobs.pop(next(iter(self._jobs))).stop()
@@ -237,26 +230,3 @@ class Jobs:
         :param instance_id: the instance, or None.
         """
         return [job for job in self._jobs.values() if instance_id in (None, job.instance_id)]
-
-    def plan(self, plan: Plan) -> None:
-        """Keep a plan for the next jobs.
-
-        :param plan: the plan.
-        """
-        self._plans.append(plan)
-
-    def plans(self) -> list[dict[str, Any]]:
-        """Return all plans, the spent ones too."""
-        return [asdict(plan) for plan in self._plans]
-
-    def forget_plans(self) -> None:
-        """Forget all plans."""
-        self._plans.clear()
-
-    def _pick(self) -> Plan:
-        """Return what becomes of a new job."""
-        for plan in self._plans:
-            if not plan.spent:
-                plan.applied += 1
-                return plan
-        return Plan()

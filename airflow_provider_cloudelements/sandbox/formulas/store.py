@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_cloudelements.sandbox.core.agenda import Agenda
+from airflow_provider_cloudelements.sandbox.core.plans import Plan, Plans
 from airflow_provider_cloudelements.sandbox.formulas.templates import (
     INSTANCE_KEY,
     Context,
@@ -27,26 +28,18 @@ _MOST_EXECUTIONS = 10_000
 _FIRST_ID = 520_001
 
 
-@dataclass(slots=True)
-class Plan:
-    """What becomes of the next executions.
+@dataclass(slots=True, kw_only=True)
+class ExecutionPlan(Plan):
+    """What becomes of the next executions. A retry counts as one.
 
     :param outcome: one of :data:`OUTCOMES`.
     :param step: the step that fails; None for the first.
     :param message: the error of the step that fails.
-    :param count: how many runs of executions get it, retries too; None for all from now on.
     """
 
     outcome: str = "success"
     step: str | None = None
     message: str = "The step failed"
-    count: int | None = 1
-    applied: int = field(default=0, init=False)
-
-    @property
-    def spent(self) -> bool:
-        """Whether no further execution gets it."""
-        return self.count is not None and self.applied >= self.count
 
 
 @dataclass(slots=True, eq=False)
@@ -146,13 +139,13 @@ class Formulas:
         self._ids = itertools.count(_FIRST_ID)
         self._instances: dict[int, FormulaInstance] = {}
         self._executions: dict[int, Execution] = {}
-        self._plans: list[Plan] = []
+        self.plans = Plans(ExecutionPlan)
 
     def clear(self) -> None:
         """Forget all instances, executions and plans. Ids continue (choice C45)."""
         self._instances.clear()
         self._executions.clear()
-        self._plans.clear()
+        self.plans.clear()
 
     def add(self, template: Template, name: str) -> FormulaInstance:
         """Keep a new instance and return it.
@@ -231,13 +224,13 @@ class Formulas:
         execution.status, execution.updated = status, time.time()
 
     def _begin(self, execution: Execution) -> None:
-        plan = self._pick()
+        plan = self.plans.pick()
         if plan.outcome == "stay":
             return
         moment = execution.due = time.monotonic() + self._behaviour().formula_duration
         self._agenda.at(moment, lambda: self._end(execution, moment, plan))
 
-    def _end(self, execution: Execution, moment: float, plan: Plan) -> None:
+    def _end(self, execution: Execution, moment: float, plan: ExecutionPlan) -> None:
         """Run the steps of an execution, unless it was cancelled meanwhile."""
         if execution.due != moment or self._executions.get(execution.id) is not execution:
             return
@@ -262,26 +255,3 @@ class Formulas:
         if instance is not None:
             contacts = instance.tables.of(instance.element, "contacts", self._behaviour().records)
         return Context(execution.payload, instance, contacts, {})
-
-    def plan(self, plan: Plan) -> None:
-        """Keep a plan for the next executions.
-
-        :param plan: the plan.
-        """
-        self._plans.append(plan)
-
-    def plans(self) -> list[dict[str, Any]]:
-        """Return all plans, the spent ones too."""
-        return [asdict(plan) for plan in self._plans]
-
-    def forget_plans(self) -> None:
-        """Forget all plans."""
-        self._plans.clear()
-
-    def _pick(self) -> Plan:
-        """Return what becomes of a run."""
-        for plan in self._plans:
-            if not plan.spent:
-                plan.applied += 1
-                return plan
-        return Plan()
