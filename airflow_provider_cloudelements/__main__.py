@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_cloudelements.cli import parser
-from airflow_provider_cloudelements.cli.running import run_process
+from airflow_provider_cloudelements.cli.running import quieten, run_process
 
 if __name__ == "__main__":
+    quieten()  # to check values, the parser imports what loads Airflow
     arguments = parser(run_process).parse_args()
     arguments.func(arguments)

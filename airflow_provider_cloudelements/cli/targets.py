@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.cli.frame import Argument
-from airflow_provider_cloudelements.cli.running import UsageError, quieten
+from airflow_provider_cloudelements.cli.running import UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -44,8 +44,7 @@ def instance_id(text: str) -> int:
 
 @contextmanager
 def _checked() -> Iterator[None]:
-    """Let the parser report a wrong value. What is imported to check it loads Airflow, which is talkative."""
-    quieten()
+    """Let the parser report a wrong value. What is imported to check it loads Airflow, which may print."""
     with redirect_stdout(sys.stderr):
         from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 

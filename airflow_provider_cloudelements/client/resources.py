@@ -157,18 +157,18 @@ class InstanceClient:
         :param first_page: Number of the first page, if ``paging`` is ``page``. It is documented nowhere.
             Default: 1.
         :param params: Further parameters of the query.
-        :raises CloudElementsValidationError: An argument is malformed.
+        :raises CloudElementsValidationError: An argument is malformed, or given in ``params`` too.
         :raises CloudElementsServerError: A page comes twice, or is no list.
         """
         if paging not in PAGINGS:
             raise CloudElementsValidationError(f"paging must be one of {', '.join(map(repr, PAGINGS))}.")
-        query = {
-            "where": where_of(where),
-            "fields": None if fields is None else ",".join(texts("fields", fields)),
-            "orderBy": None if order_by is None else text("order_by", order_by),
-            "pageSize": page_size,
-            **(params or {}),
-        }
+        query = query_of(
+            params,
+            where=where_of(where),
+            fields=None if fields is None else ",".join(texts("fields", fields)),
+            orderBy=None if order_by is None else text("order_by", order_by),
+            pageSize=page_size,
+        )
         return self._records(resource_path(path), query, paging, first_page)
 
     def _records(self, path: str, query: Mapping[str, Any], paging: str, first_page: int) -> Iterator[Any]:
@@ -291,6 +291,21 @@ def resource_path(path: Any) -> str:
     if isinstance(path, Mapping) or not isinstance(path, Collection) or not path:
         raise CloudElementsValidationError("path must be a text, or a list of its parts.")
     return "".join(f"/{path_segment('A part of path', each)}" for each in path)
+
+
+def query_of(params: Mapping[str, Any] | None, **given: Any) -> dict[str, Any]:
+    """Return the query of a call.
+
+    :param params: Its parameters by the platform's names.
+    :param given: Those that arguments give; ``None``: not given.
+    :raises CloudElementsValidationError: One is given twice.
+    """
+    named = {name: value for name, value in given.items() if value is not None}
+    if twice := sorted(named.keys() & (params or {}).keys()):
+        raise CloudElementsValidationError(
+            f"{', '.join(twice)}: given twice, by the argument and in the further parameters of the query."
+        )
+    return {**(params or {}), **named}
 
 
 def _rows(answer: Any) -> Sequence[Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_cloudelements.client.arguments import require_count
+from airflow_provider_cloudelements.client.arguments import dictionary, require_count
 from airflow_provider_cloudelements.client.ceql import where_of
-from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient, resource_path
+from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient, query_of, resource_path
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import (
@@ -154,9 +154,10 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         return value
 
     def _call(self, instance: InstanceClient, context: Context) -> Any:
-        query, body = self.secret("query"), self.secret("json")
-        if where := where_of(self.secret("where")):
-            query = {**(query or {}), "where": where}
+        query, body = (
+            query_of(self._query(), where=where_of(self.secret("where"))),
+            self.secret("json"),
+        )
         if self.idempotent_by is None:
             return instance.request(self.method, self.path, params=query, body=body)
         if not isinstance(body, Mapping):
@@ -193,10 +194,14 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
 
     def _rows(self, instance: InstanceClient) -> Iterator[Any]:
         records = instance.records(
-            self.path, where=self.secret("where"), paging=self.paging, params=self.secret("query")
+            self.path, where=self.secret("where"), paging=self.paging, params=self._query()
         )
         rows = capped(records, self.max_records)
         return rows if self.response_filter is None else map(self.response_filter, rows)
+
+    def _query(self) -> dict[str, Any]:
+        """Return the query, checked here: the client calls it ``params``."""
+        return dictionary("query", self.secret("query"))
 
     def _first(self, rows: Iterator[Any]) -> tuple[list[Any], bool]:
         """Take rows until there are too many for XCom; say whether they all fit."""
