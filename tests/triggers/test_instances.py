@@ -275,7 +275,9 @@ async def test_a_platform_that_is_down_is_not_asked_for_each_instance(sandbox, p
     sandbox.add_fault("status", status=503, method="GET", count=None)
     async with running(*(trigger_of(instance_id=number) for number in range(1, 201))):
         await until(lambda: wire.calls().count(LIST) >= 4)
-    assert len(wire.calls()) < 100
+    calls = wire.calls()
+    # Counted by ticks, each of which lists first: on a busy machine there are more of them.
+    assert len(calls) < 25 * calls.count(LIST)
 
 
 async def test_one_who_leaves_in_the_midst_of_a_tick_costs_no_more_calls(sandbox, person, wire, hub_log):
