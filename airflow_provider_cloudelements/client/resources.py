@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,18 +99,10 @@ class InstanceClient:
         :raises CloudElementsInstanceDisabledError: The instance is disabled.
         :raises CloudElementsError: The class that fits the failure.
         """
-        try:
+        with self._explained():
             return self._instances.http.send(
-                method,
-                path if isinstance(path, str) else resource_path(path),
-                params=params,
-                body=body,
-                token=self.token,
-                repeatable=repeatable,
+                method, _path(path), params=params, body=body, token=self.token, repeatable=repeatable
             ).body
-        except CloudElementsForbiddenError as error:
-            self._explain(error)
-            raise
 
     def get(self, path: str | Collection[str | int], **params: Any) -> Any:
         """Read a resource, with the keywords as the query."""
@@ -120,17 +113,11 @@ class InstanceClient:
 
         The answer to a list without items may be 404. So a path that does not exist gives an empty list, too.
         """
-        try:
+        with self._explained():
             # The client sets no page size: the largest one differs between vendors.
             yield from self._instances.http.list_items(
-                path if isinstance(path, str) else resource_path(path),
-                params=params,
-                token=self.token,
-                page_size=None,
+                _path(path), params=params, token=self.token, page_size=None
             )
-        except CloudElementsForbiddenError as error:
-            self._explain(error)
-            raise
 
     def records(
         self,
@@ -180,12 +167,9 @@ class InstanceClient:
         def send(number: int) -> Any:
             return http.send("GET", path, params={**query, "page": number}, token=self.token)
 
-        try:
+        with self._explained():
             for page in numbered_pages(send, path, first_page):
                 yield from page
-        except CloudElementsForbiddenError as error:
-            self._explain(error)
-            raise
 
     def create(self, object_name: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a record. The client never sends it twice.
@@ -256,6 +240,15 @@ class InstanceClient:
         answer = self.get("/ping")
         return answer if isinstance(answer, Mapping) else {}
 
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Explain a 403 of the calls in the block, if more is known of it."""
+        try:
+            yield
+        except CloudElementsForbiddenError as error:
+            self._explain(error)
+            raise
+
     def _explain(self, error: CloudElementsForbiddenError) -> None:
         """Raise a better error if the 403 comes from a disabled instance, not from the vendor (fact F45)."""
         if self.instance_id is None:
@@ -273,6 +266,11 @@ class InstanceClient:
                 method=error.method,
                 path=error.path,
             ) from error
+
+
+def _path(path: str | Collection[str | int]) -> str:
+    """Return a path as the caller wrote it, or made of its parts."""
+    return path if isinstance(path, str) else resource_path(path)
 
 
 def resource_path(path: Any) -> str:

@@ -85,7 +85,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         "idempotent_by",
     )
     secret_fields = ("token", "query", "json", "where")
-    wholly_secret_fields = ("token", "query", "json", "where")
+    wholly_secret_fields = secret_fields
 
     def __init__(
         self,

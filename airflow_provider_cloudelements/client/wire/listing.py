@@ -24,6 +24,8 @@ from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError
 log = logging.getLogger(__name__)
 
 _Item = TypeVar("_Item")
+#: What names a page: a token, or its number.
+_Mark = TypeVar("_Mark")
 
 
 def is_own_error(body: Mapping[str, Any]) -> bool:
@@ -81,7 +83,7 @@ def numbered_pages(send: Callable[[int], Reply], path: str, first: int) -> Itera
     """
     before: list[Any] = []
     for number in count(first):
-        page, _ = _page(lambda _, number=number: send(number), None, path)  # type: ignore[misc]
+        page, _ = _page(send, number, path)
         if not page:
             return
         if page == before:
@@ -94,12 +96,10 @@ def numbered_pages(send: Callable[[int], Reply], path: str, first: int) -> Itera
         yield page
 
 
-def _page(
-    send: Callable[[str | None], Reply], next_page: str | None, path: str
-) -> tuple[list[Any], str | None]:
+def _page(send: Callable[[_Mark], Reply], mark: _Mark, path: str) -> tuple[list[Any], str | None]:
     """Return a page and the token of the next one. The platform's own 404 is an empty page."""
     try:
-        reply = send(next_page)
+        reply = send(mark)
     except CloudElementsNotFoundError:
         return [], None
     if not isinstance(reply.body, list):
