@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.processes import free_port
+from scripts.processes import LOOPBACK, free_port
 
 #: Debian keeps each version's programs in a folder of its own, off the PATH.
 PROGRAMS = Path("/usr/lib/postgresql")
@@ -28,12 +28,12 @@ def postgres() -> Iterator[str]:
     try:
         _own(folder)
         _run(programs / "initdb", "-D", folder / "data", "-U", "airflow", "-A", "trust", "-E", "UTF8")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        options = f"-p {port} -c listen_addresses={LOOPBACK} -c unix_socket_directories={folder}"
         control = (programs / "pg_ctl", "-D", folder / "data", "-w")
         _run(*control, "-l", folder / "log", "-o", options, "start")
         try:
-            _run(programs / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "airflow", "airflow")
-            yield f"postgresql+psycopg2://airflow@127.0.0.1:{port}/airflow"
+            _run(programs / "createdb", "-h", LOOPBACK, "-p", str(port), "-U", "airflow", "airflow")
+            yield f"postgresql+psycopg2://airflow@{LOOPBACK}:{port}/airflow"
         finally:
             _run(*control, "-m", "immediate", "stop")
     finally:

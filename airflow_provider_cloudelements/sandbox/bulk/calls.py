@@ -46,10 +46,7 @@ def list_jobs(call: Call) -> Response:
         condition = parse_where(where)
         rows = [row for row in rows if condition({**row, "job_status": row["status"]})]
     page, headers = cut_page(call, call.state.behaviour, rows, lambda row: int(row["id"]), descending=True)
-    if fields := call.value("fields"):
-        names = [name.strip() for name in fields.split(",")]
-        page = [{name: row[name] for name in names if name in row} for row in page]
-    return json_reply(page, headers)
+    return json_reply([call.asked_for(row) for row in page], headers)
 
 
 def list_errors(call: Call) -> Response:

@@ -37,7 +37,7 @@ def clear_plans(call: Call) -> Response:
 def set_records(call: Call) -> Response:
     """PUT /sandbox/instances/{id}/records/{object} {count}: gives a resource so many generated records."""
     instance, count = instance_of(call), call.json_object().get("count")
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_RECORDS:
+    if not whole(count, 0, MOST_RECORDS):
         raise bad_request(f"Field count must be a number from 0 to {MOST_RECORDS}")
     name = call.params["object"]
     if instance.tables.fill(instance.element, name, count) is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeGuard, TypeVar
 
 from airflow_provider_cloudelements.sandbox.core.errors import bad_request
 
@@ -78,7 +78,7 @@ def checked(body: dict[str, Any], checks: Mapping[str, tuple[bool, str]]) -> dic
     return body
 
 
-def whole(value: Any, low: int, high: int = 10**9) -> bool:
+def whole(value: Any, low: int, high: int = 10**9) -> TypeGuard[int]:
     """Return whether a value is a whole number within bounds.
 
     :param value: the value.

@@ -91,6 +91,17 @@ class Call(Generic[StateT, InstanceT]):
             return False
         raise bad_request(f"Query parameter {name} must be true or false")
 
+    def asked_for(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row with those of its fields that the query parameter ``fields`` names; without it, all.
+
+        :param row: the row.
+        """
+        fields = self.value("fields")
+        if not fields:
+            return row
+        names = [name.strip() for name in fields.split(",")]
+        return {name: row[name] for name in names if name in row}
+
     def json(self) -> Any:
         """Return the parsed JSON body.
 

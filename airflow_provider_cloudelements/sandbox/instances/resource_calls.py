@@ -119,9 +119,7 @@ def _start(call: Call, size: int) -> tuple[int, int]:
 
 def _shown(call: Call, record: Record) -> Record:
     """Return a record with the asked-for fields, and with nulls if its instance shows them (fact F334)."""
-    if fields := call.value("fields"):
-        names = [name.strip() for name in fields.split(",")]
-        record = {name: record[name] for name in names if name in record}
+    record = call.asked_for(record)
     instance = call.instance
     hidden = instance is None or (instance.configuration.get(NULLS_FILTER) or "").lower() != "false"
     return without_nulls(record) if hidden else record
@@ -182,8 +180,12 @@ def _number(call: Call, table: Table) -> int:
     own = call.params["inner_record"] if "inner" in call.params else call.params["record"]
     number = table.number_of(own)
     if number is None:
-        raise ApiError(404, "No record with this id found", "The resource could not be found.")
+        raise _no_record()
     return number
+
+
+def _no_record() -> ApiError:
+    return ApiError(404, "No record with this id found", "The resource could not be found.")
 
 
 def table_of(call: Call) -> Table:
@@ -204,5 +206,5 @@ def table_of(call: Call) -> Table:
         raise not_emulated("a resource of this name below this one")
     nested = instance.tables.within(element, name, record, inner, count)
     if nested is None:
-        raise ApiError(404, "No record with this id found", "The resource could not be found.")
+        raise _no_record()
     return nested

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_cloudelements.sandbox.core.ceql import Condition, field_value
-from airflow_provider_cloudelements.sandbox.vendors.shapes import Record, Shape
+from airflow_provider_cloudelements.sandbox.vendors.shapes import PERIOD, Record, Shape
 
 
 @dataclass(slots=True)
@@ -191,7 +191,7 @@ class Table:
     def columns(self) -> list[str]:
         """Return the names of all fields that a record has, those of the generated ones first."""
         names: dict[str, None] = {}
-        samples = (self.shape.record(number) for number in range(1, min(self.count, 60) + 1))
+        samples = (self.shape.record(number) for number in range(1, min(self.count, PERIOD) + 1))
         for record in itertools.chain(samples, self._changes.kept.values()):
             names |= dict.fromkeys(record)
         return list(names)
@@ -223,5 +223,5 @@ def without_nulls(record: Record) -> Record:
 
 def _without(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without(inner) for name, inner in value.items() if inner is not None}
+        return without_nulls(value)
     return [_without(inner) for inner in value] if isinstance(value, list) else value
