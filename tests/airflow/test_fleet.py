@@ -8,9 +8,10 @@ import pytest
 
 from airflow_provider_cloudelements.client.tags import Identity
 from scripts.demo_connections import connections
-from tests.support.killing import kill_process_of, until, when_running
+from tests.support.killing import kill_process_of, when_running
 from tests.support.leaks import search
 from tests.support.package import ROOT
+from tests.support.patience import eventually
 from tests.support.platform import Person
 
 pytestmark = [pytest.mark.processes, pytest.mark.newest, pytest.mark.lane("shared")]
@@ -114,7 +115,7 @@ def creates(sandbox):
 def test_killed_in_the_midst_retried_and_cleared_ends_the_same(airflow, sandbox, stage, plans):
     run_id = airflow.trigger("fleet_killed", run_id="killed")
     ti = when_running(airflow, "fleet_killed", run_id, "apply", 1)
-    assert until(lambda: of_run(sandbox, run_id).keys() & {f"{run_id}-{n}" for n in range(4, 8)})
+    eventually(lambda: of_run(sandbox, run_id).keys() & {f"{run_id}-{n}" for n in range(4, 8)}, pause=0.1)
     assert kill_process_of(ti["id"])
     assert airflow.wait_run("fleet_killed", run_id) == "success"
     assert of_run(sandbox, run_id) == once_each(run_id, TENANTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pendulum
@@ -26,6 +27,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
+from tests.support.patience import wait_for
 from tests.support.platform import WAYS, Person, client_of
 from tests.support.platform import Wire as Log
 from tests.support.receiver import Receiver, receiving
@@ -76,11 +78,7 @@ class Platform:
         return reconcile(self.client, self.receiver.url, since, **arguments)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
+until = partial(wait_for, seconds=10)
 
 
 @pytest.fixture

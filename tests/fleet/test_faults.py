@@ -35,6 +35,16 @@ def failed_share(sandbox, before=0):
     return sum(each["applied"] for each in rules) / (len(sandbox.requests()) - before)
 
 
+def assert_all_there(sandbox, client, connections, report):
+    """Check that each of the instances is there once, and how many calls were in vain."""
+    share = failed_share(sandbox)
+    sandbox.clear_faults()
+    assert report.ok, report.markdown()
+    assert names(sandbox) == expected()
+    assert share < 0.05
+    assert plan(client, manifest_of(*tenants(MANY)), connections).clean
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
@@ -54,12 +64,7 @@ def test_faults_during_an_apply(sandbox, connections, fault):
     made = plan(client, manifest_of(*tenants(MANY)), connections)
     sandbox.add_fault(**{"count": None, **fault})
     report = apply(client, made, made.checksum, connections, concurrency=4, settle_time=1)
-    share = failed_share(sandbox)
-    sandbox.clear_faults()
-    assert report.ok, report.markdown()
-    assert names(sandbox) == expected()
-    assert share < 0.05
-    assert plan(client, manifest_of(*tenants(MANY)), connections).empty
+    assert_all_there(sandbox, client, connections, report)
 
 
 def test_a_create_that_answers_after_the_time_out_is_found(sandbox, connections):
@@ -76,12 +81,7 @@ def test_time_outs_of_a_few_creates_among_many(sandbox, connections):
     made = plan(client, manifest_of(*tenants(MANY)), connections)
     sandbox.add_fault("delay", when="before", seconds=1.5, method="POST", path="/instances", count=4, skip=30)
     report = apply(client, made, made.checksum, connections, concurrency=4, settle_time=4)
-    share = failed_share(sandbox)
-    sandbox.clear_faults()
-    assert report.ok, report.markdown()
-    assert names(sandbox) == expected()
-    assert share < 0.05
-    assert plan(client, manifest_of(*tenants(MANY)), connections).clean
+    assert_all_there(sandbox, client, connections, report)
 
 
 STORM = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 
 import pendulum
 import pytest
@@ -14,6 +14,7 @@ from airflow_provider_cloudelements.operators.deliveries import (
     CloudElementsSetNotificationPolicyOperator,
 )
 from tests.support.context import context_of
+from tests.support.patience import wait_for
 from tests.support.platform import Person, Wire, client_of
 from tests.support.receiver import receiving
 
@@ -37,11 +38,7 @@ def set_policy(policy):
     return operator.execute(context_of())
 
 
-def until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.05)
+until = partial(wait_for, seconds=10)
 
 
 @pytest.fixture

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import psutil
 
-from scripts.local_airflow import PATIENCE, LocalAirflow
+from scripts.local_airflow import LocalAirflow
+from tests.support.patience import eventually
 
 
 def kill_process_of(ti_id: str) -> bool:
@@ -38,28 +37,12 @@ def when_running(
     :param task_id: the task
     :param map_index: index of a mapped task
     """
-    found: dict[str, Any] = {}
 
-    def runs() -> bool:
+    def running() -> dict[str, Any] | None:
         for each in airflow.task_instances(dag_id, run_id):
             if (each["task_id"], each["map_index"], each["state"]) == (task_id, map_index, "running"):
-                found.update(each)
-        return bool(found)
+                return each
+        return None
 
-    assert until(runs), f"{task_id}[{map_index}] did not begin"
+    found: dict[str, Any] = eventually(running, pause=0.1)
     return found
-
-
-def until(true: Callable[[], bool], seconds: float = 60.0) -> bool:
-    """
-    Wait until something is true; return whether it became so.
-
-    :param true: looked at ten times a second
-    :param seconds: for how long, on a machine that has nothing else to do
-    """
-    deadline = time.monotonic() + seconds * PATIENCE
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True

@@ -1,10 +1,12 @@
 """Revoked and refreshed sessions, and what the platform makes of failures: facts F130 to F137."""
 
 import time
+from functools import partial
 
 import pytest
 
 from airflow_provider_cloudelements.sandbox import SandboxError
+from tests.support.patience import wait_for
 
 EXTERNAL = {
     "oauth.user.refresh_token": "refresh-1",
@@ -37,11 +39,7 @@ def views(api, sandbox, instance):
     return {(row["valid"], row["disabled"]) for row in shown}
 
 
-def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+until = partial(wait_for, seconds=10)
 
 
 def patch(api, instance, **configuration):
