@@ -128,12 +128,21 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
                 # A list may be late. Only a look-up of the id itself shows that an instance is gone.
                 targets = missing
 
+        failed: list[CloudElementsError] = []
+
         def look_up(target: Target) -> Instance | None:
-            return target.look_up(_Singly(_session(account, waiting[target]), with_tokens))
+            if failed and not answers:
+                raise failed[0]  # not only the list fails: a thousand more calls would as well
+            try:
+                return target.look_up(_Singly(_session(account, waiting[target]), with_tokens))
+            except CloudElementsError as error:
+                if _may_pass(error):
+                    failed.append(error)
+                raise
 
         for target, found in account.each(look_up, targets):
             if not answers and _may_pass(found):
-                raise found  # not only the list fails: a thousand more calls would as well
+                raise found
             answers = answers or not isinstance(found, Exception)
             yield target, found
 
