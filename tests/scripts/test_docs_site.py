@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +20,10 @@ pytest.importorskip("sphinx", reason="the site is built with the newest line's e
 from scripts.docs_html import faults
 from scripts.docs_site import ROOT
 from scripts.public_names import homes
-from tests.support.programs import needs
+from tests.support.browsing import open_browser
 
 # The whole site is built once: what needs it runs in one process.
 pytestmark = [pytest.mark.slow, pytest.mark.lane("docs")]
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 PLANTED = '''"""A module."""
 
@@ -38,6 +40,12 @@ def silent() -> None:
     pass
 '''
 INDEX = "# A site\n\n## Start\n\n- [One](one.md): first\n- [Two](two.md#below): second\n"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and logs nothing."""
+
+    def log_message(self, *args: object) -> None: ...
 
 
 def make(root: Path, target: Path) -> subprocess.CompletedProcess[str]:
@@ -112,21 +120,41 @@ def test_the_finished_pages_have_no_fault_and_one_is_found(html, tmp_path):
     assert "there is no index for the search" in found
 
 
-@pytest.mark.browser
-def test_a_person_searches_switches_to_dark_and_reads_on_a_phone(html):
-    from playwright.sync_api import expect, sync_playwright
+@pytest.fixture
+def address(html):
+    """Where a web server gives the finished pages: under file:// one page may not fetch another."""
+    handler = functools.partial(Quiet, directory=html)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
-    needs("chromium", [CHROMIUM])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, color_scheme="light")
+
+@pytest.mark.browser
+def test_a_person_searches_switches_to_dark_and_reads_on_a_phone(html, address, tmp_path):
+    from playwright.sync_api import expect
+
+    with open_browser(tmp_path) as browser:
         broken: list[str] = []
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.goto(f"file://{html}/index.html")
-        page.get_by_role("search").get_by_placeholder("Search").fill("re-authenticate")
-        page.keyboard.press("Enter")
-        expect(page.locator("#search-results")).to_contain_text("CloudElementsReauthenticateInstanceOperator")
-        page.goto(f"file://{html}/operators.html")
+
+        def open_page(path: str) -> Any:
+            page = browser.new_page()
+            page.set_viewport_size({"width": 1280, "height": 900})
+            page.emulate_media(color_scheme="light")
+            page.on("pageerror", lambda error: broken.append(str(error)))
+            page.goto(f"{address}/{path}")
+            return page
+
+        # The search keeps its tab: each result fetches a line of its page, and who leaves breaks that off.
+        search = open_page("index.html")
+        search.get_by_role("search").get_by_placeholder("Search").fill("re-authenticate")
+        search.keyboard.press("Enter")
+        expect(search.locator("#search-results")).to_contain_text(
+            "CloudElementsReauthenticateInstanceOperator"
+        )
+        page = open_page("operators.html")
         light = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.locator("button.theme-toggle:visible").first.click()
         assert page.evaluate("document.body.dataset.theme") == "dark"
@@ -134,9 +162,8 @@ def test_a_person_searches_switches_to_dark_and_reads_on_a_phone(html):
         for width in (1280, 390):
             page.set_viewport_size({"width": width, "height": 900})
             for each in sorted(html.glob("*.html")):
-                page.goto(f"file://{each}")
+                page.goto(f"{address}/{each.name}")
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, (each.name, width)
-        browser.close()
     assert broken == []
 
 
