@@ -44,6 +44,17 @@ class Ground:
 Use = Callable[[Ground], Any]
 
 
+def formula_of(on: Ground) -> int:
+    """Return the id of an instance of the formula 8104."""
+    return on.client.formulas.create_instance(FORMULA, "One").id
+
+
+def execution_of(on: Ground, outcome: str = "success") -> int:
+    """Return the id of an execution that ends in a given way."""
+    on.sandbox.plan_formula(outcome)
+    return on.client.formulas.start(formula_of(on)).id
+
+
 def lead_of(on: Ground) -> str:
     """Return the id of a lead."""
     return next(on.client.instance(on.instance).records("/leads"))["id"]
@@ -52,6 +63,13 @@ def lead_of(on: Ground) -> str:
 SPEC = InstanceSpec(element="closeio", name="Another", key="closeio/Another", configuration=WAYS["basic"][1])
 ONE = "/instances/{id}"
 DELIVERIES = "/notifications/subscriptions/deliveries"
+FORMULA = 8104
+OF_FORMULA = "/formulas/{formula}/instances"
+ONE_OF_FORMULA = f"{OF_FORMULA}/{{formula_instance}}"
+EXECUTIONS = "/formulas/instances/{formula_instance}/executions"
+EXECUTION = "/formulas/instances/executions/{execution}"
+#: What makes the execution that a method acts on.
+STARTED = {f"POST {OF_FORMULA}", f"POST {EXECUTIONS}"}
 #: Every method: how it is called, and the routes that it then takes.
 METHODS: dict[str, tuple[Use, set[str]]] = {
     "CloudElementsClient.organization": (lambda on: on.client.organization(), {"GET /organizations/me"}),
@@ -179,6 +197,47 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
         lambda on: on.client.deliveries.set_policy("queue"),
         {"GET /accounts/settings", "PATCH /accounts/settings"},
     ),
+    "FormulasApi.list": (lambda on: list(on.client.formulas.list()), {"GET /formulas"}),
+    "FormulasApi.get": (lambda on: on.client.formulas.get(FORMULA), {"GET /formulas/{formula}"}),
+    "FormulasApi.instances": (lambda on: list(on.client.formulas.instances()), {"GET /formulas/instances"}),
+    "FormulasApi.instances_of": (
+        lambda on: list(on.client.formulas.instances_of(FORMULA)),
+        {f"GET {OF_FORMULA}"},
+    ),
+    "FormulasApi.create_instance": (formula_of, {f"POST {OF_FORMULA}"}),
+    **{
+        f"FormulasApi.{name}": (
+            lambda on, name=name: getattr(on.client.formulas, name)(FORMULA, formula_of(on)),
+            {f"POST {OF_FORMULA}", route},
+        )
+        for name, route in {
+            "instance": f"GET {ONE_OF_FORMULA}",
+            "activate_instance": f"PUT {ONE_OF_FORMULA}/active",
+            "deactivate_instance": f"DELETE {ONE_OF_FORMULA}/active",
+            "delete_instance": f"DELETE {ONE_OF_FORMULA}",
+        }.items()
+    },
+    "FormulasApi.start": (execution_of, STARTED),
+    "FormulasApi.executions": (
+        lambda on: list(on.client.formulas.executions(formula_of(on))),
+        {f"POST {OF_FORMULA}", f"GET {EXECUTIONS}"},
+    ),
+    **{
+        f"FormulasApi.{name}": (
+            lambda on, name=name, outcome=outcome: getattr(on.client.formulas, name)(
+                execution_of(on, outcome)
+            ),
+            {*STARTED, *routes},
+        )
+        for name, outcome, routes in (
+            ("execution", "success", {f"GET {EXECUTION}"}),
+            ("steps", "success", {f"GET {EXECUTION}/steps"}),
+            ("errors", "fail", {f"GET {EXECUTION}/errors"}),
+            ("cancel", "stay", {f"PATCH {EXECUTION}", f"GET {EXECUTION}"}),
+            ("retry", "fail", {f"PUT {EXECUTION}/retries"}),
+            ("cancel_retries", "fail", {f"DELETE {EXECUTION}/retries"}),
+        )
+    },
 }
 #: What these return makes the calls, or ends them.
 NO_CALLS = {"CloudElementsClient.instance", "CloudElementsClient.close"}

@@ -23,6 +23,7 @@ from airflow_provider_cloudelements.connections import ConnectionSettings
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.deliveries import DeliveriesApi
     from airflow_provider_cloudelements.client.events import EventsApi
+    from airflow_provider_cloudelements.client.formulas import FormulasApi
 
 __all__ = [
     "CloudElementsClient",
@@ -65,6 +66,13 @@ class CloudElementsClient:
         from airflow_provider_cloudelements.client.deliveries import DeliveriesApi
 
         return DeliveriesApi(self.http)
+
+    @cached_property
+    def formulas(self) -> FormulasApi:
+        """Formulas, their instances and executions."""
+        from airflow_provider_cloudelements.client.formulas import FormulasApi
+
+        return FormulasApi(self.http)
 
     def __enter__(self) -> CloudElementsClient:
         return self

@@ -48,6 +48,14 @@ METHODS: dict[str, Callable[[CloudElementsClient], Any]] = {
     "instance.get": lambda client: client.instance(7, TOKEN).get("/contacts"),
     "instance.list": lambda client: list(islice(client.instance(7, TOKEN).list("/contacts"), 3)),
     "instance.request": lambda client: client.instance(7, TOKEN).request("POST", "/contacts", body={"a": 1}),
+    "formulas.list": lambda client: list(islice(client.formulas.list(), 3)),
+    "formulas.instances": lambda client: list(islice(client.formulas.instances(), 3)),
+    "formulas.create_instance": lambda client: client.formulas.create_instance(7, "n"),
+    "formulas.start": lambda client: client.formulas.start(7, {"a": 1}),
+    "formulas.execution": lambda client: client.formulas.execution(7),
+    "formulas.cancel": lambda client: client.formulas.cancel(7),
+    "formulas.steps": lambda client: client.formulas.steps(7),
+    "formulas.errors": lambda client: client.formulas.errors(7),
 }
 
 ECHO = f"{USER} {ORGANIZATION} {TOKEN} {APP_SECRET}"

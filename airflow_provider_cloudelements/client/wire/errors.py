@@ -67,8 +67,8 @@ def failure_of_answer(
     body, secrets = _error_body(content), _secrets_of(request, settings)
     message = provider_message = request_id = None
     if secrets is not None:
-        message = _clean(body.get("message"), secrets)
-        provider_message = _clean(body.get("providerMessage"), secrets)
+        message = clean(body.get("message"), secrets)
+        provider_message = clean(body.get("providerMessage"), secrets)
         request_id = _request_id(secrets, answer.headers.get("Elements-Request-Id"), body.get("requestId"))
 
     host = f"{settings.base_url} (connection {settings.conn_id!r}, field 'host')"
@@ -150,8 +150,13 @@ def _error_body(content: bytes) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _clean(text: Any, secrets: list[str]) -> str | None:
-    """Make a text of the server fit to show: without secrets, on one line, of bounded length."""
+def clean(text: Any, secrets: list[str]) -> str | None:
+    """Make a text of the server fit to show: without secrets, on one line, of bounded length.
+
+    :param text: The text.
+    :param secrets: What must not show.
+    :return: At most 600 characters; ``None`` if there is no text.
+    """
     if not isinstance(text, str) or not text.strip():
         return None
     # Redact before the cut: a cut could leave a part of a secret, which no longer matches.
