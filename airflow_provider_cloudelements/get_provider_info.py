@@ -94,8 +94,8 @@ def get_provider_info() -> dict[str, Any]:
                 "options": {
                     "pages": {
                         "description": (
-                            "Whether the API server serves the provider's pages, such as the one at "
-                            "/cloudelements/consent, to which a vendor sends a person after a consent."
+                            "Whether the API server serves the provider's pages: /cloudelements/consent, to "
+                            "which a vendor sends a person after a consent, and /cloudelements/instances."
                         ),
                         "version_added": "0.1.0",
                         "type": "boolean",

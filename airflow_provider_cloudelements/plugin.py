@@ -18,7 +18,10 @@ PREFIX = "/cloudelements"
 
 
 class CloudElementsPlugin(AirflowPlugin):
-    """Serve ``/cloudelements/consent``, unless ``[cloudelements] pages`` is false."""
+    """Serve ``/cloudelements/consent`` and ``/cloudelements/instances``, with a link in Airflow's navigation.
+
+    ``[cloudelements] pages = False`` switches both off.
+    """
 
     name = "cloudelements"
 
@@ -29,6 +32,17 @@ class CloudElementsPlugin(AirflowPlugin):
 
         if conf.getboolean(SECTION, OPTION, fallback=True):
             cls.fastapi_apps = [{"app": pages, "url_prefix": PREFIX, "name": "Cloud Elements"}]
+            # Without a route Airflow opens the address itself, in a tab of its own, and in no frame. The
+            # browser reads it from the address of Airflow's page, whatever path Airflow is served under. Of a
+            # view at the top level, without a category, Airflow 3.3.2 makes a button that leads nowhere.
+            cls.external_views = [
+                {
+                    "name": "Cloud Elements",
+                    "href": PREFIX[1:] + "/instances",
+                    "destination": "nav",
+                    "category": "browse",
+                }
+            ]
 
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:

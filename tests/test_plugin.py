@@ -18,7 +18,7 @@ VARIABLE = f"AIRFLOW__{SECTION.upper()}__{OPTION.upper()}"
 @pytest.fixture
 def plugin():
     """Give a plugin that Airflow has not loaded, whatever other tests of this process did."""
-    return type("Fresh", (CloudElementsPlugin,), {"fastapi_apps": []})
+    return type("Fresh", (CloudElementsPlugin,), {"fastapi_apps": [], "external_views": []})
 
 
 def test_airflow_finds_it():
@@ -33,13 +33,17 @@ def test_airflow_gets_the_pages(plugin):
     (app,) = plugin.fastapi_apps
     assert (app["url_prefix"], app["name"]) == ("/cloudelements", "Cloud Elements")
     assert callable(app["app"])
+    (view,) = plugin.external_views
+    # Beside Airflow's own pages: of a view at the top level Airflow 3.3.2 makes a button that leads nowhere.
+    assert (view["destination"], view["category"]) == ("nav", "browse")
+    assert view["href"] == "cloudelements/instances"
 
 
 @pytest.mark.parametrize(("said", "served"), [("False", False), ("0", False), ("true", True)])
 def test_it_can_be_switched_off(plugin, monkeypatch, said, served):
     monkeypatch.setenv(VARIABLE, said)
     plugin.on_load()
-    assert bool(plugin.fastapi_apps) is served
+    assert bool(plugin.fastapi_apps) is bool(plugin.external_views) is served
 
 
 def test_airflow_knows_the_option():

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import element_key, optional_text
+from airflow_provider_cloudelements.client.tags import element_key, optional_text, user_tags
 from airflow_provider_cloudelements.client.wire.secrecy import one_line
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["CloudElementsCheckInstancesOperator"]
 
 REPORTS = ("all", "unhealthy")
+#: Form of the XCom ``summary``; pages/instances.js reads it.
+SUMMARY_VERSION = 1
 MOST_CONCURRENCY = 64
 
 #: Most instances that the log names, one a line.
@@ -63,10 +67,12 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
     :param fail_on: States that fail the task once the report is in XCom. Default: none.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``checked`` (how many), ``counts`` (how many by state, all five), ``instances`` (each with
-        ``id``, ``name``, ``element``, ``state`` and, unless it is healthy, ``detail``: the answer of the call
-        that failed, ``None`` if the state on the platform was enough; ``name`` and ``element`` are empty if
-        the operator could not read one of ``instance_ids``), and ``missing`` (those of ``instance_ids`` that
-        do not exist; no count includes them).
+        ``id``, ``name``, ``element``, ``state``, ``events`` (whether they are switched on), ``tags`` (without
+        this provider's own) and, unless it is healthy, ``detail``: the answer of the call that failed,
+        ``None`` if the state on the platform was enough; ``name`` and ``element`` are empty if the operator
+        could not read one of ``instance_ids``), and ``missing`` (those of ``instance_ids`` that do not exist;
+        no count includes them). XCom ``summary`` is what the page ``/cloudelements/instances`` reads first:
+        the same counts, with ``version``, ``connection``, ``tag``, ``element``, ``at`` and ``console_url``.
     :raises CloudElementsUnhealthyError: An instance is in a state of ``fail_on``; a retry checks again.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection has no User and Organization secret (it uses
@@ -114,6 +120,8 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         self._tell(rows, missing, counts)
         listed = rows if self.report == "all" else [row for row in rows if not _is_healthy(row)]
         report = {"checked": len(rows), "counts": counts, "instances": listed, "missing": missing}
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key="summary", value=self._summary(report))
         failing = [row for row in rows if row["state"] in self.fail_on]
         if failing:
             if self.do_xcom_push:  # a task that fails returns nothing
@@ -124,6 +132,21 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
                 f"{len(failing)} of {len(rows)} instances are in a state of fail_on ({states}): {ids}."
             )
         return report
+
+    def _summary(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the page of all instances shows of this check before it reads the report."""
+        return {
+            "version": SUMMARY_VERSION,
+            "connection": self.cloudelements_conn_id,
+            "tag": self.tag,
+            "element": self.element,
+            "checked": report["checked"],
+            "counts": report["counts"],
+            "missing": len(report["missing"]),
+            "listed": len(report["instances"]),
+            "at": pendulum.now("UTC").to_iso8601_string(),
+            "console_url": self.hook.settings.console_url,
+        }
 
     def _checked(self) -> Iterator[tuple[int, Checkup | None]]:
         tag, element = optional_text("tag", self.tag), element_key(self.element)
@@ -176,6 +199,8 @@ def _row(checkup: Checkup) -> dict[str, Any]:
         "name": instance.name,
         "element": instance.element_key,
         "state": checkup.state.value,
+        "events": instance.events_enabled,
+        "tags": list(user_tags(instance.tags)),
     }
     return row if checkup.healthy else {**row, "detail": checkup.detail}
 

@@ -21,7 +21,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 #: The pages, by the last part of their path.
-PAGES = ("consent",)
+PAGES = ("consent", "instances")
 #: What stands in the HTML where the style and the script go.
 STYLE, SCRIPT = "<!-- style -->", "<!-- script -->"
 _TEXT = b"text/plain; charset=utf-8"
@@ -77,7 +77,7 @@ def _answer(method: str, path: str) -> tuple[int, bytes, bytes, bytes]:
     if name not in PAGES:
         return 404, _TEXT, b"There is no such page.\n", b"default-src 'none'"
     if method not in ("GET", "HEAD"):
-        return 405, _TEXT, b"This page only takes a vendor's answer in its address.\n", b"default-src 'none'"
+        return 405, _TEXT, b"This page is only read.\n", b"default-src 'none'"
     page = load(name)
     return 200, b"text/html; charset=utf-8", page.body, page.policy
 

@@ -18,6 +18,13 @@ pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.lane("shar
 ROOT = Path(__file__).resolve().parents[2]
 DAG_ID = "example_microsoft_graph_events"
 CONSENT_DAG_ID = "example_consent_by_person"
+CHECK_DAG = """
+from airflow.sdk import DAG
+from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
+
+with DAG("look", schedule=None, catchup=False):
+    CloudElementsCheckInstancesOperator(task_id="check", fail_on=("healthy",), retries=0)
+"""
 #: Airflow 3.1 has no headings of ours in the form.
 HAS_SECTIONS = Version(airflow_version) >= Version("3.2")
 ORGANIZATION_SECRET = "Organization secret (required)"
@@ -31,7 +38,8 @@ def sandbox(stage):
 @pytest.fixture(scope="module")
 def airflow(stage, sandbox):
     names = (DAG_ID, CONSENT_DAG_ID)
-    stage.add_dags({name: (ROOT / "example_dags" / f"{name}.py").read_text() for name in names})
+    sources = {name: (ROOT / "example_dags" / f"{name}.py").read_text() for name in names}
+    stage.add_dags({**sources, "look": CHECK_DAG})
     stage.add_connections(connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret))
     return stage.airflow
 
@@ -214,3 +222,21 @@ def test_a_person_finds_the_link_on_the_page_of_the_task_and_answers_there(page,
     page.get_by_role("button", name="OK").click()
     assert airflow.wait_run(dag_id, run) == "success"
     assert "Calendar of the front desk" in {each["name"] for each in sandbox.instances()}
+
+
+def test_the_navigation_leads_to_all_instances_of_a_failed_check(page, airflow, sandbox, run_id, secrets):
+    assert airflow.wait_run("look", airflow.trigger("look")) == "failed"
+    page.goto(airflow.url)
+    page.get_by_role("button", name="Browse").click()
+    with page.expect_popup() as popup:
+        page.get_by_role("menuitem", name="Cloud Elements").click()
+    fleet = popup.value
+    fleet.get_by_text("As the last checks found them.").wait_for()
+    assert fleet.url == f"{airflow.url}/cloudelements/instances"
+    assert fleet.get_by_text("The check failed, for the states that it must not find").is_visible()
+    there = {str(each["id"]): each["name"] for each in sandbox.instances()}
+    shown_ids = fleet.locator(".row > :nth-child(3)").all_inner_texts()
+    assert sorted(shown_ids) == sorted(there)
+    assert set(fleet.locator(".row > :nth-child(2)").all_inner_texts()) == set(there.values())
+    assert not list(search([("instances", shown(fleet))], secrets))
+    fleet.close()

@@ -6,14 +6,17 @@ import json
 import threading
 from pathlib import Path
 
+import pendulum
 import pytest
 
+from airflow_provider_cloudelements.client.tags import Identity
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
     CloudElementsServerError,
     CloudElementsUnhealthyError,
 )
+from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators import health
 from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
 from airflow_provider_cloudelements.provisioning.health import InstanceState
@@ -60,13 +63,14 @@ def masked(monkeypatch):
 
 def test_the_report_of_all(ill):
     report = check()
+    others = {"element": "closeio", "events": False, "tags": ["t"]}
     assert report == {
         "checked": 3,
         "counts": counts(healthy=1, disabled=1, invalid=1),
         "instances": [
-            {"id": ill[0], "name": "Well", "element": "closeio", "state": "healthy"},
-            {"id": ill[1], "name": "Off", "element": "closeio", "state": "disabled", "detail": None},
-            {"id": ill[2], "name": "Broken", "element": "closeio", "state": "invalid", "detail": None},
+            {"id": ill[0], "name": "Well", "state": "healthy", **others},
+            {"id": ill[1], "name": "Off", "state": "disabled", **others, "detail": None},
+            {"id": ill[2], "name": "Broken", "state": "invalid", **others, "detail": None},
         ],
         "missing": [],
     }
@@ -249,14 +253,39 @@ def test_a_state_of_fail_on_fails_the_task_after_the_report_is_in_xcom(ill):
         task.execute(context_of(ti))
     assert str(caught.value) == (f"1 of 3 instances are in a state of fail_on (1 invalid): {ill[2]}.")
     assert caught.value.retryable
-    assert ti.xcoms == {"return_value": check(report="unhealthy")}
+    assert ti.xcoms["return_value"] == check(report="unhealthy")
+    assert ti.xcoms["summary"]["counts"] == counts(healthy=1, disabled=1, invalid=1)
 
 
 def test_other_states_do_not_fail_it_and_push_nothing_by_hand(ill):
     ti = FakeTi()
     report = checking(fail_on=("needs re-authentication", "unreachable")).execute(context_of(ti))
     assert report["checked"] == 3
-    assert ti.xcoms == {}
+    assert set(ti.xcoms) == {"summary"}
+
+
+def test_the_page_of_all_instances_gets_a_summary(ill):
+    ti = FakeTi()
+    checking(tag="t", report="unhealthy", instance_ids=None).execute(context_of(ti))
+    summary = ti.xcoms["summary"]
+    assert pendulum.now("UTC") - pendulum.parse(summary.pop("at")) < pendulum.duration(minutes=1)
+    assert summary == {
+        "version": 1,
+        "connection": "cloudelements_default",
+        "tag": "t",
+        "element": None,
+        "checked": 3,
+        "counts": counts(healthy=1, disabled=1, invalid=1),
+        "missing": 0,
+        "listed": 2,
+        "console_url": None,
+    }
+
+
+def test_the_tags_of_the_report_are_those_that_people_set(sandbox, person):
+    identity = Identity.of(CloudElementsHook().settings, "tenant 1")
+    person.make("basic", name="One", tags=["gold", *identity.tags])
+    assert check()["instances"][0]["tags"] == ["gold"]
 
 
 def test_do_xcom_push_is_honoured(ill):

@@ -95,7 +95,7 @@ def test_there_is_nothing_else(site):
     head = get(site, "/cloudelements/consent", "HEAD")
     assert head.content == b""
     assert int(head.headers["Content-Length"]) == len(load("consent").body)
-    assert PAGES == ("consent",)
+    assert PAGES == ("consent", "instances")
 
 
 async def test_a_websocket_is_closed():

@@ -1,0 +1,371 @@
+"""The page of all instances in a real browser, with Airflow's REST API played by the test.
+
+What Airflow itself answers, tests/browser/test_pages.py sees.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+
+from tests.support.browsing import open_browser, picture
+from tests.support.pages import serving_pages
+
+pytestmark = pytest.mark.browser
+
+PLACE = "/cloudelements/instances"
+CHECK, PLAN = "CloudElementsCheckInstancesOperator", "CloudElementsPlanInstancesOperator"
+STATES = ("healthy", "disabled", "invalid", "needs re-authentication", "unreachable")
+MANY = 10_000
+#: Seconds until the rows of many instances are there, on a busy machine.
+MOST_SECONDS = 10
+#: A frame's work; 60 frames a second leave 16, and a busy machine three times as long.
+MOST_MILLISECONDS = 50
+
+
+def row(number, state="healthy", **other):
+    """Return a row of a report."""
+    made = {
+        "id": 400000 + number,
+        "name": f"Tenant {number}",
+        "element": "closeio",
+        "state": state,
+        "events": True,
+        "tags": ["gold"],
+    }
+    return {**made, **({} if state == "healthy" else {"detail": None}), **other}
+
+
+def ran(
+    dag_id="nightly", run="run 1", state="success", hour=1, operator=CHECK, task_id="check", map_index=-1
+):
+    """Return a task instance as Airflow's REST API tells it."""
+    return {
+        "dag_id": dag_id,
+        "dag_run_id": run,
+        "task_id": task_id,
+        "map_index": map_index,
+        "state": state,
+        "operator": operator,
+        "end_date": f"2026-11-30T{hour:02}:00:00Z",
+    }
+
+
+class Airflow:
+    """Airflow's REST API: the tasks that ended, their XComs, and what it was asked."""
+
+    def __init__(self):
+        self.tasks, self.xcoms, self.calls, self.status = [], {}, [], 200
+
+    def add(self, task, rows=None, missing=(), listed=None, **summary):
+        """Let a check end, with a report or without one."""
+        self.tasks.insert(0, task)
+        if rows is None:
+            return
+        found = Counter(each["state"] for each in rows)
+        counts = {state: found[state] for state in STATES}
+        listed = rows if listed is None else listed
+        place = (task["dag_id"], task["dag_run_id"], task["task_id"], str(task["map_index"]))
+        self.xcoms[*place, "summary"] = {
+            "version": 1,
+            "connection": "cloudelements_default",
+            "tag": None,
+            "element": None,
+            "checked": len(rows),
+            "counts": counts,
+            "missing": len(missing),
+            "listed": len(listed),
+            "at": task["end_date"],
+            "console_url": "https://console.example.com/instances/{id}",
+            **summary,
+        }
+        self.xcoms[*place, "return_value"] = {
+            "checked": len(rows),
+            "counts": counts,
+            "instances": listed,
+            "missing": list(missing),
+        }
+
+    def __call__(self, route, request):
+        address = urlsplit(request.url)
+        path, query = address.path.partition("/api/v2")[2], parse_qs(address.query)
+        self.calls.append((request.method, path, query))
+        if self.status != 200:
+            route.fulfill(status=self.status, json={"detail": "<b>no</b>"})
+        elif path == "/dags/~/dagRuns/~/taskInstances":
+            (operator,) = query["operator"]
+            found = [task for task in self.tasks if task["operator"] == operator]
+            route.fulfill(json={"task_instances": found, "total_entries": len(found)})
+        else:
+            _, _, dag_id, _, run, _, task_id, _, key = map(unquote, path.split("/"))
+            place = (dag_id, run, task_id, query["map_index"][0], key)
+            if place in self.xcoms:
+                route.fulfill(json={"key": key, "value": self.xcoms[place]})
+            else:
+                route.fulfill(status=404, json={"detail": "not found"})
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def site():
+    with serving_pages("", "/some/path") as (address, _):
+        yield address
+
+
+@pytest.fixture
+def airflow():
+    return Airflow()
+
+
+@pytest.fixture
+def page(browser, airflow):
+    complaints = []
+    opened = browser.new_page()
+    opened.set_viewport_size({"width": 1360, "height": 640})
+    opened.emulate_media(color_scheme="light")
+    opened.on("console", lambda message: complaints.append(message.text))
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+    opened.route("**/api/v2/**", airflow)
+    yield opened
+    opened.close()
+    # The browser writes a line for each answer with an error.
+    assert [each for each in complaints if "Failed to load resource" not in each] == []
+
+
+def says(page, text):
+    page.locator("#message").get_by_text(text).wait_for()
+
+
+def names(page):
+    return page.locator(".row > :nth-child(2)").all_inner_texts()
+
+
+def opened(page, address):
+    page.goto(address)
+    says(page, "As the last checks found them.")
+
+
+@pytest.mark.parametrize("below", ["", "/some/path"])
+def test_what_needs_a_person_comes_first_with_sign_word_and_links(page, airflow, site, below):
+    airflow.add(
+        ran(), [row(1), row(2, "invalid", detail="401"), row(3, "disabled", events=False)], missing=[9]
+    )
+    opened(page, f"{site}{below}{PLACE}")
+    assert names(page) == ["Tenant 3", "Tenant 2", "", "Tenant 1"]
+    first = page.locator(".row").nth(1)
+    assert first.locator("> *").all_inner_texts()[:7] == [
+        "cloudelements_default",
+        "Tenant 2",
+        "400002",
+        "closeio",
+        "✕ invalid",
+        "on",
+        "gold",
+    ]
+    assert page.get_by_role("cell", name="∅ missing").count() == 1
+    console, task = (link.get_attribute("href") for link in first.get_by_role("link").all())
+    assert console == "https://console.example.com/instances/400002"
+    assert task == f"{below}/dags/nightly/runs/run%201/tasks/check"
+    text = page.locator("#checks").inner_text()
+    assert "✓ 1 healthy, ○ 1 disabled, ✕ 1 invalid" in text
+    assert "1 instance missing" in text
+    assert {method for method, *_ in airflow.calls} == {"GET"}
+
+
+def test_search_filters_and_sorting_are_in_the_address(page, airflow, site):
+    airflow.add(ran(), [row(1), row(2, "invalid"), row(10, element="jira", tags=["silver"]), row(3)])
+    opened(page, site + PLACE)
+    page.get_by_label("Search").fill("tenant silver")
+    page.get_by_text("1 of 4 instances").wait_for()
+    assert names(page) == ["Tenant 10"]
+    page.get_by_label("Search").fill("")
+    page.get_by_text("4 instances", exact=True).wait_for()
+    page.get_by_label("State").select_option("healthy")
+    page.get_by_role("button", name="Name").click()
+    page.get_by_role("button", name="Name").click()
+    assert names(page) == ["Tenant 10", "Tenant 3", "Tenant 1"]  # numbers by their value
+    assert page.evaluate("location.search") == "?state=healthy&sort=-name"
+    assert page.get_by_role("columnheader", name="Name").get_attribute("aria-sort") == "descending"
+    page.reload()
+    says(page, "As the last checks found them.")
+    assert names(page) == ["Tenant 10", "Tenant 3", "Tenant 1"]
+    assert page.get_by_label("State").input_value() == "healthy"
+
+
+def test_of_several_checks_the_newest_word_on_an_instance_counts(page, airflow, site):
+    airflow.add(ran(dag_id="old", hour=1), [row(1, "invalid"), row(2)])
+    airflow.add(ran(dag_id="new", hour=2), [row(1)])
+    airflow.add(ran(dag_id="other", hour=3), [row(1, "disabled")], connection="second")
+    opened(page, site + PLACE)
+    states = page.locator(".row > :nth-child(5)").all_inner_texts()
+    assert sorted(states) == ["○ disabled", "✓ healthy", "✓ healthy"]
+    page.get_by_label("Connection").select_option("second")
+    assert page.locator(".row > :nth-child(5)").all_inner_texts() == ["○ disabled"]
+
+
+def test_a_failed_check_shows_as_failed_with_its_rows(page, airflow, site):
+    airflow.add(ran(hour=1), [row(1), row(2)])
+    airflow.add(ran(run="run 2", hour=2), [row(1), row(2, "unreachable", detail="no answer")])
+    airflow.add(ran(run="run 3", hour=3, state="failed"), [row(1, "invalid"), row(2, "unreachable")])
+    opened(page, site + PLACE)
+    picture(page, "instances-failed-check")
+    assert "The check failed, for the states that it must not find" in page.locator("#checks").inner_text()
+    assert "Not healthy, in the last 3 checks: 0, 1, 2" in page.locator("#checks").inner_text()
+    assert page.locator(".trend span").count() == 3
+    assert names(page) == ["Tenant 1", "Tenant 2"]
+
+
+def test_a_check_that_failed_without_a_report_leaves_the_one_before(page, airflow, site):
+    airflow.add(ran(hour=1), [row(1)])
+    airflow.add(ran(run="run 2", hour=2, state="failed"))
+    airflow.add(ran(dag_id="broken", state="failed"))
+    opened(page, site + PLACE)
+    text = page.locator("#checks").inner_text()
+    assert "The last check failed without a report. This is the one before." in text
+    assert "No check of it ended with a report." in text
+    assert names(page) == ["Tenant 1"]
+
+
+def test_a_check_that_lists_only_the_ill_and_one_whose_report_is_gone_say_so(page, airflow, site):
+    airflow.add(ran(), [row(1), row(2, "invalid")], listed=[row(2, "invalid")])
+    airflow.add(ran(dag_id="cleared"), [row(3)])
+    del airflow.xcoms["cleared", "run 1", "check", "-1", "return_value"]
+    opened(page, site + PLACE)
+    text = page.locator("#checks").inner_text()
+    assert "It lists only instances that are not healthy." in text
+    assert "Its report is gone: only the counts are known." in text
+    assert names(page) == ["Tenant 2"]
+
+
+def test_mapped_checks_and_plans_are_there(page, airflow, site):
+    for index in (0, 1):
+        airflow.add(ran(map_index=index), [row(index)])
+    plan = ran(dag_id="fleet", task_id="plan", operator=PLAN)
+    airflow.add(plan)
+    airflow.xcoms["fleet", "run 1", "plan", "-1", "counts"] = {"create": 2, "unchanged": 7}
+    opened(page, site + PLACE)
+    assert names(page) == ["Tenant 0", "Tenant 1"]
+    link = page.get_by_role("link", name="nightly / check [1]")
+    assert link.get_attribute("href") == "/dags/nightly/runs/run%201/tasks/check/mapped/1"
+    assert "2 create, 7 unchanged" in page.locator("#plans").inner_text()
+
+
+def test_without_a_check_it_says_how_to_make_one(page, site):
+    page.goto(site + PLACE)
+    says(page, "CloudElementsCheckInstancesOperator makes one")
+    assert not page.locator("#fleet").is_visible()
+    picture(page, "instances-none")
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(403, "may not see the tasks"), (401, "not logged in"), (500, "It said 500"), (422, "It said 422")],
+)
+def test_a_refusal_is_explained_and_can_be_tried_again(page, airflow, site, status, text):
+    airflow.status = status
+    airflow.add(ran(), [row(1)])
+    page.goto(site + PLACE)
+    says(page, text)
+    if status == 403:
+        picture(page, "instances-no-right")
+    airflow.status = 200
+    page.get_by_role("button", name="Try again").click()
+    says(page, "As the last checks found them.")
+    assert names(page) == ["Tenant 1"]
+
+
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    '"><script>alert(2)</script>',
+    "javascript:alert(3)",
+    "=1+1",
+    "`${alert(4)}`",
+]
+
+
+def test_hostile_names_do_nothing(page, airflow, site):
+    rows = [row(n, name=each, detail=each, element=each, tags=[each]) for n, each in enumerate(HOSTILE)]
+    rows.append({"id": {"a": 1}, "name": ["x"], "state": None, "tags": "no list"})
+    rows.append("no row")
+    airflow.add(
+        ran(dag_id="<b>dag</b>", task_id="../x"),
+        rows[:-1],
+        listed=rows,
+        console_url="javascript:alert('{id}')",
+        tag="<u>tag</u>",
+    )
+    opened(page, site + PLACE)
+    assert set(HOSTILE) <= set(names(page))
+    assert page.locator("#window img, #window script, h2 b, article u").count() == 0
+    hrefs = page.eval_on_selector_all("a[href]", "all => all.map(one => one.protocol)")
+    assert set(hrefs) == {"http:"}
+
+
+def test_the_rows_can_be_saved_for_a_spreadsheet_that_takes_none_for_a_formula(page, airflow, site):
+    airflow.add(ran(), [row(1, name='=HYPERLINK("x")'), row(2, name='a "b", c'), row(3, "invalid")])
+    opened(page, site + PLACE)
+    page.get_by_label("State").select_option("healthy")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert download.value.suggested_filename == "cloudelements-instances.csv"
+    text = Path(download.value.path()).read_bytes().decode("utf-8-sig")
+    saved = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert sorted(each["name"] for each in saved) == ['\'=HYPERLINK("x")', 'a "b", c']
+    assert saved[0]["at"] == "2026-11-30T01:00:00.000Z"
+
+
+def test_ten_thousand_rows_scroll_with_few_of_them_in_the_page(page, airflow, site):
+    states = ("healthy",) * 97 + ("invalid", "disabled", "unreachable")
+    airflow.add(ran(), [row(n, states[n % 100]) for n in range(MANY)])
+    opened(page, site + PLACE)
+    assert page.evaluate("performance.now()") < MOST_SECONDS * 1000
+    assert page.locator(".row").count() < 80
+    picture(page, "instances-many")
+    page.emulate_media(color_scheme="dark")
+    picture(page, "instances-dark")
+    box = page.locator("#window")
+    box.focus()
+    page.keyboard.press("End")
+    last = page.locator(f'[aria-rowindex="{MANY + 1}"]')
+    last.wait_for()
+    assert last.locator("> *").nth(1).inner_text() == f"Tenant {MANY - 4}"
+    assert page.locator(".row").count() < 80
+    # What a frame costs when the rows in sight change.
+    costs = page.evaluate(
+        """async () => {
+            const box = document.getElementById("window"), costs = [];
+            for (let at = 0; at < 60; at += 1) {
+                const begun = performance.now();
+                box.scrollTop = at * 4000;
+                box.dispatchEvent(new Event("scroll"));
+                box.getBoundingClientRect();
+                costs.push(performance.now() - begun);
+                await new Promise(requestAnimationFrame);
+            }
+            return costs.sort((one, other) => one - other);
+        }"""
+    )
+    assert costs[len(costs) // 2] < MOST_MILLISECONDS
+    print(f"a frame: median {costs[30]:.1f} ms, slowest {costs[-1]:.1f} ms")
+
+
+def test_the_rows_have_the_roles_that_a_screen_reader_reads(page, airflow, site):
+    airflow.add(ran(), [row(1), row(2)])
+    opened(page, site + PLACE)
+    table = page.get_by_role("table", name="Instances")
+    assert table.get_attribute("aria-rowcount") == "3"
+    assert table.get_by_role("columnheader").count() == 9
+    assert table.get_by_role("row").count() == 3
+    assert table.get_by_role("cell", name="✓ healthy").count() == 2
+    assert page.get_by_role("status").count() == 2
