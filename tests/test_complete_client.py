@@ -60,6 +60,23 @@ def lead_of(on: Ground) -> str:
     return next(on.client.instance(on.instance).records("/leads"))["id"]
 
 
+def download_of(on: Ground) -> int:
+    """Return the id of a download that has completed."""
+    return on.client.instance(on.instance).bulk.start_download("leads", file_format="csv", limit=2)
+
+
+def result_of(on: Ground) -> bytes:
+    """Return the result of a download."""
+    with on.client.instance(on.instance).bulk.result(download_of(on), "leads", "csv") as body:
+        return b"".join(body)
+
+
+def streamed_of(on: Ground) -> bytes:
+    """Return a body that is read part by part."""
+    with on.client.instance(on.instance).streamed("/leads") as body:
+        return b"".join(body)
+
+
 SPEC = InstanceSpec(element="closeio", name="Another", key="closeio/Another", configuration=WAYS["basic"][1])
 ONE = "/instances/{id}"
 DELIVERIES = "/notifications/subscriptions/deliveries"
@@ -145,6 +162,30 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
         lambda on: on.client.instance(on.instance).ping(),
         {f"GET {ONE}", "GET /ping"},
     ),
+    "InstanceClient.streamed": (streamed_of, {f"GET {ONE}", "GET /{object}"}),
+    "InstanceClient.shown": (lambda on: on.client.instance(on.instance).shown("text"), set()),
+    "BulkApi.start_query": (
+        lambda on: on.client.instance(on.instance).bulk.start_query("select * from leads"),
+        {f"GET {ONE}", "POST /bulk/query"},
+    ),
+    "BulkApi.start_download": (download_of, {f"GET {ONE}", "POST /bulk/download"}),
+    "BulkApi.status": (
+        lambda on: on.client.instance(on.instance).bulk.status(download_of(on)),
+        {f"GET {ONE}", "POST /bulk/download", "GET /bulk/{job}/status"},
+    ),
+    "BulkApi.list": (
+        lambda on: list(on.client.instance(on.instance).bulk.list()),
+        {f"GET {ONE}", "GET /bulk/jobs"},
+    ),
+    "BulkApi.cancel": (
+        lambda on: on.client.instance(on.instance).bulk.cancel(download_of(on)),
+        {f"GET {ONE}", "POST /bulk/download", "PUT /bulk/{job}/cancel"},
+    ),
+    "BulkApi.errors": (
+        lambda on: list(on.client.instance(on.instance).bulk.errors(download_of(on))),
+        {f"GET {ONE}", "POST /bulk/download", "GET /bulk/{job}/errors"},
+    ),
+    "BulkApi.result": (result_of, {f"GET {ONE}", "POST /bulk/download", "GET /bulk/{job}/{object}"}),
     "ElementsApi.get": (lambda on: on.client.elements.get("closeio"), {"GET /elements/{element}"}),
     "ElementsApi.list": (lambda on: list(on.client.elements.list()), {"GET /elements"}),
     "ElementsApi.keys": (lambda on: on.client.elements.keys(), {"GET /elements/keys"}),
@@ -240,7 +281,7 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     },
 }
 #: What these return makes the calls, or ends them.
-NO_CALLS = {"CloudElementsClient.instance", "CloudElementsClient.close"}
+NO_CALLS = {"CloudElementsClient.instance", "CloudElementsClient.close", "InstanceClient.shown"}
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from tests.support.package import PACKAGE, ROOT, modules, rooms
 PUBLIC: dict[str, set[str]] = {
     "assets": {"cloudelements_event_asset"},
     "client": {"CloudElementsClient", "Element", "ElementMetadata", "Instance", "InstanceClient"},
+    "client.bulk": {"FORMATS", "BulkApi", "BulkJob", "BulkStatus"},
     "client.deliveries": {"DeliveriesApi", "Delivery", "Subscription"},
     "client.elements": {"ElementsApi"},
     "client.events": {"EventsApi"},

@@ -6,12 +6,14 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.parsing import parse_bool, parse_object, parse_text
+from airflow_provider_cloudelements.client.wire.errors import clean
 from airflow_provider_cloudelements.client.wire.listing import numbered_pages
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
@@ -20,6 +22,10 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
 )
+
+if TYPE_CHECKING:
+    from airflow_provider_cloudelements.client.bulk import BulkApi
+    from airflow_provider_cloudelements.client.wire.streaming import Streamed
 
 __all__ = ["PAGINGS", "InstanceClient", "ObjectField"]
 
@@ -78,6 +84,14 @@ class InstanceClient:
             self._token = self._instances.token(self.instance_id)  # type: ignore[arg-type]  # see __init__
         return self._token
 
+    # Loaded on first use: most tasks move no records in bulk.
+    @cached_property
+    def bulk(self) -> BulkApi:
+        """Bulk jobs of the instance."""
+        from airflow_provider_cloudelements.client.bulk import BulkApi
+
+        return BulkApi(self)
+
     def request(
         self,
         method: str,
@@ -118,6 +132,31 @@ class InstanceClient:
             yield from self._instances.http.list_items(
                 _path(path), params=params, token=self.token, page_size=None
             )
+
+    @contextmanager
+    def streamed(
+        self, path: str | Collection[str | int], *, headers: Mapping[str, str] | None = None
+    ) -> Iterator[Streamed]:
+        """Open a body of any size, such as the result of a bulk job, and read it part by part.
+
+        :param path: Path, or its parts in a list.
+        :param headers: Headers of the call, such as ``Accept`` and ``Range``.
+        :raises CloudElementsError: The class that fits the failure.
+        """
+        with (
+            self._explained(),
+            self._instances.http.streamed(_path(path), token=self.token, headers=headers) as body,
+        ):
+            yield body
+
+    def shown(self, text: Any) -> str | None:
+        """Return a text of the platform as it may be shown: without the secrets of this client.
+
+        :param text: The text, such as an error of a bulk job.
+        :return: One line of at most 600 characters; ``None`` if there is no text.
+        """
+        secrets = [*self._instances.http.settings.secrets]
+        return clean(text, secrets if self._token is None else [*secrets, self._token])
 
     def records(
         self,

@@ -14,13 +14,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_cloudelements.client import CloudElementsClient
+from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from tests.support.hidden import assert_hidden, shown
 from tests.support.wire import ORGANIZATION, TOKEN, USER, Account, Answer, Wire, account
 
 APP_SECRET = "App/Secret+Malformed04="
 APP = {"api_key": "k", "api_secret": APP_SECRET, "oauth_callback_url": "https://app.example/cb"}
+
+
+def result_of(instance: InstanceClient) -> bytes:
+    """Read the result of a bulk job."""
+    with instance.bulk.result(7, "contacts", "csv") as body:
+        return b"".join(islice(body, 3))
+
 
 #: Every method that reads an answer. A list is looked at for a few pages only: it may be as long as it likes.
 METHODS: dict[str, Callable[[CloudElementsClient], Any]] = {
@@ -56,6 +63,12 @@ METHODS: dict[str, Callable[[CloudElementsClient], Any]] = {
     "formulas.cancel": lambda client: client.formulas.cancel(7),
     "formulas.steps": lambda client: client.formulas.steps(7),
     "formulas.errors": lambda client: client.formulas.errors(7),
+    "bulk.start_download": lambda client: client.instance(7, TOKEN).bulk.start_download(
+        "contacts", file_format="csv"
+    ),
+    "bulk.status": lambda client: client.instance(7, TOKEN).bulk.status(7),
+    "bulk.list": lambda client: list(islice(client.instance(7, TOKEN).bulk.list(), 3)),
+    "bulk.result": lambda client: result_of(client.instance(7, TOKEN)),
 }
 
 ECHO = f"{USER} {ORGANIZATION} {TOKEN} {APP_SECRET}"

@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
@@ -26,6 +27,7 @@ from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
 from airflow_provider_cloudelements.client.wire.faults import failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
 from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, without_query
+from airflow_provider_cloudelements.client.wire.streaming import Streamed, read_refusal
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
@@ -182,7 +184,49 @@ class HttpSession:
             reraise=True,
         )
 
+    @contextmanager
+    def streamed(
+        self,
+        path: str,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Iterator[Streamed]:
+        """Open a body of any size, and close its connection when the block ends.
+
+        The call is repeated as any ``GET`` until an answer begins. What then breaks off is the caller's to
+        take up: :class:`~.streaming.Streamed` says how far it came. The connection's ``request_timeout``
+        bounds the time until the answer begins, and then that between two parts of its body.
+
+        :param path: Path below ``/elements/api-v2``, beginning with a slash.
+        :param token: Element token.
+        :param headers: Further headers of this call.
+        :raises CloudElementsError: The class that fits the failure.
+        """
+        # A body that was packed on the way has no places to go on from.
+        plain = {"Accept-Encoding": "identity", **(headers or {})}
+        request = Request.of(self.settings, "GET", path, token=token, headers=plain)
+        seconds = checked_timeout(self.settings.request_timeout)
+        for attempt in self._attempts(repeatable=True):
+            with attempt:
+                answer, _ = self._exchange(request, seconds, read_refusal)
+        body = Streamed(answer, request, self.settings, seconds)
+        try:
+            yield body
+        finally:
+            body.close()
+
     def _send_once(self, request: Request, timeout: float, read: Callable[[bytes], Any]) -> Reply:
+        answer, content = self._exchange(request, timeout, read_body)
+        return Reply(answer.status_code, answer.headers, self._parse(answer, content, request, read))
+
+    def _exchange(
+        self, request: Request, timeout: float, take: Callable[[requests.Response], bytes]
+    ) -> tuple[requests.Response, bytes]:
+        """Send a call once, and return its answer and what ``take`` reads of its body.
+
+        :raises CloudElementsError: No whole answer came, or one that is not 2xx.
+        """
         prepared: requests.PreparedRequest | None = None
         answer: requests.Response | None = None
         content: bytes | None = None
@@ -200,7 +244,7 @@ class HttpSession:
                     stream=True,
                 )
                 self.platform_clock.saw(answer.headers.get("Date"))
-                content = read_body(answer)
+                content = take(answer)
             except TooLargeError:
                 failure = CloudElementsServerError(
                     f"{request.method} {request.path}: the answer is larger than {LARGEST_ANSWER} bytes.",
@@ -217,7 +261,7 @@ class HttpSession:
             raise failure or AssertionError("requests returned nothing")
         if not 200 <= answer.status_code < 300:
             raise failure_of_answer(answer, content, request, self.settings)
-        return Reply(answer.status_code, answer.headers, self._parse(answer, content, request, read))
+        return answer, content
 
     def _prepare(self, session: requests.Session, request: Request) -> requests.PreparedRequest:
         import requests
