@@ -170,6 +170,8 @@ class CloudElementsInstanceDisabledError(CloudElementsForbiddenError):
 class CloudElementsNotFoundError(CloudElementsError):
     """There is no such element, instance or other thing."""
 
+    #: Whether the platform's message says that there is none of what was asked for (fact F54).
+    says_none = False
     _kind_may_pass = False
 
 

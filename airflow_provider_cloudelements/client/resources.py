@@ -125,7 +125,11 @@ class InstanceClient:
     def list(self, path: str | Collection[str | int], **params: Any) -> Iterator[Any]:
         """Yield the items of a resource's list, a page at a time, with the keywords as the query.
 
-        The answer to a list without items may be 404. So a path that does not exist gives an empty list, too.
+        A list ends with its last page, or with an empty one. A 404 is an empty list only on the first page,
+        and only if the platform's message says that none is found.
+
+        :raises CloudElementsNotFoundError: There is no such list.
+        :raises CloudElementsServerError: The list broke off, a page comes twice, or is no list.
         """
         with self._explained():
             # The client sets no page size: the largest one differs between vendors.
@@ -184,7 +188,8 @@ class InstanceClient:
             Default: 1.
         :param params: Further parameters of the query.
         :raises CloudElementsValidationError: An argument is malformed, or given in ``params`` too.
-        :raises CloudElementsServerError: A page comes twice, or is no list.
+        :raises CloudElementsNotFoundError: There is no such list: see :meth:`list`.
+        :raises CloudElementsServerError: The list broke off, a page comes twice, or is no list.
         """
         if paging not in PAGINGS:
             raise CloudElementsValidationError(f"paging must be one of {', '.join(map(repr, PAGINGS))}.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import namespace_tag
 from airflow_provider_cloudelements.client.target import Target
+from airflow_provider_cloudelements.client.wire.doubt import looks
 from airflow_provider_cloudelements.client.wire.http import PAGE_SIZE
 from airflow_provider_cloudelements.client.wire.parallel import as_finished, checked_concurrency, in_order
 from airflow_provider_cloudelements.client.wire.request import is_count
@@ -38,7 +39,6 @@ from airflow_provider_cloudelements.fleet.report import GOOD, Progress, Report, 
 from airflow_provider_cloudelements.fleet.safety import refuse_unsafe
 from airflow_provider_cloudelements.fleet.wanted import Credentials, Wanted, wanted_of
 from airflow_provider_cloudelements.fleet.writing import Hands, Outcome, Task
-from airflow_provider_cloudelements.provisioning.doubt import looks
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient

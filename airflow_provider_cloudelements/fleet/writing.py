@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_cloudelements.client.models import Instance
+from airflow_provider_cloudelements.client.wire.doubt import may_have_acted, settle_seconds
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsRateLimitError
 from airflow_provider_cloudelements.fleet.changes import Change, Kind
 from airflow_provider_cloudelements.fleet.fields import DISABLED
@@ -13,7 +14,6 @@ from airflow_provider_cloudelements.fleet.gate import Gate, may_pass
 from airflow_provider_cloudelements.fleet.matching import Match
 from airflow_provider_cloudelements.fleet.wanted import Wanted
 from airflow_provider_cloudelements.provisioning.difference import IN_FIELDS, Difference, check_read_back
-from airflow_provider_cloudelements.provisioning.doubt import may_have_acted, settle_seconds
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from airflow_provider_cloudelements.provisioning.mending import Writer, write
 

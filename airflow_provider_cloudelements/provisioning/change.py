@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import Identity, own_tags, user_tags
+from airflow_provider_cloudelements.client.wire.doubt import settle_seconds
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -22,7 +23,6 @@ from airflow_provider_cloudelements.provisioning.difference import (
     comparable_text,
     left_out,
 )
-from airflow_provider_cloudelements.provisioning.doubt import settle_seconds
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, Known, fingerprints_of
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 from airflow_provider_cloudelements.provisioning.mending import Writer, needs_mending, write

@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import of_another_key, origin_tag
 from airflow_provider_cloudelements.client.target import Target, oldest_first
+from airflow_provider_cloudelements.client.wire.doubt import may_have_acted, settle_seconds
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsError,
@@ -36,12 +37,7 @@ from airflow_provider_cloudelements.provisioning.difference import (
     check_read_back,
     left_out,
 )
-from airflow_provider_cloudelements.provisioning.doubt import (
-    in_doubt,
-    looked_for,
-    may_have_acted,
-    settle_seconds,
-)
+from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looked_for
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory, Memory
 from airflow_provider_cloudelements.provisioning.mending import (

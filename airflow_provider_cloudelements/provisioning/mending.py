@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import own_tags
+from airflow_provider_cloudelements.client.wire.doubt import looks, may_have_acted
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsInstanceDisabledError
 from airflow_provider_cloudelements.provisioning.codes import ASK_AGAIN, Code, check_before_login
 from airflow_provider_cloudelements.provisioning.difference import Difference, hidden, same_value
-from airflow_provider_cloudelements.provisioning.doubt import in_doubt, looks, may_have_acted
+from airflow_provider_cloudelements.provisioning.doubt import in_doubt
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints, fingerprint_tags
 from airflow_provider_cloudelements.provisioning.memory import Memory
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec, login_of

@@ -187,6 +187,50 @@ def test_records_come_in_order_over_both_ways_of_paging(instance: InstanceClient
     assert len(names[0]) == 3
 
 
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_a_list_whose_second_page_is_missing_is_no_shorter_list(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox, paging: str
+) -> None:
+    assert instance.token
+    cloudelements_sandbox.add_fault("status", status=404, path="/contacts", skip=1, count=None)
+    rows = instance.records("/contacts", page_size=1, paging=paging)
+    assert next(rows)
+    with pytest.raises(CloudElementsServerError, match="broke off after 1 pages"):
+        next(rows)
+
+
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_a_mistyped_path_is_no_empty_list(instance: InstanceClient, paging: str) -> None:
+    with pytest.raises(CloudElementsNotFoundError, match="Is the path the list's"):
+        list(instance.records("/contcats", paging=paging))
+
+
+def test_a_delete_whose_answer_was_lost_is_done(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox
+) -> None:
+    for kind in ({"action": "drop"}, {"action": "status", "status": 502}):
+        made = instance.create("contacts", {"LastName": "Once"})
+        path = f"/contacts/{made['id']}"
+        cloudelements_sandbox.add_fault(**kind, when="after", method="DELETE", path=path)
+        before = len(cloudelements_sandbox.requests())
+        instance.delete("contacts", made["id"])
+        sent = cloudelements_sandbox.requests()[before:]
+        assert [each["method"] for each in sent] == ["DELETE", "DELETE"]
+        with pytest.raises(CloudElementsNotFoundError):
+            instance.delete("contacts", made["id"])
+
+
+@pytest.mark.parametrize("kind", [{"action": "status", "status": 429}, {"action": "drop"}], ids=str)
+def test_a_404_stays_one_if_no_earlier_delete_can_have_removed_the_record(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox, kind: dict[str, Any]
+) -> None:
+    assert instance.token
+    method = "DELETE" if kind["action"] == "status" else "GET"  # a lost answer to a read proves nothing
+    cloudelements_sandbox.add_fault(**kind, when="before", method=method, path="/contacts/none")
+    with pytest.raises(CloudElementsNotFoundError):
+        instance.request(method, "/contacts/none")
+
+
 def test_a_list_that_does_not_heed_the_number_of_the_page_is_an_error() -> None:
     with Wire(answer([{"id": 1}])) as wire:
         rows = account(wire.url).client.instance(5, TOKEN).records("/leads", paging="page")

@@ -25,7 +25,7 @@ from airflow_provider_cloudelements.provisioning.change import reauthenticate
 from airflow_provider_cloudelements.provisioning.ensure import Ensure, ensure
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
-from airflow_provider_cloudelements.provisioning.mending import looks
+from airflow_provider_cloudelements.client.wire.doubt import looks
 from tests.support.platform import (
     WAYS,
     Person,

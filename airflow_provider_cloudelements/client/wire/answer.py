@@ -20,7 +20,7 @@ _PART = 64 * 1024
 class Reply:
     """A successful answer. Only the status is in ``repr``: the body may hold tokens and configuration.
 
-    :param status: HTTP status, 2xx.
+    :param status: HTTP status, 2xx; 404 for a ``DELETE`` whose earlier answer was lost.
     :param headers: Its headers. Look-ups ignore the case.
     :param body: The parsed JSON; ``None`` for an empty body.
     """

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.wire.faults import FailedRequest, proxy_login
-from airflow_provider_cloudelements.client.wire.listing import is_own_error
+from airflow_provider_cloudelements.client.wire.listing import is_own_error, says_none
 from airflow_provider_cloudelements.client.wire.secrecy import one_line, redact, secret_values
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
@@ -102,6 +102,8 @@ def failure_of_answer(
         details["retry_after"] = retry_after_of(answer)
     error = _kind_of(status, foreign=foreign)(" ".join(filter(None, parts)), **details)
     error.final = status in _FINAL
+    if isinstance(error, CloudElementsNotFoundError):
+        error.says_none = says_none(body.get("message"))
     return error
 
 

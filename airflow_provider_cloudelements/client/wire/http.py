@@ -23,6 +23,7 @@ from airflow_provider_cloudelements.client.wire.answer import LARGEST_ANSWER, Re
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.deadline import deadline, deadline_adapter
 from airflow_provider_cloudelements.client.wire.decoding import decode
+from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
 from airflow_provider_cloudelements.client.wire.faults import failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
@@ -31,6 +32,7 @@ from airflow_provider_cloudelements.client.wire.streaming import Streamed, read_
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
+    CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsTransportError,
 )
@@ -116,6 +118,8 @@ class HttpSession:
             other call only if the call provably never left.
         :param headers: Further headers of this call.
         :param read: Function that decodes the answer's body. Default: to plain JSON.
+        :return: The answer. A ``DELETE`` that the client repeated after a lost answer, and that now finds
+            nothing, is a success: its body is ``None``.
         :raises CloudElementsError: The class that fits the failure. The method raises nothing else.
         """
         request = Request.of(
@@ -124,9 +128,19 @@ class HttpSession:
         if repeatable is None:
             repeatable = request.method in REPEATABLE_METHODS
         seconds = checked_timeout(self.settings.request_timeout if timeout is None else timeout)
+        in_doubt = False
         for attempt in self._attempts(repeatable):
             with attempt:
-                return self._send_once(request, seconds, read)
+                try:
+                    return self._send_once(request, seconds, read)
+                except CloudElementsNotFoundError:
+                    if not (in_doubt and request.method == "DELETE"):
+                        raise
+                    # What an earlier time of this call removed, its answer lost, is missing now.
+                    return Reply(404, {}, None)
+                except CloudElementsError as error:
+                    in_doubt = in_doubt or may_have_acted(error)
+                    raise
         raise AssertionError("tenacity ends with a result or an error")  # pragma: no cover
 
     def list_items(

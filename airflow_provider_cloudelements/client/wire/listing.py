@@ -5,8 +5,12 @@ A 404 means "none" or "gone" only if it is the platform's own answer (fact F41).
 
 An empty first page and the platform's own 404 are an empty list (fact F53, unknown U44). In the platform's
 own lists, a page token means that there is more (fact F51). If such a token leads to nothing, the list broke
-off, and nobody may conclude from it what exists. In a list of an element's resource, a token may come even
-with the last page (fact F52), so that list may end with an empty or missing page.
+off, and nobody may conclude from it what exists.
+
+In a list of an element's resource, a token may come even with the last page, and the page after it is empty
+(fact F52). So an empty page ends that list. A 404 does not: no source says that one may, and it is what a
+vendor answers as well if something goes away while the client reads (unknown U45). On the first page, a 404
+is an empty list only if its message says so (fact F54). Else the path may be mistyped.
 
 A row that cannot be read is left out and logged. It does not end the list.
 """
@@ -14,6 +18,7 @@ A row that cannot be read is left out and logged. It does not end the list.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count
 from typing import Any, TypeVar
@@ -26,6 +31,7 @@ log = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 #: What names a page: a token, or its number.
 _Mark = TypeVar("_Mark")
+_NONE_FOUND = re.compile(r"\bno\b.*\bfound\b", re.IGNORECASE | re.DOTALL)
 
 
 def is_own_error(body: Mapping[str, Any]) -> bool:
@@ -36,6 +42,14 @@ def is_own_error(body: Mapping[str, Any]) -> bool:
     return any(isinstance(body.get(name), str) and body[name] for name in ("message", "requestId"))
 
 
+def says_none(message: Any) -> bool:
+    """Return whether the message of the platform's own 404 has the form "No ... found" (fact F54).
+
+    :param message: Field ``message`` of the error's body.
+    """
+    return isinstance(message, str) and _NONE_FOUND.search(message) is not None
+
+
 def pages(send: Callable[[str | None], Reply], path: str, *, of_element: bool = False) -> Iterator[list[Any]]:
     """Yield a list's pages that hold rows, and read each only when needed.
 
@@ -44,22 +58,18 @@ def pages(send: Callable[[str | None], Reply], path: str, *, of_element: bool = 
     :param of_element: Whether the list is one of an element's resources. Default: one of the platform's own.
     :raises CloudElementsServerError: A page is no list, a token came twice, or the list broke off. The last
         two concern the whole list: what came before proves nothing about what does not exist.
+    :raises CloudElementsNotFoundError: The first page of an element's list is a 404 that does not say "none".
     """
     next_page: str | None = None
     seen: set[str] = set()
     while True:
-        page, following = _page(send, next_page, path)
+        page, following = _page(send, next_page, path, len(seen), of_element=of_element)
         empty = not page
         if page:
             yield page
         del page  # the page is free before the client reads the next one
         if empty and (seen or following) and not of_element:
-            raise CloudElementsServerError(
-                f"GET {path}: the list broke off after {len(seen)} pages. The platform announced more rows, "
-                "and none came. Such a list does not show what exists; a later try reads it again.",
-                method="GET",
-                path=path,
-            )
+            raise _broken(path, len(seen), "The platform announced more rows, and none came.")
         if empty or not following:
             return
         if following in seen:
@@ -78,12 +88,13 @@ def numbered_pages(send: Callable[[int], Reply], path: str, first: int) -> Itera
     :param send: Function that reads the page of a number.
     :param path: Path of the list, for errors.
     :param first: Number of the first page.
-    :raises CloudElementsServerError: A page is no list, or the same as the one before it: the vendor does not
-        heed the number, and the list would never end.
+    :raises CloudElementsServerError: A page is no list, or the list broke off, or a page is the same as the
+        one before it: the vendor does not heed the number, and the list would never end.
+    :raises CloudElementsNotFoundError: The first page is a 404 that does not say "none".
     """
     before: list[Any] = []
     for number in count(first):
-        page, _ = _page(send, number, path)
+        page, _ = _page(send, number, path, number - first, of_element=True)
         if not page:
             return
         if page == before:
@@ -96,12 +107,40 @@ def numbered_pages(send: Callable[[int], Reply], path: str, first: int) -> Itera
         yield page
 
 
-def _page(send: Callable[[_Mark], Reply], mark: _Mark, path: str) -> tuple[list[Any], str | None]:
-    """Return a page and the token of the next one. The platform's own 404 is an empty page."""
+def _page(
+    send: Callable[[_Mark], Reply], mark: _Mark, path: str, before: int, *, of_element: bool
+) -> tuple[list[Any], str | None]:
+    """Return a page and the token of the next one. A 404 that means "none" is an empty page.
+
+    :param before: How many pages came before.
+    """
     try:
         reply = send(mark)
-    except CloudElementsNotFoundError:
-        return [], None
+    except CloudElementsNotFoundError as error:
+        if not of_element or (not before and error.says_none):
+            return [], None
+        if not before:
+            error.advise(
+                "Is the path the list's? An empty list answers with no rows, or says that none is found."
+            )
+            raise
+        missing = str(error)
+    else:
+        return _rows(reply, path)
+    # Outside the handler: a 404 that no retry helps must not be the cause of an error that may pass.
+    raise _broken(path, before, f"The page after them is missing: {missing}")
+
+
+def _broken(path: str, pages_read: int, why: str) -> CloudElementsServerError:
+    return CloudElementsServerError(
+        f"GET {path}: the list broke off after {pages_read} pages. {why} Such a list does not show what "
+        "exists; a later try reads it again.",
+        method="GET",
+        path=path,
+    )
+
+
+def _rows(reply: Reply, path: str) -> tuple[list[Any], str | None]:
     if not isinstance(reply.body, list):
         raise CloudElementsServerError(
             f"GET {path}: the answer is not a JSON array, as a list is.",

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAuthError,
+    CloudElementsNotFoundError,
     CloudElementsServerError,
     CloudElementsTransportError,
 )
@@ -92,11 +93,56 @@ def test_an_element_may_give_an_empty_page_with_a_token() -> None:
     assert len(wire.calls) == 1
 
 
-@pytest.mark.parametrize("last", NOTHING.values(), ids=NOTHING)
-def test_an_elements_list_may_end_with_a_page_of_nothing(last: Answer) -> None:
-    with Wire([page([1], "t1"), last]) as wire:
-        assert list(listing(wire, token=TOKEN)) == [1]
+def pages_of(there: Account, paging: str) -> Iterator[Any]:
+    """Return the list of an element's resource, by its one or its other way of paging."""
+    return there.client.instance(5, TOKEN).records("/x", paging=paging)
+
+
+@pytest.mark.parametrize("last", ["empty", "empty, with a token"])
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_an_elements_list_may_end_with_an_empty_page(paging: str, last: str) -> None:
+    with Wire([page([1], "t1"), NOTHING[last]]) as wire:
+        assert list(pages_of(account(wire.url), paging)) == [1]
     assert len(wire.calls) == 2
+
+
+@pytest.mark.parametrize("message", ["No contacts found", "The resource could not be found"])
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_a_404_after_a_page_is_no_end_of_an_elements_list(paging: str, message: str) -> None:
+    with Wire([page([1], "t1"), page({"message": message}, status=404)]) as wire:
+        items = pages_of(account(wire.url), paging)
+        assert next(items) == 1
+        with pytest.raises(
+            CloudElementsServerError, match="GET /x: the list broke off after 1 pages"
+        ) as caught:
+            next(items)
+    assert caught.value.retryable
+    assert message in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("message", ["No contacts found", "no such thing was found.", "NO\nROWS FOUND"])
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_a_404_that_says_none_is_an_elements_empty_list(paging: str, message: str) -> None:
+    with Wire(page({"message": message}, status=404)) as wire:
+        assert list(pages_of(account(wire.url), paging)) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"message": "Not Found"},
+        {"message": "The resource could not be found"},
+        {"requestId": "0123456789abcdef01234567"},
+        {"message": "Nothing to be found, and nothing lost", "providerMessage": "No rows found"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("paging", ["token", "page"])
+def test_another_404_of_an_elements_list_is_an_error(paging: str, body: Any) -> None:
+    with Wire(page(body, status=404)) as wire:
+        with pytest.raises(CloudElementsNotFoundError, match="Is the path the list's"):
+            list(pages_of(account(wire.url), paging))
 
 
 @pytest.mark.parametrize("last", NOTHING.values(), ids=NOTHING)
