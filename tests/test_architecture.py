@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
         "exceptions",
         "compat",
     },
-    "decorators": {"operators/_parts", "hooks", "connections"},
+    "decorators": {"operators/_parts", "hooks", "client", "connections"},
     "operators": {
         "fleet",
         "use",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
+from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +16,14 @@ from airflow_provider_cloudelements.exceptions import CloudElementsValidationErr
 _LARGEST = 2**63 - 1
 
 
+def bare(value: Any) -> Any:
+    """Return the value of an enumeration's member, which ``str()`` would write by its name.
+
+    :param value: A member, or anything else, which stays as it is.
+    """
+    return value.value if isinstance(value, Enum) else value
+
+
 def path_segment(name: str, value: Any) -> str:
     """Return a value as one quoted part of a path.
 
@@ -22,6 +31,7 @@ def path_segment(name: str, value: Any) -> str:
     :param value: A text, or an integer above 0. Ends of a text are stripped.
     :raises CloudElementsValidationError: It is something else, or the path would be that of something else.
     """
+    value = bare(value)
     text = value.strip() if isinstance(value, str) else ""
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LARGEST:
         text = str(value)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import bare
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: A field, and after a space the operator, if it is not "=".
@@ -30,6 +31,19 @@ def where_of(where: Any) -> str | None:
     if not isinstance(where, Mapping):
         raise CloudElementsValidationError("where must be a dictionary of fields and values, or a query.")
     return " AND ".join(_condition(key, value) for key, value in where.items()) or None
+
+
+def plain_field(name: str, value: Any) -> str:
+    """Return a value that must name a field, without an operator.
+
+    :param name: The argument's name, for the error.
+    :param value: The value.
+    :raises CloudElementsValidationError: It names no field.
+    """
+    found = _KEY.fullmatch(value) if isinstance(value, str) else None
+    if found is None or found["operator"] or value.lower() in _WORDS:
+        raise CloudElementsValidationError(f"{name} must be the name of one field, such as 'external_id'.")
+    return str(value)
 
 
 def _condition(key: Any, value: Any) -> str:
@@ -59,6 +73,7 @@ def _condition(key: Any, value: Any) -> str:
 
 def _literal(field: str, value: Any) -> str:
     """Write a value. A quote in a text is doubled, numbers stand bare, dates are ISO texts."""
+    value = bare(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):

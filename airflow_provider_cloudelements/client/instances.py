@@ -229,8 +229,8 @@ class InstancesApi:
         """Delete an instance.
 
         :param instance_id: Its id.
-        :return: ``True`` if it was there, ``False`` if there was none. That is a success as well, since an
-            earlier answer may have been lost.
+        :return: ``True`` if it was there, ``False`` if there was none. That is a success as well, since the
+            answer of an earlier try may have been lost.
         """
         try:
             self._http.send("DELETE", _path(instance_id))

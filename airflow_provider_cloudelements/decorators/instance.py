@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.decorators.python import _PythonDecoratedOperator
 from airflow.sdk.bases.decorator import task_decorator_factory
 
+from airflow_provider_cloudelements.client.plain import fitted
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.failures import FinalFailures
@@ -69,7 +70,7 @@ class _CloudElementsDecoratedOperator(LetterByLetter, _PythonDecoratedOperator):
                 rendered = list(self.op_args)
                 rendered[self._place] = client
                 self.op_args = rendered
-            return super().execute(context)
+            return fitted(super().execute(context))
 
 
 def cloudelements_task(

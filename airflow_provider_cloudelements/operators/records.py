@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.arguments import dictionary, require_count
 from airflow_provider_cloudelements.client.ceql import where_of
+from airflow_provider_cloudelements.client.plain import fitted
 from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient, query_of, resource_path
+from airflow_provider_cloudelements.client.wire.doubt import settle_seconds
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     require_bool,
     require_choice,
+    require_seconds,
 )
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, json_line
 from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
@@ -35,7 +38,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
     records that go to XCom.
 
     It never sends a ``POST`` twice, because the platform would make two records. A retry of the task does:
-    give ``idempotent_by``, and a later try looks for the record first.
+    give ``idempotent_by``, and each try looks for the record first.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.
@@ -53,6 +56,8 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
     :param paginate: Whether to read all pages of a list. Default: ``False``.
     :param paging: How the list goes on: by the ``token`` of each answer, or by the number of the ``page``
         until one is empty. It differs between elements. Default: ``token``.
+    :param first_page: Number of the first page, if ``paging`` is ``page``. It is documented nowhere.
+        Default: 1.
     :param max_records: Most records of a list; more are an error. Default: 1,000,000.
     :param response_filter: Function of your DAG file that gets the answer, or each record of a list, and
         returns what to keep. Default: none.
@@ -61,14 +66,17 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         Default: none, so that too many records are an error. Templated.
     :param max_xcom_records: Most records to return; 0: none, so that there is always a file. Default: 1,000.
     :param max_xcom_bytes: Most bytes to return, as JSON. Default: 262,144.
-    :param idempotent_by: Field of ``json`` whose value no other record has, for a ``POST``. A later try, and
-        a cleared task, looks for a record with that value and returns it. So does this try, if the answer is
-        lost. Templated.
+    :param idempotent_by: Field of ``json`` whose value no other record has, for a ``POST``. The operator
+        looks for a record with that value first, and returns it if it is there. It looks again if the answer
+        is lost. The vendor must keep the value as it is, return it, and filter by it. Templated.
+    :param settle_time: Seconds to look for the record after a create whose outcome is not known, if
+        ``idempotent_by`` is given. Default: the connection's ``create_timeout``, itself 60 by default.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: The vendor's answer, or what ``response_filter`` made of it. With ``paginate``: ``count``;
         ``records``, or ``None`` if they are in the file; and ``path`` of the file, or ``None``.
     :raises CloudElementsValidationError: An argument is malformed, or there is more than the limits allow.
-    :raises CloudElementsConflictError: Several records have the value of ``idempotent_by``.
+    :raises CloudElementsConflictError: Several records have the value of ``idempotent_by``, or the look-up
+        gave only records that do not have it letter by letter.
     :raises CloudElementsInstanceDisabledError: The instance is disabled.
     :raises CloudElementsError: A call failed.
     """
@@ -99,12 +107,14 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         where: Mapping[str, Any] | str | None = None,
         paginate: bool = False,
         paging: str = "token",
+        first_page: int = 1,
         max_records: int = 1_000_000,
         response_filter: Callable[[Any], Any] | None = None,
         output_path: str | ObjectStoragePath | None = None,
         max_xcom_records: int = 1000,
         max_xcom_bytes: int = 262_144,
         idempotent_by: str | None = None,
+        settle_time: float | None = None,
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -118,6 +128,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         self.where = where
         self.paginate = require_bool("paginate", paginate)
         self.paging = require_choice("paging", paging, PAGINGS)
+        self.first_page = require_count("first_page", first_page, 0)
         self.max_records = require_count("max_records", max_records)
         if response_filter is not None and not callable(response_filter):
             raise TypeError("response_filter must be a function.")
@@ -126,6 +137,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         self.max_xcom_records = require_count("max_xcom_records", max_xcom_records, 0)
         self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
         self.idempotent_by = idempotent_by
+        self.settle_time = require_seconds("settle_time", settle_time)
         self._check_combination()
 
     def _check_combination(self) -> None:
@@ -144,8 +156,8 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         if self.paginate:
             return self._read(instance)
-        answer = self._call(instance, context)
-        value = answer if self.response_filter is None else self.response_filter(answer)
+        answer = self._call(instance)
+        value = fitted(answer if self.response_filter is None else self.response_filter(answer))
         if len(json_line(value)) > self.max_xcom_bytes:
             raise CloudElementsValidationError(
                 f"The answer has more than {self.max_xcom_bytes} bytes (max_xcom_bytes). Keep less of it by "
@@ -153,7 +165,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
             )
         return value
 
-    def _call(self, instance: InstanceClient, context: Context) -> Any:
+    def _call(self, instance: InstanceClient) -> Any:
         query, body = (
             query_of(self._query(), where=where_of(self.secret("where"))),
             self.secret("json"),
@@ -162,12 +174,16 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
             return instance.request(self.method, self.path, params=query, body=body)
         if not isinstance(body, Mapping):
             raise CloudElementsValidationError("idempotent_by needs a record in json, a dictionary.")
-        later = getattr(context.get("ti"), "try_number", 1) > 1
         record, made = create_once(
-            instance, self.path, body, self.idempotent_by, look_first=later, params=query
+            instance,
+            self.path,
+            body,
+            self.idempotent_by,
+            settle_time=settle_seconds(self.hook.settings, self.settle_time),
+            params=query,
         )
         if not made:
-            self.log.info("An earlier try made the record; it is not created again.")
+            self.log.info("The record is there already; it is not created again.")
         return record
 
     def _read(self, instance: InstanceClient) -> dict[str, Any]:
@@ -176,7 +192,7 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         first, fits = self._first(rows)
         if fits:
             self.log.info("There are %d records.", len(first))
-            return {"count": len(first), "records": first, "path": None}
+            return {"count": len(first), "records": fitted(first), "path": None}
         if target is None:
             raise CloudElementsValidationError(
                 f"There are more records than go to XCom (max_xcom_records={self.max_xcom_records}, "
@@ -194,7 +210,11 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
 
     def _rows(self, instance: InstanceClient) -> Iterator[Any]:
         records = instance.records(
-            self.path, where=self.secret("where"), paging=self.paging, params=self._query()
+            self.path,
+            where=self.secret("where"),
+            paging=self.paging,
+            first_page=self.first_page,
+            params=self._query(),
         )
         rows = capped(records, self.max_records)
         return rows if self.response_filter is None else map(self.response_filter, rows)

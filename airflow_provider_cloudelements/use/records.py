@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from airflow_provider_cloudelements.client.ceql import where_of
+from airflow_provider_cloudelements.client.arguments import bare
+from airflow_provider_cloudelements.client.ceql import plain_field
 from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.client.wire.doubt import looks, may_have_acted
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
-    CloudElementsServerError,
-    CloudElementsTransportError,
+    CloudElementsError,
     CloudElementsValidationError,
 )
 
@@ -24,58 +26,101 @@ def create_once(
     record: Mapping[str, Any],
     field: str,
     *,
-    look_first: bool,
+    settle_time: float,
     params: Mapping[str, Any] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[Any, bool]:
-    """Create a record, unless an earlier try of the same create made it.
+    """Create a record, unless it is there already.
 
     The platform has no idempotency key. So ``field`` must hold a value that no other record has, such as an
-    external id or a run's id. If the answer of the create is lost, this looks for the record once. If it does
-    not find it, the server may still be at work, so only a later try, which looks first, may send it again.
+    external id or a run's id. This looks for it before it sends the create: an earlier try may have sent one.
+    If the answer of the create is lost, the server may still be at work. So this looks for the record until
+    ``settle_time`` is over, and sends nothing more. Only a later try may do so, after its own look-up.
 
     :param instance: The instance.
     :param path: The object, such as ``/contacts``, or its parts in a list.
     :param record: The record's fields.
     :param field: The field of the record by which to find it.
-    :param look_first: Whether an earlier try may have sent the create.
+    :param settle_time: Seconds to look for the record of a create in doubt.
     :param params: Query of the create.
+    :param sleep: Makes the pauses.
+    :param clock: Returns the time in seconds.
     :return: The record, and whether this call made it.
-    :raises CloudElementsConflictError: Several records have the field's value.
+    :raises CloudElementsConflictError: Several records have the field's value, or records came back for it
+        that do not have it letter by letter. Nothing was sent.
     :raises CloudElementsError: The create failed, or nobody knows whether it did.
     """
-    value = record.get(field)
+    value = bare(record.get(plain_field("idempotent_by", field)))
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise CloudElementsValidationError(
             f"idempotent_by names the field {field!r}, and the record must hold a text or a number in it."
         )
-    where_of({field: value})  # before anything is sent
-    if look_first and (found := _look_up(instance, path, field, value)) is not None:
+
+    def look_up() -> Any | None:
+        return _look_up(instance, path, field, value)
+
+    if (found := look_up()) is not None:
         return found, False
     try:
         return instance.request("POST", path, params=params, body=dict(record)), True
-    except (CloudElementsTransportError, CloudElementsServerError) as error:
-        if isinstance(error, CloudElementsTransportError) and not error.sent:
+    except CloudElementsError as error:
+        if not may_have_acted(error):
             raise
-        if (found := _look_up(instance, path, field, value)) is not None:
+        doubt = error
+    # Outside the handler, so that the doubt does not become the context of a failed look-up.
+    log.warning("It is not known whether the record was made. Looking for it for %.0f s.", settle_time)
+    for _ in looks(settle_time, sleep, clock):
+        try:
+            found = look_up()
+        except CloudElementsError as error:
+            log.warning("The look-up failed: %s", error)
+            if not error.retryable:
+                break
+            continue
+        if found is not None:
             log.info("The answer of the create was lost; the record is there.")
             return found, True
-        error.advise("The record may still appear. A later try looks for it before it sends it again.")
-        raise
+    doubt.advise(
+        "It is not known whether the record was made. A later try looks for it before it sends anything."
+    )
+    raise doubt
 
 
 def _look_up(
     instance: InstanceClient, path: str | Collection[str | int], field: str, value: str | int
 ) -> Any | None:
-    """Return the only record that has a value in a field."""
-    rows = instance.records(path, where={field: value})
-    # Filter again: a vendor that ignores the query would give any record.
-    found = [each for each in rows if isinstance(each, Mapping) and str(each.get(field)) == str(value)]
+    """Return the only record that has a value in a field.
+
+    :raises CloudElementsConflictError: There are several, or only others came back. A vendor may trim a
+        value, write it in another way or leave the field out of its answer, so one of these may be the
+        record. It may also not heed the query.
+    """
+    found: list[Any] = []
+    others = 0
+    for each in instance.records(path, where={field: value}):
+        if isinstance(each, Mapping) and _has(each.get(field), value):
+            found.append(each)
+        else:
+            others += 1
     if len(found) > 1:
         raise CloudElementsConflictError(
             f"{len(found)} records have the value of the field {field!r}, by which idempotent_by looks. "
             "Name a field whose values are unique."
         )
+    if others and not found:
+        raise CloudElementsConflictError(
+            f"The look-up by the field {field!r} (idempotent_by) gave {others} records, and none has the "
+            "value letter by letter. One of them may be this record, if the vendor changes the value or does "
+            "not return the field. So it was not created. Name a field that the vendor keeps and returns as "
+            "it is sent, and by which it filters."
+        )
     return found[0] if found else None
+
+
+def _has(held: Any, value: str | int) -> bool:
+    """Return whether a record holds a value, letter by letter. A number may come back as its digits."""
+    return isinstance(held, str | int) and not isinstance(held, bool) and str(held) == str(value)
 
 
 def capped(records: Iterator[Any], most: int) -> Iterator[Any]:

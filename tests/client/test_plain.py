@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_cloudelements.client.models import Instance
-from airflow_provider_cloudelements.client.plain import MOST_LEVELS, plain_json, plain_text
+from airflow_provider_cloudelements.client.plain import MOST_LEVELS, fitted, plain_json, plain_text
 from airflow_provider_cloudelements.client.view import returned
 
 TEXT = st.text(st.characters(codec=None, exclude_categories=()))
@@ -74,6 +74,35 @@ def test_what_is_too_deep_is_refused() -> None:
     assert plain_json(deep) == deep
     with pytest.raises(ValueError, match="too deep"):
         plain_json({"a": deep})
+
+
+@given(JSON | st.floats())
+def test_what_is_fitted_is_plain_without_a_refusal(value: Any) -> None:
+    fit = fitted(value)
+    assert plain_json(fit) == fit
+    json.dumps(fit, allow_nan=False)
+    if all(-(2**63) <= each < 2**63 for each in _integers(value)) and value == value:
+        assert fit == (None if value in (float("inf"), -float("inf")) else plain_json(value))
+
+
+def test_what_json_does_not_have_stays_but_for_what_is_in_it() -> None:
+    other = object()
+    assert fitted(({"a\0"}, [other], frozenset({2**64}))) == (
+        {"a\ufffd"},
+        [other],
+        frozenset({str(2**64)}),
+    )
+    assert fitted({1: float("nan"), True: None}) == {1: None, True: None}
+
+
+def test_what_is_too_deep_to_fit_is_a_text() -> None:
+    deep: Any = "\ud83d"
+    for _ in range(MOST_LEVELS + 2):
+        deep = [deep]
+    fit = fitted(deep)
+    for _ in range(MOST_LEVELS):
+        (fit,) = fit
+    assert fit == '[["\ufffd"]]'
 
 
 def test_an_instance_is_told_in_plain_texts() -> None:

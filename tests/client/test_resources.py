@@ -201,7 +201,7 @@ def test_a_list_whose_second_page_is_missing_is_no_shorter_list(
 
 @pytest.mark.parametrize("paging", ["token", "page"])
 def test_a_mistyped_path_is_no_empty_list(instance: InstanceClient, paging: str) -> None:
-    with pytest.raises(CloudElementsNotFoundError, match="Is the path the list's"):
+    with pytest.raises(CloudElementsNotFoundError, match="Is this the path of a list"):
         list(instance.records("/contcats", paging=paging))
 
 

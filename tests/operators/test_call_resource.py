@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import tracemalloc
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
@@ -13,6 +16,8 @@ from airflow_provider_cloudelements.decorators.instance import cloudelements_tas
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsTransportError
 from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator
 from tests.support.context import FakeTi, context_of
+from tests.support.platform import known_to_airflow
+from tests.support.wire import TOKEN, Wire, answer, page
 
 
 @pytest.fixture
@@ -36,6 +41,19 @@ def posts(sandbox):
 
 def make(number, count, **fields):
     return [call(number, method="POST", json={"name": f"Lead {n}", **fields})["id"] for n in range(count)]
+
+
+@pytest.fixture
+def wired(sandbox, monkeypatch):
+    """Give a function that makes a server of any answers known to Airflow."""
+
+    def start(script):
+        wire = Wire(script)
+        known = json.loads(os.environ["AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT"])
+        monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps({**known, "host": wire.url}))
+        return wire
+
+    return start
 
 
 def lines(path):
@@ -105,6 +123,9 @@ def test_a_wrong_argument_fails_at_once_by_its_name(sandbox, number, arguments, 
         ({"idempotent_by": "name"}, "for method='POST'"),
         ({"response_filter": 5}, "must be a function"),
         ({"max_records": 0}, "max_records"),
+        ({"first_page": -1}, "first_page must be a whole number from 0 on"),
+        ({"first_page": "1"}, "first_page"),
+        ({"settle_time": -1}, "settle_time"),
     ],
     ids=str,
 )
@@ -146,11 +167,147 @@ def test_a_create_in_doubt_is_left_to_a_later_try(sandbox, number):
     record = {"name": "Once", "external_id": "run-1"}
     sandbox.add_fault("drop", when="before", method="POST", path="/leads")
     with pytest.raises(CloudElementsTransportError, match="A later try looks for it"):
-        call(number, method="POST", json=record, idempotent_by="external_id")
+        once(number, record, settle_time=0)
     assert len(posts(sandbox)) == 1
-    made = call(number, ti=FakeTi(2), method="POST", json=record, idempotent_by="external_id")
+    made = once(number, record)
     assert [each["id"] for each in call(number)].count(made["id"]) == 1
     assert len(posts(sandbox)) == 2
+
+
+def once(number, record, **arguments):
+    return call(number, **{"method": "POST", "json": record, "idempotent_by": "external_id", **arguments})
+
+
+def leads_of(number, **fields):
+    return call(number, where=fields, paginate=True)["count"]
+
+
+def test_the_first_try_looks_too(sandbox, number):
+    record = {"name": "Once", "external_id": "run-1"}
+    assert once(number, record)["id"] == once(number, record)["id"]
+    assert (leads_of(number, external_id="run-1"), len(posts(sandbox))) == (1, 1)
+
+
+def test_what_a_create_still_at_work_makes_later_is_waited_for(sandbox, number, monkeypatch):
+    """The try's time is over before the record is there; the look-ups go on for a while."""
+    known_to_airflow(sandbox, monkeypatch, request_timeout=1, create_timeout=8, max_retries=0)
+    record = {"name": "Once", "external_id": "run-1"}
+    sandbox.add_fault("delay", seconds=2, when="before", method="POST", path="/leads")
+    made = once(number, record)
+    assert (leads_of(number, external_id="run-1"), len(posts(sandbox))) == (1, 1)
+    assert made["external_id"] == "run-1"
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_failed_look_up_after_a_lost_create_does_not_hide_the_doubt(sandbox, number, status):
+    record = {"name": "Once", "external_id": "run-1"}
+    sandbox.add_fault("drop", when="before", method="POST", path="/leads")
+    sandbox.add_fault("status", status=status, method="GET", path="/leads", skip=1, count=None)
+    with pytest.raises(CloudElementsTransportError, match="not known whether the record was made") as caught:
+        once(number, record, settle_time=1)
+    assert caught.value.retryable
+    assert len(posts(sandbox)) == 1
+
+
+def test_a_failed_look_up_before_the_create_sends_nothing(sandbox, number):
+    sandbox.add_fault("status", status=500, method="GET", path="/leads", count=None)
+    with pytest.raises(CloudElementsServerError):
+        once(number, {"external_id": "run-1"})
+    assert posts(sandbox) == []
+
+
+UNLIKE = [
+    ("Run-1", "run-1"),
+    (" run-1", "run-1"),
+    (5, 5.0),
+    (5, "05"),
+    ("True", True),
+    ("None", None),
+    ("run-1", {"value": "run-1"}),
+]
+
+
+@pytest.mark.parametrize("held", [*(held for _, held in UNLIKE), ...], ids=str)
+def test_a_record_that_came_back_without_the_value_is_a_doubt(wired, held):
+    """As by a vendor that trims, converts or leaves out what it got."""
+    sought = next((sought for sought, each in UNLIKE if each is held), "run-1")
+    rows = [{"id": 1, **({} if held is ... else {"external_id": held})}]
+    with wired(page(rows)) as wire:
+        with pytest.raises(AirflowFailException, match="gave 1 records, and none has the value letter by"):
+            once(None, {"external_id": sought}, token=TOKEN)
+        assert [each.method for each in wire.calls] == ["GET"]
+
+
+def test_the_one_that_has_the_value_is_found_among_others(wired):
+    rows = [{"id": 1, "external_id": "RUN-1"}, {"id": 2, "external_id": "run-1"}, "no record"]
+    with wired(page(rows)):
+        assert once(None, {"external_id": "run-1"}, token=TOKEN)["id"] == 2
+
+
+@pytest.mark.parametrize("field", ["external_id !=", "a b", "", " external_id", "null", "a='1' OR b"])
+def test_what_names_no_field_is_refused(sandbox, number, field):
+    with pytest.raises(AirflowFailException, match="idempotent_by must be the name of one field"):
+        once(number, {field: "x"}, idempotent_by=field)
+    assert posts(sandbox) == []
+
+
+# -- values that Airflow cannot carry ------------------------------------------------------------------------
+
+UNFIT = (
+    b'{"half": "x\\ud83d", "nul": "a\\u0000b", "none": [NaN, 1e400, -Infinity], '
+    b'"large": 98765432109876543210, "k\\ud83d": 1, "plain": [1.5, "\\u00e9", true, null]}'
+)
+FIT = {
+    "half": "x\ufffd",
+    "nul": "a\ufffdb",
+    "none": [None, None, None],
+    "large": "98765432109876543210",
+    "k\ufffd": 1,
+    "plain": [1.5, "é", True, None],
+}
+
+
+def carried(value):
+    """Return what PostgreSQL and MessagePack would hold of a value; they refuse what is unfit."""
+    assert "\\u0000" not in json.dumps(value, allow_nan=False)
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(value))
+
+
+def test_an_answer_is_made_fit_before_it_is_returned(wired):
+    with wired(answer(UNFIT, then="keep")):
+        assert carried(call(None, token=TOKEN, method="POST", json={})) == FIT
+        assert carried(call(None, token=TOKEN, response_filter=lambda one: [one["half"]])) == ["x\ufffd"]
+
+
+def test_the_records_of_a_list_are_made_fit(wired, tmp_path):
+    path = f"file://{tmp_path}/rows"
+    with wired(answer(b"[" + UNFIT + b"]", then="keep")):
+        assert carried(call(None, token=TOKEN, paginate=True)["records"]) == [FIT]
+        call(None, token=TOKEN, paginate=True, max_xcom_records=0, output_path=path)
+    assert lines(path) == [{**FIT, "nul": "a\0b"}]
+
+
+def test_what_lies_too_deep_is_a_text(wired):
+    deep = b"[" * 200 + b'"x"' + b"]" * 200
+    with wired(answer(deep, then="keep")):
+        value = call(None, token=TOKEN)
+    for _ in range(64):
+        (value,) = value
+    assert json.loads(value) == json.loads(deep[64:-64])
+
+
+def test_what_the_filter_of_a_function_returns_must_be_json(wired, tmp_path):
+    with wired(page([{"id": 1}])):
+        for options in ({}, {"paginate": True}):
+            with pytest.raises(AirflowFailException, match="type object is unsupported"):
+                call(None, token=TOKEN, response_filter=lambda _: object(), **options)
+
+
+def test_what_a_decorated_function_returns_is_made_fit(sandbox, number):
+    def unfit(instance):
+        return {"a": ["\ud83d", float("nan")]}
+
+    assert decorated(number, unfit).execute(context_of()) == {"a": ["\ufffd", None]}
 
 
 def test_without_a_field_a_post_goes_out_once_a_try(sandbox, number):
@@ -190,6 +347,16 @@ def test_few_records_are_returned_and_many_are_written(sandbox, number, tmp_path
     )
     assert many == {"count": len(wanted), "records": None, "path": path}
     assert {each["id"] for each in lines(path)} == wanted
+
+
+def test_a_list_may_begin_with_page_zero(wired):
+    def pages(call):
+        number = int(parse_qs(urlsplit(call.target).query)["page"][0])
+        return page([{"id": number}] if number < 3 else [])
+
+    with wired(pages):
+        found = call(None, token=TOKEN, paginate=True, paging="page", first_page=0)
+    assert [each["id"] for each in found["records"]] == [0, 1, 2]
 
 
 def test_what_the_filter_keeps_is_kept(sandbox, number):

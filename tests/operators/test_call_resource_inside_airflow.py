@@ -28,6 +28,9 @@ def test_operator_and_decorator_use_an_instance_and_no_token_is_stored_but_in_it
     assert done.xcoms["name_of", -1, "return_value"] == ["name_of", "A name not to show"]
     assert done.xcoms["mapped", 1, "return_value"] == ["mapped", "A name not to show"]
     assert done.xcoms["by_token", -1, "return_value"] == {"count": 1, "records": [lead], "path": None}
+    unfit = {"half": "x\ufffd", "nul": "a\ufffdb", "list": [None, str(2**70)]}
+    assert done.xcoms["filtered_unfit", -1, "return_value"] == unfit
+    assert done.xcoms["unfit", -1, "return_value"].items() >= unfit.items()
     token = done.xcoms.pop(("create", -1, "token"))
     stored = json.dumps([list(done.rendered.values()), list(done.xcoms.values())], default=str)
     assert token not in stored

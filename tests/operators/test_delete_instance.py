@@ -85,7 +85,7 @@ def test_a_look_up_that_was_not_whole_deletes_nothing(page, way, sandbox, person
 def test_a_lost_answer_to_a_delete_is_a_success(sandbox, person):
     gone = person.make("basic")
     sandbox.add_fault("drop", when="after", method="DELETE")
-    assert delete(instance_id=gone)["missing"] == [gone]
+    assert delete(instance_id=gone)["deleted"] == [gone]
     assert ids(sandbox) == []
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.wire.doubt import looks
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -25,7 +26,6 @@ from airflow_provider_cloudelements.provisioning.change import reauthenticate
 from airflow_provider_cloudelements.provisioning.ensure import Ensure, ensure
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
-from airflow_provider_cloudelements.client.wire.doubt import looks
 from tests.support.platform import (
     WAYS,
     Person,

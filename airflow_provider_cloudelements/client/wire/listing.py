@@ -121,7 +121,7 @@ def _page(
             return [], None
         if not before:
             error.advise(
-                "Is the path the list's? An empty list answers with no rows, or says that none is found."
+                "Is this the path of a list? An empty list answers with no rows, or says that none is found."
             )
             raise
         missing = str(error)

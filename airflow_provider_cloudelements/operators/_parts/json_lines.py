@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+import sys
 from typing import Any
 
 import msgspec
 
+from airflow_provider_cloudelements.client.plain import fitted
+from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile
 
 #: A number of nineteen digits or more, or something that looks like one.
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
-#: Largest integer that every reader holds: that of 64 bits.
-_LARGEST = 2**63 - 1
 
 
 class JsonLines(WholeFile):
@@ -36,28 +35,29 @@ def json_line(row: Any) -> bytes:
     of a number that is none, and the digits of such an integer as a text.
 
     :param row: What a JSON document holds.
+    :raises CloudElementsValidationError: It holds something else, or is nested too deeply.
     """
+    try:
+        return _line(row) + b"\n"
+    except TypeError as error:
+        unfit = str(error)  # it names the type alone
+    except RecursionError:
+        unfit = "It is nested too deeply"
+    raise CloudElementsValidationError(
+        f"A value cannot be written as JSON: {unfit}. If response_filter makes it, return texts, numbers, "
+        "booleans, None, lists and dictionaries."
+    )
+
+
+def _line(row: Any) -> bytes:
     try:
         line = msgspec.json.encode(row)
     except UnicodeEncodeError:
         line = b""
-    if not line or _MANY_DIGITS.search(line):
-        line = msgspec.json.encode(_readable(row))
-    return line + b"\n"
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, str):
-        return _whole(value)
-    if isinstance(value, Mapping):
-        return {_whole(key) if isinstance(key, str) else key: _readable(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_readable(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, int) and not -_LARGEST <= value <= _LARGEST:
-        return str(value)
-    return value
+    if line and not _MANY_DIGITS.search(line):
+        return line
+    # In a file, the levels have no other bound than that of Python.
+    return msgspec.json.encode(fitted(row, _whole, sys.maxsize))
 
 
 def _whole(text: str) -> str:

@@ -141,7 +141,7 @@ def test_a_404_that_says_none_is_an_elements_empty_list(paging: str, message: st
 @pytest.mark.parametrize("paging", ["token", "page"])
 def test_another_404_of_an_elements_list_is_an_error(paging: str, body: Any) -> None:
     with Wire(page(body, status=404)) as wire:
-        with pytest.raises(CloudElementsNotFoundError, match="Is the path the list's"):
+        with pytest.raises(CloudElementsNotFoundError, match="Is this the path of a list"):
             list(pages_of(account(wire.url), paging))
 
 

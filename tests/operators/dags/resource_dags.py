@@ -46,3 +46,21 @@ with DAG("resources", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) a
         response_filter=lambda lead: lead["id"],
     )
     make >> by_token
+
+    @task.cloudelements(instance_id=create.output)
+    def unfit(instance):
+        """Return what no JSON column takes."""
+        return {
+            "half": "x\ud83d",
+            "nul": "a\0b",
+            "list": [float("inf"), 2**70],
+            "nan": float("nan"),
+        }
+
+    CloudElementsCallResourceOperator(
+        task_id="filtered_unfit",
+        instance_id=create.output,
+        path="/leads",
+        response_filter=lambda _: {"half": "x\ud83d", "nul": "a\0b", "list": [float("inf"), 2**70]},
+    )
+    unfit()
