@@ -1,4 +1,4 @@
-"""How soon the page of 10,000 instances is there, beside Airflow's own list of 100 DAGs on the same server."""
+"""How soon the page of 10,000 instances is there, beside Airflow's list of 100 DAGs on the same server."""
 
 from __future__ import annotations
 
