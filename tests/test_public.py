@@ -42,7 +42,7 @@ PUBLIC: dict[str, set[str]] = {
     "events.cursor": {"EventCursor"},
     "events.query": {"EventQuery", "EventRow"},
     "events.reading": {"EventBatch", "EventLimits"},
-    "events.reconcile": {"Reconciliation", "reconcile"},
+    "events.reconcile": {"MissedEvents", "Reconciliation", "reconcile"},
     "events.scan": {"EventFilter", "EventReader", "MAX_PAGES", "SETTLE_TIME"},
     "events.signature": {"SIGNATURE_HEADER", "WEBHOOK_ID_HEADER", "sign", "verify"},
     "exceptions": {
@@ -102,7 +102,11 @@ PUBLIC: dict[str, set[str]] = {
         "CloudElementsReleaseDeliveriesOperator",
         "CloudElementsSetNotificationPolicyOperator",
     },
-    "operators.event_reading": {"CloudElementsReadEventsOperator", "XCOM_CURSOR"},
+    "operators.event_reading": {
+        "CloudElementsReadEventsOperator",
+        "CloudElementsReconcileEventsOperator",
+        "XCOM_CURSOR",
+    },
     "operators.events": {"CloudElementsDisableEventsOperator", "CloudElementsEnableEventsOperator"},
     "operators.fleet": {"CloudElementsApplyInstancesOperator", "CloudElementsPlanInstancesOperator"},
     "operators.health": {"CloudElementsCheckInstancesOperator"},

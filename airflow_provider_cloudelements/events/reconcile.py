@@ -7,28 +7,31 @@ In every doubt the event counts as missing. That costs a repetition, and loses n
 
 from __future__ import annotations
 
+import json
 import logging
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pendulum
 
 from airflow_provider_cloudelements.client.deliveries import DELIVERED, DeliveriesApi, Delivery
 from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow
-from airflow_provider_cloudelements.events.scan import MAX_PAGES, EventReader, short_id
+from airflow_provider_cloudelements.events.scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
 
-__all__ = ["Reconciliation", "reconcile"]
+__all__ = ["MissedEvents", "Reconciliation", "reconcile"]
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +39,9 @@ log = logging.getLogger(__name__)
 _PAUSES = (2.0, 8.0)
 #: Most notifications that are looked up one by one, because the list of deliveries did not show them.
 MAX_CALLS = 1000
+#: Events that are compared at a time, and so are in memory. Each further such number of events costs another
+#: reading of the list of deliveries.
+AT_ONCE = 20_000
 
 #: Why an event is missing, if no delivery's status says it: the platform made no notification of it (yet);
 #: it has no delivery of the notification to the receiver; or there were too many to look all of them up.
@@ -83,6 +89,164 @@ class Reconciliation:
         }
 
 
+class MissedEvents:
+    """Yield the rows of the events that a receiver did not get, however many. Iterate it to its end.
+
+    The receiver's subscriptions say which instances deliver to it. Deliveries to other receivers prove
+    nothing. If an event has several notifications, it is delivered when each of them is. If several
+    subscriptions bring a notification to the same address, it is delivered when one of them brought it.
+
+    The comparison first reads the list of events into a temporary file; once, or up to three times if the
+    list breaks off: nothing follows a page that announced more. Then it compares 20,000 events at a time, so
+    that memory does not grow with their number. For each 20,000 it reads the list of deliveries once, and
+    stops as soon as it has found everything. It makes one call for each notification that this list did not
+    show.
+
+    Rows come in the order of the platform's list. No event comes twice, also not in a reading that begins at
+    the :attr:`cursor` of this one.
+
+    :param client: The account.
+    :param callback_url: Address of the receiver, as the instances have it.
+    :param since: Where to begin.
+    :param until: Only events that the platform took in before then, by this machine's clock. If the
+        platform's clock is ahead, it ends later by that much. Default: no end.
+    :param settle_time: Seconds that an event must be old, so that the platform lists it and had the time to
+        deliver it. Younger ones are left to a reading that begins at :attr:`cursor`. Default: 600. With 0 the
+        comparison also takes what the platform is at work on.
+    :param max_pages: Most pages (of 200) of the list of events, and of that of deliveries. Default: 100. A
+        longer list of events is an error. If the list of deliveries is longer, the comparison looks up the
+        remaining notifications.
+    :param max_calls: Most notifications to look up one by one, oldest first among those compared together.
+        Default: 1,000. Those beyond count as missing.
+    :param at_once: Most events to compare at a time. Default: 20,000.
+    """
+
+    def __init__(
+        self,
+        client: CloudElementsClient,
+        callback_url: str,
+        since: EventCursor,
+        *,
+        until: pendulum.DateTime | None = None,
+        settle_time: float = SETTLE_TIME,
+        max_pages: int = MAX_PAGES,
+        max_calls: int = MAX_CALLS,
+        at_once: int = AT_ONCE,
+    ) -> None:
+        #: How many events the platform lists for the receiver.
+        self.listed = 0
+        #: How many of them were not delivered, or only in part.
+        self.missing = 0
+        #: How many notifications were not delivered, by state, as in :class:`Reconciliation`.
+        self.states: Counter[str] = Counter()
+        #: How many events name no instance, so that it is not known which one they concern.
+        self.unattributed = 0
+        self._client = client
+        self._callback_url = callback_url
+        self._since = since
+        self._until = until
+        self._settle_time = settle_time
+        self._max_pages = max_pages
+        self._max_calls = max_calls
+        self._at_once = at_once
+        self._reader: EventReader | None = None
+
+    @property
+    def cursor(self) -> EventCursor:
+        """Where the next comparison begins.
+
+        :raises RuntimeError: The list of events was not read to its end.
+        """
+        return self._ended().cursor
+
+    @property
+    def now(self) -> pendulum.DateTime:
+        """When the reading of events began, by the platform's clock.
+
+        :raises RuntimeError: The list of events was not read to its end.
+        """
+        return self._ended().now
+
+    def _ended(self) -> EventReader:
+        if self._reader is None:
+            raise RuntimeError("the missed events were not iterated to their end")
+        return self._reader
+
+    def __iter__(self) -> Iterator[EventRow]:
+        """Yield the rows. Each iteration is a comparison of its own.
+
+        :raises CloudElementsNotFoundError: No subscription brings an instance's events to this address.
+        :raises CloudElementsValidationError: The platform's query language cannot express the address, or the
+            list of events has more pages than the limit.
+        :raises CloudElementsServerError: A list broke off each time, so that nothing can be concluded from
+            it.
+        :raises CloudElementsError: Any other failure of a call.
+        """
+        self.listed = self.missing = 0
+        self.states.clear()
+        self._reader = None
+        subscriptions = self._client.deliveries.subscriptions(self._callback_url)
+        instance_ids = frozenset().union(*(each.instance_ids for each in subscriptions))
+        if not instance_ids:
+            raise CloudElementsNotFoundError(
+                "No subscription brings an instance's events to this callback URL."
+            )
+        ours = frozenset(each.id for each in subscriptions if each.id is not None)
+        with tempfile.TemporaryFile() as file:
+            reader = self._note(file, instance_ids)
+            file.seek(0)
+            calls = self._max_calls
+            for due in _blocks(file, self._at_once):
+                calls -= due.compare(
+                    self._client.deliveries, self._callback_url, ours, self._max_pages, calls
+                )
+                self.listed += len(due.events)
+                self.missing += due.undelivered
+                self.states.update(each.state for each in due.parts())
+                yield from due.rows()
+        self._reader = reader
+
+    def _note(self, file: IO[bytes], instance_ids: frozenset[int]) -> EventReader:
+        """Write what the receiver should have got to a file. If the list breaks off, read it again."""
+        for pause in _PAUSES:
+            try:
+                return self._note_once(file, instance_ids)
+            except CloudElementsServerError as error:
+                log.warning("The list of events is read again in %.0f s. %s", pause, error)
+            time.sleep(pause)
+        return self._note_once(file, instance_ids)
+
+    def _note_once(self, file: IO[bytes], instance_ids: frozenset[int]) -> EventReader:
+        file.seek(0)
+        file.truncate()
+        self.unattributed = 0
+        reader = EventReader(
+            self._client.events,
+            self._since,
+            instance_id=next(iter(instance_ids)) if len(instance_ids) == 1 else None,
+            settle_time=self._settle_time,
+            max_pages=self._max_pages,
+            until=self._end(),
+        )
+        for event in reader:
+            if not event.instance_ids:
+                self.unattributed += 1
+            elif parts := _due_parts(event, instance_ids):
+                file.write(_line(event, parts))
+        return reader
+
+    def _end(self) -> pendulum.DateTime | None:
+        """Return the moment before which to compare, by the platform's clock: the subscriptions showed it."""
+        clock = self._client.events.clock
+        ends = []
+        if self._until is not None:
+            ends.append(self._until + pendulum.duration(seconds=max(0.0, clock.ahead or 0.0)))
+        if self._settle_time:
+            now = clock.at(time.time()) or pendulum.now("UTC")
+            ends.append(now - pendulum.duration(seconds=self._settle_time))
+        return min(ends, default=None)
+
+
 def reconcile(
     client: CloudElementsClient,
     callback_url: str,
@@ -92,20 +256,15 @@ def reconcile(
     max_pages: int = MAX_PAGES,
     max_calls: int = MAX_CALLS,
 ) -> Reconciliation:
-    """Compare the events of a receiver's instances with the deliveries to it.
+    """Compare the events of a receiver's instances with the deliveries to it, and return what is missing.
 
-    The receiver's subscriptions say which instances deliver to it. Deliveries to other receivers prove
-    nothing. If an event has several notifications, it is delivered when each of them is. If several
-    subscriptions bring a notification to the same address, it is delivered when one of them brought it.
-
-    The comparison reads the list of events once, or up to three times if the list breaks off: nothing follows
-    a page that announced more. It reads the list of deliveries once, and stops as soon as it has found
-    everything. It makes one call for each notification that this list did not show.
+    It compares as :class:`MissedEvents` does, and also takes what the platform is still at work on.
 
     :param client: The account.
     :param callback_url: Address of the receiver, as the instances have it.
     :param since: Where to begin.
-    :param until: The last moment, by the dates of the events. Default: now, by the platform's clock.
+    :param until: Only events that the platform took in before then, as in :class:`MissedEvents`. Default: no
+        end.
     :param max_pages: Most pages (of 200) of the list of events, and of that of deliveries. Default: 100. A
         longer list of events is an error. If the list of deliveries is longer, the comparison looks up the
         remaining notifications.
@@ -117,118 +276,111 @@ def reconcile(
     :raises CloudElementsServerError: A list broke off each time, so that nothing can be concluded from it.
     :raises CloudElementsError: Any other failure of a call.
     """
-    subscriptions = client.deliveries.subscriptions(callback_url)
-    instance_ids = frozenset().union(*(each.instance_ids for each in subscriptions))
-    if not instance_ids:
-        raise CloudElementsNotFoundError("No subscription brings an instance's events to this callback URL.")
-    due, now = _due(client, instance_ids, since, until, max_pages)
-    due.compare(
-        client.deliveries,
+    missed = MissedEvents(
+        client,
         callback_url,
-        frozenset(each.id for each in subscriptions if each.id is not None),
-        max_pages,
-        max_calls,
+        since,
+        until=until,
+        settle_time=0,
+        max_pages=max_pages,
+        max_calls=max_calls,
     )
+    rows = sorted_rows(missed)
     # By the platform's clock, as the events' dates are: a part of the batch ends at one of them.
     since = since.on_platform(client.events.clock.ahead or 0.0)
     return Reconciliation(
-        listed=len(due.events),
-        missing=EventBatch(sorted_rows(due.rows()), since, EventCursor(max(until or now, since.since))),
-        states=Counter(each.state for each in due.parts()),
-        unattributed=due.unattributed,
+        listed=missed.listed,
+        missing=EventBatch(rows, since, EventCursor(max(until or missed.now, since.since))),
+        states=missed.states,
+        unattributed=missed.unattributed,
     )
-
-
-def _due(
-    client: CloudElementsClient,
-    instance_ids: frozenset[int],
-    since: EventCursor,
-    until: pendulum.DateTime | None,
-    max_pages: int,
-) -> tuple[_Due, pendulum.DateTime]:
-    """Return what the receiver should have got by the list of events, and when the reading began.
-
-    If the list breaks off, read it again.
-    """
-    for pause in _PAUSES:
-        try:
-            return _read_due(client, instance_ids, since, until, max_pages)
-        except CloudElementsServerError as error:
-            log.warning("The list of events is read again in %.0f s. %s", pause, error)
-        time.sleep(pause)
-    return _read_due(client, instance_ids, since, until, max_pages)
-
-
-def _read_due(
-    client: CloudElementsClient,
-    instance_ids: frozenset[int],
-    since: EventCursor,
-    until: pendulum.DateTime | None,
-    max_pages: int,
-) -> tuple[_Due, pendulum.DateTime]:
-    """Return what the receiver should have got by one reading of the list, and when this began."""
-    only = next(iter(instance_ids)) if len(instance_ids) == 1 else None
-    due = _Due(instance_ids)
-    # No settle time: the comparison also wants events that the platform is still at work on.
-    reader = EventReader(client.events, since, instance_id=only, settle_time=0, max_pages=max_pages)
-    for event in reader:
-        if event.date is None or until is None or event.date <= until:
-            due.add(event)
-    return due, reader.now
 
 
 @dataclass(slots=True)
 class _Part:
     """Hold the part of an event that one notification reports, or would have reported.
 
-    :param date: When the platform took the event in, in seconds since 1970; without a date, zero.
-    :param rows: The rows to return if the notification was not delivered.
+    :param number: The notification's id; ``None`` if there is no notification, or it has none.
     :param state: The known state of its delivery.
+    :param rows: The rows to return if the notification was not delivered.
     """
 
-    date: float
-    rows: tuple[EventRow, ...]
+    number: str | None
     state: str
+    rows: tuple[EventRow, ...]
+
+    @property
+    def date(self) -> float:
+        """When the platform took the event in, in seconds since 1970; without a date, zero."""
+        return self.rows[0].date.timestamp() if self.rows and self.rows[0].date else 0.0
+
+
+def _due_parts(event: Event, instance_ids: Collection[int]) -> list[_Part]:
+    """Return an event's notifications to the receiver, and those that do not exist (yet).
+
+    :param event: The event.
+    :param instance_ids: The instances that deliver to the receiver.
+    """
+    ids = set(instance_ids).intersection(event.instance_ids)
+    untold = set(ids)
+    parts = []
+    for each in event.notifications:
+        if each.instance_id is not None and each.instance_id not in ids:
+            continue
+        whose = ids if each.instance_id is None else {each.instance_id}
+        untold -= whose
+        parts.append(_part(replace(event, notifications=(each,)), whose, each.id, NOT_LOOKED_UP))
+    silent = replace(event, notifications=())
+    return parts + [_part(silent, {number}, None, NOT_NOTIFIED) for number in sorted(untold)]
+
+
+def _part(event: Event, instance_ids: Collection[int], number: str | None, state: str) -> _Part:
+    return _Part(number, state, tuple(EventQuery().rows(event, instance_ids)))
+
+
+def _line(event: Event, parts: list[_Part]) -> bytes:
+    """Return what :func:`_read` reads."""
+    date = None if event.date is None else event.date.isoformat()
+    told = [(each.number, each.state, [row.data for row in each.rows]) for each in parts]
+    return json.dumps([short_id(event.id), date, told]).encode() + b"\n"
+
+
+def _read(line: bytes) -> tuple[str, list[_Part]]:
+    key, text, told = json.loads(line)
+    date = parse_date(text)
+    return key, [
+        _Part(number, state, tuple(EventRow(key, date, data) for data in rows))
+        for number, state, rows in told
+    ]
+
+
+def _blocks(lines: Iterable[bytes], at_once: int) -> Iterator[_Due]:
+    """Yield the events of a file, some at a time."""
+    rest = iter(lines)
+    while block := [*islice(rest, at_once)]:
+        due = _Due()
+        for line in block:
+            due.add(*_read(line))
+        del block, line
+        yield due
 
 
 class _Due:
-    """Collect what a receiver should have got, and strike off what was delivered.
+    """Hold what a receiver should have got, and strike off what was delivered."""
 
-    :param instance_ids: The instances that deliver to it.
-    """
-
-    def __init__(self, instance_ids: Collection[int]) -> None:
+    def __init__(self) -> None:
         self.events: set[str] = set()
-        self.unattributed = 0
-        self._instance_ids = instance_ids
         self._told: dict[str, _Part] = {}  # by the notification's id
-        self._untold: dict[tuple[Any, ...], _Part] = {}
+        self._untold: dict[tuple[str, int], _Part] = {}
 
-    def add(self, event: Event) -> None:
-        """Note an event's notifications to the receiver, and those that do not exist (yet)."""
-        if not event.instance_ids:
-            self.unattributed += 1
-            return
-        ids = set(self._instance_ids).intersection(event.instance_ids)
-        if not ids:
-            return
-        key = short_id(event.id)
+    def add(self, key: str, parts: list[_Part]) -> None:
+        """Add the parts of an event, by its short id."""
         self.events.add(key)
-        untold = set(ids)
-        for place, each in enumerate(event.notifications):
-            if each.instance_id is not None and each.instance_id not in ids:
-                continue
-            whose = ids if each.instance_id is None else {each.instance_id}
-            untold -= whose
-            part = _part(replace(event, notifications=(each,)), whose, NOT_LOOKED_UP)
-            if each.id is None:
-                self._untold[(key, "place", place)] = part
+        for place, part in enumerate(parts):
+            if part.number is None:
+                self._untold[(key, place)] = part
             else:
-                self._told[each.id] = part
-        for number in untold:
-            self._untold[(key, "instance", number)] = _part(
-                replace(event, notifications=()), {number}, NOT_NOTIFIED
-            )
+                self._told[part.number] = part
 
     def compare(
         self,
@@ -237,19 +389,24 @@ class _Due:
         subscription_ids: Collection[str],
         max_pages: int,
         max_calls: int,
-    ) -> None:
-        """Strike off what was delivered: first by the list of deliveries, then one by one."""
+    ) -> int:
+        """Strike off what was delivered: first by the list of deliveries, then one by one.
+
+        :return: How many notifications were looked up one by one.
+        """
         if not self._told:
-            return
+            return 0
         for page in islice(deliveries.pages(callback_url), max_pages):
             self._note(page, subscription_ids)
             if not self._told:
-                return
-        for number in self._not_met()[:max_calls]:
+                return 0
+        numbers = self._not_met()[:max_calls]
+        for number in numbers:
             self._note(deliveries.of_notification(number), subscription_ids)
             part = self._told.get(number)
             if part is not None and part.state == NOT_LOOKED_UP:
                 part.state = NO_DELIVERY
+        return len(numbers)
 
     def _note(self, deliveries: list[Delivery], subscription_ids: Collection[str]) -> None:
         for each in deliveries:
@@ -270,6 +427,11 @@ class _Due:
         ]
         return [number for _, number in sorted(found)]
 
+    @property
+    def undelivered(self) -> int:
+        """The number of events that were not delivered, or only in part."""
+        return len({row.key for row in self.rows()})
+
     def parts(self) -> Iterator[_Part]:
         """Yield what was not delivered."""
         yield from self._told.values()
@@ -279,8 +441,3 @@ class _Due:
         """Yield the rows of what was not delivered."""
         for part in self.parts():
             yield from part.rows
-
-
-def _part(event: Event, instance_ids: Collection[int], state: str) -> _Part:
-    date = 0.0 if event.date is None else event.date.timestamp()
-    return _Part(date, tuple(EventQuery().rows(event, instance_ids)), state)

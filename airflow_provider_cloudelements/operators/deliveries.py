@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.deliveries import POLICIES, callback_url_of
-from airflow_provider_cloudelements.client.tags import named_text
-from airflow_provider_cloudelements.client.target import Target, way_of
+from airflow_provider_cloudelements.client.deliveries import POLICIES
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.operators._parts.receiver_arguments import ReceiverArguments
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CloudElementsReleaseDeliveriesOperator", "CloudElementsSetNotificationPolicyOperator"]
 
 
-class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
+class CloudElementsReleaseDeliveriesOperator(ReceiverArguments, CloudElementsBaseOperator):
     """Release the notifications that the platform has queued for a receiver, and reactivate its subscription.
 
     Run it when a receiver works again. After the last failed retry, or with the policy ``queue`` after the
@@ -42,30 +41,11 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
     :raises CloudElementsError: Any other failure of a call.
     """
 
-    template_fields: Collection[str] = (
-        "cloudelements_conn_id",
-        "callback_url",
-        "instance_id",
-        "instance_key",
-    )
-
-    def __init__(
-        self,
-        *,
-        callback_url: str | None = None,
-        instance_id: int | str | Mapping[str, Any] | None = None,
-        instance_key: str | None = None,
-        cloudelements_conn_id: str = DEFAULT_CONN_ID,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
-        self.callback_url = callback_url
-        self.instance_id = instance_id
-        self.instance_key = instance_key
+    template_fields: Collection[str] = ("cloudelements_conn_id", *ReceiverArguments.receiver_fields)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Count the queued deliveries, release them, count again."""
-        url = self._url()
+        url = self.receiver(self.hook)
         deliveries = self.hook.get_conn().deliveries
         before = {_key(each): each.updated_date for each in deliveries.queued(url)}
         newest = max((each for each in before.values() if each is not None), default=None)
@@ -80,13 +60,6 @@ class CloudElementsReleaseDeliveriesOperator(CloudElementsBaseOperator):
             "newest": None if newest is None else newest.isoformat(),
             "released_at": released_at.isoformat(),
         }
-
-    def _url(self) -> str:
-        by_instance = {"instance_id": self.instance_id, "instance_key": self.instance_key}
-        if way_of({"callback_url": self.callback_url, **by_instance}) == "callback_url":
-            return named_text("callback_url", self.callback_url)
-        target = Target.of(self.hook.settings, instance_id=self.instance_id, instance_key=self.instance_key)
-        return callback_url_of(target, self.hook.get_conn().instances)
 
 
 class CloudElementsSetNotificationPolicyOperator(CloudElementsBaseOperator):

@@ -18,7 +18,10 @@ from airflow_provider_cloudelements.operators.deliveries import (
     CloudElementsReleaseDeliveriesOperator,
     CloudElementsSetNotificationPolicyOperator,
 )
-from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator
+from airflow_provider_cloudelements.operators.event_reading import (
+    CloudElementsReadEventsOperator,
+    CloudElementsReconcileEventsOperator,
+)
 from airflow_provider_cloudelements.operators.events import (
     CloudElementsDisableEventsOperator,
     CloudElementsEnableEventsOperator,
@@ -232,6 +235,11 @@ ROWS: dict[str, tuple[Work | None, Work, list[str]]] = {
         World.with_event,
         lambda on: on.run(CloudElementsReadEventsOperator, instance_id=on.id, **SINCE),
         ["GET /instances/N/events"],
+    ),
+    "ReconcileEvents by id, one event": (
+        World.with_event,
+        lambda on: on.run(CloudElementsReconcileEventsOperator, instance_id=on.id, settle_time=0, **SINCE),
+        [READ, "GET /notifications/subscriptions", "GET /instances/N/events", f"GET {Deliveries}"],
     ),
     "Delete by id": (
         World.ready,

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_cloudelements.client.deliveries import POLICY_SETTING
+from tests.support.patience import wait_for
 from tests.support.platform import EVENTS, WAYS
+from tests.support.receiver import receiving
 from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
@@ -16,8 +19,13 @@ FOLDER = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="module")
-def dag(load_dags):
-    return load_dags(FOLDER / "reading_dags.py").reading
+def dags(load_dags):
+    return load_dags(FOLDER / "reading_dags.py")
+
+
+@pytest.fixture(scope="module")
+def dag(dags):
+    return dags.reading
 
 
 def test_each_run_goes_on_where_the_last_one_ended(dag, sandbox, person, monkeypatch, tmp_path):
@@ -45,3 +53,27 @@ def test_each_run_goes_on_where_the_last_one_ended(dag, sandbox, person, monkeyp
         )
         told += names
     assert told == list("abcdefgh")
+
+
+def test_each_run_returns_what_a_receiver_has_not_got_since_the_last_one(dags, sandbox, person, tmp_path):
+    with receiving() as receiver:
+        person.call("PATCH", "/accounts/settings", {POLICY_SETTING: "queue"})
+        events = {**EVENTS, "event.notification.callback.url": f"{receiver.url}?token=in-the-url"}
+        number = person.make("basic", configuration={**WAYS["basic"][1], **events})
+        conf = {"instance": number, "folder": f"file://{tmp_path}"}
+        for arrived, lost in ((["a"], ["b", "c", "d"]), (["e"], []), ([], ["f"])):
+            for names, status in ((arrived, 200), (lost, 503)):
+                receiver.status = status
+                for name in names:
+                    sandbox.emit(number, object_id=name)
+                wait_for(lambda: all(each["status"] != "created" for each in sandbox.deliveries()))
+            time.sleep(1.1)  # the platform's dates are whole seconds, and the run begins after them
+            done = Run(dags.reconciling.test(run_conf=conf))
+            assert done.state == "success", done.tasks
+            found = done.xcoms["compare", -1, "return_value"]
+            assert (found["listed"], found["missing"]) == (len(arrived + lost), len(lost))
+            assert (found["path"] is None) == (len(lost) <= 2)
+            assert sorted(done.xcoms["objects", -1, "return_value"]) == lost
+            mapped = done.xcoms["mapped", 0, "return_value"]["events"]
+            assert sorted(row["object_id"] for row in mapped) == lost
+            assert "in-the-url" not in str([done.xcoms, done.rendered])

@@ -30,7 +30,35 @@ END_OF_RUN = (
 END_OF_INTERVAL = f"{{{{ dag_run.data_interval_end if {_HAS_INTERVAL} else 'latest' }}}}"
 
 
-class EventArguments(BaseOperator):
+class EventSpan(BaseOperator):
+    """Declare the span of time of the events, and read it once it is rendered.
+
+    :param since: Only events since then. Templated.
+    :param until: Only events before then. Templated.
+    """
+
+    def __init__(self, *, since: Any, until: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.since = since
+        self.until = until
+
+    def cursor(self) -> EventCursor:
+        """Return where to begin.
+
+        :raises CloudElementsValidationError: ``since`` is malformed.
+        """
+        return EventCursor.given(self.since)
+
+    def end(self) -> pendulum.DateTime | None:
+        """Return the moment before which events are wanted; ``None`` if there is none.
+
+        :raises CloudElementsValidationError: ``until`` is malformed.
+        """
+        # Outside Airflow nothing renders the default, and there is no run that it could name.
+        return None if self.until in (END_OF_RUN, END_OF_INTERVAL) else read_until(self.until)
+
+
+class EventArguments(EventSpan):
     """Declare the arguments, and read them once they are rendered.
 
     The two classes that have them document them. This base comes before the one of the operator or sensor.
@@ -42,8 +70,6 @@ class EventArguments(BaseOperator):
     :param object_types: Only these kinds of object. Templated.
     :param event_types: Only these kinds of change. Templated.
     :param where: Only events whose fields have these values. Templated.
-    :param since: Only events since then. Templated.
-    :param until: Only events before then. Templated.
     :param include_raw: Whether to add the vendor's body.
     """
 
@@ -61,8 +87,6 @@ class EventArguments(BaseOperator):
     def __init__(
         self,
         *,
-        since: Any,
-        until: Any,
         instance_id: int | str | Mapping[str, Any] | None = None,
         instance_key: str | None = None,
         tag: str | None = None,
@@ -79,8 +103,6 @@ class EventArguments(BaseOperator):
         self.object_types = object_types
         self.event_types = event_types
         self.where = where
-        self.since = since
-        self.until = until
         self.include_raw = require_bool("include_raw", include_raw)
 
     def query(self) -> EventQuery:
@@ -96,18 +118,3 @@ class EventArguments(BaseOperator):
             event_types=self.event_types,
             where=self.where,
         )
-
-    def cursor(self) -> EventCursor:
-        """Return where to begin.
-
-        :raises CloudElementsValidationError: ``since`` is malformed.
-        """
-        return EventCursor.given(self.since)
-
-    def end(self) -> pendulum.DateTime | None:
-        """Return the moment before which events are wanted; ``None`` if there is none.
-
-        :raises CloudElementsValidationError: ``until`` is malformed.
-        """
-        # Outside Airflow nothing renders the default, and there is no run that it could name.
-        return None if self.until in (END_OF_RUN, END_OF_INTERVAL) else read_until(self.until)

@@ -7,7 +7,10 @@ import json
 import pendulum
 from airflow.sdk import DAG, ObjectStoragePath, task
 
-from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator
+from airflow_provider_cloudelements.operators.event_reading import (
+    CloudElementsReadEventsOperator,
+    CloudElementsReconcileEventsOperator,
+)
 
 START = pendulum.datetime(2026, 1, 1)
 
@@ -36,3 +39,16 @@ with DAG("read_events", schedule=None, start_date=START) as reading:
     default = CloudElementsReadEventsOperator(task_id="default", tag="{{ dag_run.conf['tag'] }}")
     objects(read.output)
     read >> [rest, default]
+
+with DAG("reconcile_events", schedule=None, start_date=START) as reconciling:
+    compare = CloudElementsReconcileEventsOperator(
+        task_id="compare",
+        instance_id="{{ dag_run.conf['instance'] }}",
+        path="{{ dag_run.conf['folder'] }}/{{ run_id }}.jsonl",
+        max_xcom_events=2,
+        settle_time=0,
+    )
+    mapped = CloudElementsReconcileEventsOperator.partial(task_id="mapped", settle_time=0).expand(
+        instance_id=["{{ dag_run.conf['instance'] }}"]
+    )
+    objects(compare.output)
