@@ -26,6 +26,7 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     ├── CloudElementsApplyError                            helps: it goes on with the rest
     ├── CloudElementsDriftError                            helps if nothing would change by then
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
+    ├── CloudElementsFormulaError                          helps: it starts another execution
     └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
 
 A 404 is a ``CloudElementsNotFoundError`` only if it is the platform's own. One without the platform's
@@ -49,6 +50,7 @@ __all__ = [
     "CloudElementsDriftError",
     "CloudElementsError",
     "CloudElementsForbiddenError",
+    "CloudElementsFormulaError",
     "CloudElementsInstanceDisabledError",
     "CloudElementsManifestError",
     "CloudElementsNotFoundError",
@@ -281,10 +283,31 @@ class CloudElementsUnhealthyError(CloudElementsError):
     """A check found instances in a state on which the task must fail."""
 
 
-class CloudElementsAmbiguousCreateError(CloudElementsError):
-    """A create or a re-authentication may have taken place, and look-ups could not show whether it did.
+class CloudElementsFormulaError(CloudElementsError):
+    """An execution of a formula failed, was cancelled, or took too long.
 
-    The next try looks up first, so a retry is safe, unless a one-time code may be spent.
+    :param execution_id: Id of the execution.
+    :param execution_status: Its status, as last seen.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        execution_id: int | None = None,
+        execution_status: str | None = None,
+        **details: object,
+    ) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.execution_id = execution_id
+        self.execution_status = execution_status
+
+
+class CloudElementsAmbiguousCreateError(CloudElementsError):
+    """A create, a re-authentication or a start may have taken place; look-ups could not show whether it did.
+
+    The next try looks up first, so a retry is safe, unless a one-time code may be spent. After the start of a
+    formula a retry is safe if no execution has appeared; else the error is ``final``.
 
     :param code_spent: Whether a one-time authorization code went out with the request. A retry then only
         looks for what the server may have made late. It does not send the code again.

@@ -53,6 +53,7 @@ def get_provider_info() -> dict[str, Any]:
                         "health",
                         "fleet",
                         "records",
+                        "formulas",
                     )
                 ],
             }

@@ -54,6 +54,7 @@ PUBLIC: dict[str, set[str]] = {
         "CloudElementsDriftError",
         "CloudElementsError",
         "CloudElementsForbiddenError",
+        "CloudElementsFormulaError",
         "CloudElementsInstanceDisabledError",
         "CloudElementsManifestError",
         "CloudElementsNotFoundError",
@@ -109,6 +110,7 @@ PUBLIC: dict[str, set[str]] = {
     },
     "operators.events": {"CloudElementsDisableEventsOperator", "CloudElementsEnableEventsOperator"},
     "operators.fleet": {"CloudElementsApplyInstancesOperator", "CloudElementsPlanInstancesOperator"},
+    "operators.formulas": {"CloudElementsRunFormulaOperator", "XCOM_EXECUTION_ID"},
     "operators.health": {"CloudElementsCheckInstancesOperator"},
     "operators.instances": {
         "CloudElementsCreateInstanceOperator",

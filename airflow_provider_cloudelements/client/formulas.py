@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -197,6 +197,8 @@ class FormulasApi:
 
     def __init__(self, http: HttpSession) -> None:
         self._http = http
+        #: The clock by which the platform dates executions.
+        self.clock = http.platform_clock
 
     def list(self) -> Iterator[Formula]:
         """Yield the account's formulas (fact F414)."""
@@ -357,14 +359,16 @@ class FormulasApi:
         rows = self._http.list_items(f"{_execution(execution_id)}/steps", page_size=None)
         return tuple(readable(rows, StepExecution.parse, "steps"))
 
-    def errors(self, execution_id: int | str) -> tuple[StepError, ...]:
+    def errors(self, execution_id: int | str, secrets: Iterable[str] = ()) -> tuple[StepError, ...]:
         """Read the errors of an execution (fact F404).
 
         :param execution_id: The execution's id.
+        :param secrets: What must not show in them, besides the connection's secrets. Default: nothing.
         :return: The errors; none if there is no such execution.
         """
         rows = self._http.list_items(f"{_execution(execution_id)}/errors", page_size=None)
-        return tuple(readable(rows, self._step_error, "errors"))
+        hidden = [*self._http.settings.secrets, *secrets]
+        return tuple(readable(rows, lambda row: _step_error(row, hidden), "errors"))
 
     def cancel(self, execution_id: int | str) -> FormulaExecution:
         """Cancel an execution (fact F409).
@@ -399,12 +403,13 @@ class FormulasApi:
         """
         self._http.send("DELETE", f"{_execution(execution_id)}/retries")
 
-    def _step_error(self, body: Any) -> StepError:
-        data = parse_object({"error": body} if isinstance(body, str) else body, "error of a step")
-        message = clean(data.get("error"), list(self._http.settings.secrets))
-        if message is None:
-            raise CloudElementsServerError("The platform's answer holds no text of a step's error.")
-        return StepError(parse_text(data.get("stepName")), message)
+
+def _step_error(body: Any, secrets: list[str]) -> StepError:
+    data = parse_object({"error": body} if isinstance(body, str) else body, "error of a step")
+    message = clean(data.get("error"), secrets)
+    if message is None:
+        raise CloudElementsServerError("The platform's answer holds no text of a step's error.")
+    return StepError(parse_text(data.get("stepName")), message)
 
 
 def number_of(name: str, value: Any) -> int:

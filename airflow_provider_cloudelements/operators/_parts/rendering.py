@@ -70,10 +70,12 @@ class LetterByLetter(OwnRendering):
         "instance_ids",
         "object_types",
         "parameters",
+        "payload",
         "poller_configuration",
         "poller_urls",
         "provider_data",
         "remove_tags",
+        "steps",
         "tags",
         "where",
     )
