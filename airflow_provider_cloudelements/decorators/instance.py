@@ -46,23 +46,23 @@ class _CloudElementsDecoratedOperator(LetterByLetter, _PythonDecoratedOperator):
         op_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        names = list(inspect.signature(python_callable).parameters)
-        if _CLIENT not in names:
+        given, named = list(op_args or ()), dict(op_kwargs or {})
+        if _CLIENT in named:
             raise TypeError(
-                f"A function under @task.cloudelements needs a parameter named {_CLIENT!r}, for the client."
+                f"@task.cloudelements gives the parameter {_CLIENT!r}: do not give it in the call."
             )
+        self._place = _place_of_client(python_callable, len(given))
         # Airflow checks the call against the signature when the DAG is parsed: the client has a place there.
-        given, place = list(op_args or ()), names.index(_CLIENT)
-        self._place = place if len(given) > place else None
-        if self._place is not None:
-            given.insert(place, None)
-        named = dict(op_kwargs or {}) if self._place is not None else {_CLIENT: None, **(op_kwargs or {})}
+        if self._place is None:
+            named[_CLIENT] = None
+        else:
+            given.insert(self._place, None)
         super().__init__(python_callable=python_callable, op_args=given, op_kwargs=named, **kwargs)
         self.instance_id = instance_id
         self.cloudelements_conn_id = cloudelements_conn_id
 
     def execute(self, context: Context) -> Any:
-        with FinalFailures(self):
+        with FinalFailures(self, self.python_callable):
             client = CloudElementsHook(self.cloudelements_conn_id).instance(self.instance_id)
             if self._place is None:
                 self.op_kwargs = {**self.op_kwargs, _CLIENT: client}
@@ -71,6 +71,38 @@ class _CloudElementsDecoratedOperator(LetterByLetter, _PythonDecoratedOperator):
                 rendered[self._place] = client
                 self.op_args = rendered
             return fitted(super().execute(context))
+
+
+def _place_of_client(function: Callable[..., Any], given: int) -> int | None:
+    """Return the client's place among the positional arguments of a call; ``None`` if it goes by its name.
+
+    :param function: The function.
+    :param given: How many positional arguments the call has.
+    :raises TypeError: The function has no parameter for the client.
+    """
+    parameters = inspect.signature(function).parameters
+    kind = parameters[_CLIENT].kind if _CLIENT in parameters else None
+    if kind in (None, inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+        raise TypeError(
+            f"A function under @task.cloudelements needs a parameter named {_CLIENT!r}, for the client."
+        )
+    place = list(parameters).index(_CLIENT)
+    if kind is inspect.Parameter.POSITIONAL_ONLY:
+        return min(place, given)
+    return place if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD and given > place else None
+
+
+def _function(given: Any) -> Any:
+    """Return what is decorated.
+
+    :raises TypeError: Airflow has no name for its task.
+    """
+    if not callable(given) or not hasattr(given, "__name__"):
+        raise TypeError(
+            "@task.cloudelements decorates a function that is written with def, and not an object of type "
+            f"{type(given).__name__}."
+        )
+    return given
 
 
 def cloudelements_task(
@@ -87,9 +119,12 @@ def cloudelements_task(
         Templated.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     """
-    return task_decorator_factory(
-        python_callable=python_callable,
-        multiple_outputs=multiple_outputs,
-        decorated_operator_class=_CloudElementsDecoratedOperator,
-        **kwargs,
+    decorate: Any = task_decorator_factory(
+        multiple_outputs=multiple_outputs, decorated_operator_class=_CloudElementsDecoratedOperator, **kwargs
     )
+
+    def decorator(given: Any) -> Any:
+        return decorate(_function(given))
+
+    decorated: Any = decorator if python_callable is None else decorator(python_callable)
+    return decorated  # type: ignore[no-any-return]  # Airflow's protocol is that of a bare decorator

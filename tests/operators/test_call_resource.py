@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import traceback
 import tracemalloc
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +15,11 @@ from airflow.sdk import DAG, ObjectStoragePath
 
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.decorators.instance import cloudelements_task
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsTransportError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsNotFoundError,
+    CloudElementsServerError,
+    CloudElementsTransportError,
+)
 from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator
 from tests.support.context import FakeTi, context_of
 from tests.support.platform import known_to_airflow
@@ -475,9 +481,93 @@ def test_a_failure_that_a_retry_cannot_fix_ends_the_task(sandbox, number):
         decorated(number, read).execute(context_of())
 
 
-def test_a_function_without_a_parameter_for_the_client_is_refused(sandbox):
+def read_lead(instance):
+    return instance.get("/leads/none")
+
+
+def test_the_lines_of_the_function_stay_in_its_failure(sandbox, number):
+    def work(instance):
+        return read_lead(instance)
+
+    def work_after_another_failure(instance):
+        try:
+            return read_lead(instance)
+        except CloudElementsNotFoundError:
+            return instance.get("/leads/neither")
+
+    for function in (work, functools.wraps(work)(lambda instance: work(instance))):
+        with pytest.raises(AirflowFailException) as caught:
+            decorated(number, function).execute(context_of())
+        assert names_of(caught.value.__cause__) == ["work", "read_lead"]
+    with pytest.raises(AirflowFailException) as caught:
+        decorated(number, work_after_another_failure).execute(context_of())
+    assert names_of(caught.value.__cause__) == ["work_after_another_failure"]
+    assert names_of(caught.value.__cause__.__context__) == ["work_after_another_failure", "read_lead"]
+    sandbox.add_fault("status", status=503, path="/leads/*", count=None)
+    with pytest.raises(CloudElementsServerError) as caught:
+        decorated(number, work).execute(context_of())
+    assert names_of(caught.value)[-2:] == ["work", "read_lead"]
+    assert "tenacity" not in "".join(traceback.format_exception(caught.value))
+
+
+def names_of(error):
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def one(instance, *rest, ti=None):
+    return type(instance).__name__, rest
+
+
+def by_name(*rest, instance):
+    return type(instance).__name__, rest
+
+
+def alone(instance, /):
+    return type(instance).__name__, ()
+
+
+def by_place(first, instance, /, last=7):
+    return type(instance).__name__, (first, last)
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "rest"),
+    [
+        (one, (), ()),
+        (one, (1, 2), (1, 2)),
+        (by_name, (), ()),
+        (by_name, (1, 2, 3), (1, 2, 3)),
+        (alone, (), ()),
+        (by_place, (1,), (1, 7)),
+        (by_place, (1, 2), (1, 2)),
+    ],
+)
+def test_the_client_finds_its_parameter(sandbox, number, function, given, rest):
+    assert decorated(number, function, *given).execute(context_of()) == ("InstanceClient", rest)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda: None, lambda *instance: None, lambda **instance: None, lambda **other: None]
+)
+def test_a_function_without_a_parameter_for_the_client_is_refused(sandbox, function):
     with pytest.raises(TypeError, match="needs a parameter named 'instance'"):
-        decorated(5, lambda: None)
+        decorated(5, function)
+
+
+def test_the_clients_parameter_is_not_the_callers(sandbox):
+    with pytest.raises(TypeError, match="do not give it in the call"):
+        decorated(5, one, instance=5)
+
+
+@pytest.mark.parametrize("given", [functools.partial(one), 5, None], ids=str)
+def test_what_is_no_function_is_refused(given):
+    with pytest.raises(TypeError, match="decorates a function that is written with def"):
+        cloudelements_task(instance_id=5)(given)
+
+
+def test_a_bare_decorator_needs_an_instance(sandbox):
+    with DAG("a_dag", schedule=None), pytest.raises(TypeError, match="instance_id"):
+        cloudelements_task(one)()
 
 
 def test_airflow_knows_the_decorator():

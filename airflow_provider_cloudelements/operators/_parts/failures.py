@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.arguments import unknown_argument
@@ -12,6 +13,8 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 class FinalFailures:
@@ -22,12 +25,16 @@ class FinalFailures:
     block without them, and the log begins and ends with the text. They are in the log at level DEBUG. So does
     the error for a connection that does not exist.
 
+    The lines of a DAG's author stay: they say which of several calls failed.
+
     :param task: The operator or sensor. One with a ``retry_policy`` gets the original, to decide by itself,
         unless it is a sensor with ``silent_fail``, which would log the original and go on.
+    :param authors: The author's function, if the block runs one. Default: none.
     """
 
-    def __init__(self, task: BaseOperator) -> None:
+    def __init__(self, task: BaseOperator, authors: Callable[..., Any] | None = None) -> None:
         self._task = task
+        self._code: CodeType | None = getattr(inspect.unwrap(authors), "__code__", None) if authors else None
 
     def __enter__(self) -> None:
         """Begin the block."""
@@ -40,7 +47,8 @@ class FinalFailures:
             return
         task = self._task
         task.log.debug("This is where the failure comes from:", exc_info=(type(error), error, traceback))
-        error.__traceback__ = error.__context__ = None
+        error.__traceback__ = self._authors_lines(traceback)
+        error.__context__ = self._authors_context(error.__context__)
         judges = getattr(task, "retry_policy", None) is not None and not getattr(task, "silent_fail", False)
         if isinstance(error, AirflowNotFoundException) or error.retryable or judges:
             raise error
@@ -49,6 +57,28 @@ class FinalFailures:
         for name in ("instance_id", "deleted", "not_deleted"):
             setattr(final, name, getattr(error, name))
         raise final from error
+
+    def _authors_lines(self, lines: TracebackType | None) -> TracebackType | None:
+        """Return the lines of a traceback from the author's function to its call of this provider."""
+        while lines is not None and lines.tb_frame.f_code is not self._code:
+            lines = lines.tb_next
+        return _until_ours(lines)
+
+    def _authors_context(self, error: BaseException | None) -> BaseException | None:
+        """Return the failure that the author's function was handling, with the author's lines alone."""
+        if self._code is None or error is None:
+            return None
+        # Its lines begin in the function that handles it.
+        error.__traceback__ = _until_ours(error.__traceback__)
+        error.__context__ = None
+        return None if error.__traceback__ is None else error
+
+
+def _until_ours(lines: TracebackType | None) -> TracebackType | None:
+    """Return the lines of a traceback before the first one of this provider."""
+    if lines is None or lines.tb_frame.f_globals.get("__name__", "").startswith(f"{_PACKAGE}."):
+        return None
+    return TracebackType(_until_ours(lines.tb_next), lines.tb_frame, lines.tb_lasti, lines.tb_lineno)
 
 
 def initialise(task: BaseOperator, init: Callable[..., None], kwargs: Mapping[str, Any]) -> None:
