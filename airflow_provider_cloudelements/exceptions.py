@@ -27,6 +27,7 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     ├── CloudElementsDriftError                            helps if nothing would change by then
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
     ├── CloudElementsFormulaError                          helps: it starts another execution
+    ├── CloudElementsBulkError                             helps: it starts another job
     └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
 
 A 404 is a ``CloudElementsNotFoundError`` only if it is the platform's own. One without the platform's
@@ -45,6 +46,7 @@ __all__ = [
     "CloudElementsAmbiguousCreateError",
     "CloudElementsApplyError",
     "CloudElementsAuthError",
+    "CloudElementsBulkError",
     "CloudElementsConflictError",
     "CloudElementsConnectionError",
     "CloudElementsDriftError",
@@ -301,6 +303,26 @@ class CloudElementsFormulaError(CloudElementsError):
         super().__init__(message, **details)  # type: ignore[arg-type]
         self.execution_id = execution_id
         self.execution_status = execution_status
+
+
+class CloudElementsBulkError(CloudElementsError):
+    """A bulk job failed, was cancelled or took too long, or its result is not what the job says of it.
+
+    :param job_id: Id of the job.
+    :param job_status: Its status, as last seen.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        job_id: int | None = None,
+        job_status: str | None = None,
+        **details: object,
+    ) -> None:
+        super().__init__(message, **details)  # type: ignore[arg-type]
+        self.job_id = job_id
+        self.job_status = job_status
 
 
 class CloudElementsAmbiguousCreateError(CloudElementsError):

@@ -54,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
                         "fleet",
                         "records",
                         "formulas",
+                        "bulk",
                     )
                 ],
             }

@@ -71,6 +71,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "operators/_parts": {
         "fleet",
+        "use",
         "links",
         "hooks",
         "events",

@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
     CloudElementsAuthError,
+    CloudElementsBulkError,
     CloudElementsConflictError,
     CloudElementsConnectionError,
     CloudElementsError,
@@ -48,6 +49,7 @@ OWN = {
     CloudElementsTransportError: {"sent": False},
     CloudElementsTimeoutError: {"sent": False},
     CloudElementsAmbiguousCreateError: {"code_spent": True},
+    CloudElementsBulkError: {"job_id": 7, "job_status": "ERROR"},
 }
 
 

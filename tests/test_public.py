@@ -49,6 +49,7 @@ PUBLIC: dict[str, set[str]] = {
         "CloudElementsAmbiguousCreateError",
         "CloudElementsApplyError",
         "CloudElementsAuthError",
+        "CloudElementsBulkError",
         "CloudElementsConflictError",
         "CloudElementsConnectionError",
         "CloudElementsDriftError",
@@ -92,6 +93,7 @@ PUBLIC: dict[str, set[str]] = {
         "read_manifest_text",
     },
     "hooks.cloudelements": {"CloudElementsElementHook", "CloudElementsHook"},
+    "operators.bulk": {"CloudElementsDownloadBulkOperator"},
     "operators.changes": {
         "CloudElementsDisableInstanceOperator",
         "CloudElementsEnableInstanceOperator",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pendulum
+
 from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.instances import InstancesApi
@@ -161,6 +163,14 @@ class InstanceClient:
         """
         secrets = [*self._instances.http.settings.secrets]
         return clean(text, secrets if self._token is None else [*secrets, self._token])
+
+    def platform_time(self, moment: float) -> pendulum.DateTime:
+        """Return what the platform's clock showed, by its answers so far.
+
+        :param moment: A moment of our clock, in seconds since 1970.
+        """
+        shown = self._instances.http.platform_clock.at(moment)
+        return pendulum.from_timestamp(moment) if shown is None else shown
 
     def records(
         self,

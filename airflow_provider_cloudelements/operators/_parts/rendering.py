@@ -67,6 +67,7 @@ class LetterByLetter(OwnRendering):
         "event_configuration",
         "event_objects",
         "event_types",
+        "fields",
         "instance_ids",
         "object_types",
         "parameters",

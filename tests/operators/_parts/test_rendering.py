@@ -20,6 +20,7 @@ from tests.support.tasks import ALL
 NEEDED = {
     "CloudElementsApplyInstancesOperator": {"plan": []},
     "CloudElementsCallResourceOperator": {"path": "/contacts"},
+    "CloudElementsDownloadBulkOperator": {"path": "file:///tmp/x.csv"},
     "CloudElementsPlanInstancesOperator": {"manifest": "x.yaml"},
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
     "CloudElementsSetNotificationPolicyOperator": {"policy": "retry"},

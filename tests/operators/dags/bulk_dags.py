@@ -1,0 +1,45 @@
+"""A task that downloads by bulk jobs, plain and mapped, and one that reads its file."""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import DAG, ObjectStoragePath, task
+
+from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
+from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
+
+with DAG("bulk", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as bulk:
+    create = CloudElementsCreateInstanceOperator(
+        task_id="create",
+        element="closeio",
+        instance_name="Bulk",
+        element_conn_id="vendor_login",
+        events_enabled=False,
+    )
+    download = CloudElementsDownloadBulkOperator(
+        task_id="download",
+        instance_id=create.output,
+        object_name="leads",
+        path="{{ dag_run.conf['folder'] }}/leads.csv",
+        where={"name !=": "{{ dag_run.conf['name'] }}"},
+        fields=["id", "name"],
+        poke_interval=1,
+    )
+    mapped = CloudElementsDownloadBulkOperator.partial(
+        task_id="mapped",
+        token=create.output["token"],
+        file_format="jsonl",
+        poke_interval=1,
+    ).expand_kwargs(
+        [
+            {"object_name": "leads", "path": "{{ dag_run.conf['folder'] }}/leads.jsonl"},
+            {"query": "select id from contacts", "path": "{{ dag_run.conf['folder'] }}/contacts.jsonl"},
+        ]
+    )
+
+    @task
+    def lines(done):
+        """Read the file."""
+        return ObjectStoragePath(done["path"]).read_text().splitlines()
+
+    lines(download.output)
