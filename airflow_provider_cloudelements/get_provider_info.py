@@ -55,6 +55,7 @@ def get_provider_info() -> dict[str, Any]:
                         "records",
                         "formulas",
                         "bulk",
+                        "record_changes",
                     )
                 ],
             }

@@ -122,6 +122,7 @@ PUBLIC: dict[str, set[str]] = {
         "element_instance",
         "pull_token",
     },
+    "operators.record_changes": {"CloudElementsDownloadChangesOperator"},
     "operators.records": {"CloudElementsCallResourceOperator"},
     "operators.oauth": {"CloudElementsGetOAuthUrlOperator", "XCOM_STATE", "XCOM_URL"},
     "provisioning": {"Change", "Changed", "Ensured", "InstanceSpec", "ensure", "reauthenticate", "update"},

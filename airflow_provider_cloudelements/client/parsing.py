@@ -42,6 +42,13 @@ def parse_date(value: Any) -> pendulum.DateTime | None:
     return _patient_date(value)
 
 
+def given_date(value: Any) -> pendulum.DateTime | None:
+    """Return the date that an argument names; ``None`` if it names none. A bare number is not a date."""
+    if hasattr(value, "isoformat"):
+        value = value.isoformat()
+    return parse_date(value) if isinstance(value, str) and not value.strip().isdigit() else None
+
+
 def dated(value: Any) -> tuple[pendulum.DateTime | None, str | None]:
     """Read a date as :func:`parse_date` does, and write it as :func:`date_text` does."""
     if isinstance(value, str) and len(value) in _USUAL_LENGTHS and (usual := _usual_date(value)) is not None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.parsing import parse_date
+from airflow_provider_cloudelements.client.parsing import given_date, parse_date
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 __all__ = ["EventCursor"]
@@ -81,7 +81,7 @@ class EventCursor:
             when = pendulum.now("UTC")
         if when == "earliest":
             return cls(_EARLIEST)
-        date = _date(when)
+        date = given_date(when)
         if date is None:
             raise CloudElementsValidationError(
                 f"{argument} must be 'now', 'earliest' or a date such as {_A_DATE}{_instead_of(when)}."
@@ -113,7 +113,7 @@ class EventCursor:
                 f"{argument} must not be 'now': a retry would miss what came before it. Name a moment that "
                 "stays the same, such as {{ dag_run.run_after }}, or keep the default."
             )
-        if since != "earliest" and _date(since) is None:
+        if since != "earliest" and given_date(since) is None:
             raise CloudElementsValidationError(
                 f"{argument} must be a date such as {_A_DATE}, 'earliest', or what an earlier task returned"
                 f"{_instead_of(since)}."
@@ -212,7 +212,7 @@ def read_until(value: Any) -> pendulum.DateTime | None:
     """
     if value is None or (isinstance(value, str) and value.strip() in ("", "None", "latest")):
         return None  # a template of Airflow renders None as a text
-    date = _date(value)
+    date = given_date(value)
     if date is None:
         raise CloudElementsValidationError(
             f"until must be 'latest' or a date such as {_A_DATE}{_instead_of(value)}."
@@ -225,13 +225,6 @@ def _instead_of(value: Any) -> str:
     if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
         return "; it is None or empty, so look at the task or the template that it comes from"
     return "" if isinstance(value, str) else f"; it is of type {type(value).__name__}"
-
-
-def _date(value: Any) -> pendulum.DateTime | None:
-    """Return the date that an argument names; ``None`` if it names none. A bare number is not a date."""
-    if hasattr(value, "isoformat"):
-        value = value.isoformat()
-    return parse_date(value) if isinstance(value, str) and not value.strip().isdigit() else None
 
 
 def _partly(value: Any) -> dict[str, PartlyTold]:

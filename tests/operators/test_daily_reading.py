@@ -11,7 +11,6 @@ import pytest
 import time_machine
 
 from tests.support.platform import EVENTS, WAYS
-from tests.support.runs import Run
 
 pytestmark = pytest.mark.airflow
 
@@ -25,31 +24,8 @@ def dags(load_dags):
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """Give a function that runs a DAG, as of midnight of a day; dag.test() itself makes manual runs only."""
-    from airflow import settings
-    from airflow.models.dagrun import DagRun
-    from airflow.utils.session import create_session
-    from sqlalchemy import delete, event
-
-    with create_session() as session:
-        session.execute(delete(DagRun).where(DagRun.dag_id.like("daily_events%")))
-    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
-
-    def run_of(dag, day, kind="scheduled", conf=None, late=5):
-        due = FIRST.add(days=day)
-
-        def as_kind(mapper, connection, target):
-            target.run_type = kind
-
-        event.listen(DagRun, "before_insert", as_kind)
-        try:
-            with time_machine.travel(due.add(seconds=late)):
-                return Run(dag.test(logical_date=due, run_after=due, run_conf=conf))
-        finally:
-            event.remove(DagRun, "before_insert", as_kind)
-
-    return run_of
+def run(nightly):
+    return nightly(FOLDER, "daily_events%", FIRST)
 
 
 @pytest.fixture

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from airflow_provider_cloudelements.client.plain import fitted
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
 
 #: A number of nineteen digits or more, or something that looks like one.
 _MANY_DIGITS = re.compile(rb"[0-9]{19}")
@@ -22,9 +25,23 @@ class JsonLines(WholeFile):
     :param path: The address of the file.
     """
 
+    def __init__(self, path: ObjectStoragePath) -> None:
+        super().__init__(path)
+        self._digest = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what was written so far, in hexadecimal digits."""
+        return self._digest.hexdigest()
+
     def write_row(self, row: Any) -> None:
-        """Write a line."""
+        """Write a row as a line."""
         self.write(json_line(row))
+
+    def write(self, data: bytes) -> int:
+        """Write a line that :func:`json_line` returned."""
+        self._digest.update(data)
+        return super().write(data)
 
 
 def json_line(row: Any) -> bytes:

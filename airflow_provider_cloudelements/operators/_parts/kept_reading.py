@@ -93,16 +93,18 @@ class KeptReading(EventSpan):
         """
         return None if self.path is None else storage_path(self.path)
 
-    def place(self, context: Context, selection: Any, until: pendulum.DateTime | None) -> ReadingPlace:
+    def place(
+        self, context: Context, selection: Any, until: pendulum.DateTime | None
+    ) -> ReadingPlace[EventCursor]:
         """Return what finds and keeps the operator's place.
 
         :param context: The context that ``execute`` received.
         :param selection: What the operator selects on its connection, as JSON.
         :param until: Where it ends.
         """
-        return ReadingPlace(context, [self.cloudelements_conn_id, selection], until)
+        return ReadingPlace(EventCursor, context, [self.cloudelements_conn_id, selection], until)
 
-    def begin(self, place: ReadingPlace) -> EventCursor:
+    def begin(self, place: ReadingPlace[EventCursor]) -> EventCursor:
         """Return where this run begins.
 
         :param place: What finds the place.
@@ -117,7 +119,7 @@ class KeptReading(EventSpan):
         self,
         context: Context,
         stream: Stream,
-        place: ReadingPlace,
+        place: ReadingPlace[EventCursor],
         begin: EventCursor,
         target: ObjectStoragePath | None,
     ) -> dict[str, Any]:

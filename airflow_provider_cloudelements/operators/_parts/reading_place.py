@@ -1,8 +1,11 @@
-"""Keep where a task that reads events goes on: behind its last successful run.
+"""Keep where a task that reads events or changed records goes on: behind its last successful run.
 
 The place lies in the task's XComs, so Airflow keeps one for each run. A cleared run finds the place of the
-run before it. A retry begins where its first try began. A place belongs to a selection of events: a mapped
-task may select something else under the same index, and then has another place.
+run before it. A retry begins where its first try began. A place belongs to a selection of events or records:
+a mapped task may select something else under the same index, and then has another place.
+
+The task state store of Airflow 3.3 would not do: it belongs to one task instance, so to one run. Nor would
+the asset state store: it belongs to an asset and knows no runs, so a cleared run would find its own end.
 """
 
 from __future__ import annotations
@@ -12,12 +15,11 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import pendulum
 
 from airflow_provider_cloudelements.client.parsing import parse_date
-from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 log = logging.getLogger(__name__)
@@ -26,8 +28,33 @@ log = logging.getLogger(__name__)
 XCOM_PLACE = "cloudelements_place_"
 
 
+class Cursor(Protocol):
+    """How far a reader has come, of whatever it reads."""
+
+    @property
+    def since(self) -> pendulum.DateTime:
+        """The moment before which all was read."""
+
+    @property
+    def place(self) -> Self:
+        """The cursor as a later run needs it."""
+
+    @classmethod
+    def parse(cls, value: Any, argument: str = ...) -> Self:
+        """Read what :meth:`as_json` wrote.
+
+        :raises CloudElementsValidationError: It is something else.
+        """
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the cursor as JSON."""
+
+
+_C = TypeVar("_C", bound=Cursor)
+
+
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Generic[_C]):
     """Store where one run began and ended.
 
     :param run_id: The run.
@@ -44,11 +71,11 @@ class _Place:
     date: pendulum.DateTime
     dated: bool
     until: pendulum.DateTime
-    since: EventCursor
-    cursor: EventCursor
+    since: _C
+    cursor: _C
 
     @classmethod
-    def parse(cls, value: Any) -> _Place | None:
+    def parse(cls, kind: type[_C], value: Any) -> _Place[_C] | None:
         """Read what :meth:`as_json` wrote; ``None`` for anything else."""
         if not isinstance(value, Mapping):
             return None
@@ -56,7 +83,7 @@ class _Place:
         if date is None or until is None:
             return None
         try:
-            since, cursor = EventCursor.parse(value.get("since")), EventCursor.parse(value.get("cursor"))
+            since, cursor = kind.parse(value.get("since")), kind.parse(value.get("cursor"))
         except CloudElementsValidationError:
             return None
         index = value.get("map_index")
@@ -83,22 +110,24 @@ class _Place:
         }
 
 
-class ReadingPlace:
+class ReadingPlace(Generic[_C]):
     """Find where a task goes on, and keep where it ended.
 
+    :param kind: The class of its cursors.
     :param context: The context that ``execute`` received.
     :param selection: What the task selects, as JSON: its connection and query.
     :param until: Up to which moment the run reads; ``None``: now.
     """
 
-    def __init__(self, context: Any, selection: Any, until: pendulum.DateTime | None) -> None:
+    def __init__(self, kind: type[_C], context: Any, selection: Any, until: pendulum.DateTime | None) -> None:
+        self._kind = kind
         digest = hashlib.sha256(json.dumps(selection, sort_keys=True).encode("utf-8", "surrogatepass"))
         self._key = XCOM_PLACE + digest.hexdigest()[:16]
         self._ti = context["ti"]
         self._run = context.get("dag_run")
         self._until = pendulum.now("UTC") if until is None else until
 
-    def begin(self, first: EventCursor) -> EventCursor:
+    def begin(self, first: _C) -> _C:
         """Return where the run begins: where the last successful run before it ended.
 
         "Before" goes by the dates of runs, not by when they ran. So a cleared run returns what it returned
@@ -109,7 +138,7 @@ class ReadingPlace:
         """
         last = None if self._run is None else self._last()
         if last is None:
-            log.info("No earlier run read these events. This run begins at its start.")
+            log.info("No earlier run read this. This run begins at its start.")
             return first
         ended = self._is_before(last) and last.until <= self._until and self._succeeded(last)
         begin = last.cursor if ended else last.since
@@ -121,7 +150,7 @@ class ReadingPlace:
             log.info("This run begins where run %r began, which is no success.", last.run_id)
         return begin
 
-    def keep(self, begin: EventCursor, end: EventCursor) -> None:
+    def keep(self, begin: _C, end: _C) -> None:
         """Keep where the run began and ended. The place counts once the task is a success.
 
         :param begin: Where it began.
@@ -145,15 +174,17 @@ class ReadingPlace:
         date: pendulum.DateTime = pendulum.instance(self._run.logical_date or self._run.run_after)
         return date
 
-    def _last(self) -> _Place | None:
+    def _last(self) -> _Place[_C] | None:
         """Return the place of this run (of a copy with the same selection), or of the last one before it."""
-        found = [each for each in self._candidates() if self._is_before(each) or self._is_own(each)]
+        found: list[_Place[_C]] = [
+            each for each in self._candidates() if self._is_before(each) or self._is_own(each)
+        ]
         index = _index(self._ti)
         return max(
             found, key=lambda each: (each.date, self._is_own(each), each.map_index == index), default=None
         )
 
-    def _candidates(self) -> Iterator[_Place]:
+    def _candidates(self) -> Iterator[_Place[_C]]:
         if _index(self._ti) >= 0:
             yield from self._of_copies()
             return
@@ -174,7 +205,7 @@ class ReadingPlace:
             if place is not None:
                 yield place
 
-    def _of_copies(self) -> list[_Place]:
+    def _of_copies(self) -> list[_Place[_C]]:
         """Return the places of all copies of a mapped task.
 
         Another copy may have selected in an earlier run what this copy selects now, and this copy before
@@ -190,21 +221,24 @@ class ReadingPlace:
                 return places
         return self._pull_all(include_prior_dates=True)
 
-    def _pull_all(self, **which: Any) -> list[_Place]:
+    def _pull_all(self, **which: Any) -> list[_Place[_C]]:
         pulled = self._ti.xcom_pull(task_ids=self._ti.task_id, key=self._key, default=None, **which)
-        places = map(_Place.parse, pulled if isinstance(pulled, list) else [pulled])
+        places = (self._parsed(each) for each in (pulled if isinstance(pulled, list) else [pulled]))
         return [each for each in places if each is not None]
 
-    def _pull(self, **which: Any) -> _Place | None:
-        return _Place.parse(self._ti.xcom_pull(task_ids=self._ti.task_id, key=self._key, **which))
+    def _pull(self, **which: Any) -> _Place[_C] | None:
+        return self._parsed(self._ti.xcom_pull(task_ids=self._ti.task_id, key=self._key, **which))
 
-    def _is_before(self, place: _Place) -> bool:
+    def _parsed(self, value: Any) -> _Place[_C] | None:
+        return _Place.parse(self._kind, value)
+
+    def _is_before(self, place: _Place[_C]) -> bool:
         return place.date < self._date and not self._is_own(place)
 
-    def _is_own(self, place: _Place) -> bool:
+    def _is_own(self, place: _Place[_C]) -> bool:
         return bool(place.run_id == self._ti.run_id)
 
-    def _succeeded(self, place: _Place) -> bool:
+    def _succeeded(self, place: _Place[_C]) -> bool:
         states = self._ti.get_task_states(
             dag_id=self._ti.dag_id, task_ids=[self._ti.task_id], run_ids=[place.run_id]
         )

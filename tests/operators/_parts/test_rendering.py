@@ -21,6 +21,11 @@ NEEDED = {
     "CloudElementsApplyInstancesOperator": {"plan": []},
     "CloudElementsCallResourceOperator": {"path": "/contacts"},
     "CloudElementsDownloadBulkOperator": {"path": "file:///tmp/x.csv"},
+    "CloudElementsDownloadChangesOperator": {
+        "path": "/contacts",
+        "updated_field": "updated",
+        "output_path": "file:///tmp/x.jsonl",
+    },
     "CloudElementsPlanInstancesOperator": {"manifest": "x.yaml"},
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
     "CloudElementsSetNotificationPolicyOperator": {"policy": "retry"},
