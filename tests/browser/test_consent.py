@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 import threading
-import time
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -15,8 +12,8 @@ import requests
 
 from scripts.demo_connections import connections
 from scripts.local_airflow import PATIENCE
-from scripts.processes import free_port
 from tests.support.browsing import open_browser, picture
+from tests.support.logins import log_in, with_roles
 
 pytestmark = [
     pytest.mark.browser,
@@ -186,63 +183,9 @@ def test_a_forged_link_does_nothing(page, airflow, sandbox):
 
 @pytest.fixture
 def with_logins(airflow, tmp_path):
-    """Run a second API server of this Airflow, below a path, where people log in; gives its address."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/some/path"
-    passwords = tmp_path / "passwords.json"
-    passwords.write_text(json.dumps({"ada": "pass-of-ada", "vera": "pass-of-vera"}))
-    settings = {
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "ada:admin,vera:viewer",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": url,
-    }
-    with (airflow.home / "processes" / "second-api-server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(airflow.python), "-m", "airflow", "api-server", "--port", str(port)],
-            env={**airflow.environment, **settings},
-            cwd=airflow.home,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            deadline = time.monotonic() + SECONDS
-            while not _answers(f"{url}/api/v2/version"):
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.5)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(SECONDS)
-
-
-def _answers(url):
-    try:
-        return requests.get(url, timeout=10).ok
-    except OSError:
-        return False
-
-
-def log_in(browser, url, name):
-    """Log in as the page for it does: a token in a cookie."""
-    answer = requests.post(
-        f"{url}/auth/token", json={"username": name, "password": f"pass-of-{name}"}, timeout=30
-    )
-    parts = urlsplit(url)
-    browser.add_cookies(
-        [
-            {
-                "name": "_token",
-                "value": answer.json()["access_token"],
-                "domain": parts.hostname,
-                "path": parts.path,
-                "httpOnly": True,
-                "sameSite": "Lax",
-            }
-        ]
-    )
+    """Run a second API server of this Airflow, where people log in; gives its address."""
+    with with_roles(airflow, tmp_path, {"ada": "admin", "vera": "viewer"}) as url:
+        yield url
 
 
 def test_the_page_acts_with_the_rights_of_the_person(page, airflow, sandbox, browser, with_logins):
