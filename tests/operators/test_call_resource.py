@@ -559,7 +559,7 @@ def test_the_clients_parameter_is_not_the_callers(sandbox):
         decorated(5, one, instance=5)
 
 
-@pytest.mark.parametrize("given", [functools.partial(one), 5, None], ids=str)
+@pytest.mark.parametrize("given", [functools.partial(one), 5, None], ids=["partial", "number", "none"])
 def test_what_is_no_function_is_refused(given):
     with pytest.raises(TypeError, match="decorates a function that is written with def"):
         cloudelements_task(instance_id=5)(given)
