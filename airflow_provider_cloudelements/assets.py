@@ -1,4 +1,4 @@
-"""Make assets whose DAGs run when a vendor reports an event."""
+"""Make assets whose DAGs run when a vendor reports an event, or when operators find something of a fleet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from airflow.sdk import Asset, AssetWatcher
 
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 
-__all__ = ["cloudelements_event_asset"]
+__all__ = ["FLEET_FINDINGS", "cloudelements_event_asset", "cloudelements_fleet_asset"]
+
+#: What operators with ``emit_assets=True`` find of the instances of a connection.
+FLEET_FINDINGS = ("unhealthy", "drift", "changed")
 
 
 def cloudelements_event_asset(
@@ -95,3 +98,35 @@ def cloudelements_event_asset(
     given = {"uri": uri, "group": group, "extra": extra}
     more: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     return Asset(name=name, watchers=[AssetWatcher(name=name, trigger=trigger)], **more)
+
+
+def cloudelements_fleet_asset(finding: str, cloudelements_conn_id: str = DEFAULT_CONN_ID) -> Asset:
+    """Return the asset that the check, plan and apply operators of a connection update, if told to.
+
+    .. code-block:: python
+
+        unhealthy = cloudelements_fleet_asset("unhealthy")
+
+        with DAG("repair", schedule=[unhealthy]):
+
+            @task
+            def show(triggering_asset_events):
+                for event in triggering_asset_events[unhealthy]:
+                    print(event.extra["connection"], event.extra["counts"])
+
+    Each of these operators takes ``emit_assets=True``. It then updates the asset only if it found something,
+    and only if its task succeeds: Airflow stores no asset event of a task that fails.
+
+    :param finding: ``unhealthy``: ``CloudElementsCheckInstancesOperator`` found instances that are not
+        healthy, or do not exist; ``drift``: ``CloudElementsPlanInstancesOperator`` found that the account is
+        not as the manifest says; ``changed``: ``CloudElementsApplyInstancesOperator`` changed something.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``.
+    :return: The asset ``cloudelements/CONNECTION/FINDING``. Its events hold ``connection`` and numbers.
+    :raises CloudElementsValidationError: ``finding`` is another word, or the id is empty or no text.
+    """
+    from airflow_provider_cloudelements.client.tags import named_text
+    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+
+    if finding not in FLEET_FINDINGS:
+        raise CloudElementsValidationError(f"finding must be one of {', '.join(map(repr, FLEET_FINDINGS))}.")
+    return Asset(f"cloudelements/{named_text('cloudelements_conn_id', cloudelements_conn_id)}/{finding}")

@@ -21,7 +21,7 @@ from tests.support.package import HEAVY, PACKAGE, ROOT
 #: A room is a folder or a module of the package, the innermost that has a row here; "" is the package's own
 #: ``__init__``. Every room, and the rooms that it may import besides itself: arrows lead downwards only.
 ARROWS: dict[str, set[str]] = {
-    "assets": {"triggers", "client", "connections"},
+    "assets": {"triggers", "client", "connections", "exceptions"},
     "__main__": {"cli"},
     "cli": {
         "fleet",
@@ -70,6 +70,7 @@ ARROWS: dict[str, set[str]] = {
         "compat",
     },
     "operators/_parts": {
+        "assets",
         "fleet",
         "use",
         "links",

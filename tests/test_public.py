@@ -19,7 +19,7 @@ from tests.support.package import PACKAGE, ROOT, modules, rooms
 
 #: Module, without the package's name, and what its ``__all__`` names.
 PUBLIC: dict[str, set[str]] = {
-    "assets": {"cloudelements_event_asset"},
+    "assets": {"FLEET_FINDINGS", "cloudelements_event_asset", "cloudelements_fleet_asset"},
     "client": {"CloudElementsClient", "Element", "ElementMetadata", "Instance", "InstanceClient"},
     "client.bulk": {"FORMATS", "BulkApi", "BulkJob", "BulkStatus"},
     "client.deliveries": {"DeliveriesApi", "Delivery", "Subscription"},

@@ -38,6 +38,7 @@ from airflow_provider_cloudelements.operators._parts.early_checks import (
     count_or_none,
     switch,
 )
+from airflow_provider_cloudelements.operators._parts.fleet_assets import FleetAssets
 from airflow_provider_cloudelements.operators._parts.plan_files import parts_of, plans_in
 from airflow_provider_cloudelements.operators._parts.shown_rows import (
     refuse_literal_secrets,
@@ -65,7 +66,7 @@ def _limit(field: str) -> Callable[[Any], Any]:
     return lambda value: getattr(Safety(**{field: value}), field)
 
 
-class CloudElementsPlanInstancesOperator(EarlyChecks, CloudElementsBaseOperator):
+class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElementsBaseOperator):
     """Compare a manifest with the account, and return what would change. Nothing is written.
 
     The operator reads the list of instances once, and calls nothing else, unless the list leaves out what a
@@ -100,6 +101,9 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, CloudElementsBaseOperator)
         none. Templated.
     :param fail_on_changes: Whether the task fails, after its XComs are pushed, if anything would change or an
         instance that is not as its row says is left alone: a check for drift. Default: ``False``.
+    :param emit_assets: Whether to update the asset ``cloudelements_fleet_asset("drift", CONNECTION)`` with
+        the counts in the same case. Airflow stores no asset event of a task that ``fail_on_changes`` fails.
+        Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: The parts of the plan.
     :raises CloudElementsManifestError: The manifest has problems, by itself or with the connections. The
@@ -124,6 +128,7 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, CloudElementsBaseOperator)
         "limits_from": _limit("least"),
         "chunk_size": count("chunk_size", 1),
         "fail_on_changes": switch("fail_on_changes"),
+        "emit_assets": switch("emit_assets"),
     }
 
     def __init__(
@@ -182,6 +187,8 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, CloudElementsBaseOperator)
             self.log.warning("The plan is not safe. It is applied only with what 'force' names.")
         parts = parts_of(made, self.chunk_size, path)
         self._push(context, made)
+        if not made.clean:
+            self.record(context, "drift", {"counts": made.all_counts, "deletes": made.deletes})
         if self.fail_on_changes and not made.clean:
             if self.do_xcom_push:  # a task that fails returns nothing
                 context["ti"].xcom_push(key="return_value", value=parts)
@@ -229,7 +236,7 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, CloudElementsBaseOperator)
         return visible_manifest(value)
 
 
-class CloudElementsApplyInstancesOperator(EarlyChecks, CloudElementsBaseOperator):
+class CloudElementsApplyInstancesOperator(EarlyChecks, FleetAssets, CloudElementsBaseOperator):
     """Apply a plan of :class:`CloudElementsPlanInstancesOperator`, or a part of it.
 
     The task first looks at the account and compares again. What is as planned already counts as done, and a
@@ -257,6 +264,8 @@ class CloudElementsApplyInstancesOperator(EarlyChecks, CloudElementsBaseOperator
         ``all``; at most 1,000. The counts include all.
     :param settle_time: Seconds to look for an instance after a create whose outcome is not known. Default:
         the connection's ``create_timeout``.
+    :param emit_assets: Whether to update the asset ``cloudelements_fleet_asset("changed", CONNECTION)`` with
+        the counts if the task changed something. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``ok``, ``counts`` (changes by status), ``by_kind``, ``results`` (each with ``kind``, ``key``,
         ``status``, ``instance_id`` and ``message``), ``left_out`` (how many results the list leaves out),
@@ -280,6 +289,7 @@ class CloudElementsApplyInstancesOperator(EarlyChecks, CloudElementsBaseOperator
         "fail_fast": switch("fail_fast"),
         "report": lambda value: require_choice("report", value, REPORTS),
         "settle_time": lambda value: require_seconds("settle_time", value),
+        "emit_assets": switch("emit_assets"),
     }
 
     def __init__(
@@ -328,6 +338,8 @@ class CloudElementsApplyInstancesOperator(EarlyChecks, CloudElementsBaseOperator
             )
         for outlet in self.outlets:
             context["outlet_events"][outlet].extra = {"counts": dict(report.counts)}
+        if report.counts.get("done"):
+            self.record(context, "changed", {"counts": dict(report.counts)})
         return told
 
     def _visible(self, field: str, value: Any) -> Any:

@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.operators._parts.fleet_assets import FleetAssets
 from airflow_provider_cloudelements.provisioning.health import (
     CONCURRENCY,
     Checkup,
@@ -44,7 +45,7 @@ _MOST_IDS = 20
 _COLUMNS = {"id": 19, "state": 23, "element": 24, "name": 40, "detail": 200}
 
 
-class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
+class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator):
     """Check whether instances work: by their state on the platform and, if that is good, by a ping.
 
     The operator checks all instances with ``tag``, of ``element``, with both, or, without either, of the
@@ -65,6 +66,9 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
     :param report: Which instances the report lists, since XCom is a row of Airflow's database: ``all``
         (default) or ``unhealthy``. The counts include all instances in each case.
     :param fail_on: States that fail the task once the report is in XCom. Default: none.
+    :param emit_assets: Whether to update the asset ``cloudelements_fleet_asset("unhealthy", CONNECTION)``
+        with the counts if an instance is not healthy or does not exist. Airflow stores no asset event of a
+        task that ``fail_on`` fails. Default: ``False``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``checked`` (how many), ``counts`` (how many by state, all five), ``instances`` (each with
         ``id``, ``name``, ``element``, ``state``, ``events`` (whether they are switched on), ``tags`` (without
@@ -122,6 +126,9 @@ class CloudElementsCheckInstancesOperator(CloudElementsBaseOperator):
         report = {"checked": len(rows), "counts": counts, "instances": listed, "missing": missing}
         if self.do_xcom_push:
             context["ti"].xcom_push(key="summary", value=self._summary(report))
+        if missing or counts[InstanceState.HEALTHY.value] < len(rows):
+            found_bad = {"checked": len(rows), "counts": counts, "missing": len(missing)}
+            self.record(context, "unhealthy", found_bad)
         failing = [row for row in rows if row["state"] in self.fail_on]
         if failing:
             if self.do_xcom_push:  # a task that fails returns nothing

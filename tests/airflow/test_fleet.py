@@ -24,11 +24,13 @@ FLEET_TAG = "test-of-the-fleet"
 CREATE_SECONDS = 0.7
 DAGS = """
 from datetime import timedelta
-from airflow.sdk import DAG, Asset
+from airflow.sdk import DAG, Asset, task
+from airflow_provider_cloudelements.assets import cloudelements_fleet_asset
 from airflow_provider_cloudelements.operators.fleet import (
     CloudElementsApplyInstancesOperator,
     CloudElementsPlanInstancesOperator,
 )
+from airflow_provider_cloudelements.operators.health import CloudElementsCheckInstancesOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 
 ROWS = [
@@ -67,6 +69,22 @@ with DAG("fleet_raced", schedule=None):
     ).expand_kwargs([{"instance_key": row["key"], "instance_name": row["name"]} for row in ROWS[:3]])
     apply = CloudElementsApplyInstancesOperator(task_id="apply", plan=plan.output, concurrency=1, retries=0)
     plan >> [create, apply]
+
+with DAG("fleet_checked", schedule=None):
+    for name, states in (("check", ()), ("failing", ("disabled",))):
+        CloudElementsCheckInstancesOperator(
+            task_id=name, tag="{{ run_id }}", emit_assets=True, fail_on=states, retries=0
+        )
+
+UNHEALTHY = cloudelements_fleet_asset("unhealthy")
+
+with DAG("fleet_unhealthy", schedule=[UNHEALTHY]):
+
+    @task
+    def told(triggering_asset_events=None):
+        return [event.extra for event in triggering_asset_events[UNHEALTHY]]
+
+    told()
 """
 
 
@@ -191,3 +209,27 @@ def without_line(text: str, word: str) -> str:
     lines = text.splitlines(keepends=True)
     assert sum(word in line for line in lines) == 1
     return "".join(line for line in lines if word not in line)
+
+
+def test_a_check_that_finds_something_starts_a_dag_and_one_that_fails_does_not(airflow, sandbox, stage):
+    """Both tasks of a run find the same; Airflow stores the event of the one that succeeds."""
+    for dag_id in ("fleet_checked", "fleet_unhealthy"):
+        airflow.wait_dag(dag_id)
+    airflow.rest("PATCH", "/dags/fleet_unhealthy", {"is_paused": False})
+    person = Person(sandbox)
+    person.make("basic", tags=["well", "ill"])
+    sandbox.set_instance(person.make("basic", tags=["ill"]), disabled=True)
+    for run_id, state in (("well", "success"), ("ill", "failed")):
+        airflow.trigger("fleet_checked", run_id=run_id)
+        assert airflow.wait_run("fleet_checked", run_id) == state
+    assert airflow.task_states("fleet_checked", "ill") == {"check": "success", "failing": "failed"}
+
+    def runs():
+        return airflow.rest("GET", "/dags/fleet_unhealthy/dagRuns")["dag_runs"]
+
+    eventually(runs)
+    (run,) = runs()
+    assert airflow.wait_run("fleet_unhealthy", run["dag_run_id"]) == "success"
+    (extra,) = airflow.xcom("fleet_unhealthy", run["dag_run_id"], "told")
+    assert (extra["connection"], extra["checked"]) == ("cloudelements_default", 2)
+    assert (extra["counts"]["healthy"], extra["counts"]["disabled"]) == (1, 1)

@@ -28,10 +28,14 @@ def dag(dags):
     return dags.reading
 
 
-def test_each_run_goes_on_where_the_last_one_ended(dag, sandbox, person, monkeypatch, tmp_path):
+@pytest.fixture(autouse=True)
+def folder(monkeypatch):
     from airflow import settings
 
     monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+
+
+def test_each_run_goes_on_where_the_last_one_ended(dag, sandbox, person, tmp_path):
     number = person.make("basic", configuration={**WAYS["basic"][1], **EVENTS}, tags=["Docs"])
     conf = {"tag": "Docs", "first": "2020-01-01", "folder": f"file://{tmp_path}/{time.time_ns()}"}
     path = f"{conf['folder']}/read.jsonl"
