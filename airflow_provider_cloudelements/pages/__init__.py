@@ -1,6 +1,6 @@
 """The static pages that Airflow's API server shows. The browser gets all data from Airflow's REST API.
 
-A page is a file of HTML, with its style and its script in files beside it. One answer holds all three. So a
+A page is a file of HTML, with its style and its script in files beside it. One answer holds all of it. So a
 page works at whatever path Airflow is served under, and its Content-Security-Policy allows this script alone.
 """
 
@@ -22,6 +22,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 #: The pages, by the last part of their path.
 PAGES = ("consent", "instances")
+#: The script of all pages, before their own.
+SHARED = "airflow.js"
 #: What stands in the HTML where the style and the script go.
 STYLE, SCRIPT = "<!-- style -->", "<!-- script -->"
 _TEXT = b"text/plain; charset=utf-8"
@@ -89,7 +91,8 @@ def load(name: str) -> Page:
     :param name: the page.
     """
     folder = files(__name__)
-    style, script = ((folder / f"{name}.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style = (folder / f"{name}.css").read_text("utf-8")
+    script = "".join((folder / file).read_text("utf-8") for file in (SHARED, f"{name}.js"))
     html = (folder / f"{name}.html").read_text("utf-8")
     html = html.replace(STYLE, f"<style>{style}</style>").replace(SCRIPT, f"<script>{script}</script>")
     policy = "; ".join(

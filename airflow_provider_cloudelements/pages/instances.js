@@ -67,36 +67,7 @@
 
   // -- Airflow's REST API ---------------------------------------------------------------------------------------
 
-  class Refusal extends Error {
-    constructor(status) {
-      super(String(status));
-      this.status = status;
-    }
-  }
-
-  async function get(path) {
-    let answer;
-    try {
-      answer = await fetch(`${root}/api/v2${path}`, {
-        headers: { Accept: "application/json" },
-        credentials: "same-origin",
-        cache: "no-store",
-        redirect: "manual",
-        referrerPolicy: "no-referrer",
-      });
-    } catch {
-      throw new Refusal(0);
-    }
-    // A redirect leads to a page for logging in.
-    if (answer.type === "opaqueredirect") throw new Refusal(401);
-    if (!answer.ok) throw new Refusal(answer.status);
-    try {
-      return await answer.json();
-    } catch {
-      throw new Refusal(0);
-    }
-  }
-
+  const get = (path) => askAirflow(root, "GET", path);
   const quote = encodeURIComponent;
   const runPath = (task) => `/dags/${quote(task.dag_id)}/dagRuns/${quote(task.dag_run_id)}`;
   const page = (task) => `${root}/dags/${quote(task.dag_id)}/runs/${quote(task.dag_run_id)}/tasks/${quote(task.task_id)}` +
