@@ -5,23 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.wire.request import is_count
+from airflow_provider_cloudelements.client.wire.request import bare, is_count
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: Largest integer that names anything: that of 64 bits.
 _LARGEST = 2**63 - 1
-
-
-def bare(value: Any) -> Any:
-    """Return the value of an enumeration's member, which ``str()`` would write by its name.
-
-    :param value: A member, or anything else, which stays as it is.
-    """
-    return value.value if isinstance(value, Enum) else value
 
 
 def path_segment(name: str, value: Any) -> str:
@@ -37,7 +28,9 @@ def path_segment(name: str, value: Any) -> str:
         text = str(value)
     if text in ("", ".", ".."):
         # With such a part, the path would be that of a list.
-        raise CloudElementsValidationError(f"{name} must be a text that is not empty.")
+        raise CloudElementsValidationError(
+            f"{name} must be a text that is not empty, or a whole number above 0."
+        )
     return quote(text, safe="", errors="surrogatepass")
 
 

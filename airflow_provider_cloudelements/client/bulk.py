@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -128,18 +128,18 @@ class Through(Protocol):
     """What calls one instance: :class:`~.resources.InstanceClient`."""
 
     def request(
-        self, method: str, path: str | Collection[str | int], *, params: Any = None, body: Any = None
+        self, method: str, path: str | Sequence[str | int], *, params: Any = None, body: Any = None
     ) -> Any:
         """Make one call."""
 
-    def list(self, path: str | Collection[str | int]) -> Iterator[Any]:
+    def list(self, path: str | Sequence[str | int]) -> Iterator[Any]:
         """Read a list."""
 
     def records(self, path: str, *, where: Mapping[str, Any] | str | None = None) -> Iterator[Any]:
         """Read a list by a query."""
 
     def streamed(
-        self, path: Collection[str | int], *, headers: Mapping[str, str]
+        self, path: Sequence[str | int], *, headers: Mapping[str, str]
     ) -> AbstractContextManager[Streamed]:
         """Open a body of any size."""
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_cloudelements.client.arguments import bare
+from airflow_provider_cloudelements.client.plain import plain_text
+from airflow_provider_cloudelements.client.wire.request import bare
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: A field, and after a space the operator, if it is not "=".
@@ -89,5 +90,10 @@ def _literal(field: str, value: Any) -> str:
         raise CloudElementsValidationError(
             f"where[{field!r}]: the value holds a backslash, and no document says how the platform reads "
             "one. Query without it, and filter the records."
+        )
+    if plain_text(value) != value:
+        raise CloudElementsValidationError(
+            f"where[{field!r}]: the value holds half of a surrogate pair, as a text that was cut within an "
+            "emoji does. No query can hold one."
         )
     return "'{}'".format(value.replace("'", "''"))

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
+from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text, texts
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.parsing import parse_bool, parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.errors import clean
 from airflow_provider_cloudelements.client.wire.listing import numbered_pages
+from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsForbiddenError,
@@ -97,7 +98,7 @@ class InstanceClient:
     def request(
         self,
         method: str,
-        path: str | Collection[str | int],
+        path: str | Sequence[str | int],
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
@@ -120,11 +121,11 @@ class InstanceClient:
                 method, _path(path), params=params, body=body, token=self.token, repeatable=repeatable
             ).body
 
-    def get(self, path: str | Collection[str | int], **params: Any) -> Any:
+    def get(self, path: str | Sequence[str | int], **params: Any) -> Any:
         """Read a resource, with the keywords as the query."""
         return self.request("GET", path, params=params)
 
-    def list(self, path: str | Collection[str | int], **params: Any) -> Iterator[Any]:
+    def list(self, path: str | Sequence[str | int], **params: Any) -> Iterator[Any]:
         """Yield the items of a resource's list, a page at a time, with the keywords as the query.
 
         A list ends with its last page, or with an empty one. A 404 is an empty list only on the first page,
@@ -141,7 +142,7 @@ class InstanceClient:
 
     @contextmanager
     def streamed(
-        self, path: str | Collection[str | int], *, headers: Mapping[str, str] | None = None
+        self, path: str | Sequence[str | int], *, headers: Mapping[str, str] | None = None
     ) -> Iterator[Streamed]:
         """Open a body of any size, such as the result of a bulk job, and read it part by part.
 
@@ -174,7 +175,7 @@ class InstanceClient:
 
     def records(
         self,
-        path: str | Collection[str | int],
+        path: str | Sequence[str | int],
         *,
         where: Mapping[str, Any] | str | None = None,
         fields: Collection[str] | None = None,
@@ -203,10 +204,19 @@ class InstanceClient:
         """
         if paging not in PAGINGS:
             raise CloudElementsValidationError(f"paging must be one of {', '.join(map(repr, PAGINGS))}.")
+        if not is_count(first_page):
+            raise CloudElementsValidationError("first_page must be a whole number from 0 on.")
+        if page_size is not None and not is_count(page_size, 1):
+            raise CloudElementsValidationError("page_size must be a whole number from 1 on, or None.")
+        if paging == "page" and "page" in dictionary("params", params):
+            raise CloudElementsValidationError(
+                "page: with paging='page' the client counts the pages. Give the number of the first one as "
+                "first_page."
+            )
         query = query_of(
             params,
             where=where_of(where),
-            fields=None if fields is None else ",".join(texts("fields", fields)),
+            fields=None if fields is None else _fields(fields),
             orderBy=None if order_by is None else text("order_by", order_by),
             pageSize=page_size,
         )
@@ -232,7 +242,7 @@ class InstanceClient:
         :param record: Its fields.
         :return: The record as the platform shows it.
         """
-        return parse_object(self.request("POST", [object_name], body=dict(record)), "record")
+        return parse_object(self.request("POST", [object_name], body=_record("record", record)), "record")
 
     def update(self, object_name: str, record_id: str | int, changes: Mapping[str, Any]) -> Mapping[str, Any]:
         """Change fields of a record (``PATCH``).
@@ -242,7 +252,8 @@ class InstanceClient:
         :param changes: The fields to write. Others keep their values.
         """
         # With absolute values, which a record's fields are, it may be sent twice (fact F59).
-        answer = self.request("PATCH", [object_name, record_id], body=dict(changes), repeatable=True)
+        body = _record("changes", changes)
+        answer = self.request("PATCH", [object_name, record_id], body=body, repeatable=True)
         return parse_object({} if answer is None else answer, "record")
 
     def replace(self, object_name: str, record_id: str | int, record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -252,7 +263,7 @@ class InstanceClient:
         :param record_id: The record's id.
         :param record: All of its fields.
         """
-        answer = self.request("PUT", [object_name, record_id], body=dict(record))
+        answer = self.request("PUT", [object_name, record_id], body=_record("record", record))
         return parse_object({} if answer is None else answer, "record")
 
     def delete(self, object_name: str, record_id: str | int) -> None:
@@ -322,7 +333,7 @@ class InstanceClient:
             ) from error
 
 
-def _path(path: str | Collection[str | int]) -> str:
+def _path(path: str | Sequence[str | int]) -> str:
     """Return a path as the caller wrote it, or made of its parts."""
     return path if isinstance(path, str) else resource_path(path)
 
@@ -340,9 +351,23 @@ def resource_path(path: Any) -> str:
                 "query as params, and a value as an item of a list of parts: path=['contacts', record_id]."
             )
         return path
-    if isinstance(path, Mapping) or not isinstance(path, Collection) or not path:
+    # A set has no order, and the items of bytes and of a range are numbers.
+    if not isinstance(path, Sequence) or isinstance(path, bytes | bytearray | memoryview | range) or not path:
         raise CloudElementsValidationError("path must be a text, or a list of its parts.")
     return "".join(f"/{path_segment('A part of path', each)}" for each in path)
+
+
+def _fields(fields: Any) -> str:
+    names = texts("fields", fields)
+    if not names:
+        raise CloudElementsValidationError("fields must name at least one field; None stands for all.")
+    return ",".join(names)
+
+
+def _record(name: str, value: Any) -> dict[str, Any]:
+    if value is None:
+        raise CloudElementsValidationError(f"{name} must be a dictionary of fields and values, not None.")
+    return dictionary(name, value)
 
 
 def query_of(params: Mapping[str, Any] | None, **given: Any) -> dict[str, Any]:
@@ -353,11 +378,12 @@ def query_of(params: Mapping[str, Any] | None, **given: Any) -> dict[str, Any]:
     :raises CloudElementsValidationError: One is given twice.
     """
     named = {name: value for name, value in given.items() if value is not None}
-    if twice := sorted(named.keys() & (params or {}).keys()):
+    further = dictionary("params", params)
+    if twice := sorted(named.keys() & further.keys()):
         raise CloudElementsValidationError(
             f"{', '.join(twice)}: given twice, by the argument and in the further parameters of the query."
         )
-    return {**(params or {}), **named}
+    return {**further, **named}
 
 
 def _rows(answer: Any) -> Sequence[Any]:

@@ -37,6 +37,10 @@ KEY_PREFIX = "airflow-key:"
 FINGERPRINT_PREFIX = "airflow-auth:"
 ORIGIN_PREFIX = "airflow-run:"
 NAMESPACE_PREFIX = "airflow-namespace:"
+#: Characters that show nothing although Python takes them for printable: joiners, fillers, selectors.
+BLANKS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 #: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
 _OF_MARKER = 8
 #: How all of them begin.
@@ -173,8 +177,10 @@ def named_text(argument: str, value: Any) -> str:
     stripped = value.strip()
     if not stripped:
         problem = "is empty"
-    # Almost all texts are printable as a whole, which takes one call to find out.
-    elif not (value.isprintable() or any(map(str.isprintable, value.replace(" ", "")))):
+    # Almost all texts are ASCII and printable as a whole, which takes two calls to find out.
+    elif not (value.isascii() and value.isprintable()) and not any(
+        map(str.isprintable, BLANKS.sub("", value.replace(" ", "")))
+    ):
         problem = "has no visible character"
     elif stripped == "None":
         problem = "is 'None', which Jinja writes for a missing value"

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 
 from airflow_provider_cloudelements.client.plain import plain_text
+from airflow_provider_cloudelements.client.tags import BLANKS
 from airflow_provider_cloudelements.fleet.changes import Note
 from airflow_provider_cloudelements.fleet.wanted import Wanted
 
@@ -27,7 +28,7 @@ def look(text: str) -> str:
     :param text: The text.
     """
     if not text.isascii():
-        plain = unicodedata.normalize("NFKC", text).casefold().translate(_TWINS)
+        plain = BLANKS.sub("", unicodedata.normalize("NFKC", text).casefold().translate(_TWINS))
         text = "".join(char for char in plain if unicodedata.category(char) != "Cf")
     return " ".join(text.casefold().split())
 

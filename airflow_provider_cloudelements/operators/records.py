@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_cloudelements.client.arguments import dictionary, require_count
+from airflow_provider_cloudelements.client.arguments import dictionary
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.plain import fitted
 from airflow_provider_cloudelements.client.resources import PAGINGS, InstanceClient, query_of, resource_path
 from airflow_provider_cloudelements.client.wire.doubt import settle_seconds
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
-from airflow_provider_cloudelements.operators._parts.base import (
-    CloudElementsBaseOperator,
-    require_bool,
-    require_choice,
-    require_seconds,
+from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_seconds
+from airflow_provider_cloudelements.operators._parts.early_checks import (
+    EarlyChecks,
+    choice,
+    count,
+    function_or_none,
+    switch,
 )
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, json_line
 from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
@@ -30,7 +33,7 @@ __all__ = ["CloudElementsCallResourceOperator"]
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 
-class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
+class CloudElementsCallResourceOperator(EarlyChecks, CloudElementsBaseOperator):
     """Call a vendor's resource through an instance: one call, or a whole list, page after page.
 
     One call returns what the vendor answers. With ``paginate`` the operator reads a list of records: it
@@ -62,7 +65,8 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
     :param response_filter: Function of your DAG file that gets the answer, or each record of a list, and
         returns what to keep. Default: none.
     :param output_path: File for the records of a list that are too many for XCom, in any storage that
-        Airflow's ``ObjectStoragePath`` reaches. It is whole or not there, and a retry overwrites it.
+        Airflow's ``ObjectStoragePath`` reaches. It is whole or not there, and a retry overwrites it. If the
+        records fit into XCom, the operator writes none, and leaves an older file of that name alone.
         Default: none, so that too many records are an error. Templated.
     :param max_xcom_records: Most records to return; 0: none, so that there is always a file. Default: 1,000.
     :param max_xcom_bytes: Most bytes to return, as JSON. Default: 262,144.
@@ -92,13 +96,25 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         "output_path",
         "idempotent_by",
     )
+    collection_fields = (*CloudElementsBaseOperator.collection_fields, "query")
     secret_fields = ("token", "query", "json", "where")
     wholly_secret_fields = secret_fields
+    checks: ClassVar = {
+        "method": choice("method", METHODS),
+        "paginate": switch("paginate"),
+        "paging": choice("paging", PAGINGS),
+        "first_page": count("first_page"),
+        "max_records": count("max_records", 1),
+        "response_filter": function_or_none("response_filter"),
+        "max_xcom_records": count("max_xcom_records"),
+        "max_xcom_bytes": count("max_xcom_bytes", 1),
+        "settle_time": partial(require_seconds, "settle_time"),
+    }
 
     def __init__(
         self,
         *,
-        path: str | Collection[str | int],
+        path: str | Sequence[str | int],
         instance_id: int | str | Mapping[str, Any] | None = None,
         token: str | None = None,
         method: str = "GET",
@@ -122,22 +138,20 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
         self.instance_id = instance_id
         self.token = token
         self.path = path
-        self.method = require_choice("method", method, METHODS)
+        self.method = self.checks["method"](method)
         self.query = query
         self.json = json
         self.where = where
-        self.paginate = require_bool("paginate", paginate)
-        self.paging = require_choice("paging", paging, PAGINGS)
-        self.first_page = require_count("first_page", first_page, 0)
-        self.max_records = require_count("max_records", max_records)
-        if response_filter is not None and not callable(response_filter):
-            raise TypeError("response_filter must be a function.")
-        self.response_filter = response_filter
+        self.paginate = self.checks["paginate"](paginate)
+        self.paging = self.checks["paging"](paging)
+        self.first_page = self.checks["first_page"](first_page)
+        self.max_records = self.checks["max_records"](max_records)
+        self.response_filter = self.checks["response_filter"](response_filter)
         self.output_path = output_path
-        self.max_xcom_records = require_count("max_xcom_records", max_xcom_records, 0)
-        self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
+        self.max_xcom_records = self.checks["max_xcom_records"](max_xcom_records)
+        self.max_xcom_bytes = self.checks["max_xcom_bytes"](max_xcom_bytes)
         self.idempotent_by = idempotent_by
-        self.settle_time = require_seconds("settle_time", settle_time)
+        self.settle_time = self.checks["settle_time"](settle_time)
         self._check_combination()
 
     def _check_combination(self) -> None:
@@ -198,15 +212,15 @@ class CloudElementsCallResourceOperator(CloudElementsBaseOperator):
                 f"There are more records than go to XCom (max_xcom_records={self.max_xcom_records}, "
                 f"max_xcom_bytes={self.max_xcom_bytes}): give output_path, a file in object storage."
             )
-        count = 0
+        written = 0
         with JsonLines(target) as lines:
             for part in (first, rows):
                 for row in part:
                     lines.write_row(row)
-                    count += 1
+                    written += 1
                 first.clear()
-        self.log.info("There are %d records; they are in %s.", count, target)
-        return {"count": count, "records": None, "path": str(target)}
+        self.log.info("There are %d records; they are in %s.", written, target)
+        return {"count": written, "records": None, "path": str(target)}
 
     def _rows(self, instance: InstanceClient) -> Iterator[Any]:
         records = instance.records(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_cloudelements.client.arguments import bare
 from airflow_provider_cloudelements.client.ceql import plain_field
 from airflow_provider_cloudelements.client.resources import InstanceClient
 from airflow_provider_cloudelements.client.wire.doubt import looks, may_have_acted
+from airflow_provider_cloudelements.client.wire.request import bare
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsError,
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def create_once(
     instance: InstanceClient,
-    path: str | Collection[str | int],
+    path: str | Sequence[str | int],
     record: Mapping[str, Any],
     field: str,
     *,
@@ -88,7 +88,7 @@ def create_once(
 
 
 def _look_up(
-    instance: InstanceClient, path: str | Collection[str | int], field: str, value: str | int
+    instance: InstanceClient, path: str | Sequence[str | int], field: str, value: str | int
 ) -> Any | None:
     """Return the only record that has a value in a field.
 

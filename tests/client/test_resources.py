@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -229,6 +232,58 @@ def test_a_404_stays_one_if_no_earlier_delete_can_have_removed_the_record(
     cloudelements_sandbox.add_fault(**kind, when="before", method=method, path="/contacts/none")
     with pytest.raises(CloudElementsNotFoundError):
         instance.request(method, "/contacts/none")
+
+
+class Word(enum.Enum):
+    CITY = "Rome"
+
+
+class Number(int, enum.Enum):
+    SEVEN = 7
+
+
+WRONG: list[tuple[Callable[[Any], Any], str]] = [
+    (lambda on: list(on.records("/x", paging="page", first_page="1")), "first_page must be a whole number"),
+    (lambda on: list(on.records("/x", paging="page", first_page=None)), "first_page must be"),
+    (lambda on: list(on.records("/x", paging="page", first_page=True)), "first_page must be"),
+    (lambda on: list(on.records("/x", page_size="9")), "page_size must be a whole number from 1"),
+    (lambda on: list(on.records("/x", page_size=0)), "page_size must be"),
+    (lambda on: list(on.records("/x", params="a=b")), "params must be a dictionary"),
+    (lambda on: list(on.records("/x", params=[("a", "b")])), "params must be a dictionary"),
+    (lambda on: list(on.records("/x", paging="page", params={"page": 3})), "page: with paging='page'"),
+    (lambda on: list(on.records("/x", fields=[])), "fields must name at least one"),
+    (lambda on: list(on.records("/x", where={"a": "\ud83d"})), r"where\['a'\]: the value holds half"),
+    (lambda on: on.create("leads", None), "record must be a dictionary"),
+    (lambda on: on.create("leads", [("a", 1)]), "record must be a dictionary"),
+    (lambda on: on.update("leads", 5, None), "changes must be a dictionary"),
+    (lambda on: on.update("leads", 5, "ab"), "changes must be a dictionary"),
+    (lambda on: on.replace("leads", 5, None), "record must be a dictionary"),
+    (lambda on: on.get(b"leads"), "path must be a text, or a list"),
+    (lambda on: on.get(bytearray(b"leads")), "path must be a text, or a list"),
+    (lambda on: on.get({"leads", "5"}), "path must be a text, or a list"),
+    (lambda on: on.get(range(1, 3)), "path must be a text, or a list"),
+    (lambda on: on.get(["leads", -5]), "a text that is not empty, or a whole number above 0"),
+]
+
+
+@pytest.mark.parametrize(("call", "said"), WRONG)
+def test_a_wrong_argument_is_named_and_nothing_is_sent(call: Callable[[Any], Any], said: str) -> None:
+    with Wire(answer([])) as wire:
+        with pytest.raises(CloudElementsValidationError, match=said):
+            call(account(wire.url).client.instance(5, TOKEN))
+        assert wire.calls == []
+
+
+def test_a_member_of_an_enumeration_is_its_value() -> None:
+    with Wire(answer([], then="keep")) as wire:
+        there = account(wire.url).client.instance(5, TOKEN)
+        parts: Any = ["x", Word.CITY, Number.SEVEN]
+        list(there.records(parts, where={"a": Word.CITY, "b": [Number.SEVEN]}))
+        there.get("/x", city=Word.CITY, number=[Number.SEVEN, 8])
+    assert [unquote_plus(each.target.partition("/x")[2]) for each in wire.calls] == [
+        "/Rome/7?where=a='Rome' AND b IN (7)",
+        "?city=Rome&number=7&number=8",
+    ]
 
 
 def test_a_list_that_does_not_heed_the_number_of_the_page_is_an_error() -> None:

@@ -186,12 +186,17 @@ def test_a_persons_tag_that_only_looks_like_ours_is_a_persons(tag):
     assert own_tags([tag]) == ()
 
 
-@pytest.mark.parametrize("value", ["\u200b", "\ufeff \u2060", "\x00", "\ud800", "\x07\n"])
+@pytest.mark.parametrize(
+    "value",
+    ["\u200b", "\ufeff \u2060", "\x00", "\ud800", "\x07\n", "\u034f", "\u3164 \u200b", "\u2800", "\ufe0f"],
+)
 def test_a_text_without_a_visible_character_names_nothing(value):
     with pytest.raises(CloudElementsValidationError, match="instance_key has no visible character"):
         named_text("instance_key", value)
 
 
-@pytest.mark.parametrize("value", ["-", "\u200bk", "日本", "👩\u200d👧", "é"])
+@pytest.mark.parametrize(
+    "value", ["-", "\u200bk", "日本", "👩\u200d👧", "é", "e\u0301", "\u3164k", "❤\ufe0f"]
+)
 def test_any_visible_character_names_something(value):
     assert named_text("instance_key", value) == value

@@ -316,8 +316,17 @@ def test_what_is_left_alone_on_purpose_is_not_counted_as_unchanged(client, conne
 
 @pytest.mark.parametrize(
     "key",
-    ["Tenant-1", "t\u0435nant-1", "tenant\u20111", "tenant-\uff11", "tena\u200bnt-1", "tenant\u20131"],
-    ids=["case", "cyrillic", "hyphen", "width", "nothing", "dash"],
+    [
+        "Tenant-1",
+        "t\u0435nant-1",
+        "tenant\u20111",
+        "tenant-\uff11",
+        "tena\u200bnt-1",
+        "tenant\u20131",
+        "t\u034fenant-1",
+        "tenant\u3164-1",
+    ],
+    ids=["case", "cyrillic", "hyphen", "width", "nothing", "dash", "joiner", "filler"],
 )
 def test_a_key_that_looks_like_another_is_noted(client, connections, key):
     made = plan(client, manifest_of(*tenants(2), {"key": key, "name": "Other"}), connections)

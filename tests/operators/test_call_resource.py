@@ -10,6 +10,7 @@ import tracemalloc
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
+import pendulum
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 
@@ -138,6 +139,49 @@ def test_a_wrong_argument_fails_at_once_by_its_name(sandbox, number, arguments, 
 def test_a_wrong_switch_is_refused_when_the_dag_is_parsed(arguments, said):
     with pytest.raises((TypeError, ValueError), match=said):
         operator_of(5, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"method": "TRACE"}, "method must be one of"),
+        ({"paginate": "yes"}, "paginate must be True or False"),
+        ({"paging": "offset"}, "paging must be one of"),
+        ({"first_page": -1}, "first_page must be"),
+        ({"max_records": 0}, "max_records must be"),
+        ({"max_xcom_records": -1}, "max_xcom_records must be"),
+        ({"max_xcom_bytes": 0}, "max_xcom_bytes must be"),
+        ({"response_filter": 5}, "response_filter must be"),
+        ({"settle_time": "long"}, "settle_time must be"),
+    ],
+    ids=str,
+)
+def test_a_wrong_switch_of_mapped_copies_is_refused_when_the_dag_is_parsed(arguments, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        CloudElementsCallResourceOperator.partial(task_id="call", **arguments)
+
+
+def test_a_query_written_as_a_text_is_read_in_a_dag_of_native_objects(sandbox, number):
+    with DAG(
+        "a_dag",
+        schedule=None,
+        start_date=pendulum.datetime(2026, 1, 1),
+        render_template_as_native_obj=True,
+    ):
+        operator = operator_of(number, query='{"pageSize": {{ 1 }}}', paginate=True)
+    operator.render_template_fields({})
+    assert operator.secret("query") == {"pageSize": 1}
+
+
+def test_page_numbers_are_the_operators_own(sandbox, number):
+    with pytest.raises(AirflowFailException, match="page: with paging='page'"):
+        call(number, paginate=True, paging="page", query={"page": 3})
+
+
+def test_a_half_of_a_surrogate_pair_is_no_value_to_look_for(sandbox, number):
+    with pytest.raises(AirflowFailException, match=r"where\['external_id'\]: the value holds half"):
+        once(number, {"external_id": "cut \ud83d"})
+    assert posts(sandbox) == []
 
 
 @pytest.mark.parametrize("value", ["O'Hara", "' OR 'a'='a", "100%", "a/b?c#d", "日本", "two\nlines"])

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, TypeGuard
 
 from airflow_provider_cloudelements.connections import LONGEST_TIMEOUT, ConnectionSettings
@@ -72,7 +73,7 @@ class Request:
             raise CloudElementsValidationError(f"{verb}{shown}: a path starts with '/'.")
         name = without_query(path)
         where = f"{verb} {name}"
-        _check_params(params, where)
+        params = _checked_params(params, where)
         sent = {"Authorization": _authorization(settings, token), **_checked_headers(headers, where)}
         data = None
         if body is not None:
@@ -121,19 +122,30 @@ def is_count(value: Any, least: int = 0, most: int | None = None) -> TypeGuard[i
     return value >= least and (most is None or value <= most)
 
 
-def _check_params(params: Any, where: str) -> None:
+def bare(value: Any) -> Any:
+    """Return the value of an enumeration's member, which ``str()`` would write by its name.
+
+    :param value: A member, or anything else, which stays as it is.
+    """
+    return value.value if isinstance(value, Enum) else value
+
+
+def _checked_params(params: Any, where: str) -> Mapping[str, Any] | None:
     if params is None:
-        return
+        return None
     if not isinstance(params, Mapping):
         raise CloudElementsValidationError(f"{where}: params must be a dictionary.")
+    checked: dict[str, Any] = {}
     for key, value in params.items():
-        values = value if isinstance(value, list | tuple) else [value]
+        values = [bare(each) for each in (value if isinstance(value, list | tuple) else [value])]
         if not isinstance(key, str) or not all(each is None or isinstance(each, _PLAIN) for each in values):
             named = f" {key!r}" if isinstance(key, str) else "s"
             raise CloudElementsValidationError(
                 f"{where}: the query's parameter{named} must be a text, a number, a boolean, or a list of "
                 "these, under a key that is a text."
             )
+        checked[key] = values if isinstance(value, list | tuple) else values[0]
+    return checked
 
 
 def _checked_headers(headers: Any, where: str) -> Mapping[str, str]:

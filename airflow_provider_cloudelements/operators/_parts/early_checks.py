@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.arguments import require_count
-from airflow_provider_cloudelements.operators._parts.base import require_bool
+from airflow_provider_cloudelements.operators._parts.base import require_bool, require_choice
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -44,6 +44,29 @@ def switch(name: str) -> Callable[[Any], bool]:
     :param name: Name of the argument.
     """
     return lambda value: require_bool(name, value)
+
+
+def choice(name: str, choices: tuple[str, ...]) -> Callable[[Any], str]:
+    """Return the check of an argument that is one of a few words.
+
+    :param name: Name of the argument.
+    :param choices: The words.
+    """
+    return lambda value: require_choice(name, value, choices)
+
+
+def function_or_none(name: str) -> Callable[[Any], Callable[..., Any] | None]:
+    """Return the check of an argument that is a function or ``None``.
+
+    :param name: Name of the argument.
+    """
+
+    def check(value: Any) -> Callable[..., Any] | None:
+        if value is not None and not callable(value):
+            raise TypeError(f"{name} must be a function, or None.")
+        return value  # type: ignore[no-any-return]  # it is callable or None
+
+    return check
 
 
 def count(name: str, least: int = 0, most: int | None = None) -> Callable[[Any], int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import uuid
 from contextlib import suppress
 from types import TracebackType
@@ -22,6 +23,14 @@ _LOCAL = frozenset({"", "file", "local"})
 #: Bytes of one part of an upload. S3 takes 10,000 parts and the platform's largest file has 6 GB; s3fs' own
 #: size, 50 MiB, would fill three times as much memory.
 _BLOCK = 16 * 1024 * 1024
+#: What no name may hold: a pattern of libraries that find and read files; control characters, which some of
+#: them drop; halves of surrogate pairs, which cannot be written.
+_PATTERN = re.compile(r"[*?\[]")
+_UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+#: A home folder, which is another one on each worker, and which not every library expands.
+_HOME = re.compile(r"(?:(?:file|local)://)?~")
+#: Most bytes of a file's name in a local folder.
+_LONGEST_NAME = 255
 
 
 def storage_path(path: Any) -> ObjectStoragePath:
@@ -37,9 +46,8 @@ def storage_path(path: Any) -> ObjectStoragePath:
         raise CloudElementsValidationError(
             "path must be the address of a file, such as s3://bucket/events.jsonl."
         )
-    if set("*?[") & set(str(path)):
-        # Libraries that find and read files take these characters for a pattern.
-        raise CloudElementsValidationError("path must hold none of the characters *, ? and [.")
+    if problem := _problem(str(path)):
+        raise CloudElementsValidationError(f"path {problem}")
     try:
         target = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path.strip())
         filesystem = target.fs
@@ -48,7 +56,21 @@ def storage_path(path: Any) -> ObjectStoragePath:
     # In a store without folders, a name may well be the beginning of other names.
     if _has_folders(filesystem) and filesystem.isdir(target.path):
         raise CloudElementsValidationError("path is a folder; it must be the address of a file.")
+    if _is_local(filesystem) and len(os.fsencode(target.name)) > _LONGEST_NAME:
+        raise CloudElementsValidationError(f"path: the file's name has more than {_LONGEST_NAME} bytes.")
     return target
+
+
+def _problem(path: str) -> str | None:
+    if _PATTERN.search(path):
+        return "must hold none of the characters *, ? and [."
+    if _UNFIT.search(path):
+        return "must hold no line break and no other control character, and no half of a surrogate pair."
+    if _HOME.match(path):
+        return "must not begin with ~: write the folder in full, since it is another one on each worker."
+    if path.strip() == "None":
+        return "is 'None', which Jinja writes for a missing value. Check the values of its template."
+    return None
 
 
 class WholeFile:
@@ -64,7 +86,7 @@ class WholeFile:
     - Elsewhere it writes to a part file beside it, ``NAME.XXXXXXXX.part``, with a new name each time, and
       renames that (or copies it, if the store cannot rename).
 
-    It makes missing local folders; object stores have none.
+    It makes missing local folders; object stores have none. It writes the file to which a local link leads.
 
     :param path: The address of the file, as :func:`storage_path` returns it.
     """
@@ -149,10 +171,11 @@ class _Part:
 
     def __init__(self, fs: Any, path: str) -> None:
         self._fs = fs
-        self._path = path
-        self._part = f"{path}.{uuid.uuid4().hex[:8]}.part"
-        if _protocols(fs) & _LOCAL:
-            fs.makedirs(fs._parent(path), exist_ok=True)
+        # To replace a link would leave the file to which it leads, and which others may read, as it was.
+        self._path = os.path.realpath(path) if _is_local(fs) else path
+        self._part = _part_of(self._path)
+        if _is_local(fs):
+            fs.makedirs(fs._parent(self._path), exist_ok=True)
         self._file = fs.open(self._part, "wb")
         self.write = self._file.write
 
@@ -161,7 +184,7 @@ class _Part:
 
     def complete(self, size: int) -> None:
         self._file.close()
-        if _protocols(self._fs) & _LOCAL:
+        if _is_local(self._fs):
             os.replace(self._part, self._path)
         elif _renames(self._fs):
             self._fs.mv(self._part, self._path)
@@ -186,6 +209,18 @@ class _Part:
         self._fs.rm_file(self._part)
 
 
+def _part_of(path: str) -> str:
+    """Return a new name beside a file's. Of a long name, it has the beginning."""
+    folder, slash, name = path.rpartition("/")
+    ending = f".{uuid.uuid4().hex[:8]}.part"
+    beginning = os.fsencode(name)[: _LONGEST_NAME - len(ending)].decode(errors="ignore")
+    return f"{folder}{slash}{beginning}{ending}"
+
+
+def _is_local(fs: Any) -> bool:
+    return bool(_protocols(fs) & _LOCAL)
+
+
 def _protocols(fs: Any) -> frozenset[str]:
     names = fs.protocol
     return frozenset([names] if isinstance(names, str) else names)
@@ -198,4 +233,4 @@ def _renames(fs: Any) -> bool:
 
 
 def _has_folders(fs: Any) -> bool:
-    return bool(_protocols(fs) & _LOCAL) or (not _protocols(fs) & _UPLOADED_WHOLE and _renames(fs))
+    return _is_local(fs) or (not _protocols(fs) & _UPLOADED_WHOLE and _renames(fs))

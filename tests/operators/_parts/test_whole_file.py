@@ -200,6 +200,41 @@ def test_a_store_that_renames_renames(memory_store, monkeypatch):
     assert (read("memory://folder/rows"), moved) == (b"rows", ["/folder/rows"])
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("None", "is 'None'"),
+        ("~/rows", "must not begin with ~"),
+        ("file://~/rows", "must not begin with ~"),
+        ("{}/two\nlines", "no line break"),
+        ("{}/nul\0", "no other control character"),
+        ("{}/half\ud83d", "no half of a surrogate pair"),
+        ("{}/" + "n" * 256, "more than 255 bytes"),
+        ("file://{}/" + "ü" * 128, "more than 255 bytes"),
+    ],
+)
+def test_what_names_no_file_is_refused(tmp_path, name, said):
+    with pytest.raises(CloudElementsValidationError, match=said):
+        storage_path(name.format(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["n" * 242, "n" * 255, "ü" * 127, "😀" * 63])
+def test_a_long_name_is_written(tmp_path, name):
+    put(f"file://{tmp_path}/{name}", b"rows")
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_the_file_to_which_a_link_leads_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "rows").write_bytes(b"old")
+    for link, file in (("link", "rows"), ("dangling", "new")):
+        (tmp_path / link).symlink_to(tmp_path / "there" / file)
+        put(f"file://{tmp_path}/{link}", b"rows")
+        assert (tmp_path / link).is_symlink()
+        assert (tmp_path / "there" / file).read_bytes() == b"rows"
+    assert len(list((tmp_path / "there").iterdir())) == 2
+
+
 # -- lines ---------------------------------------------------------------------------------------------------
 
 
