@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -16,7 +16,7 @@ from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.events.cursor import read_until
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
-from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks
+from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, choice, count
 from airflow_provider_cloudelements.operators._parts.event_arguments import END_OF_RUN
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, json_line
 from airflow_provider_cloudelements.operators._parts.reading_place import ReadingPlace
@@ -99,6 +99,8 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
         rendered fields show its keys. Templated.
     :param paging: How the list goes on: by the ``token`` of each answer, or by the number of the ``page``
         until one is empty. It differs between elements. Default: ``token``.
+    :param first_page: Number of the first page, if ``paging`` is ``page``. It is documented nowhere.
+        Default: 1.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``count``; ``path``, ``bytes`` and ``sha256`` of the file; ``since``, the oldest date that the
         run asked for, in ISO 8601 and UTC, or ``None`` if it asked for all; ``newest``, the newest date so
@@ -129,7 +131,8 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
     checks = {
         "overlap": _require_overlap,
         "undated": lambda value: require_choice("undated", value, UNDATED),
-        "paging": lambda value: require_choice("paging", value, PAGINGS),
+        "paging": choice("paging", PAGINGS),
+        "first_page": count("first_page"),
         "date_format": lambda value: VendorDates(value).format,
         "timezone": lambda value: VendorDates(zone=value).zone,
     }
@@ -137,7 +140,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
     def __init__(
         self,
         *,
-        path: str | Collection[str | int],
+        path: str | Sequence[str | int],
         updated_field: str,
         output_path: str | ObjectStoragePath,
         instance_id: int | str | Mapping[str, Any] | None = None,
@@ -153,6 +156,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
         where: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
         paging: str = "token",
+        first_page: int = 1,
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -177,7 +181,8 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
         self.until = until
         self.where = where
         self.query = query
-        self.paging = require_choice("paging", paging, PAGINGS)
+        self.paging = self.checks["paging"](paging)
+        self.first_page = self.checks["first_page"](first_page)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the records into the file, then keep where the next run goes on."""
@@ -235,6 +240,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
             where,
             params,
             self.paging,
+            self.first_page,
         )
 
     def _selection(self, query: ChangeQuery) -> list[Any]:

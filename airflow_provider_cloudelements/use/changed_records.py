@@ -7,7 +7,7 @@ import hashlib
 import heapq
 import logging
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,9 +85,10 @@ class ChangeQuery:
     :param where: Further conditions, without one on ``updated_field``.
     :param params: Further parameters of the list.
     :param paging: How the list goes on.
+    :param first_page: Number of the first page, if ``paging`` is ``page``.
     """
 
-    path: str | Collection[str | int]
+    path: str | Sequence[str | int]
     updated_field: str
     id_field: str
     dates: VendorDates
@@ -96,6 +97,7 @@ class ChangeQuery:
     where: Mapping[str, Any] = field(default_factory=dict, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     paging: str = "token"
+    first_page: int = 1
 
     def bound(self, cursor: ChangeCursor) -> datetime.datetime | None:
         """Return the oldest date that a reader with this cursor asks for; ``None``: it asks for all.
@@ -120,7 +122,9 @@ class ChangeQuery:
             yield from self._records(instance, {**self.where, self.updated_field: None})
 
     def _records(self, instance: InstanceClient, where: Mapping[str, Any]) -> Iterator[Any]:
-        return instance.records(self.path, where=where, paging=self.paging, params=self.params)
+        return instance.records(
+            self.path, where=where, paging=self.paging, first_page=self.first_page, params=self.params
+        )
 
     def date_of(self, record: Mapping[str, Any]) -> datetime.datetime | None:
         """Return the date of a record's last change; ``None`` if it has none.

@@ -20,6 +20,7 @@ from airflow_provider_cloudelements.client.formulas import (
     FormulasApi,
     number_of,
 )
+from airflow_provider_cloudelements.client.plain import fitted
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -336,7 +337,7 @@ def outcome(
     if steps and execution.ended:
         for each in api.steps(execution.id):
             if each.step in outputs:
-                outputs[each.step] = dict(each.values)
+                outputs[each.step] = fitted(dict(each.values))
     return {
         "execution_id": execution.id,
         "formula_instance_id": execution.formula_instance_id,

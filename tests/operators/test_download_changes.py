@@ -118,6 +118,15 @@ def test_ten_nights_miss_nothing_and_write_nothing_twice(nights):
     assert [len(each["cursor"]["seen"]) for each in nights.runs.xcoms.values()] == [1] * 10
 
 
+def test_a_list_by_page_numbers_begins_where_the_caller_says(nights):
+    for name in ("first", "second", "third"):
+        nights.change(1, name)
+    paged = {"paging": "page", "query": {"pageSize": 1, "orderBy": "name asc"}, "start": "earliest"}
+    whole = nights.night(1, **paged, since="2026-01-01")
+    assert nights.night(1, **paged, since="2026-01-01", first_page=2) == whole[1:]
+    assert set(whole) > {"second", "third"}
+
+
 def test_a_record_comes_in_each_night_after_a_change_of_it(nights):
     record = nights.change(1, "first")
     assert nights.night(1) == ["first"]
@@ -466,6 +475,7 @@ def test_a_wrong_argument_fails_at_once_by_its_name(nights, sandbox, arguments, 
         ({"timezone": "Berlin"}, "timezone must be"),
         ({"undated": "keep"}, "undated must be one of"),
         ({"paging": "offset"}, "paging must be one of"),
+        ({"first_page": "0"}, "first_page must be"),
     ],
     ids=str,
 )
