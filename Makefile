@@ -96,8 +96,12 @@ celery: .venvs/celery/.made-from ## 1,000 instances over mapped tasks on a Celer
 .venvs/celery/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/celery --line $(LINE) --group celery
 
+# The tools of docs/works-with.md that the nightly run tests.
+.venvs/works/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	$(PYTHON) scripts/make_env.py .venvs/works --line $(LINE) --group works
+
 OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
-nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from ## everything that is too long for the gate, hours; ends with one line of figures
+nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from .venvs/works/.made-from ## everything that is too long for the gate, hours; ends with one line of figures
 	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
 
 soak: $(READY) ## of that the full figures and other examples, on the newest line

@@ -95,6 +95,13 @@ PARTS = (
         hours=1.0,
     ),
     Part(
+        "works-with",
+        "the tools of docs/works-with.md that the gate does not install still work with ours",
+        (".venvs/works/bin/python", "-m", "pytest", "-m", "nightly", "tests/works_with"),
+        _COLLECT,
+        hours=1.0,
+    ),
+    Part(
         "soak",
         "the full figures, and the other tests that the gate leaves out, pass on the newest line: hundreds "
         "of crashes, storms in the other orders of listing, hundreds of forgeries",
