@@ -66,6 +66,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_cloudelements.sensors.instances",
                     "airflow_provider_cloudelements.sensors.events",
+                    "airflow_provider_cloudelements.sensors.formulas",
                 ],
             }
         ],
@@ -75,6 +76,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_cloudelements.triggers.instances",
                     "airflow_provider_cloudelements.triggers.events",
+                    "airflow_provider_cloudelements.triggers.formulas",
                 ],
             }
         ],

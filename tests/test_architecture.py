@@ -37,6 +37,7 @@ ARROWS: dict[str, set[str]] = {
     },
     "sensors": {
         "fleet",
+        "use",
         "operators",
         "operators/_parts",
         "triggers",

@@ -136,8 +136,10 @@ PUBLIC: dict[str, set[str]] = {
     },
     "sandbox.pytest_plugin": {"cloudelements_sandbox", "cloudelements_sandbox_server"},
     "sensors.events": {"CloudElementsEventSensor"},
+    "sensors.formulas": {"CloudElementsFormulaExecutionSensor"},
     "sensors.instances": {"CloudElementsInstanceSensor"},
     "triggers.events": {"CloudElementsEventSensorTrigger", "CloudElementsEventTrigger"},
+    "triggers.formulas": {"CloudElementsFormulaExecutionTrigger"},
     "triggers.instances": {"CloudElementsInstanceTrigger"},
     "webhooks": {
         "DEFAULT_WEBHOOK",

@@ -183,6 +183,19 @@ class FormulaExecution:
             updated_date=parse_date(data.get("updatedDate")),
         )
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> FormulaExecution:
+        """Return the execution of which :meth:`as_json` gave this."""
+        return cls(value["execution_id"], value["formula_instance_id"], value["status"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return ``execution_id``, ``formula_instance_id`` and ``status``, for an event or a return value."""
+        return {
+            "execution_id": self.id,
+            "formula_instance_id": self.formula_instance_id,
+            "status": self.status,
+        }
+
     @property
     def ended(self) -> bool:
         """Whether its status shows that it has ended."""

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.arguments import dictionary, require_count
+from airflow_provider_cloudelements.client.formulas import FormulaExecution
 from airflow_provider_cloudelements.client.wire.request import is_number
-from airflow_provider_cloudelements.compat import task_state_store
+from airflow_provider_cloudelements.compat import default_deferrable, task_state_store
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
@@ -20,6 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, count, switch
+from airflow_provider_cloudelements.operators._parts.failures import failure_in
 from airflow_provider_cloudelements.operators._parts.json_lines import json_line
 from airflow_provider_cloudelements.use.formulas import (
     FormulaTarget,
@@ -32,7 +34,7 @@ from airflow_provider_cloudelements.use.formulas import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_cloudelements.client.formulas import FormulaExecution, FormulasApi
+    from airflow_provider_cloudelements.client.formulas import FormulasApi
 
 __all__ = ["XCOM_EXECUTION_ID", "CloudElementsRunFormulaOperator"]
 
@@ -73,6 +75,8 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         an empty one. Templated.
     :param steps: Names of the steps whose values to return. Default: none. Templated.
     :param wait: Whether to wait until the execution has ended. Default: ``True``.
+    :param deferrable: Whether to wait in the triggerer, where it holds no worker. A killed deferred task
+        cancels nothing. Default: Airflow's ``[operators] default_deferrable``.
     :param poke_interval: Seconds between two looks, at least 1. Default: 10.
     :param timeout: Seconds after which a try cancels the execution and fails, from 1 on. Default: 86,400 (a
         day).
@@ -105,6 +109,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         "wait": switch("wait"),
         "poke_interval": _seconds("poke_interval", 1),
         "timeout": _seconds("timeout", 1),
+        "deferrable": lambda value: None if value is None else require_bool("deferrable", value),
         "max_xcom_bytes": count("max_xcom_bytes", 1),
     }
 
@@ -122,6 +127,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         payload: Mapping[str, Any] | None = None,
         steps: Collection[str] | None = None,
         wait: bool = True,
+        deferrable: bool | None = None,
         poke_interval: float = 10.0,
         timeout: float = 86_400.0,
         max_xcom_bytes: int = 262_144,
@@ -136,8 +142,11 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         self.payload = payload
         self.steps = steps
         self.wait = require_bool("wait", wait)
+        self.deferrable = require_bool(
+            "deferrable", default_deferrable() if deferrable is None else deferrable
+        )
         self.poke_interval = self.checks["poke_interval"](poke_interval)
-        self.timeout = self.checks["timeout"](timeout)
+        self.timeout: float = self.checks["timeout"](timeout)
         self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
 
     def name_by_arguments(self) -> Any:
@@ -163,9 +172,56 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         self.log.info("Execution %d of formula instance %d (%s).", execution.id, number, self.found_name)
         if self.do_xcom_push and ti is not None:
             ti.xcom_push(key=XCOM_EXECUTION_ID, value=execution.id)
-        if self.wait:
+        if self.wait and self.deferrable:
+            execution = api.execution(execution.id)
+            if not execution.ended:
+                self._defer(execution)
+        elif self.wait:
             execution = self._ended(api, execution)
         return self._outcome(api, execution)
+
+    def _defer(self, execution: FormulaExecution) -> NoReturn:
+        """Wait in the triggerer."""
+        from airflow_provider_cloudelements.triggers.formulas import CloudElementsFormulaExecutionTrigger
+
+        self._require_alive()
+        # Everything goes into the trigger, because dag.test() drops the arguments of the method.
+        self.defer(
+            trigger=CloudElementsFormulaExecutionTrigger(
+                cloudelements_conn_id=self.cloudelements_conn_id,
+                execution_id=execution.id,
+                poll_interval=self.poke_interval,
+                end_at=time.time() + self._limit,
+            ),
+            method_name="execute_complete",
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the trigger's event. A missing or unknown event is a failure.
+
+        :param context: The task's context.
+        :param event: The trigger's event.
+        """
+        with self.final_failures():
+            self._require_hidden_fields(context)
+            told = event if isinstance(event, Mapping) else {}
+            if told.get("status") == "error":
+                raise failure_in(told)
+            api = self.hook.get_conn().formulas
+            if told.get("late"):
+                execution = self._late(api, api.execution(told["late"]))
+            elif told.get("execution"):
+                execution = FormulaExecution.from_json(told["execution"])
+            else:
+                raise CloudElementsError("The trigger ended without the result of the wait.")
+            return self._outcome(api, execution)
+
+    @property
+    def _limit(self) -> float:
+        """Seconds for which a deferred task waits: Airflow heeds ``execution_timeout`` in the worker only."""
+        if self.execution_timeout is None:
+            return self.timeout
+        return min(self.timeout, self.execution_timeout.total_seconds())
 
     def _outcome(self, api: FormulasApi, execution: FormulaExecution) -> dict[str, Any]:
         steps, payload = checked_steps(self.steps), dictionary("payload", self.secret("payload"))
@@ -211,7 +267,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
                 return found
             done = f"it could not be cancelled: {error}"
         raise CloudElementsFormulaError(
-            f"Execution {execution.id} took longer than the timeout of {self.timeout:g} seconds; {done}",
+            f"Execution {execution.id} took longer than the timeout of {self._limit:g} seconds; {done}",
             execution_id=execution.id,
             execution_status=execution.status,
         )

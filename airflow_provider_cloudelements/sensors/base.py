@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
-from airflow_provider_cloudelements import exceptions
 from airflow_provider_cloudelements.compat import (
     AirflowFailException,
     AirflowNotFoundException,
@@ -25,7 +24,7 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.base import require_bool, require_seconds
 from airflow_provider_cloudelements.operators._parts.copy_names import NamedCopies
-from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise
+from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, failure_in, initialise
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 
@@ -143,7 +142,7 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensor
         with FinalFailures(self):
             told = event if isinstance(event, Mapping) else {}
             if told.get("status") == "error":
-                raise _error_of(told)
+                raise failure_in(told)
             if told.get("status") != "success" or self.told_as not in told:
                 raise CloudElementsError("The trigger ended without the result of the wait.")
         return self.found(context, told[self.told_as])
@@ -208,16 +207,3 @@ def _cannot_be_waited_for(failure: BaseException) -> bool:
     if isinstance(failure, CloudElementsError):
         return not failure.retryable
     return isinstance(failure, AirflowNotFoundException)  # there is no such connection
-
-
-def _error_of(event: Mapping[str, Any]) -> Exception:
-    """Return the failure in a trigger's event, in its own class."""
-    message = str(event.get("message", ""))
-    if event.get("kind") == AirflowNotFoundException.__name__:
-        return AirflowNotFoundException(message)
-    kind = getattr(exceptions, str(event.get("kind")), None)
-    if not (isinstance(kind, type) and issubclass(kind, CloudElementsError)):
-        kind = CloudElementsError
-    error = kind(message)
-    error.final = bool(event.get("final"))
-    return error

@@ -9,18 +9,16 @@ from typing import Any
 
 from airflow.triggers.base import BaseEventTrigger, BaseTrigger, TriggerEvent
 
-from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, joined
 from airflow_provider_cloudelements.events.cursor import EventCursor, read_until
 from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
-from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
 from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventWaiter, next_events
 from airflow_provider_cloudelements.triggers.hub import current_hub
-from airflow_provider_cloudelements.triggers.instances import error_event
+from airflow_provider_cloudelements.triggers.outcome import event_of
 from airflow_provider_cloudelements.triggers.place import WatcherPlace
 
 __all__ = ["CloudElementsEventSensorTrigger", "CloudElementsEventTrigger"]
@@ -110,16 +108,10 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
-        try:
-            found = await self._wait()
-        except CloudElementsError as error:
-            event = error_event(error, final=not error.retryable)
-        except AirflowNotFoundException as error:
-            # Airflow says this as well when it could not ask for the connection just now.
-            event = error_event(error, final=False)
-        else:
-            event = {"status": "success", "found": found}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield await event_of(self._found())
+
+    async def _found(self) -> dict[str, Any]:
+        return {"found": await self._wait()}
 
     async def _wait(self) -> dict[str, Any]:
         until = read_until(self.until)

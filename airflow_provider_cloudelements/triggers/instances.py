@@ -14,7 +14,6 @@ from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.target import Target
 from airflow_provider_cloudelements.client.view import returned
-from airflow_provider_cloudelements.compat import AirflowNotFoundException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsNotFoundError,
@@ -24,7 +23,14 @@ from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, NobodyWaits, Session
 from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
 from airflow_provider_cloudelements.triggers.hub import current_hub
-from airflow_provider_cloudelements.triggers.waiting import Answer, Kind, Waiter
+from airflow_provider_cloudelements.triggers.outcome import event_of
+from airflow_provider_cloudelements.triggers.waiting import (
+    Answer,
+    Kind,
+    Waiter,
+    passing_fault,
+    session_for,
+)
 
 __all__ = ["CloudElementsInstanceTrigger"]
 
@@ -80,7 +86,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         passing: CloudElementsError | None = None
         for target, found in self._look_up(account, waiting, with_tokens):
             if isinstance(found, Exception):
-                if (fault := _passing(found)) is not None:
+                if (fault := passing_fault(found)) is not None:
                     passing = passing if isinstance(fault, NobodyWaits) else fault
                 else:
                     yield [Answer(waiter, found) for waiter in waiting[target]]
@@ -94,11 +100,11 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         pings.sort(key=lambda instance: instance.id in self._unwell)
 
         def ping(instance: Instance) -> Checkup | None:
-            return check(InstancesApi(_session(account, pinged_for[instance.id])), instance)
+            return check(InstancesApi(session_for(account, pinged_for[instance.id])), instance)
 
         for instance, checkup in account.each(ping, pings):
             if isinstance(checkup, Exception):
-                if (fault := _passing(checkup)) is not None:
+                if (fault := passing_fault(checkup)) is not None:
                     passing = passing if isinstance(fault, NobodyWaits) else fault
                 else:
                     yield [Answer(waiter, checkup) for waiter in pinged_for[instance.id]]
@@ -134,7 +140,7 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
             if failed and not answers:
                 raise failed[0]  # not only the list fails: a thousand more calls would as well
             try:
-                return target.look_up(_Singly(_session(account, waiting[target]), with_tokens))
+                return target.look_up(_Singly(session_for(account, waiting[target]), with_tokens))
             except CloudElementsError as error:
                 if _may_pass(error):
                     failed.append(error)
@@ -184,22 +190,8 @@ class InstanceWait(Kind[InstanceLook, InstanceNews]):
         self._told_of_rows = bool(unreadable)
 
 
-def _passing(error: Exception) -> CloudElementsError | None:
-    """Return a passing failure, which is no answer to a waiter. Raise a failure that concerns all at once."""
-    if not isinstance(error, CloudElementsError):
-        return None
-    if error.concerns_account:
-        raise error
-    return error if error.retryable else None
-
-
 def _may_pass(found: object) -> TypeGuard[CloudElementsError]:
     return isinstance(found, CloudElementsError) and found.retryable and not isinstance(found, NobodyWaits)
-
-
-def _session(account: Account, waiters: Sequence[_InstanceWaiter]) -> Session:
-    """Return a session for as long as any of some waiters waits."""
-    return account.session(lambda: any(waiter.waits for waiter in waiters))
 
 
 class _Singly(InstancesApi):
@@ -329,21 +321,15 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
-        try:
-            instance = await self._wait()
-        except CloudElementsError as error:
-            event = error_event(error, final=not error.retryable)
-        except AirflowNotFoundException as error:
-            # Airflow says this as well when it could not ask for the connection just now.
-            event = error_event(error, final=False)
-        else:
-            event = {"status": "success", "instance": returned(instance)}
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield await event_of(self._found())
 
     async def cleanup(self) -> None:
         """Leave the poll hub if Airflow dropped :meth:`run` without ending it."""
         if self._waiter is not None:
             self._waiter.leave()
+
+    async def _found(self) -> dict[str, Any]:
+        return {"instance": returned(await self._wait())}
 
     async def _wait(self) -> Instance:
         look = InstanceLook(self.target, ready=self.until == "ready")
@@ -356,12 +342,3 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
                 if isinstance(news, Instance):
                     return news
                 self.log.info("Instance %d is %s. %s", news.instance.id, news.state, news.detail or "")
-
-
-def error_event(error: Exception, *, final: bool) -> dict[str, Any]:
-    """Return a trigger's event for a failure. Its sensor raises the failure.
-
-    :param error: The failure.
-    :param final: Whether no later try can help.
-    """
-    return {"status": "error", "kind": type(error).__name__, "message": str(error), "final": final}

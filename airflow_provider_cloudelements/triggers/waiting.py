@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from airflow_provider_cloudelements.triggers.account import Account
+from airflow_provider_cloudelements.exceptions import CloudElementsError
+from airflow_provider_cloudelements.triggers.account import Account, Session
 
 _Look = TypeVar("_Look")
 _News = TypeVar("_News")
@@ -160,3 +161,25 @@ class Waiter(Generic[_Look, _News]):
         self._news.append(news)
         if self._waking is not None and not self._waking.done():
             self._waking.set_result(None)
+
+
+def passing_fault(error: Exception) -> CloudElementsError | None:
+    """Return a passing failure, which is no answer to a waiter; ``None`` if the failure is one.
+
+    :param error: The failure of one of the calls of a tick.
+    :raises CloudElementsError: It concerns all calls at once.
+    """
+    if not isinstance(error, CloudElementsError):
+        return None
+    if error.concerns_account:
+        raise error
+    return error if error.retryable else None
+
+
+def session_for(account: Account, waiters: Sequence[Waiter[Any, Any]]) -> Session:
+    """Return a session for as long as any of some waiters waits.
+
+    :param account: The account to ask.
+    :param waiters: The waiters.
+    """
+    return account.session(lambda: any(waiter.waits for waiter in waiters))

@@ -338,12 +338,7 @@ def outcome(
         for each in api.steps(execution.id):
             if each.step in outputs:
                 outputs[each.step] = fitted(dict(each.values))
-    return {
-        "execution_id": execution.id,
-        "formula_instance_id": execution.formula_instance_id,
-        "status": execution.status,
-        "outputs": outputs,
-    }
+    return {**execution.as_json(), "outputs": outputs}
 
 
 def _failure(

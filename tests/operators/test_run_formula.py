@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import signal
 import threading
@@ -13,14 +14,22 @@ from airflow_provider_cloudelements.client.formulas import FormulasApi
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
+    CloudElementsError,
     CloudElementsFormulaError,
     CloudElementsServerError,
     CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.operators.formulas import CloudElementsRunFormulaOperator
+from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.use import formulas as use
 from tests.support.context import FakeStore, FakeTi, context_of
 from tests.support.hidden import assert_hidden, shown
+from tests.support.triggers import event_of
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred
 
 COUNT, CREATE, FAIL, ECHO = 8101, 8102, 8103, 8104
 LINES = pytest.mark.parametrize("store", [None, FakeStore], ids=["3.1 and 3.2", "3.3"])
@@ -30,6 +39,8 @@ LINES = pytest.mark.parametrize("store", [None, FakeStore], ids=["3.1 and 3.2", 
 def quick(monkeypatch):
     """Shorten the pauses."""
     monkeypatch.setattr(use, "SETTLE", 0.2)
+    monkeypatch.setattr(poll, "FLOOR", 0.02)
+    monkeypatch.setattr(poll, "GATHER", 0.02)
 
 
 @pytest.fixture
@@ -161,6 +172,7 @@ def test_a_wrong_argument_fails_at_once_and_nothing_starts(sandbox, made, argume
         ({"poke_interval": 0}, "poke_interval must be a number of seconds from 1 on"),
         ({"poke_interval": float("nan")}, "poke_interval must be"),
         ({"timeout": None}, "timeout must be a number of seconds"),
+        ({"deferrable": "no"}, "deferrable must be True or False"),
         ({"max_xcom_bytes": 0}, "max_xcom_bytes must be a whole number"),
     ],
     ids=str,
@@ -241,6 +253,82 @@ def test_one_that_ends_just_before_its_cancel_has_ended(sandbox, made):
     task = operator_of(formula_instance_id=made())
     task.timeout = 0.0
     assert task.execute(context_of(ti_of()))["status"] == "success"
+
+
+# -- deferred ------------------------------------------------------------------------------------------------
+
+
+def deferred(task, store=None):
+    """Run a task until it defers, and return its trigger."""
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute(context_of(ti_of(), store))
+    assert raised.value.method_name == "execute_complete"
+    return raised.value.trigger
+
+
+def resume(task, event, store=None):
+    return task.resume_execution("execute_complete", {"event": event}, context_of(ti_of(), store))
+
+
+async def test_a_deferred_one_returns_alike(sandbox, made):
+    sandbox.configure(formula_duration=0.5)
+    task = operator_of(formula_instance_id=made(), steps=["echo"], payload={"a": "x"}, deferrable=True)
+    trigger = deferred(task)
+    ((number, status),) = executions(sandbox)
+    assert status == "pending"
+    done = resume(task, await event_of(trigger))
+    assert (done["execution_id"], done["status"]) == (number, "success")
+    assert json.loads(done["outputs"]["echo"]["echo.payload"]) == {"a": "x"}
+    assert len(starts(sandbox)) == 1
+
+
+def test_one_that_has_ended_does_not_defer(made):
+    assert run(formula_instance_id=made(), deferrable=True)["status"] == "success"
+
+
+async def test_a_deferred_one_fails_with_the_errors_of_its_steps(sandbox, made):
+    sandbox.configure(formula_duration=0.5)
+    task = operator_of(formula_instance_id=made(FAIL), deferrable=True)
+    event = await event_of(deferred(task))
+    with pytest.raises(CloudElementsFormulaError, match="Step 'fail': TypeError"):
+        resume(task, event)
+
+
+@pytest.mark.parametrize(
+    "limit", [{"timeout": 1}, {"execution_timeout": datetime.timedelta(seconds=1)}], ids=str
+)
+async def test_a_deferred_one_that_takes_too_long_is_cancelled(sandbox, made, limit):
+    sandbox.plan_formula("stay")
+    task = operator_of(formula_instance_id=made(), deferrable=True, **limit)
+    event = await event_of(deferred(task))
+    ((number, _),) = executions(sandbox)
+    assert event == {"status": "success", "late": number}
+    with pytest.raises(CloudElementsFormulaError, match="timeout of 1 seconds; the operator cancelled it"):
+        resume(task, event)
+    assert executions(sandbox) == [(number, "cancelled")]
+
+
+def test_a_try_after_a_cleared_deferral_takes_the_execution_up(sandbox, made):
+    sandbox.plan_formula("stay")
+    store, number = FakeStore(), made()
+    first = deferred(operator_of(formula_instance_id=number, deferrable=True), store)
+    again = operator_of(formula_instance_id=number, deferrable=True)
+    with pytest.raises(TaskDeferred) as raised:
+        again.execute(context_of(ti_of(2, max_tries=3), store))
+    assert raised.value.trigger.execution_id == first.execution_id
+    assert len(starts(sandbox)) == 1
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "new"}, {"status": "success"}, "success", 7], ids=str)
+def test_an_event_that_is_missing_or_unknown_is_a_failure(sandbox, event):
+    with pytest.raises(CloudElementsError, match="without the result"):
+        resume(operator_of(formula_instance_id=5, deferrable=True), event)
+
+
+def test_a_failure_in_the_event_is_raised_as_its_kind(sandbox):
+    event = {"status": "error", "kind": "CloudElementsNotFoundError", "message": "gone", "final": True}
+    with pytest.raises(AirflowFailException, match="CloudElementsNotFoundError: gone"):
+        resume(operator_of(formula_instance_id=5, deferrable=True), event)
 
 
 # -- killed --------------------------------------------------------------------------------------------------

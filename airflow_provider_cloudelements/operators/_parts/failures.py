@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements import exceptions
 from airflow_provider_cloudelements.client.arguments import unknown_argument
 from airflow_provider_cloudelements.compat import AirflowFailException, AirflowNotFoundException
 from airflow_provider_cloudelements.exceptions import CloudElementsError
@@ -102,3 +103,19 @@ def initialise(task: BaseOperator, init: Callable[..., None], kwargs: Mapping[st
     if refused is not None:
         # Outside the handler, so that Airflow's error with the value does not become its context.
         raise refused
+
+
+def failure_in(event: Mapping[str, Any]) -> Exception:
+    """Return the failure in a trigger's event, in its own class.
+
+    :param event: The event, whose status is ``error``.
+    """
+    message = str(event.get("message", ""))
+    if event.get("kind") == AirflowNotFoundException.__name__:
+        return AirflowNotFoundException(message)
+    kind = getattr(exceptions, str(event.get("kind")), None)
+    if not (isinstance(kind, type) and issubclass(kind, CloudElementsError)):
+        kind = CloudElementsError
+    error = kind(message)
+    error.final = bool(event.get("final"))
+    return error

@@ -26,6 +26,7 @@ NEEDED = {
         "updated_field": "updated",
         "output_path": "file:///tmp/x.jsonl",
     },
+    "CloudElementsFormulaExecutionSensor": {"execution_id": 5},
     "CloudElementsPlanInstancesOperator": {"manifest": "x.yaml"},
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
     "CloudElementsSetNotificationPolicyOperator": {"policy": "retry"},

@@ -6,6 +6,7 @@ import pendulum
 from airflow.sdk import DAG, task
 
 from airflow_provider_cloudelements.operators.formulas import CloudElementsRunFormulaOperator
+from airflow_provider_cloudelements.sensors.formulas import CloudElementsFormulaExecutionSensor
 
 with DAG("formulas", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as formulas:
     echo = CloudElementsRunFormulaOperator(
@@ -27,3 +28,8 @@ with DAG("formulas", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as
     CloudElementsRunFormulaOperator(
         task_id="fails", formula_instance_name="A failing one", poke_interval=1, retries=0
     )
+    started = CloudElementsRunFormulaOperator(task_id="start", formula_id=8104, wait=False)
+    CloudElementsFormulaExecutionSensor(
+        task_id="waited", execution_id=started.output, steps=["echo"], deferrable=True, poll_interval=1
+    )
+    CloudElementsRunFormulaOperator(task_id="deferred", formula_id=8104, deferrable=True, poke_interval=1)
