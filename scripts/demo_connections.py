@@ -27,7 +27,11 @@ def connections(sandbox_url: str, user_secret: str, organization_secret: str) ->
             "host": sandbox_url,
             "port": NO_PORT,
             "password": user_secret,
-            "extra": {"organization_secret": organization_secret},
+            "extra": {
+                "organization_secret": organization_secret,
+                # The sandbox has a page for each instance, and links of tasks lead there.
+                "console_url": f"{sandbox_url}/sandbox/instances/{{id}}",
+            },
         },
         "microsoft_graph_app": _element(
             "microsoftgraph",

@@ -27,6 +27,7 @@ from airflow_provider_cloudelements.fleet import (
 )
 from airflow_provider_cloudelements.fleet.report import Pace
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
+from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     require_choice,
@@ -115,6 +116,9 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElements
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "manifest", "ownership_tag", "plan_path")
+    operator_extra_links = (CloudElementsInstanceLink(),)
+    #: Set by a run, for the link: the page of the first instance that the plan would change.
+    console_link = ""
     # A row may hold a secret by mistake: the manifest refuses it, and Airflow stores the fields before that.
     secret_fields: ClassVar[tuple[str, ...]] = ("manifest",)
     checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
@@ -187,6 +191,9 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElements
             self.log.warning("The plan is not safe. It is applied only with what 'force' names.")
         parts = parts_of(made, self.chunk_size, path)
         self._push(context, made)
+        changed = next((each.instance_id for each in made.changes if each.instance_id is not None), None)
+        if changed is not None:
+            self.console_link = console_link(self.hook.settings.console_url, changed)
         if not made.clean:
             self.record(context, "drift", {"counts": made.all_counts, "deletes": made.deletes})
         if self.fail_on_changes and not made.clean:

@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsUnhealthyError,
     CloudElementsValidationError,
 )
+from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
 from airflow_provider_cloudelements.operators._parts.fleet_assets import FleetAssets
 from airflow_provider_cloudelements.provisioning.health import (
@@ -85,6 +86,9 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "tag", "element", "instance_ids")
+    operator_extra_links = (CloudElementsInstanceLink(),)
+    #: Set by a run, for the link: the page of the first instance that is not healthy.
+    console_link = ""
 
     def __init__(
         self,
@@ -122,6 +126,9 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
         found = Counter(row["state"] for row in rows)
         counts = {state.value: found[state.value] for state in InstanceState}
         self._tell(rows, missing, counts)
+        ill = next((row["id"] for row in rows if not _is_healthy(row)), None)
+        if ill is not None:
+            self.console_link = console_link(self.hook.settings.console_url, ill)
         listed = rows if self.report == "all" else [row for row in rows if not _is_healthy(row)]
         report = {"checked": len(rows), "counts": counts, "instances": listed, "missing": missing}
         if self.do_xcom_push:

@@ -279,6 +279,7 @@ def control_router() -> Router:
     router.add("PATCH", "/settings", control.patch_settings, public)
     router.add("GET", "/requests", control.list_requests, public)
     router.add("GET", "/instances", control.list_instances, public)
+    router.add("GET", "/instances/{id}", page_control.show_instance, public)
     router.add("PATCH", "/instances/{id}", control.patch_instance, public)
     router.add("POST", "/instances/{id}/revoke", control.revoke_instance, public)
     router.add("POST", "/instances/{id}/poll", event_control.poll_now, public)

@@ -218,11 +218,17 @@ def test_a_check_that_finds_something_starts_a_dag_and_one_that_fails_does_not(a
     airflow.rest("PATCH", "/dags/fleet_unhealthy", {"is_paused": False})
     person = Person(sandbox)
     person.make("basic", tags=["well", "ill"])
-    sandbox.set_instance(person.make("basic", tags=["ill"]), disabled=True)
+    ill = person.make("basic", tags=["ill"])
+    sandbox.set_instance(ill, disabled=True)
     for run_id, state in (("well", "success"), ("ill", "failed")):
         airflow.trigger("fleet_checked", run_id=run_id)
         assert airflow.wait_run("fleet_checked", run_id) == state
     assert airflow.task_states("fleet_checked", "ill") == {"check": "success", "failing": "failed"}
+    # Airflow shows the link of both: to the page of the instance that is not healthy.
+    for task_id in ("check", "failing"):
+        links = airflow.rest("GET", f"/dags/fleet_checked/dagRuns/ill/taskInstances/{task_id}/links")
+        page = f"{sandbox.url}/sandbox/instances/{ill}"
+        assert links["extra_links"] == {"Instance in the console": page}
 
     def runs():
         return airflow.rest("GET", "/dags/fleet_unhealthy/dagRuns")["dag_runs"]

@@ -50,10 +50,10 @@ def list_requests(call: Call) -> Response:
 
 def list_instances(call: Call) -> Response:
     """GET /sandbox/instances: lists all instances, without token and configuration."""
-    return json_reply([_summary(instance) for instance in call.state.store.all()])
+    return json_reply([summary_of(instance) for instance in call.state.store.all()])
 
 
-def _summary(instance: Instance) -> dict[str, Any]:
+def summary_of(instance: Instance) -> dict[str, Any]:
     """Return an instance without its secrets."""
     return {
         "id": instance.id,
@@ -86,14 +86,14 @@ def patch_instance(call: Call) -> Response:
     }.items():
         if name in body:
             (to_true if body[name] else to_false)(instance)
-    return json_reply(_summary(instance))
+    return json_reply(summary_of(instance))
 
 
 def revoke_instance(call: Call) -> Response:
     """POST /sandbox/instances/{id}/revoke: ends its session; the vendor no longer accepts its credentials."""
     instance = instance_of(call)
     call.state.sessions.revoke(instance)
-    return json_reply(_summary(instance))
+    return json_reply(summary_of(instance))
 
 
 def set_vendor(call: Call) -> Response:

@@ -1,6 +1,7 @@
-"""The page that a person sees first: what runs here, how to reach it, what it holds and what called it.
+"""The pages for people: the one that they see first, and one of each instance.
 
-It shows no secret but those that are public.
+The first one says what runs here, how to reach it, what it holds and what called it. No page shows a secret
+but those that are public.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from html import escape
 
 from starlette.responses import Response
 
+from airflow_provider_cloudelements.sandbox.control.calls import summary_of
 from airflow_provider_cloudelements.sandbox.core.pages import html_page, html_table
 from airflow_provider_cloudelements.sandbox.core.web import json_reply
+from airflow_provider_cloudelements.sandbox.instances.calls import instance_of
 from airflow_provider_cloudelements.sandbox.instances.store import Instance
 from airflow_provider_cloudelements.sandbox.settings import (
     API_PREFIX,
@@ -40,7 +43,7 @@ _READABLE = {
 def overview(call: Call) -> Response:
     """GET /sandbox: shows a browser what runs here, instances and latest calls; a program gets counts."""
     state = call.state
-    if "text/html" in call.headers.get("accept", ""):  # a browser takes it before JSON
+    if _by_browser(call):
         return _page(state)
     return json_reply(
         {
@@ -50,6 +53,29 @@ def overview(call: Call) -> Response:
             "requests": state.journal.counters()["total"],
         }
     )
+
+
+def show_instance(call: Call) -> Response:
+    """GET /sandbox/instances/{id}: shows a browser an instance and its latest calls; a program gets JSON."""
+    instance = instance_of(call)
+    summary = summary_of(instance)
+    if not _by_browser(call):
+        return json_reply(summary)
+    told = {**summary, "tags": ", ".join(instance.tags), "state": _health(instance)}
+    values = "".join(f"<dt>{escape(name)}</dt><dd>{escape(_text(each))}</dd>" for name, each in told.items())
+    content = f'<p><a href="{CONTROL_PREFIX}">All instances</a></p><dl>{values}</dl>' + _section(
+        "Latest calls", _calls(call.state, f"/instances/{instance.id}")
+    )
+    return html_page(f"Instance {instance.id}: {instance.name}", content, wide=True)
+
+
+def _by_browser(call: Call) -> bool:
+    """Return whether a browser calls, which takes a page before JSON."""
+    return "text/html" in call.headers.get("accept", "")
+
+
+def _text(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _page(state: State) -> Response:
@@ -165,10 +191,18 @@ def _formulas(state: State) -> str:
     return html_table(["id", "formula", "status", "steps"], rows)
 
 
-def _calls(state: State) -> str:
-    """Return a table of the latest calls, the newest first."""
+def _calls(state: State, path: str | None = None) -> str:
+    """Return a table of the latest calls, the newest first.
+
+    :param state: the sandbox.
+    :param path: only calls of this path, and of those below it.
+    """
     total = state.journal.counters()["total"]
-    latest = state.journal.entries(total - MOST_ROWS)[::-1]
+    if path is None:
+        latest = state.journal.entries(total - MOST_ROWS)[::-1]
+    else:
+        below = (each for each in state.journal.entries() if f"{each['path']}/".startswith(f"{path}/"))
+        latest = [*below][: -MOST_ROWS - 1 : -1]
     if not latest:
         return "<p>There was none yet.</p>"
     rows: list[list[object]] = [
@@ -182,7 +216,7 @@ def _calls(state: State) -> str:
         for each in latest
     ]
     table = html_table(["time (UTC)", "verb", f"path below {API_PREFIX}", "answer", "fault"], rows)
-    return f"{table}<p>{total} in all.</p>"
+    return table if path else f"{table}<p>{total} in all.</p>"
 
 
 def _links() -> str:

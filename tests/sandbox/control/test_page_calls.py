@@ -11,6 +11,7 @@ from airflow_provider_cloudelements.sandbox import (
     DEFAULT_ORGANIZATION_SECRET,
     DEFAULT_USER_SECRET,
     Sandbox,
+    SandboxError,
 )
 from airflow_provider_cloudelements.sandbox.control.page_calls import MOST_ROWS
 from tests.support.api import CONFIGURATIONS, EVENTS_ON, Api
@@ -65,6 +66,35 @@ def test_it_shows_bulk_jobs_and_executions(api, sandbox):
     assert "".join(f"<td>{cell}</td>" for cell in cells) in shown
     assert "<td>Fail in the second step</td><td>failed</td><td>echo: success, fail: failed</td>" in shown
     assert "secret" not in unescape(shown).partition("Executions")[2]
+
+
+def test_an_instance_has_a_page_with_its_own_calls(api, sandbox):
+    configuration = {**CONFIGURATIONS["closeio"], **EVENTS_ON}
+    made = api.create(name="Ada <script>alert(1)</script>& Co", tags=["<b>"], configuration=configuration)
+    other = api.create(name="Another")
+    for each in (made, other):
+        api("GET", f"/instances/{each['id']}")
+    api("GET", f"/instances/{made['id']}/configuration")
+    sandbox.set_instance(other["id"], disabled=True)
+    shown = page(sandbox, f"/sandbox/instances/{made['id']}")
+    assert "<script>" not in shown
+    assert "<b>" not in shown
+    assert f"<h1>Instance {made['id']}: " in shown
+    for text in ("closeio", "works", "<dt>eventsEnabled</dt><dd>yes</dd>"):
+        assert text in shown
+    assert f"<td>GET</td><td>/instances/{made['id']}</td><td>200</td>" in shown
+    assert f"<td>/instances/{made['id']}/configuration</td>" in shown
+    assert f"/instances/{other['id']}" not in shown
+    for secret in (made["token"], CONFIGURATIONS["closeio"]["password"], DEFAULT_USER_SECRET):
+        assert secret not in unescape(shown)
+    assert "disabled" in page(sandbox, f"/sandbox/instances/{other['id']}").partition("<dt>state</dt>")[2]
+
+
+def test_a_program_gets_the_instance_as_the_list_has_it(api, sandbox):
+    number = api.create()["id"]
+    assert sandbox.control("GET", f"/instances/{number}") == sandbox.instances()[0]
+    with pytest.raises(SandboxError, match="404"):
+        sandbox.control("GET", "/instances/1")
 
 
 def test_it_shows_no_token_no_configuration_and_no_secret_of_a_persons_own(api, sandbox):
