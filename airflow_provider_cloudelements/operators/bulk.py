@@ -13,6 +13,7 @@ from airflow_provider_cloudelements.exceptions import CloudElementsBulkError
 from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks
 from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of
+from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
 from airflow_provider_cloudelements.use.bulk import (
     Kept,
@@ -49,7 +50,7 @@ def _check_seconds(name: str, least: float) -> Callable[[Any], float]:
     return check
 
 
-class CloudElementsDownloadBulkOperator(EarlyChecks, CloudElementsBaseOperator):
+class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     """Download many records as one file: start a bulk job, wait for it, and stream its result.
 
     The file is whole under its name, or not there: its rows are counted and compared with the job's own
@@ -159,6 +160,12 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, CloudElementsBaseOperator):
         finally:
             self._end = None
         memory.forget()
+        self.tell_file(
+            context,
+            WrittenFile(
+                instance.instance_id, self.object_name, written.rows, target, written.bytes, written.sha256
+            ),
+        )
         return {
             "job_id": job.id,
             "path": str(target),

@@ -19,6 +19,7 @@ from airflow_provider_cloudelements.operators._parts.base import CloudElementsBa
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, choice, count
 from airflow_provider_cloudelements.operators._parts.event_arguments import END_OF_RUN
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, json_line
+from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile, object_of
 from airflow_provider_cloudelements.operators._parts.reading_place import ReadingPlace
 from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
 from airflow_provider_cloudelements.use.changed_records import (
@@ -46,7 +47,7 @@ def _require_overlap(value: Any) -> datetime.timedelta:
     return value
 
 
-class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperator):
+class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     """Write the records that changed since the last successful run to a file of JSON lines.
 
     A run asks for the records whose date in ``updated_field`` is not before the newest one that the last
@@ -199,6 +200,11 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, CloudElementsBaseOperato
         cursor = records.cursor
         if self._goes_on:
             place.keep(begin, cursor)  # only now: the file is whole
+        read = object_of(query.path)
+        self.tell_file(
+            context,
+            WrittenFile(instance.instance_id, read, records.count, target, lines.size, lines.sha256),
+        )
         self.log.info(
             "%d records changed; they are in %s. %d came again, %d are left to a later run.",
             *(records.count, target, records.repeated, records.later),

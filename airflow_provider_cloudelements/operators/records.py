@@ -22,6 +22,7 @@ from airflow_provider_cloudelements.operators._parts.early_checks import (
     switch,
 )
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines, json_line
+from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile, object_of
 from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
 from airflow_provider_cloudelements.use.records import capped, create_once
 
@@ -33,7 +34,7 @@ __all__ = ["CloudElementsCallResourceOperator"]
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 
-class CloudElementsCallResourceOperator(EarlyChecks, CloudElementsBaseOperator):
+class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     """Call a vendor's resource through an instance: one call, or a whole list, page after page.
 
     One call returns what the vendor answers. With ``paginate`` the operator reads a list of records: it
@@ -169,7 +170,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, CloudElementsBaseOperator):
         resource_path(self.path)  # the client alone accepts a query in it, too
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         if self.paginate:
-            return self._read(instance)
+            return self._read(instance, context)
         answer = self._call(instance)
         value = fitted(answer if self.response_filter is None else self.response_filter(answer))
         if len(json_line(value)) > self.max_xcom_bytes:
@@ -200,11 +201,13 @@ class CloudElementsCallResourceOperator(EarlyChecks, CloudElementsBaseOperator):
             self.log.info("The record is there already; it is not created again.")
         return record
 
-    def _read(self, instance: InstanceClient) -> dict[str, Any]:
+    def _read(self, instance: InstanceClient, context: Context) -> dict[str, Any]:
+        read = instance.instance_id, object_of(self.path)
         target = None if self.output_path is None else storage_path(self.output_path)
         rows = self._rows(instance)
         first, fits = self._first(rows)
         if fits:
+            self.tell_file(context, WrittenFile(*read, len(first)))
             self.log.info("There are %d records.", len(first))
             return {"count": len(first), "records": fitted(first), "path": None}
         if target is None:
@@ -219,6 +222,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, CloudElementsBaseOperator):
                     lines.write_row(row)
                     written += 1
                 first.clear()
+        self.tell_file(context, WrittenFile(*read, written, target, lines.size, lines.sha256))
         self.log.info("There are %d records; they are in %s.", written, target)
         return {"count": written, "records": None, "path": str(target)}
 

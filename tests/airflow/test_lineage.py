@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.leaks import search
-from tests.support.platform import Person
+from tests.support.platform import EVENTS, WAYS, Person
 
 pytestmark = [pytest.mark.airflow, pytest.mark.newest]
 
@@ -42,23 +43,18 @@ def without_conf(event):
     return [without_conf(each) for each in event] if isinstance(event, list) else event
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_no_event_holds_a_secret(full, cloudelements_sandbox, airflow_database, tmp_path):
-    file = tmp_path / "events.jsonl"
-    codes = [cloudelements_sandbox.code() for _ in range(4)]
-    confs = {"plain": {**SECRETS, "codes": codes[:2], "name": "A name"}}
-    if full:  # what mapped tasks are given is in their __dict__
-        confs["mapped"] = {**SECRETS, "codes": codes[2:], "tenants": {"acme": TENANT}}
+def events_of(dags, confs, sandbox, file, full):
+    """Run DAGs with OpenLineage's file transport; return its events, and what the runs printed."""
     settings = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(FOLDER),
-        "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT": json.dumps(cloudelements_sandbox.connection()),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags.parent),
+        "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT": json.dumps(sandbox.connection()),
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
             {"type": "file", "log_file_path": str(file), "append": True}
         ),
         "AIRFLOW__OPENLINEAGE__INCLUDE_FULL_TASK_INFO": str(full),
     }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(FOLDER / "heart_dags.py")],
+        [sys.executable, "-c", PROGRAM, str(dags)],
         input=json.dumps(confs),
         env=os.environ | settings,
         stdout=subprocess.PIPE,
@@ -66,9 +62,19 @@ def test_no_event_holds_a_secret(full, cloudelements_sandbox, airflow_database, 
         text=True,
         check=False,
     )
+    return [json.loads(line) for line in file.read_text().splitlines()], done.stdout
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_no_event_holds_a_secret(full, cloudelements_sandbox, airflow_database, tmp_path):
+    file = tmp_path / "events.jsonl"
+    codes = [cloudelements_sandbox.code() for _ in range(4)]
+    confs = {"plain": {**SECRETS, "codes": codes[:2], "name": "A name"}}
+    if full:  # what mapped tasks are given is in their __dict__
+        confs["mapped"] = {**SECRETS, "codes": codes[2:], "tenants": {"acme": TENANT}}
+    events, said = events_of(FOLDER / "heart_dags.py", confs, cloudelements_sandbox, file, full)
     for name in confs:
-        assert f"<{name} success>" in done.stdout, done.stdout[-5000:]
-    events = [json.loads(line) for line in file.read_text().splitlines()]
+        assert f"<{name} success>" in said, said[-5000:]
     names = {event["job"]["name"] for event in events}
     assert {"heart_plain.create", "heart_plain.use"} <= names
     person = Person(cloudelements_sandbox)
@@ -82,3 +88,72 @@ def test_no_event_holds_a_secret(full, cloudelements_sandbox, airflow_database, 
     assert set(SECRETS) <= found
     rest = [(event["job"]["name"], json.dumps(without_conf(event))) for event in events]
     assert not (places := {(each.secret, each.place) for each in search(rest, secrets)}), places
+
+
+def asset_events():
+    """Return the extras of the assets' events, by the task."""
+    from airflow.models.asset import AssetEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        found = session.scalars(select(AssetEvent).filter_by(source_dag_id="lineage_files"))
+        return {each.source_task_id: dict(each.extra) for each in found}
+
+
+def test_a_file_s_datasets_and_asset_events_say_what_it_is_and_hold_no_secret(
+    cloudelements_sandbox, airflow_database, tmp_path
+):
+    person, secret = Person(cloudelements_sandbox), "lineage/condition+0007="
+    number = person.make("basic", configuration={**WAYS["basic"][1], **EVENTS})
+    cloudelements_sandbox.emit(number, object_id="a lead")
+    token = person.show(number)["token"]
+    person.session.headers["Authorization"] += f", Element {token}"
+    person.call("POST", "/leads", {"name": secret})
+    conf = {"instance": number, "folder": str(tmp_path), "secret": secret, "token": token}
+    events, said = events_of(
+        FOLDER / "lineage_dags.py", {"files": conf}, cloudelements_sandbox, tmp_path / "ol", full=True
+    )
+    assert "<files success>" in said, said[-5000:]
+    ended = {
+        event["job"]["name"].removeprefix("lineage_files."): event
+        for event in events
+        if event["eventType"] == "COMPLETE" and event["job"]["name"].startswith("lineage_files.")
+    }
+    host = cloudelements_sandbox.url.removeprefix("http://")
+    extras = asset_events()
+    assert set(extras) == set(ended) == {"call", "few", "changes", "bulk", "events"}
+    for name, file in {
+        "call": "call.jsonl",
+        "changes": "changes.jsonl",
+        "bulk": "bulk.csv",
+        "events": "events.jsonl",
+    }.items():
+        data = (tmp_path / file).read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        assert extras[name] == {
+            "instance_id": number,
+            "object": None if name == "events" else "leads",
+            "rows": 1,
+            "bytes": len(data),
+            "path": f"file://{tmp_path / file}",
+            "sha256": digest,
+        }
+        sources = [(each["namespace"], each["name"]) for each in ended[name]["inputs"]]
+        assert sources == ([] if name == "events" else [(f"cloudelements://{host}", "closeio/leads")])
+        (output,) = ended[name]["outputs"]
+        assert (output["namespace"], output["name"]) == ("file", str(tmp_path / file))
+        statistics = output["outputFacets"]["outputStatistics"]
+        assert (statistics["rowCount"], statistics["size"]) == (1, len(data))
+        assert output["facets"]["version"]["datasetVersion"] == digest
+    assert (extras["few"]["rows"], extras["few"]["path"], ended["few"]["outputs"]) == (4, None, [])
+    secrets = {
+        "condition": secret,
+        "token": token,
+        "user": cloudelements_sandbox.user_secret,
+        "organization": cloudelements_sandbox.organization_secret,
+    }
+    # The run's conf holds two of them, as it was given. Nothing else does.
+    assert {each.secret for each in search([("", json.dumps(events))], secrets)} == {"condition", "token"}
+    rest = [json.dumps([without_conf(events), extras])]
+    assert [each.secret for each in search([("", text) for text in rest], secrets)] == []

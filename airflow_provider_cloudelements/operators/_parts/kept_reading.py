@@ -6,9 +6,11 @@ Few rows go to XCom, oldest first; many to a file. Then the operator keeps where
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_cloudelements.client.arguments import require_count
+from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.events.batch import sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventRow
@@ -19,6 +21,7 @@ from airflow_provider_cloudelements.operators._parts.event_arguments import (
     EventSpan,
 )
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines
+from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile
 from airflow_provider_cloudelements.operators._parts.reading_place import ReadingPlace
 from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
 
@@ -43,7 +46,7 @@ class Stream(Protocol):
         """Yield the rows."""
 
 
-class KeptReading(EventSpan):
+class KeptReading(FileLineage, EventSpan):
     """Declare the arguments, and do what is alike. The classes that have them document them.
 
     This base comes before the other ones.
@@ -137,6 +140,7 @@ class KeptReading(EventSpan):
         first, fits = self._first(rows)
         if fits:
             count = len(first)
+            written = WrittenFile(None, None, count)
             self.log.info("There are %d events.", count)
         elif target is None:
             raise CloudElementsValidationError(
@@ -144,10 +148,12 @@ class KeptReading(EventSpan):
                 f"max_xcom_bytes={self.max_xcom_bytes}): give path, a file in object storage for them."
             )
         else:
-            count = _write(target, first, rows)
+            written = _write(target, first, rows)
+            count = written.rows
             self.log.info("There are %d events; they are in %s.", count, target)
         if self._goes_on:
             place.keep(begin, stream.cursor)  # also with do_xcom_push=False: the next run goes on there
+        self.tell_file(context, replace(written, instance_id=self._instance()))
         cursor = stream.cursor.as_json()
         if self.do_xcom_push:  # Airflow itself applies it only to the returned value
             context["ti"].xcom_push(key=XCOM_CURSOR, value=cursor)
@@ -157,6 +163,11 @@ class KeptReading(EventSpan):
             "path": None if fits else str(target),
             "cursor": cursor,
         }
+
+    def _instance(self) -> int | None:
+        """Return the id of the instance whose events these are, if the operator names it."""
+        given = getattr(self, "instance_id", None)
+        return None if given is None else instance_id_of(given)
 
     def _first(self, rows: Iterator[EventRow]) -> tuple[list[EventRow], bool]:
         """Take rows until there are too many for XCom; say whether they all fit."""
@@ -172,8 +183,8 @@ class KeptReading(EventSpan):
         return first, True
 
 
-def _write(target: ObjectStoragePath, first: list[EventRow], rows: Iterator[EventRow]) -> int:
-    """Write all rows, those in ``first`` before the others, and return how many. It empties ``first``."""
+def _write(target: ObjectStoragePath, first: list[EventRow], rows: Iterator[EventRow]) -> WrittenFile:
+    """Write all rows, those in ``first`` before the others; return what it wrote. It empties ``first``."""
     count = len(first)
     with JsonLines(target) as lines:
         for row in first:
@@ -182,4 +193,4 @@ def _write(target: ObjectStoragePath, first: list[EventRow], rows: Iterator[Even
         for row in rows:
             lines.write_row(row.data)
             count += 1
-    return count
+    return WrittenFile(None, None, count, target, lines.size, lines.sha256)

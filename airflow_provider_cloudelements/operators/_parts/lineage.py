@@ -1,0 +1,164 @@
+"""Say what a task wrote: to the events of its outlets, and to OpenLineage if its provider is there."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow.sdk import BaseOperator
+
+from airflow_provider_cloudelements.client.instances import InstancesApi
+from airflow_provider_cloudelements.client.resources import resource_path
+from airflow_provider_cloudelements.connections import ConnectionSettings
+from airflow_provider_cloudelements.exceptions import CloudElementsError
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
+
+_OPENLINEAGE = "airflow.providers.openlineage"
+#: The hub at the begin of a path.
+_HUB = re.compile(r"^/+hubs/+[^/]+(?=/)")
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """What a task read through an instance, and the file that it wrote. It holds no secret.
+
+    :param instance_id: The instance; ``None`` if the task knows only its token.
+    :param object_name: What it read, such as ``contacts``; ``None`` for events, and if only a query says it.
+    :param rows: How many records or events.
+    :param path: The file's address; ``None`` if there is none, because few rows went to XCom.
+    :param bytes: Its size.
+    :param sha256: Its SHA-256, in hexadecimal digits.
+    """
+
+    instance_id: int | None
+    object_name: str | None
+    rows: int
+    path: ObjectStoragePath | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+
+    def as_extra(self) -> dict[str, Any]:
+        """Return it as the extra of an asset's event."""
+        return {
+            "instance_id": self.instance_id,
+            "object": self.object_name,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "path": None if self.path is None else str(self.path),
+            "sha256": self.sha256,
+        }
+
+
+def object_of(path: Any) -> str:
+    """Return what a path reads, such as ``contacts``: without a hub, which the platform ignores (fact F321).
+
+    :param path: The path, or its parts.
+    """
+    return _HUB.sub("", resource_path(path)).strip("/")
+
+
+class FileLineage(BaseOperator):
+    """Base of the operators that write files. :meth:`perform` calls :meth:`tell_file` at its end."""
+
+    hook: CloudElementsHook
+    #: What :meth:`tell_file` was told, and the dataset that it was read from: namespace and name.
+    _told: tuple[WrittenFile, tuple[str, str] | None] | None = None
+
+    def tell_file(self, context: Context, written: WrittenFile) -> None:
+        """Add what was written to the events of the outlets, and keep it for OpenLineage.
+
+        :param context: The context that ``execute`` received.
+        :param written: What was written.
+        """
+        from airflow.sdk import AssetAlias
+
+        events: Any = context.get("outlet_events")
+        for outlet in self.outlets if isinstance(events, Mapping) else ():
+            if not isinstance(outlet, AssetAlias):  # an alias has no event before its author adds an asset
+                events[outlet].extra.update(written.as_extra())
+        if _openlineage_is_on():
+            # Now, because a listener must not call the platform: it runs in a process of its own.
+            source = _source(self.hook.settings, self.hook.get_conn().instances, written)
+            self._told = written, source
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """Return the datasets. The OpenLineage provider calls it when the task has ended.
+
+        :param task_instance: The task instance; not needed.
+        """
+        try:
+            from airflow.providers.openlineage.extractors import OperatorLineage
+        except ImportError:
+            return None
+        if self._told is None:
+            return OperatorLineage()
+        written, source = self._told
+        return OperatorLineage(inputs=_inputs(source), outputs=_outputs(written))
+
+
+def _openlineage_is_on() -> bool:
+    """Return whether the OpenLineage provider is installed and has somewhere to send events to."""
+    try:
+        if importlib.util.find_spec(_OPENLINEAGE) is None:
+            return False
+        from airflow.providers.openlineage.conf import is_disabled
+
+        return not is_disabled()
+    except Exception:  # lineage is no reason to lose a file
+        return False
+
+
+def _source(
+    settings: ConnectionSettings, instances: InstancesApi, written: WrittenFile
+) -> tuple[str, str] | None:
+    """Return namespace and name of what was read; ``None`` if nobody can say which element it is of."""
+    if written.instance_id is None or written.object_name is None:
+        return None
+    try:
+        element = instances.get(written.instance_id).element_key
+    except CloudElementsError:
+        return None
+    address = urlsplit(settings.base_url)
+    host = address.hostname if address.port is None else f"{address.hostname}:{address.port}"
+    return (f"cloudelements://{host}", f"{element}/{written.object_name}") if element else None
+
+
+def _inputs(source: tuple[str, str] | None) -> list[Any]:
+    from openlineage.client.event_v2 import InputDataset
+
+    return [] if source is None else [InputDataset(namespace=source[0], name=source[1])]
+
+
+def _outputs(written: WrittenFile) -> list[Any]:
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+    from openlineage.client.generated.output_statistics_output_dataset import (
+        OutputStatisticsOutputDatasetFacet,
+    )
+
+    path = written.path
+    if path is None:
+        return []
+    statistics = OutputStatisticsOutputDatasetFacet(rowCount=written.rows, size=written.bytes, fileCount=1)
+    facets: dict[str, Any] = {}
+    if written.sha256 is not None:
+        facets["version"] = DatasetVersionDatasetFacet(written.sha256)
+    # OpenLineage names a local file by its whole path, and an object by its key in the bucket.
+    name = path.key if path.bucket else path.path
+    return [
+        OutputDataset(
+            namespace=path.namespace,
+            name=name,
+            facets=facets,
+            outputFacets={"outputStatistics": statistics},
+        )
+    ]
