@@ -466,6 +466,8 @@ def peak_of(number, path, count):
 class Endless:
     """An instance whose list never lies in memory as a whole."""
 
+    instance_id = None
+
     def __init__(self, rows, count):
         self.rows, self.count = rows, count
 

@@ -396,6 +396,8 @@ def test_more_recent_changes_than_a_place_holds_come_again_and_none_is_lost(nigh
 class Endless:
     """An instance whose list never lies in memory as a whole."""
 
+    instance_id = None
+
     def __init__(self, count):
         self.count = count
 
