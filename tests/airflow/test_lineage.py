@@ -132,7 +132,7 @@ def test_a_file_s_datasets_and_asset_events_say_what_it_is_and_hold_no_secret(
         data = (tmp_path / file).read_bytes()
         digest = hashlib.sha256(data).hexdigest()
         rows = len(data.splitlines()) - (name == "bulk")  # a CSV has a heading
-        assert rows == 1 or name == "events" and rows > 1  # the lead is an event, too
+        assert rows == 1 or (name == "events" and rows > 1)  # the lead is an event, too
         assert extras[name] == {
             "instance_id": number,
             "object": None if name == "events" else "leads",
