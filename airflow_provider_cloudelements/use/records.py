@@ -74,9 +74,8 @@ def create_once(
         try:
             found = look_up()
         except CloudElementsError as error:
+            # Also if no retry helps: the next try must not begin while the server may still be at work.
             log.warning("The look-up failed: %s", error)
-            if not error.retryable:
-                break
             continue
         if found is not None:
             log.info("The answer of the create was lost; the record is there.")
