@@ -51,6 +51,7 @@ __all__ = [
     "amask_secrets",
     "aset_asset_state",
     "aset_variable",
+    "atask_state",
     "default_deferrable",
     "has_asset_state",
     "has_variables",
@@ -163,6 +164,30 @@ def task_state_store(context: Any) -> Any | None:
     :return: The store, ``None`` on Airflow 3.1 and 3.2 and outside a running task.
     """
     return context.get("task_state_store") if context else None
+
+
+async def atask_state(trigger: Any) -> str | None:
+    """Return the state in which a trigger's task is by now, from a coroutine (Airflow 3.3 and later).
+
+    :param trigger: The trigger, as the triggerer made it.
+    :return: ``None`` if the task is to run again, or the trigger has no task.
+    """
+    ti = getattr(trigger, "task_instance", None)
+    if ti is None:
+        return None
+
+    def ask() -> dict[str, Any]:
+        from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+        return RuntimeTaskInstance.get_task_states(
+            dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+        )
+
+    states = (await _blocking(ask)).get(ti.run_id) or {}
+    # A mapped task's copies have their index in their names.
+    names = (ti.task_id, f"{ti.task_id}_{ti.map_index}")
+    state = next((states[name] for name in names if name in states), None)
+    return None if state is None else str(getattr(state, "value", state))
 
 
 async def aget_asset_state(trigger: Any, key: str) -> Any | None:

@@ -67,6 +67,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_cloudelements.sensors.instances",
                     "airflow_provider_cloudelements.sensors.events",
                     "airflow_provider_cloudelements.sensors.formulas",
+                    "airflow_provider_cloudelements.sensors.bulk",
                 ],
             }
         ],
@@ -77,6 +78,7 @@ def get_provider_info() -> dict[str, Any]:
                     "airflow_provider_cloudelements.triggers.instances",
                     "airflow_provider_cloudelements.triggers.events",
                     "airflow_provider_cloudelements.triggers.formulas",
+                    "airflow_provider_cloudelements.triggers.bulk",
                 ],
             }
         ],

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from airflow_provider_cloudelements.client.bulk import FORMATS
+from airflow_provider_cloudelements.client.bulk import FORMATS, BulkJob
 from airflow_provider_cloudelements.client.wire.request import is_number
+from airflow_provider_cloudelements.compat import default_deferrable
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsBulkError
-from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.exceptions import CloudElementsBulkError, CloudElementsError
+from airflow_provider_cloudelements.operators._parts.base import (
+    CloudElementsBaseOperator,
+    require_bool,
+    require_choice,
+)
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks
+from airflow_provider_cloudelements.operators._parts.failures import failure_in
 from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of
 from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
 from airflow_provider_cloudelements.use.bulk import (
+    JobMemory,
     Kept,
     Stop,
     Wanted,
     cancel,
     require_result,
     take_up,
+    too_long,
     wait,
 )
 from airflow_provider_cloudelements.use.results import fetch
@@ -48,6 +56,15 @@ def _check_seconds(name: str, least: float) -> Callable[[Any], float]:
         return float(value)
 
     return check
+
+
+class _Work(NamedTuple):
+    """What a try works with."""
+
+    instance: InstanceClient
+    wanted: Wanted
+    memory: JobMemory
+    stop: Stop
 
 
 class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
@@ -78,6 +95,9 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
     :param poke_interval: Seconds between two looks at the job, at least 1. Default: 15.
     :param timeout: Most seconds from the start of the job to its end. A job that takes longer is cancelled.
         Default: 86,400, a day.
+    :param deferrable: Whether to wait in the triggerer, where it holds no worker. It needs ``instance_id``,
+        because a trigger stores no token; without it the task waits in the worker. Default: Airflow's
+        ``[operators] default_deferrable``.
     :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
     :return: ``job_id``, ``path``, ``rows``, ``bytes`` and ``sha256`` of the file.
     :raises CloudElementsBulkError: The job failed, or took too long, or its result is not what the job says.
@@ -103,6 +123,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         "file_format": _check_format,
         "poke_interval": _check_seconds("poke_interval", 1.0),
         "timeout": _check_seconds("timeout", 1.0),
+        "deferrable": lambda value: None if value is None else require_bool("deferrable", value),
     }
     #: Set while a job runs: tells the work to end, and cancels the job.
     _end: Callable[[], None] | None = None
@@ -120,6 +141,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         fields: Collection[str] | None = None,
         poke_interval: float = 15.0,
         timeout: float = 86_400.0,
+        deferrable: bool | None = None,
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -134,22 +156,73 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         self.fields = fields
         self.poke_interval = self.checks["poke_interval"](poke_interval)
         self.timeout = self.checks["timeout"](timeout)
+        self.deferrable = require_bool(
+            "deferrable", default_deferrable() if deferrable is None else deferrable
+        )
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Start the job or take it up, wait for it, and write the file."""
+
+        def wait_for(work: _Work, job: Kept) -> BulkJob:
+            if not self.deferrable or work.instance.instance_id is None:
+                return wait(
+                    work.instance, job, interval=self.poke_interval, longest=self.timeout, stop=work.stop
+                )
+            seen = work.instance.bulk.status(job.id)
+            if not seen.status.is_terminal:
+                work.stop.check(job.id)
+                self._defer(work.instance.instance_id, job)
+            return seen
+
+        return self._work(
+            context, lambda work: take_up(work.instance, work.wanted, work.memory, self.timeout), wait_for
+        )
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the trigger's event. A missing or unknown event is a failure.
+
+        :param context: The task's context.
+        :param event: The trigger's event.
+        """
+        with self.final_failures():
+            self._require_hidden_fields(context)
+            told = event if isinstance(event, Mapping) else {}
+            if told.get("status") == "error":
+                raise failure_in(told)
+            seen = told.get("job")
+            if not isinstance(seen, Mapping):
+                raise CloudElementsError("The trigger ended without the result of the wait.")
+            kept = Kept(seen["job_id"], seen["began_at"], seen["own"])
+
+            def ended(work: _Work, job: Kept) -> BulkJob:
+                found = work.instance.bulk.status(job.id)
+                if not found.status.is_terminal:
+                    raise too_long(work.instance, job, self.timeout)
+                return found
+
+            return self._work(context, lambda _: kept, ended)
+
+    def _work(
+        self,
+        context: Context,
+        begin: Callable[[_Work], Kept],
+        wait_for: Callable[[_Work, Kept], BulkJob],
+    ) -> dict[str, Any]:
+        """Get a job, wait for it and write its file, and remember the job meanwhile."""
         target = storage_path(self.path)
         wanted = self._wanted()
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         memory = job_memory_of(context, instance.token, f"{wanted.as_query} {wanted.file_format}")
-        stop, begun = Stop(), list[Kept]()
+        work = _Work(instance, wanted, memory, Stop())
+        stop, begun = work.stop, list[Kept]()
         self._end = _ending(instance, begun, stop)
         try:
-            job = take_up(instance, wanted, memory, self.timeout)
+            job = begin(work)
             begun.append(job)
             if stop.asked:  # while the job began
                 cancel(instance.bulk, job)
             stop.check(job.id)
-            seen = wait(instance, job, interval=self.poke_interval, longest=self.timeout, stop=stop)
+            seen = wait_for(work, job)
             require_result(instance, seen)
             written = fetch(instance.bulk, seen, wanted, lambda: WholeFile(target), stop)
             stop.check(job.id)
@@ -173,6 +246,25 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
             "bytes": written.bytes,
             "sha256": written.sha256,
         }
+
+    def _defer(self, instance_id: int, job: Kept) -> NoReturn:
+        """Wait in the triggerer."""
+        from airflow_provider_cloudelements.triggers.bulk import CloudElementsBulkJobTrigger
+
+        # Everything goes into the trigger, because dag.test() drops the arguments of the method. The end of
+        # the wait too: when a deferral's own time is over, Airflow cancels no job.
+        self.defer(
+            trigger=CloudElementsBulkJobTrigger(
+                cloudelements_conn_id=self.cloudelements_conn_id,
+                instance_id=instance_id,
+                job_id=job.id,
+                poll_interval=self.poke_interval,
+                end_at=job.at + self.timeout,
+                own=job.own,
+                began_at=job.at,
+            ),
+            method_name="execute_complete",
+        )
 
     def on_kill(self) -> None:
         """Cancel the job. Airflow then goes on with ``execute``, which fails."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import csv
 import datetime
 import hashlib
@@ -21,14 +23,22 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsBulkError,
+    CloudElementsError,
     CloudElementsServerError,
     CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
+from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.use import results
 from tests.support.context import FakeStore, FakeTi, context_of
 from tests.support.patience import wait_for
+from tests.support.triggers import event_of
 from tests.support.wire import Answer, Call, Wire, answer
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred
 
 RECORDS = 1_500
 IDS = ("cont_000000000005", "cont_000000000007")
@@ -53,6 +63,7 @@ def short_pauses(monkeypatch):
 
 def operator_of(number, path, **arguments):
     given = {"task_id": "download", "instance_id": number, "object_name": "contacts", "path": path}
+    given["deferrable"] = False
     return CloudElementsDownloadBulkOperator(**{**given, "poke_interval": 1, **arguments})
 
 
@@ -466,3 +477,88 @@ def test_a_job_that_may_be_another_tasks_is_not_cancelled(sandbox, number, path)
     with pytest.raises(CloudElementsBulkError, match=r"not ended after 1 seconds \(timeout\)\."):
         download(number, path, timeout=1)
     assert [each["status"] for each in sandbox.bulk_jobs()] == ["CREATED"]
+
+
+# -- deferred ------------------------------------------------------------------------------------------------
+
+
+async def resumed(operator, store=None):
+    """Defer, run the trigger as the triggerer does, and go on in a new process of the task."""
+    context = context_of(FakeTi(), store)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    trigger = deferred.value.trigger
+    trigger.poll_interval = 0.05
+    event = await event_of(trigger)
+    method = getattr(copy.copy(operator), deferred.value.method_name)
+    return await asyncio.to_thread(method, context, event=event)
+
+
+@pytest.fixture
+def quick_hub(monkeypatch):
+    monkeypatch.setattr(poll, "FLOOR", 0.02)
+    monkeypatch.setattr(poll, "GATHER", 0.02)
+
+
+@pytest.mark.usefixtures("quick_hub")
+async def test_a_deferred_task_ends_as_one_that_waits(sandbox, number, path):
+    sandbox.configure(bulk_duration=1)
+    store = FakeStore()
+    done = await resumed(operator_of(number, path, deferrable=True), store)
+    (job,) = sandbox.bulk_jobs()
+    assert (done["job_id"], done["rows"]) == (job["id"], RECORDS)
+    assert json.loads(store.values["cloudelements_bulk_job"]) == {}
+
+
+def test_a_deferred_task_does_not_defer_for_a_job_that_has_ended(number, path):
+    assert download(number, path, deferrable=True)["rows"] == RECORDS
+
+
+def test_without_the_instances_id_a_deferrable_task_waits_in_the_worker(sandbox, number, person, path):
+    sandbox.configure(bulk_duration=1)
+    token = person.call("GET", f"/instances/{number}")["token"]
+    assert download(None, path, token=token, deferrable=True)["rows"] == RECORDS
+
+
+@pytest.mark.usefixtures("quick_hub")
+async def test_a_deferred_job_that_takes_too_long_is_cancelled(sandbox, number, path):
+    sandbox.plan_bulk("stay")
+    with pytest.raises(
+        CloudElementsBulkError, match=r"not ended after 1 seconds \(timeout\), and was cancelled"
+    ):
+        await resumed(operator_of(number, path, deferrable=True, timeout=1))
+    assert [each["status"] for each in sandbox.bulk_jobs()] == ["CANCELLED"]
+
+
+@pytest.mark.usefixtures("quick_hub")
+async def test_a_deferred_job_that_fails_says_why(sandbox, number, path):
+    sandbox.configure(bulk_duration=1)
+    sandbox.plan_bulk("fail", message="The vendor said no")
+    with pytest.raises(CloudElementsBulkError, match="The platform says: The vendor said no"):
+        await resumed(operator_of(number, path, deferrable=True))
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "said"),
+    [
+        (None, CloudElementsError, "ended without the result"),
+        ({"status": "success"}, CloudElementsError, "ended without the result"),
+        (
+            {"status": "error", "kind": "CloudElementsNotFoundError", "message": "gone", "final": True},
+            AirflowFailException,
+            "gone",
+        ),
+    ],
+)
+def test_an_event_without_a_job_is_a_failure(number, path, event, kind, said):
+    with pytest.raises(kind, match=said):
+        operator_of(number, path).execute_complete(context_of(FakeTi()), event)
+
+
+def test_a_cleared_deferred_task_goes_on_with_its_job(sandbox, number, path):
+    store = FakeStore()
+    sandbox.configure(bulk_duration=2)
+    with pytest.raises(TaskDeferred):
+        download(number, path, store, deferrable=True)
+    done = download(number, path, store, ti=FakeTi(2), deferrable=False)
+    assert [each["id"] for each in sandbox.bulk_jobs()] == [done["job_id"]]

@@ -39,6 +39,24 @@ def test_files_arrive_and_nothing_secret_is_stored(
         assert task_states("bulk") == {"download": {}, "mapped": {}}
 
 
+def test_a_deferred_download_goes_on_with_its_rendered_fields(
+    load_dags, sandbox, person, monkeypatch, tmp_path
+):
+    from airflow import settings
+
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+    sandbox.configure(bulk_duration=3)
+    dag = load_dags(FOLDER / "bulk_dags.py").bulk_deferred
+    conf = {"instance": person.make("basic"), "folder": f"file://{tmp_path}", "name": "Not to show"}
+    done = Run(dag.test(run_conf=conf))
+    assert done.state == "success", done.tasks
+    told = done.xcoms["deferred", -1, "return_value"]
+    assert (told["path"], told["rows"]) == (f"file://{tmp_path}/deferred.csv", 3)
+    assert done.xcoms["wait", -1, "return_value"]["status"] == "COMPLETED"
+    assert len(sandbox.bulk_jobs()) == 1
+    assert "Not to show" not in json.dumps(list(done.rendered.values()), default=str)
+
+
 def task_states(dag_id):
     """Return what the tasks of a DAG keep, by task."""
     from airflow.models.task_state_store import TaskStateStoreModel

@@ -7,6 +7,7 @@ from airflow.sdk import DAG, ObjectStoragePath, task
 
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
+from airflow_provider_cloudelements.sensors.bulk import CloudElementsBulkJobSensor
 
 with DAG("bulk", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as bulk:
     create = CloudElementsCreateInstanceOperator(
@@ -43,3 +44,21 @@ with DAG("bulk", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as bul
         return ObjectStoragePath(done["path"]).read_text().splitlines()
 
     lines(download.output)
+
+with DAG("bulk_deferred", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as bulk_deferred:
+    deferred = CloudElementsDownloadBulkOperator(
+        task_id="deferred",
+        instance_id="{{ dag_run.conf['instance'] }}",
+        object_name="contacts",
+        path="{{ dag_run.conf['folder'] }}/deferred.csv",
+        where={"name !=": "{{ dag_run.conf['name'] }}"},
+        poke_interval=1,
+        deferrable=True,
+    )
+    CloudElementsBulkJobSensor(
+        task_id="wait",
+        instance_id="{{ dag_run.conf['instance'] }}",
+        job_id=deferred.output,
+        deferrable=True,
+        poke_interval=1,
+    )
