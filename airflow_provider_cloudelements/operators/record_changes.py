@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["CloudElementsDownloadChangesOperator"]
 
 
+#: What a condition takes as a list of values.
+_LISTS = (list, tuple, set, frozenset)
 #: Parameters of a list that do not change which records it holds.
 _SELECT_NOTHING = frozenset({"orderBy", "pageSize"})
 
@@ -47,13 +49,30 @@ def _require_overlap(value: Any) -> datetime.timedelta:
     return value
 
 
+def _require_one_begin(since: Any, start: Any) -> None:
+    if since is not None and start != "earliest":
+        raise ValueError("start is where the first run of a task without since begins: give one of them.")
+
+
+def _conditions(where: Mapping[str, Any]) -> list[list[str]]:
+    """Return conditions in an order of their own: the order of keys and lists selects nothing."""
+    return sorted(
+        sorted(
+            str(where_of({key: each}))
+            for each in ([[one] for one in value] if isinstance(value, _LISTS) else [value])
+        )
+        for key, value in where.items()
+    )
+
+
 class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     """Write the records that changed since the last successful run to a file of JSON lines.
 
     A run asks for the records whose date in ``updated_field`` is not before the newest one that the last
-    successful run read, less the ``overlap``. It compares the records' own dates, so it does not matter
-    whether the clocks of Airflow and the vendor agree. It writes each record once by its id, and passes over
-    a record that the last run wrote exactly as it is now.
+    successful run read, less the ``overlap``. That date counts up to the moment, by the platform's clock, at
+    which the run began to read. So ``overlap`` must be longer than the vendor's clock is behind the
+    platform's, which matters for records that change while a run reads. It writes each record once by its
+    id, and passes over a record that the last run wrote exactly as it is now.
 
     "Last" goes by the logical dates of runs (or when they were due), not by when they ran. A run's place
     counts once its file is whole and its task is a success. So a run that failed loses nothing: the next one
@@ -76,10 +95,12 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         a mapped task, the instance into its name. Templated.
     :param id_field: Field with a record's id. Dots lead into objects. Default: ``id``. Templated.
     :param overlap: How far a run goes back behind the newest record that the last one read, for records that
-        the vendor lists late. A record that it lists later than that is lost. Default: 10 minutes.
-    :param date_format: How the vendor writes dates: ``iso``; ``milliseconds`` or ``seconds`` since 1970; or a
-        pattern of Python's ``strftime``, such as ``%Y-%m-%dT%H:%M:%S.000%z``. The query has the same form: a
-        pattern and ``iso`` as a text, the others as a number. Default: ``iso``.
+        the vendor lists late, and for a vendor's clock that is behind the platform's. A record that the
+        vendor lists later than that is lost. Default: 10 minutes.
+    :param date_format: How the vendor writes dates: ``iso``, with a time; ``milliseconds`` or ``seconds``
+        since 1970; or a pattern of Python's ``strftime``, such as ``%Y-%m-%dT%H:%M:%S.000%z``, and
+        ``%Y-%m-%d`` for dates without a time. The query has the same form: a pattern and ``iso`` as a text,
+        the others as a number. Default: ``iso``.
     :param timezone: Time zone of dates that name none, and in which the query writes dates. In any zone but
         UTC the overlap is an hour longer, because a clock that is put back shows an hour twice. Default:
         ``UTC``.
@@ -173,8 +194,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         self.date_format = date_format
         self.timezone = timezone
         self.undated = require_choice("undated", undated, UNDATED)
-        if since is not None and start != "earliest":
-            raise ValueError("start is where the first run of a task without since begins: give one of them.")
+        _require_one_begin(since, start)
         self.start = start
         self.since = since
         #: Not by the rendered value: a template that finds nothing is a mistake, and no wish to go on.
@@ -184,6 +204,15 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         self.query = query
         self.paging = self.checks["paging"](paging)
         self.first_page = self.checks["first_page"](first_page)
+
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Check the arguments, then do as Airflow's own method.
+
+        :param kwargs: Arguments that all copies share.
+        """
+        _require_one_begin(kwargs.get("since"), kwargs.get("start", "earliest"))
+        return super().partial(**kwargs)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the records into the file, then keep where the next run goes on."""
@@ -197,7 +226,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         with JsonLines(target) as lines:
             for line in records:
                 lines.write(line)
-        cursor = records.cursor
+            cursor = records.cursor
         if self._goes_on:
             place.keep(begin, cursor)  # only now: the file is whole
         read = object_of(query.path)
@@ -259,7 +288,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
             resource_path(query.path),
             query.updated_field,
             query.id_field,
-            where_of(query.where),
+            _conditions(query.where),
             params,
         ]
 

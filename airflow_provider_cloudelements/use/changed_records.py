@@ -7,6 +7,7 @@ import hashlib
 import heapq
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -138,7 +139,8 @@ class ChangeQuery:
         if date is None:
             raise CloudElementsValidationError(
                 f"The field {self.updated_field!r} (updated_field) of a record holds no date in the format "
-                f"{self.dates.format!r}: set date_format to the vendor's."
+                f"{self.dates.format!r}: set date_format to the vendor's, such as '%Y-%m-%d' for dates "
+                "without a time."
             )
         return date
 
@@ -188,8 +190,8 @@ class ChangedRecords:
         #: How many records it returned; passed over because an earlier reader got them; left to a later
         #: reader because of their dates; found without a date.
         self.count = self.repeated = self.later = self.undated = 0
-        # Dates in the future must not keep later readers from what changes until then.
-        self._recent = _Recent(query, begin, pendulum.now("UTC") if until is None else until)
+        self._started = time.time()
+        self._recent = _Recent(query, begin, self._end)
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the lines.
@@ -197,6 +199,7 @@ class ChangedRecords:
         :raises CloudElementsValidationError: A record has no id or no readable date.
         """
         dated = False
+        self._started = time.time()
         with closing(_Ids()) as ids:
             for each in self._query.listed(self._instance, self.bound):
                 record = parse_object(each, "record")
@@ -232,6 +235,15 @@ class ChangedRecords:
             return False
         return self.bound is None or date >= self.bound
 
+    def _end(self) -> pendulum.DateTime:
+        """Return the newest date that counts: when the reading began, by the platform's clock.
+
+        A record may have changed while the list was read, and after the page that would hold it. No later
+        date may keep the next reader from it, be it of another record that was read late, or a wrong one.
+        """
+        started = self._instance.platform_time(self._started)
+        return started if self._until is None else min(self._until, started)
+
     @property
     def cursor(self) -> ChangeCursor:
         """Where the next reader goes on, once all lines were taken."""
@@ -243,18 +255,18 @@ class _Recent:
 
     :param query: The query.
     :param begin: Where the reader began.
-    :param end: The newest date that counts.
+    :param end: Returns the newest date that counts. It is called once the platform has answered.
     """
 
-    def __init__(self, query: ChangeQuery, begin: ChangeCursor, end: pendulum.DateTime) -> None:
+    def __init__(self, query: ChangeQuery, begin: ChangeCursor, end: Callable[[], pendulum.DateTime]) -> None:
         self._query = query
         self._begin = begin
         self._end = end
-        self._newest: datetime.datetime = begin.since
+        self._met: datetime.datetime = begin.since
         self._marks: dict[str, datetime.datetime] = {}
 
     def note(self, mark: str, date: datetime.datetime) -> None:
-        self._newest = max(self._newest, min(date, self._end))
+        self._met = max(self._met, date)
         self._marks[mark] = date
         if len(self._marks) > 2 * MOST_SEEN:
             self._forget()
@@ -262,12 +274,15 @@ class _Recent:
     def cursor(self) -> ChangeCursor:
         if self._forget():
             log.warning("More than %d records changed of late: the next run finds some again.", MOST_SEEN)
-        return ChangeCursor(pendulum.instance(self._newest), self._begin.floor, frozenset(self._marks))
+        return ChangeCursor(self._newest, self._begin.floor, frozenset(self._marks))
+
+    @property
+    def _newest(self) -> pendulum.DateTime:
+        return max(self._begin.since, min(pendulum.instance(self._met), self._end()))
 
     def _forget(self) -> bool:
         """Forget what no reader finds again, and the oldest of too many; return whether there were."""
-        newest = ChangeCursor(pendulum.instance(self._newest), self._begin.floor)
-        bound = self._query.bound(newest)
+        bound = self._query.bound(ChangeCursor(self._newest, self._begin.floor))
         kept = [each for each in self._marks.items() if bound is None or each[1] >= bound]
         self._marks = dict(heapq.nlargest(MOST_SEEN, kept, key=lambda each: each[1]))
         return len(kept) > MOST_SEEN

@@ -68,7 +68,11 @@ class VendorDates:
         return datetime.timedelta() if self.zone == "UTC" else _PUT_BACK
 
     def read(self, value: Any) -> datetime.datetime | None:
-        """Return the moment that a record's date names, in UTC; ``None`` if it is no date in the format."""
+        """Return the moment that a record's date names, in UTC; ``None`` if it is no date in the format.
+
+        In ``iso`` a date without a time is none: it stands for a whole day, and only a pattern makes the
+        query ask for whole days.
+        """
         if isinstance(value, bool):
             return None
         try:
@@ -100,10 +104,12 @@ def _since_1970(moment: datetime.datetime) -> int:
 
 
 def _iso(value: Any, _: str) -> datetime.datetime | None:
-    if not isinstance(value, str) or value.isdigit():
+    if not isinstance(value, str) or value.isdigit() or len(value) <= len("2026-07-03"):
         return None
     if value[:1].isalpha():  # Java's Date.toString (fact F57), which names its zone
-        return parse_date(value)
+        java = parse_date(value)
+        # Not a date of pendulum's: with a zone of the standard library, its subtraction drops the zone.
+        return None if java is None else datetime.datetime.fromtimestamp(java.timestamp(), datetime.UTC)
     return datetime.datetime.fromisoformat(value)  # much faster than pendulum
 
 

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import tracemalloc
+from email.utils import formatdate
 
 import pendulum
 import pytest
@@ -156,6 +157,81 @@ def test_a_change_after_the_end_of_the_run_is_left_to_the_next_one(nights):
     nights.change(2, "after", hours=23)
     assert (nights.night(1), nights.result["later"]) == (["in"], 1)
     assert nights.night(2) == ["after"]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Give a function that does something once the first record of the next list was read."""
+    waiting = []
+    listed = resources.InstanceClient.records
+
+    def records(self, *given, **more):
+        for row in listed(self, *given, **more):
+            yield row
+            while waiting:
+                waiting.pop()()
+
+    monkeypatch.setattr(resources.InstanceClient, "records", records)
+    return waiting.append
+
+
+@pytest.mark.parametrize("ahead", [-7200, 0, 7200], ids=lambda each: f"Airflow {each} s ahead")
+@pytest.mark.parametrize("until", [FIRST.add(days=1), FIRST.add(days=9), "latest"], ids=str)
+def test_what_changes_while_a_run_reads_is_not_lost_whatever_until_and_airflows_clock_say(
+    nights, meanwhile, monkeypatch, until, ahead
+):
+    # The run begins two hours before midnight, by the platform's clock.
+    monkeypatch.setattr(
+        "airflow_provider_cloudelements.sandbox.server.sending.formatdate",
+        lambda moment, **form: formatdate(moment - ahead, **form),
+    )
+    first, _, last = (nights.change(1, name, hours=20) for name in ("first", "second", "last"))
+
+    def change():
+        nights.change(1, "first again", hours=1.9, record=first)  # its page was read
+        nights.change(1, "last again", hours=1, record=last)  # its page was not
+
+    meanwhile(change)
+    context = nights.runs.task_of(1)
+    with time_machine.travel(FIRST.add(days=1, hours=-2, seconds=ahead)):
+        nights.result = nights.operator(until=until, query={"pageSize": 1}).execute(context)
+    nights.runs.end(context)
+    assert {"first", "second"} <= {each["name"] for each in nights.rows()}
+    assert "first again" in nights.night(10, query={"pageSize": 1})
+    assert nights.night(11) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"where": {"city": "Oslo", "name": ["a", "b"]}},
+        {"where": {"name": ("b", "a"), "city": "Oslo"}},
+        {"where": {"name IN": {"a", "b"}, "city =": "Oslo"}},
+    ],
+    ids=str,
+)
+def test_the_order_of_conditions_and_of_their_values_selects_nothing(nights, more):
+    nights.change(1, "a", city="Oslo")
+    assert nights.night(1, where={"name": ["a", "b"], "city": "Oslo"}) == ["a"]
+    assert nights.night(2, **more) == []
+
+
+def test_dates_as_java_writes_them_can_be_gone_on_from(nights, monkeypatch):
+    rows = [{"id": 1, "name": "first", "at": "Thu Jan 01 20:00:00 UTC 2026"}]
+    monkeypatch.setattr(resources.InstanceClient, "records", lambda *_, **__: iter(rows))
+    assert nights.night(1, updated_field="at") == ["first"]
+    assert nights.result["newest"] == "2026-01-01T20:00:00+00:00"
+    rows.append({"id": 2, "name": "second", "at": "Fri Jan 02 20:00:00 UTC 2026"})
+    assert nights.night(2, updated_field="at") == ["second"]
+
+
+def test_a_date_without_a_time_is_lost_in_no_run_that_begins_within_its_day(nights):
+    days = {"updated_field": "at", "start": "2026-01-01T10:00Z"}
+    nights.change(2, "of the day", at="2026-01-01")
+    with pytest.raises(AirflowFailException, match="'%Y-%m-%d' for dates without a time"):
+        nights.night(1, **days | {"start": "earliest", "where": {"name": "of the day"}})
+    assert nights.night(2, **days, date_format="%Y-%m-%d") == ["of the day"]
+    assert nights.night(3, **days, date_format="%Y-%m-%d") == []
 
 
 def test_the_first_run_reads_everything_or_from_its_start(nights):
@@ -401,6 +477,9 @@ class Endless:
     def __init__(self, count):
         self.count = count
 
+    def platform_time(self, moment):
+        return pendulum.from_timestamp(moment)
+
     def records(self, *_, **__):
         at = FIRST.timestamp()
         return ({"id": str(n), "at": int(at + n), "text": "x" * 500} for n in range(self.count))
@@ -491,6 +570,8 @@ def test_a_wrong_switch_is_refused_when_the_dag_is_parsed(nights, arguments, sai
 def test_start_goes_without_since(nights):
     with pytest.raises(ValueError, match="give one of them"):
         nights.operator(since="2026-01-01")
+    with pytest.raises(ValueError, match="give one of them"):
+        CloudElementsDownloadChangesOperator.partial(task_id="read", since="2026-01-01", start="2026-01-01")
 
 
 def test_token_query_and_condition_are_not_among_the_rendered_fields(nights):

@@ -39,7 +39,6 @@ def test_a_date_is_written_in_the_format_and_never_later_than_it_is(arguments, w
         ((), "2026-07-03T12:00:00.000000+02:00", 10),
         ((), "2026-07-03T12:00:00.000+0000", 12),
         ((), "2026-07-03 12:00:00", 12),
-        ((), "2026-07-03", 0),
         ((), "Fri Jul 03 12:00:00 UTC 2026", 12),
         (("iso", "Europe/Berlin"), "2026-07-03T12:00:00", 10),
         (("iso", "Europe/Berlin"), "2026-07-03T12:00:00Z", 12),
@@ -61,6 +60,30 @@ def test_a_date_that_names_no_zone_is_of_the_given_one(arguments, value, hour):
 )
 def test_what_is_no_date_is_none(name, value):
     assert VendorDates(name).read(value) is None or (isinstance(value, str) and value == "٣")
+
+
+@pytest.mark.parametrize("value", ["2026-07-03", "20260703", "2026-W27-5", "2026-W27"])
+def test_a_date_without_a_time_needs_a_pattern(value):
+    assert VendorDates().read(value) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("iso", "2026-07-03T12:00:00Z"),
+        ("iso", "2026-07-03T12:00:00"),
+        ("iso", "Fri Jul 03 12:00:00 UTC 2026"),
+        ("milliseconds", 1783080000000),
+        ("seconds", 1783080000),
+        ("%d.%m.%Y %H:%M", "03.07.2026 12:00"),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_each_format_gives_a_moment_of_the_standard_library(name, value, zone):
+    found = VendorDates(name, zone).read(value)
+    # pendulum's own type drops a zone of the standard library when something is subtracted.
+    assert type(found) is datetime.datetime
+    assert (found - datetime.timedelta(hours=1)).utcoffset() == datetime.timedelta()
 
 
 @pytest.mark.parametrize("name", ["ISO", "", None, 5, "yyyy-MM-dd", "%H:%M", "%d.%m.", "%-d %B", "%Q"])
