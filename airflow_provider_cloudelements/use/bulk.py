@@ -15,13 +15,12 @@ from airflow_provider_cloudelements.client.arguments import path_segment, text, 
 from airflow_provider_cloudelements.client.bulk import BulkApi, BulkJob, BulkStatus
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsBulkError,
     CloudElementsError,
     CloudElementsForbiddenError,
     CloudElementsNotFoundError,
-    CloudElementsServerError,
-    CloudElementsTransportError,
     CloudElementsValidationError,
 )
 
@@ -189,8 +188,7 @@ def _start(instance: InstanceClient, wanted: Wanted, memory: JobMemory) -> Kept:
     try:
         kept = Kept(wanted.start(instance.bulk), began)
     except CloudElementsError as error:
-        unsent = isinstance(error, CloudElementsTransportError) and not error.sent
-        doubtful = isinstance(error, CloudElementsTransportError | CloudElementsServerError) and not unsent
+        doubtful = may_have_acted(error)
         found = _look_for(instance, wanted, began) if doubtful else None
         if found is not None:
             log.info("The answer of the start was lost; the job is there.")

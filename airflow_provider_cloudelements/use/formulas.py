@@ -21,6 +21,7 @@ from airflow_provider_cloudelements.client.formulas import (
     number_of,
 )
 from airflow_provider_cloudelements.client.plain import fitted
+from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -28,8 +29,6 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsFormulaError,
     CloudElementsNotFoundError,
-    CloudElementsServerError,
-    CloudElementsTransportError,
     CloudElementsValidationError,
 )
 
@@ -249,7 +248,7 @@ def start_once(
     try:
         execution = api.start(formula_instance_id, payload)
     except CloudElementsError as error:
-        if _may_have_started(error):
+        if may_have_acted(error):
             _require_none_since(api, formula_instance_id, start, memory)
             pause(SETTLE)
             _require_none_since(api, formula_instance_id, start, memory)
@@ -273,12 +272,6 @@ def _taken_up(api: FormulasApi, kept: Started, series: int) -> FormulaExecution 
         log.info("Execution %d of an earlier try has succeeded meanwhile.", found.id)
         return found
     return None
-
-
-def _may_have_started(error: CloudElementsError) -> bool:
-    if isinstance(error, CloudElementsTransportError):
-        return error.sent
-    return isinstance(error, CloudElementsServerError)
 
 
 def _require_none_since(

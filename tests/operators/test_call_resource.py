@@ -205,9 +205,13 @@ def test_a_hostile_id_is_looked_up_and_is_no_other_path(sandbox, number, record)
 # -- a create that is not repeated ---------------------------------------------------------------------------
 
 
-def test_a_lost_answer_is_found_out_and_a_later_try_makes_no_second_record(sandbox, number):
+LOST = [{"action": "drop"}, *({"action": "status", "status": each} for each in (408, 499, 502))]
+
+
+@pytest.mark.parametrize("fault", LOST, ids=str)
+def test_a_lost_answer_is_found_out_and_a_later_try_makes_no_second_record(sandbox, number, fault):
     record = {"name": "Once", "external_id": "run-1"}
-    sandbox.add_fault("drop", when="after", method="POST", path="/leads")
+    sandbox.add_fault(**fault, when="after", method="POST", path="/leads")
     first = call(number, method="POST", json=record, idempotent_by="external_id")
     again = call(number, ti=FakeTi(2), method="POST", json=record, idempotent_by="external_id")
     assert (first["id"], len(posts(sandbox))) == (again["id"], 1)

@@ -396,9 +396,12 @@ def test_another_download_does_not_go_on_with_the_job(sandbox, number, path, kil
     assert len(sandbox.bulk_jobs()) == 2
 
 
-@pytest.mark.parametrize("fault", ["drop", "status"])
+LOST = [{"action": "drop"}, *({"action": "status", "status": each} for each in (408, 499, 503, 504))]
+
+
+@pytest.mark.parametrize("fault", LOST, ids=str)
 def test_a_start_whose_answer_is_lost_is_found(sandbox, number, path, fault):
-    sandbox.add_fault(fault, path="/bulk/download", when="after")
+    sandbox.add_fault(**fault, path="/bulk/download", when="after")
     done = download(number, path, FakeStore())
     assert [each["id"] for each in sandbox.bulk_jobs()] == [done["job_id"]]
 

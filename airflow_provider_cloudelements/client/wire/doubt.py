@@ -14,6 +14,9 @@ from airflow_provider_cloudelements.exceptions import (
 )
 
 _LONGEST_LOOK_UP_PAUSE = 5.0
+#: Refusals by their number that say only that somebody's time was over: 408, and 499, by which a gateway says
+#: that the one before it hung up. What lies behind may be at work. (A 425 refuses to begin.)
+_TIME_WAS_OVER = frozenset({408, 499})
 
 
 def may_have_acted(error: CloudElementsError) -> bool:
@@ -21,7 +24,9 @@ def may_have_acted(error: CloudElementsError) -> bool:
     if isinstance(error, CloudElementsTransportError):
         return error.sent
     # A redirect does not come from the API, and a 404 of this class comes from a gateway before it.
-    return isinstance(error, CloudElementsServerError) and not 300 <= (error.status or 500) < 500
+    if isinstance(error, CloudElementsServerError):
+        return not 300 <= (error.status or 500) < 500
+    return error.status in _TIME_WAS_OVER
 
 
 def settle_seconds(settings: ConnectionSettings, given: float | None) -> float:
