@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from airflow_provider_cloudelements.client.bulk import BulkApi, BulkJob
 from airflow_provider_cloudelements.client.wire.streaming import Streamed
@@ -78,6 +78,10 @@ class _Copy:
         self.tag: str | None = None
         #: Whether each answer said how long it is, so that none can have ended early unseen.
         self.measured = True
+        #: Whether an early end of each answer would show.
+        self.end_shows = True
+        #: Bytes of the whole, once an answer has said so.
+        self.total: int | None = None
 
     def add(self, data: bytes) -> None:
         self._file.write(data)
@@ -86,8 +90,15 @@ class _Copy:
         self.size += len(data)
 
     @property
-    def written(self) -> Written:
-        return Written(self._count.rows, self.size, self._digest.hexdigest())
+    def is_whole(self) -> bool:
+        return self.total is None or self.size == self.total
+
+    @property
+    def count(self) -> RowCount:
+        return self._count
+
+    def written(self, rows: int) -> Written:
+        return Written(rows, self.size, self._digest.hexdigest())
 
 
 class Fetch:
@@ -119,9 +130,9 @@ class Fetch:
                 with self._open() as file:
                     copy = _Copy(file, self._wanted.file_format)
                     self._fill(copy)
-                    self._check(copy)
+                    rows = self._check(copy)
                     self._stop.check(self._job.id)
-                return copy.written
+                return copy.written(rows)
             except _Broken as broken:
                 log.warning("The download begins again: %s", broken)
 
@@ -137,7 +148,13 @@ class Fetch:
                         copy.add(data)
                         self._stop.check(self._job.id)
                         self._tell(copy)
+                if copy.is_whole:
                     return
+                if self._came_further(copy):
+                    continue
+                failure = CloudElementsTransportError(
+                    f"The result of bulk job {self._job.id} has {copy.total} bytes, and {copy.size} came."
+                )
             except CloudElementsTransportError as error:
                 failure = error
             except CloudElementsError as error:
@@ -164,17 +181,38 @@ class Fetch:
         if copy.size and body.begin == 0:
             raise _Broken("the server knows no parts of the result, or has another one by now.")
         if body.begin != copy.size or (copy.size and body.tag != copy.tag):
-            self._breaks += 1
-            if self._breaks > MOST_BREAKS:
-                raise CloudElementsServerError(
-                    f"The result of bulk job {self._job.id} comes from byte {body.begin} on, and not from "
-                    f"byte {copy.size}, as asked."
-                )
-            raise _Broken("the server sent another part than that which was asked for.")
+            self._mistook(f"comes from byte {body.begin} on, and not from byte {copy.size}, as asked")
+        total = copy.total if body.total is None else body.total
+        if copy.total not in (None, total):
+            self._mistook(f"has {copy.total} bytes in one answer and {total} in the next")
         if copy.size:
             log.info("The download goes on after %d bytes.", copy.size)
         copy.tag = body.tag or copy.tag
+        copy.total = total
         copy.measured = copy.measured and body.size is not None
+        copy.end_shows = copy.end_shows and body.end_shows
+
+    def _mistook(self, what: str) -> NoReturn:
+        """Begin again after an answer that does not fit, unless that was so too often.
+
+        :raises _Broken: Try again.
+        :raises CloudElementsServerError: It was.
+        """
+        self._breaks += 1
+        said = f"The result of bulk job {self._job.id} {what}."
+        if self._breaks > MOST_BREAKS:
+            raise CloudElementsServerError(said)
+        raise _Broken(said)
+
+    def _came_further(self, copy: _Copy) -> bool:
+        """Say whether the rest can be asked for at once, after an answer that was a part of the whole.
+
+        Only ever further ones count, so that a server whose parts lead nowhere is left in the end.
+        """
+        if copy.tag is None or copy.size <= self._furthest or copy.size > (copy.total or 0):
+            return False
+        self._breaks, self._furthest = 0, copy.size
+        return True
 
     def _broke(self, copy: _Copy, failure: CloudElementsError) -> None:
         """Decide what follows a break, and pause.
@@ -191,35 +229,40 @@ class Fetch:
         if copy.size and copy.tag is None:
             raise _Broken("the server names no version of the result by which to ask for the rest.")
 
-    def _check(self, copy: _Copy) -> None:
-        """Compare the rows with the job's own count (unknown U365)."""
-        rows, said = copy.written.rows, self._job.records
-        if said is None:
-            log.warning("Bulk job %d says no number of records to compare with.", self._job.id)
-            return
-        if rows == said:
-            return
+    def _check(self, copy: _Copy) -> int:
+        """Compare the rows with the job's own count (unknown U365).
+
+        :return: The rows.
+        :raises _Broken: The end may have been lost without a trace, so all is fetched once more.
+        """
+        rows, said = copy.count.rows, self._job.records
+        problem = None
+        if said is not None and not rows <= said <= rows + copy.count.blank:
+            problem = f"has {rows} rows, and the job says {said} records"
+        elif copy.total is None and not copy.end_shows and not copy.count.ended:
+            problem = "ends in the middle of a row, and the server did not say where it ends"
+        if problem is None:
+            if said is None:
+                log.warning("Bulk job %d says no number of records to compare with.", self._job.id)
+            return rows if said is None else said
+        problem = f"The result of bulk job {self._job.id} {problem}."
         if not copy.measured and not self._mismatched:
             # A body whose end nobody announced may have been cut without a trace.
             self._mismatched = True
-            raise _Broken(f"there are {rows} rows, and the job has {said} records.")
+            raise _Broken(problem)
         raise CloudElementsBulkError(
-            f"The result of bulk job {self._job.id} has {rows} rows, and the job says {said} records. "
-            "No file was written.",
-            job_id=self._job.id,
-            job_status=self._job.status,
+            f"{problem} No file was written.", job_id=self._job.id, job_status=self._job.status
         )
 
     def _tell(self, copy: _Copy) -> None:
         now = time.monotonic()
         if now - self._told >= _TELLING:
             self._told = now
-            written = copy.written
             log.info(
                 "So far %d bytes and %d rows, %.1f MB a second.",
-                written.bytes,
-                written.rows,
-                written.bytes / 1e6 / max(now - self._began, 0.001),
+                copy.size,
+                copy.count.rows,
+                copy.size / 1e6 / max(now - self._began, 0.001),
             )
 
 

@@ -270,15 +270,15 @@ def test_a_connection_that_always_breaks_is_a_clear_failure_and_the_job_is_kept(
 CSV = b"id\r\n" + b"".join(b"%d\r\n" % number for number in range(100))
 
 
-def served(*bodies: Answer):
-    """Answer as a platform whose job has 100 records, with these answers for its result, one by one."""
+def served(*bodies: Answer, records: int | None = 100):
+    """Answer as a platform whose job has so many records, with these answers for its result, one by one."""
     left = list(bodies)
 
     def script(call: Call) -> Answer:
         if call.method == "POST":
             return answer({"id": "7", "status": "CREATED"})
         if call.target.endswith("/status"):
-            return answer({"id": 7, "jobStatus": "COMPLETED", "recordCount": 100})
+            return answer({"id": 7, "jobStatus": "COMPLETED", "recordCount": records})
         return left.pop(0) if len(left) > 1 else left[0]
 
     return script
@@ -290,8 +290,8 @@ def plain(body: bytes, **headers: str) -> Answer:
     return Answer(f"HTTP/1.1 200 OK\r\nConnection: close\r\n{head}\r\n".encode() + body)
 
 
-def from_wire(monkeypatch, path, *bodies):
-    with Wire(served(*bodies)) as wire:
+def from_wire(monkeypatch, path, *bodies, records=100, **arguments):
+    with Wire(served(*bodies, records=records)) as wire:
         monkeypatch.setenv(
             "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT",
             json.dumps(
@@ -304,7 +304,7 @@ def from_wire(monkeypatch, path, *bodies):
             ),
         )
         try:
-            return download(None, path, token="a-token-of-one"), wire
+            return download(None, path, token="a-token-of-one", **arguments), wire
         finally:
             assert "job" not in files(path)
 
@@ -318,7 +318,12 @@ def test_a_body_that_ends_with_its_connection_and_is_cut_is_found_by_its_rows(mo
 
 
 TAG = {"ETag": '"one"'}
-BROKEN = Answer(b'HTTP/1.1 200 OK\r\nContent-Length: 999\r\nETag: "one"\r\n\r\n' + CSV[:100])
+BROKEN = Answer(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: "one"\r\n\r\n' % len(CSV) + CSV[:100])
+
+
+def part(begin: int, end: int, total: int = len(CSV)) -> Answer:
+    """Return an answer that is a part of the whole."""
+    return answer(CSV[begin:end], 206, {"Content-Range": f"bytes {begin}-{end - 1}/{total}", **TAG})
 
 
 @pytest.mark.parametrize(
@@ -328,10 +333,19 @@ BROKEN = Answer(b'HTTP/1.1 200 OK\r\nContent-Length: 999\r\nETag: "one"\r\n\r\n'
         answer(CSV[90:], 206, {"Content-Range": f"bytes 90-{len(CSV) - 1}/{len(CSV)}", **TAG}),
         answer(CSV[100:], 206, {"Content-Range": f"bytes 100-{len(CSV) - 1}/{len(CSV)}", "ETag": '"two"'}),
         answer(CSV[100:], 206, {"Content-Range": f"bytes 100-{len(CSV) - 1}/{len(CSV)}"}),
+        part(100, len(CSV), len(CSV) + 1),
         answer({"message": "no such range"}, 416),
         answer(CSV),
     ],
-    ids=["the rest", "another part", "of another version", "of no version", "no range", "the whole"],
+    ids=[
+        "the rest",
+        "another part",
+        "of another version",
+        "of no version",
+        "of another length",
+        "no range",
+        "the whole",
+    ],
 )
 def test_only_the_rest_of_the_same_bytes_is_gone_on_with(monkeypatch, path, second):
     done, wire = from_wire(monkeypatch, path, BROKEN, second, answer(CSV))
@@ -345,6 +359,82 @@ def test_a_server_that_sends_another_part_each_time_is_left(monkeypatch, path):
     with pytest.raises(CloudElementsServerError, match="comes from byte 5 on, and not from byte 0"):
         from_wire(monkeypatch, path, wrong)
     assert files(path) == []
+
+
+LINES = b"".join(b'{"id": %d}\n' % number for number in range(100))
+
+
+@pytest.mark.parametrize("records", [100, None])
+@pytest.mark.parametrize(
+    ("file_format", "whole", "cut"),
+    [("csv", CSV, 1), ("csv", CSV, 3), ("jsonl", LINES, 3), ("jsonl", LINES, 8)],
+)
+def test_a_cut_within_the_last_row_is_never_taken_for_a_whole_file(
+    monkeypatch, path, file_format, whole, cut, records
+):
+    given = {"records": records, "file_format": file_format}
+    done, _ = from_wire(monkeypatch, path, plain(whole[:-cut]), plain(whole), **given)
+    assert (done["rows"], content(path)) == (100, whole)
+    ObjectStoragePath(path).unlink()
+    with pytest.raises(CloudElementsBulkError, match="ends in the middle of a row"):
+        from_wire(monkeypatch, path, plain(whole[:-cut]), **given)
+    assert files(path) == []
+
+
+def test_json_lines_whose_last_has_no_line_break_are_whole(monkeypatch, path):
+    done, _ = from_wire(monkeypatch, path, plain(LINES[:-1]), file_format="jsonl")
+    assert (done["rows"], content(path)) == (100, LINES[:-1])
+
+
+def test_a_csv_of_known_length_needs_no_line_break_at_its_end(monkeypatch, path):
+    assert from_wire(monkeypatch, path, answer(CSV[:-2]))[0]["rows"] == 100
+
+
+@pytest.mark.parametrize("records", [100, None])
+def test_parts_are_asked_for_until_all_is_there(monkeypatch, path, records):
+    end = len(CSV)
+    parts = [part(100, 200), part(200, 300), part(300, end - 3), part(end - 3, end)]
+    done, wire = from_wire(monkeypatch, path, BROKEN, *parts, records=records)
+    assert (done["rows"], content(path)) == (100, CSV)
+    asked = [call.header("Range") for call in wire.calls if call.target.endswith("/contacts")]
+    assert asked == [None, *(f"bytes={begin}-" for begin in (100, 200, 300, end - 3))]
+
+
+@pytest.mark.parametrize("records", [100, None])
+@pytest.mark.parametrize(
+    ("bodies", "kind", "said"),
+    [
+        ([BROKEN, part(100, len(CSV) - 3)], CloudElementsServerError, "comes from byte 100 on"),
+        ([part(0, 90)], CloudElementsTransportError, f"has {len(CSV)} bytes, and 90 came"),
+        (
+            [answer(CSV[:90], 206, {"Content-Range": f"bytes 0-89/{len(CSV)}"})],
+            CloudElementsTransportError,
+            f"has {len(CSV)} bytes, and 90 came",
+        ),
+    ],
+    ids=["never the end", "the same part", "no tag"],
+)
+def test_parts_that_lead_nowhere_are_left(monkeypatch, path, bodies, kind, said, records):
+    with pytest.raises(kind, match=said):
+        from_wire(monkeypatch, path, *bodies, records=records)
+    assert files(path) == []
+
+
+def test_empty_values_at_the_end_of_one_column_are_rows_if_the_job_says_so(monkeypatch, path):
+    body = b"phone\n" + b"1\n" * 98 + b"\n\n"
+    done, _ = from_wire(monkeypatch, path, answer(body))
+    assert (done["rows"], content(path)) == (100, body)
+    assert from_wire(monkeypatch, path, answer(body), records=98)[0]["rows"] == 98
+    with pytest.raises(CloudElementsBulkError, match="has 98 rows, and the job says 101"):
+        from_wire(monkeypatch, path, answer(body), records=101)
+    two = b"phone,fax\n" + b"1,2\n" * 98 + b"\n\n"
+    with pytest.raises(CloudElementsBulkError, match="has 98 rows, and the job says 100"):
+        from_wire(monkeypatch, path, answer(two))
+
+
+def test_rows_that_end_in_carriage_returns_alone_are_no_success(monkeypatch, path):
+    with pytest.raises(CloudElementsBulkError, match="has 0 rows, and the job says 100"):
+        from_wire(monkeypatch, path, answer(CSV.replace(b"\n", b"")))
 
 
 # -- tries ---------------------------------------------------------------------------------------------------

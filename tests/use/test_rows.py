@@ -59,3 +59,46 @@ def test_many_line_breaks_at_the_end_of_one_part_are_no_rows() -> None:
     assert count.rows == 1
     count.add(b"{}")
     assert count.rows == 41  # a platform's empty lines in between are seen
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("content", "file_format", "ended"),
+    [
+        (b"", "csv", True),
+        (b"a\r\n1\r\n", "csv", True),
+        (b"a\r\n1\r", "csv", False),
+        (b"a\n1", "csv", False),
+        (b'a\n"1\n', "csv", False),
+        (b'a\n"1\n"\n', "csv", True),
+        (b'{"a": 1}\n{"a": 2}', "jsonl", True),
+        (b'{"a": 1}\n{"a": {"b": 2}', "jsonl", False),
+        (b'{"a": 1}\n12', "jsonl", False),
+        (b'{"a": "\xc3\xa9"}\n{"a": "\xc3', "jsonl", False),
+        (b"[" * 100_000, "jsonl", False),
+    ],
+)
+def test_whether_the_last_row_has_ended(content: bytes, file_format: str, ended: bool, size: int) -> None:
+    count = RowCount(file_format)
+    for begin in range(0, len(content), size):
+        count.add(content[begin : begin + size])
+    assert count.ended is ended
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+@pytest.mark.parametrize(
+    ("content", "blank"),
+    [
+        (b"a\n1\n", 0),
+        (b"a\r\n1\r\n\r\n", 1),
+        (b"a\n" + b"\n" * 40, 40),
+        (b"a,b\n1,2\n\n", 0),
+        (b'"a,b"\n1\n\n', 1),
+        (b'"a",b\n1,2\n\n', 0),
+    ],
+)
+def test_empty_lines_that_may_be_rows(content: bytes, blank: int, size: int) -> None:
+    count = RowCount("csv")
+    for begin in range(0, len(content), size):
+        count.add(content[begin : begin + size])
+    assert count.blank == blank

@@ -54,6 +54,10 @@ class Streamed:
         self.begin = 0
         #: Bytes of the body, as the answer says beforehand; ``None`` if it does not.
         self.size: int | None = None
+        #: Bytes of the whole, of which the body may be a part; ``None`` if the answer does not say.
+        self.total: int | None = None
+        #: Whether an early end shows: the answer says its length, or marks its end (chunks).
+        self.end_shows = False
         #: By which a later call can ask for the rest of the same bytes; ``None`` without a strong ``ETag``.
         self.tag: str | None = None
         try:
@@ -68,7 +72,9 @@ class Streamed:
             raise self._failure("the body is compressed, although the call asked for it as it is")
         length = headers.get("Content-Length", "")
         if _NUMBER.fullmatch(length) and "Transfer-Encoding" not in headers:
-            self.size = int(length)
+            self.size = self.total = int(length)
+        chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        self.end_shows = chunked or self.size is not None
         tag = headers.get("ETag", "").strip()
         if tag.startswith('"') and len(tag) > 2:
             self.tag = tag
@@ -77,6 +83,7 @@ class Streamed:
             if part is None:
                 raise self._failure("the answer (206) does not say which part of the body it is")
             self.begin = int(part[1])
+            self.total = None if part[3] == "*" else int(part[3])
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in parts.
