@@ -74,9 +74,9 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
     number of records. It holds the platform's bytes, letter by letter. A download that breaks goes on where
     it broke if the server can, and else begins again.
 
-    A later try goes on with the job of an earlier one, even if that was killed: on Airflow 3.3 and later by
-    the task state store; before, by the platform's list of jobs, in which it looks for a job of the same
-    query since the run began. A task that is told to end cancels its job, and fails.
+    On Airflow 3.3 and later, a later try goes on with the job of an earlier one, even if that was killed.
+    Before, it starts another one: Airflow has no place there in which a task's note outlives a try. A task
+    that is told to end cancels its job, and fails.
 
     :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
         Templated.

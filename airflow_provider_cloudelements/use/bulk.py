@@ -194,7 +194,11 @@ def _start(instance: InstanceClient, wanted: Wanted, memory: JobMemory) -> Kept:
             log.info("The answer of the start was lost; the job is there.")
             kept = found
         elif doubtful:
-            error.advise("The job may have begun all the same. A later try looks for it first.")
+            remembered = memory.in_doubt_since() is not None
+            error.advise(
+                "The job may have begun all the same. A later try "
+                + ("looks for it first." if remembered else "starts another one.")
+            )
             raise
         else:
             memory.forget()

@@ -513,31 +513,44 @@ def test_a_start_that_never_arrived_says_what_a_retry_does(sandbox, number, path
     assert sandbox.bulk_jobs() == []
 
 
-def test_without_a_store_a_later_try_looks_in_the_list_of_jobs(sandbox, number, path, killed_while_waiting):
+def in_a_run(try_number, task_id="download", store=None):
+    """Return the context of a try in a run that has just begun."""
     run = SimpleNamespace(start_date=datetime.datetime.now(datetime.UTC))
+    return {**context_of(FakeTi(try_number, task_id=task_id), store), "dag_run": run}
 
-    def context(try_number):
-        return {**context_of(FakeTi(try_number)), "dag_run": run}
 
+@pytest.mark.parametrize("task_id", ["download", "another"])
+def test_without_a_store_no_job_of_before_is_taken_for_this_trys(sandbox, number, path, task_id):
+    first = operator_of(number, path).execute(in_a_run(1))
+    sandbox.set_records(number, "contacts", RECORDS + 200)
+    later = operator_of(number, path).execute(in_a_run(2, task_id))
+    assert (later["job_id"] != first["job_id"], later["rows"]) == (True, RECORDS + 200)
+
+
+def test_without_a_store_a_running_job_of_before_is_not_taken_up(sandbox, number, path, killed_while_waiting):
     killed_while_waiting(number, path, None)
     (job,) = sandbox.bulk_jobs()
-    done = operator_of(number, path).execute(context(2))
-    assert (done["job_id"], len(sandbox.bulk_jobs())) == (job["id"], 1)
-    # A first try starts its own, and so does a try of a run that began later.
-    assert operator_of(number, path).execute(context(1))["job_id"] != job["id"]
-    time.sleep(1.1)
-    run.start_date = datetime.datetime.now(datetime.UTC)
-    assert operator_of(number, path).execute(context(2))["job_id"] != done["job_id"]
-    assert len(sandbox.bulk_jobs()) == 3
+    assert operator_of(number, path).execute(in_a_run(2))["job_id"] != job["id"]
+
+
+def test_without_a_store_a_lost_start_is_found_within_its_try_and_else_said(sandbox, number, path):
+    sandbox.add_fault("drop", path="/bulk/download", when="after")
+    done = operator_of(number, path).execute(in_a_run(1))
+    assert [each["id"] for each in sandbox.bulk_jobs()] == [done["job_id"]]
+    sandbox.add_fault("drop", path="/bulk/download", when="before")
+    time.sleep(2.1)  # dates are rounded
+    with pytest.raises(CloudElementsTransportError, match="A later try starts another one"):
+        operator_of(number, path).execute(in_a_run(1))
 
 
 def test_an_instance_whose_jobs_cannot_be_listed_gets_another_one(sandbox, number, path):
-    context = {
-        **context_of(FakeTi(2)),
-        "dag_run": SimpleNamespace(start_date=datetime.datetime.now(datetime.UTC)),
-    }
-    sandbox.add_fault("status", status=400, path="/bulk/jobs")
-    assert operator_of(number, path).execute(context)["rows"] == RECORDS
+    store = FakeStore()
+    sandbox.add_fault("drop", path="/bulk/download", when="after")
+    sandbox.add_fault("status", status=400, path="/bulk/jobs", count=2)
+    with pytest.raises(CloudElementsTransportError, match="A later try looks for it first"):
+        download(number, path, store)
+    assert download(number, path, store, ti=FakeTi(2))["rows"] == RECORDS
+    assert len(sandbox.bulk_jobs()) == 2
 
 
 # -- signals -------------------------------------------------------------------------------------------------

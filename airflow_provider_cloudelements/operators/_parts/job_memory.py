@@ -18,16 +18,12 @@ def job_memory_of(context: Any, token: str, about: str) -> JobMemory:
     :param token: The instance's token, as a key: what the task remembers shows nothing of what it asks for.
     :param about: What the job is about. A job that is about something else, as before an edit of the DAG, is
         not remembered.
-    :return: On Airflow 3.3 and later a memory in the task state store; before, one that knows the number of
-        the try and when the run began.
+    :return: On Airflow 3.3 and later a memory in the task state store; before, none that outlives a try.
     """
     store = task_state_store(context)
     if store is not None:
         return StoredJob(store, hmac.digest(token.encode(), about.encode(), "sha256").hex()[:32])
-    ti, run = (context.get("ti"), context.get("dag_run")) if context else (None, None)
-    began = getattr(run, "start_date", None)
-    later = getattr(ti, "try_number", 1) > 1
-    return TryJob(began.timestamp() if later and began is not None else None)
+    return TryJob()
 
 
 class StoredJob:
@@ -73,24 +69,19 @@ class StoredJob:
 
 
 class TryJob:
-    """A memory within one try (Airflow 3.1 and 3.2).
+    """A memory within one try (Airflow 3.1 and 3.2): none.
 
-    A killed first try leaves no trace. So a later try assumes that a start may have gone out since the run
-    began.
-
-    :param since: When that was, in seconds since 1970; ``None`` in a first try.
+    Nothing shows which of the platform's jobs an earlier try started. A job of the same query may be another
+    task's, or this task's from before it was cleared, and lack what was written since. So none is taken up.
     """
 
-    def __init__(self, since: float | None) -> None:
-        self._since = since
-
     def kept(self) -> Kept | None:
-        """Return none: a try asks once, before it starts a job."""
+        """Return none."""
         return None
 
     def in_doubt_since(self) -> float | None:
-        """Return when the run began, in a later try."""
-        return self._since
+        """Return none."""
+        return None
 
     def starts(self) -> None:
         """Note nothing."""
