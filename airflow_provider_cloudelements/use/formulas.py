@@ -6,7 +6,7 @@ import difflib
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import pendulum
@@ -160,11 +160,13 @@ class Started:
     :param began: When it began, in seconds since 1970 by the worker's clock.
     :param execution_id: The execution; ``None``: no answer has named it.
     :param series: In which series of tries it was.
+    :param told: In which series the task said that an execution may be the start's; ``None``: in none.
     """
 
     began: float
     execution_id: int | None
     series: int
+    told: int | None = None
 
 
 class StartMemory:
@@ -186,7 +188,7 @@ class StartMemory:
         kept = None if self._store is None else self._store.get(self.KEY)
         if not isinstance(kept, Mapping) or kept.get("instance") != formula_instance_id:
             return None
-        return Started(float(kept["began"]), kept["execution"], kept["series"])
+        return Started(float(kept["began"]), kept["execution"], kept["series"], kept.get("told"))
 
     def begins(self, formula_instance_id: int) -> Started:
         """Note that a start begins now."""
@@ -196,7 +198,15 @@ class StartMemory:
 
     def began(self, formula_instance_id: int, started: Started, execution_id: int) -> None:
         """Note the execution that a start has made."""
-        self._keep(formula_instance_id, Started(started.began, execution_id, started.series))
+        self._keep(formula_instance_id, replace(started, execution_id=execution_id))
+
+    def tells(self, formula_instance_id: int, started: Started) -> None:
+        """Note that the task says now that an execution may be a start's."""
+        self._keep(formula_instance_id, replace(started, told=self.series))
+
+    def is_settled(self, started: Started) -> bool:
+        """Return whether a person has cleared the task since it said that: who clears it has looked."""
+        return started.told is not None and started.told != self.series
 
     def forget(self) -> None:
         """Forget the start."""
@@ -212,6 +222,7 @@ class StartMemory:
                     "began": started.began,
                     "execution": started.execution_id,
                     "series": started.series,
+                    "told": started.told,
                 },
             )
 
@@ -241,7 +252,7 @@ def start_once(
     if kept is not None and kept.execution_id is not None:
         if (found := _taken_up(api, kept, memory.series)) is not None:
             return found
-    elif kept is not None:
+    elif kept is not None and not memory.is_settled(kept):
         pause(max(0.0, SETTLE - max(0.0, time.time() - kept.began)))
         _require_none_since(api, formula_instance_id, kept, memory)
     start = memory.begins(formula_instance_id)
@@ -294,7 +305,8 @@ def _require_none_since(
     found = [each for each in rows if each.created_date is None or each.created_date >= since]
     if not found:
         return
-    memory.forget()  # a person who clears the task has looked
+    # Not forgotten: a policy of the user's own may retry, and that try knows no more.
+    memory.tells(formula_instance_id, start)
     error = CloudElementsAmbiguousCreateError(
         f"Formula instance {formula_instance_id}: the answer of the start was lost, and an execution has "
         f"begun since ({_ids(found)}). Nothing shows whether it is this task's. Look at it, and clear the "

@@ -428,7 +428,7 @@ def test_the_store_holds_ids_and_times_alone(sandbox, made):
     store = FakeStore()
     run(ti_of(), store, formula_instance_id=made(), payload={"password": "a-secret-value"})
     ((_, value),) = store.values.items()
-    assert set(json.loads(value)) == {"instance", "began", "execution", "series"}
+    assert set(json.loads(value)) == {"instance", "began", "execution", "series", "told"}
 
 
 @LINES
@@ -454,6 +454,24 @@ def test_a_start_whose_answer_is_lost_ends_the_task_with_its_candidate(sandbox, 
     assert f"an execution has begun since ({execution})" in str(failed.value)
     # Who clears the task has looked.
     assert run(ti_of(2, max_tries=3), store, formula_instance_id=number)["execution_id"] != execution
+
+
+def test_a_retry_policy_of_the_users_own_gets_no_second_execution(sandbox, made):
+    number, store = made(), FakeStore()
+    sandbox.add_fault("drop", when="after", method="POST", path=f"/formulas/instances/{number}/executions")
+
+    def attempt(try_number, max_tries):
+        task = operator_of(formula_instance_id=number)
+        task.retry_policy = object()  # one that retries whatever it is given
+        return task.execute(context_of(ti_of(try_number, max_tries), store))
+
+    for try_number in (1, 2, 3):
+        with pytest.raises(CloudElementsAmbiguousCreateError, match="an execution has begun since"):
+            attempt(try_number, 2)
+    assert len(starts(sandbox)) == 1
+    # Who clears the task has looked. What that try starts is taken up by its own retries.
+    assert attempt(4, 6)["execution_id"] == attempt(5, 6)["execution_id"] == executions(sandbox)[1][0]
+    assert len(starts(sandbox)) == 2
 
 
 def test_a_worker_killed_in_the_midst_of_its_start_leaves_a_note(sandbox, made, person, monkeypatch):
