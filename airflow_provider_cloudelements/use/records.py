@@ -19,6 +19,9 @@ from airflow_provider_cloudelements.exceptions import (
 
 log = logging.getLogger(__name__)
 
+#: The largest whole number that every JSON reader keeps digit by digit (RFC 8259, section 6).
+_LARGEST_INTEGER = 2**53 - 1
+
 
 def create_once(
     instance: InstanceClient,
@@ -55,6 +58,11 @@ def create_once(
     if not isinstance(value, str | int) or isinstance(value, bool) or value == "":
         raise CloudElementsValidationError(
             f"idempotent_by names the field {field!r}, and the record must hold a text or a number in it."
+        )
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        raise CloudElementsValidationError(
+            f"idempotent_by names the field {field!r}, and the record holds a number beyond 2**53 - 1 in it. "
+            "Many programs round it, so no look-up would find the record: give a text of its digits."
         )
 
     def look_up() -> Any | None:

@@ -380,6 +380,26 @@ def test_a_record_without_the_field_is_not_sent(sandbox, number, record):
     assert posts(sandbox) == []
 
 
+@pytest.mark.parametrize("value", [2**53, -(2**53), 10**30])
+def test_a_number_that_others_round_is_refused_before_anything_is_sent(sandbox, number, value):
+    with pytest.raises(AirflowFailException, match=r"beyond 2\*\*53 - 1 in it.*: give a text of its digits"):
+        once(number, {"name": "Once", "external_id": value})
+    assert posts(sandbox) == []
+
+
+@pytest.mark.parametrize("value", [2**53 - 1, str(10**30)])
+def test_a_large_number_that_all_keep_and_a_text_of_digits_are_found(sandbox, number, value):
+    sandbox.add_fault("drop", when="after", method="POST", path="/leads")
+    made = {once(number, {"name": "Once", "external_id": value})["id"] for _ in range(3)}
+    assert (len(made), len(posts(sandbox))) == (1, 1)
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 10**30, 1.5])
+def test_a_query_compares_large_numbers_digit_by_digit(number, value):
+    make(number, 1, external_id=value)
+    assert leads_of(number, external_id=value) == 1
+
+
 def test_a_field_that_several_records_share_is_a_conflict(sandbox, number):
     make(number, 2, city="Rome")
     with pytest.raises(AirflowFailException, match="2 records have the value of the field 'city'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import signal
 import threading
 import time
@@ -17,12 +18,14 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsFormulaError,
 )
+from airflow_provider_cloudelements.operators._parts.json_lines import json_line
 from airflow_provider_cloudelements.operators.formulas import CloudElementsRunFormulaOperator
 from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.use import formulas as use
 from tests.support.context import FakeStore, FakeTi, context_of
 from tests.support.hidden import assert_hidden, shown
 from tests.support.triggers import event_of
+from tests.support.wire import Wire, answer
 
 try:
     from airflow.sdk.exceptions import TaskDeferred
@@ -189,6 +192,50 @@ def test_a_step_that_did_not_run_gives_none_and_too_much_is_an_error(made):
         AirflowFailException, match="ended with success, and the values of its steps have more"
     ):
         run(formula_instance_id=number, steps=["echo"], payload={"a": "x" * 500}, max_xcom_bytes=400)
+
+
+def test_values_that_airflow_cannot_carry_are_made_fit_before_they_are_measured(sandbox, monkeypatch):
+    # The sandbox writes values as JSON texts in ASCII, so none of these can come from it.
+    rows = (
+        b'[{"id": 1, "stepName": "s", "status": "success", "stepExecutionValues": ['
+        b'{"key": "nul", "value": "a\\u0000b"}, {"key": "half", "value": "x\\ud83d"}, '
+        b'{"key": "large", "value": 98765432109876543210}]}]'
+    )
+
+    def script(call):
+        if call.method == "POST":
+            return answer([{"id": 5}])
+        if "/steps" in call.target:
+            return answer(rows)
+        return answer({"id": 5, "formulaInstanceId": 7, "status": "success"})
+
+    with Wire(script) as wire:
+        known = json.loads(os.environ["AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT"])
+        monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps({**known, "host": wire.url}))
+        done = run(formula_instance_id=7, steps=["s"])
+        assert done["outputs"] == {
+            "s": {"nul": "a\ufffdb", "half": "x\ufffd", "large": "98765432109876543210"}
+        }
+        most = len(json_line(done))
+        assert run(formula_instance_id=7, steps=["s"], max_xcom_bytes=most) == done
+        with pytest.raises(AirflowFailException, match="max_xcom_bytes"):
+            run(formula_instance_id=7, steps=["s"], max_xcom_bytes=most - 1)
+
+
+def test_the_advice_for_a_literal_secret_in_the_payload_fits_a_payload(task_log):
+    written = operator_of(formula_instance_id=5, payload={"password": "a-literal-word"})
+    written.render_template_fields({})
+    advice = "payload['password'] holds a secret as written in the DAG's source"
+    assert advice in task_log.text
+    assert "a template of it here: '{{ conn.my_login.password }}'" in task_log.text
+    assert "cloudelements_element" not in task_log.text
+    assert "a-literal-word" not in task_log.text
+    # What it advises is no literal, and gives the value.
+    task_log.clear()
+    advised = operator_of(formula_instance_id=5, payload={"password": "{{ conn.my_login.password }}"})
+    advised.render_template_fields({"conn": {"my_login": {"password": "a-literal-word"}}})
+    assert advised.secret("payload") == {"password": "a-literal-word"}
+    assert advice not in task_log.text
 
 
 def test_without_waiting_it_returns_the_execution(sandbox, made):

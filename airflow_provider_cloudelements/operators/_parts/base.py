@@ -204,12 +204,18 @@ class CloudElementsBaseOperator(Picklable, LetterByLetter, NamedCopies, BaseOper
             self.__dict__["_BaseOperator__init_kwargs"] = {**arguments, **hidden}
 
     def _warn_of_literals(self, field: str, written: Any, rendered: Any) -> None:
+        instead = (
+            "Put it into a connection of type cloudelements_element instead."
+            if "element_conn_id" in self.template_fields
+            else "Put it into a connection, and a template of it here: '{{ conn.my_login.password }}'."
+        )
         for key in literal_keys(written, rendered):
             self.log.warning(
                 "%s[%r] holds a secret as written in the DAG's source, where everyone who sees the DAG "
-                "can read it. Put it into a connection of type cloudelements_element instead.",
+                "can read it. %s",
                 field,
                 key,
+                instead,
             )
 
 

@@ -184,6 +184,18 @@ def unquote(token: str) -> str:
     return token[1:-1].replace("''", "'") if token.startswith("'") else token
 
 
+def _number(text: str) -> int | float:
+    """Return the number that a text writes, a whole one digit by digit.
+
+    :param text: the text.
+    :raises ValueError: it writes none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def _compare(actual: Any, operator: str, token: str) -> bool:
     """Compare a record's value with a token of the expression."""
     quoted, text = token.startswith("'"), unquote(token)
@@ -195,7 +207,7 @@ def _compare(actual: Any, operator: str, token: str) -> bool:
         return re.fullmatch(pattern, shown, re.DOTALL) is not None
     if not quoted and isinstance(actual, (int, float)) and not isinstance(actual, bool):
         with contextlib.suppress(ValueError):
-            return bool(_OPERATORS[operator](actual, float(text)))
+            return bool(_OPERATORS[operator](actual, _number(text)))
     if quoted and isinstance(actual, str) and _DATE.match(actual) and _DATE.match(text):
         dates = read_iso(actual), read_iso(text)
         if None not in dates:
