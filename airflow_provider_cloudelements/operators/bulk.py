@@ -268,6 +268,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
 
     def on_kill(self) -> None:
         """Cancel the job. Airflow then goes on with ``execute``, which fails."""
+        super().on_kill()
         if self._end is not None:
             self._end()
 

@@ -223,7 +223,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         first = ChangeCursor.start(self._first())
         begin = place.begin(first) if self._goes_on else first
         records = ChangedRecords(query, instance, begin, until, json_line)
-        with JsonLines(target) as lines:
+        with self.writing(JsonLines(target)) as lines:
             for line in records:
                 lines.write(line)
             cursor = records.cursor

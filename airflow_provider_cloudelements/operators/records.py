@@ -216,7 +216,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
                 f"max_xcom_bytes={self.max_xcom_bytes}): give output_path, a file in object storage."
             )
         written = 0
-        with JsonLines(target) as lines:
+        with self.writing(JsonLines(target)) as lines:
             for part in (first, rows):
                 for row in part:
                     lines.write_row(row)

@@ -148,8 +148,9 @@ class KeptReading(FileLineage, EventSpan):
                 f"max_xcom_bytes={self.max_xcom_bytes}): give path, a file in object storage for them."
             )
         else:
-            written = _write(target, first, rows)
-            count = written.rows
+            with self.writing(JsonLines(target)) as lines:
+                count = _write(lines, first, rows)
+            written = WrittenFile(None, None, count, target, lines.size, lines.sha256)
             self.log.info("There are %d events; they are in %s.", count, target)
         if self._goes_on:
             place.keep(begin, stream.cursor)  # also with do_xcom_push=False: the next run goes on there
@@ -183,14 +184,13 @@ class KeptReading(FileLineage, EventSpan):
         return first, True
 
 
-def _write(target: ObjectStoragePath, first: list[EventRow], rows: Iterator[EventRow]) -> WrittenFile:
-    """Write all rows, those in ``first`` before the others; return what it wrote. It empties ``first``."""
+def _write(lines: JsonLines, first: list[EventRow], rows: Iterator[EventRow]) -> int:
+    """Write all rows, those in ``first`` before the others; return how many. It empties ``first``."""
     count = len(first)
-    with JsonLines(target) as lines:
-        for row in first:
-            lines.write_row(row.data)
-        first.clear()
-        for row in rows:
-            lines.write_row(row.data)
-            count += 1
-    return WrittenFile(None, None, count, target, lines.size, lines.sha256)
+    for row in first:
+        lines.write_row(row.data)
+    first.clear()
+    for row in rows:
+        lines.write_row(row.data)
+        count += 1
+    return count

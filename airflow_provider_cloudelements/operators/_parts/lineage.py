@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.sdk import BaseOperator
-
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.resources import resource_path
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import CloudElementsError
+from airflow_provider_cloudelements.operators._parts.file_writing import FileWriting
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -66,7 +65,7 @@ def object_of(path: Any) -> str:
     return _HUB.sub("", resource_path(path)).strip("/")
 
 
-class FileLineage(BaseOperator):
+class FileLineage(FileWriting):
     """Base of the operators that write files. :meth:`perform` calls :meth:`tell_file` at its end."""
 
     hook: CloudElementsHook
@@ -78,8 +77,11 @@ class FileLineage(BaseOperator):
 
         :param context: The context that ``execute`` received.
         :param written: What was written.
+        :raises CloudElementsError: The task was told to end meanwhile.
         """
         from airflow.sdk import AssetAlias
+
+        self.require_alive()
 
         events: Any = context.get("outlet_events")
         for outlet in self.outlets if isinstance(events, Mapping) else ():

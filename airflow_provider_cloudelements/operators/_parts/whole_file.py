@@ -10,7 +10,11 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from airflow_provider_cloudelements.exceptions import CloudElementsServerError, CloudElementsValidationError
+from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
+    CloudElementsServerError,
+    CloudElementsValidationError,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -96,9 +100,26 @@ class WholeFile:
         self._way: _Way = way(path.fs, path.path)
         #: Bytes written so far.
         self.size = 0
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Let the next write fail, and the file not become whole. A signal's handler may call it.
+
+        A local part file is gone at once: the task may be killed while it waits for its next row.
+        """
+        self._abandoned = True
+        self._way.abandon()
+
+    def _require_wanted(self) -> None:
+        if self._abandoned:
+            raise CloudElementsError("The file was given up, because the task was told to end.")
 
     def write(self, data: bytes) -> int:
-        """Write bytes, and return how many."""
+        """Write bytes, and return how many.
+
+        :raises CloudElementsError: The file was given up.
+        """
+        self._require_wanted()
         self._way.write(data)
         self.size += len(data)
         return len(data)
@@ -113,6 +134,7 @@ class WholeFile:
             self._discard()
             return
         try:
+            self._require_wanted()
             self._way.complete(self.size)
         except BaseException:
             self._discard()
@@ -134,6 +156,8 @@ class _Way(Protocol):
     def complete(self, size: int) -> None: ...
 
     def discard(self) -> None: ...
+
+    def abandon(self) -> None: ...
 
 
 class _Upload:
@@ -160,6 +184,9 @@ class _Upload:
         finally:
             # Else fsspec completes the upload when it forgets the object.
             self._file.closed = True
+
+    def abandon(self) -> None:
+        """Do nothing yet: to end an upload within a signal's handler could wait for the upload itself."""
 
 
 class _Part:
@@ -206,7 +233,15 @@ class _Part:
     def discard(self) -> None:
         with suppress(Exception):
             self._file.close()
-        self._fs.rm_file(self._part)
+        if _is_local(self._fs):
+            self.abandon()
+        else:
+            self._fs.rm_file(self._part)
+
+    def abandon(self) -> None:
+        if _is_local(self._fs):
+            with suppress(FileNotFoundError):  # it has its own name by now, or was given up before
+                os.unlink(self._part)
 
 
 def _part_of(path: str) -> str:
