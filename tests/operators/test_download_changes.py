@@ -208,7 +208,7 @@ def test_what_changes_while_a_run_reads_is_not_lost_whatever_until_and_airflows_
         {"where": {"name": ("b", "a"), "city": "Oslo"}},
         {"where": {"name IN": {"a", "b"}, "city =": "Oslo"}},
     ],
-    ids=str,
+    ids=["a list", "a tuple in another order", "a set, with the operators"],
 )
 def test_the_order_of_conditions_and_of_their_values_selects_nothing(nights, more):
     nights.change(1, "a", city="Oslo")
