@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_date,
     parse_object,
     parse_text,
+    parse_word,
 )
 from airflow_provider_cloudelements.client.wire.http import HttpSession
 from airflow_provider_cloudelements.client.wire.listing import readable
@@ -75,7 +76,7 @@ class Delivery:
         return cls(
             notification_id=id_text(data.get("notificationId")),
             subscription_id=id_text(data.get("subscriptionId")),
-            status=(parse_text(data.get("status")) or "").strip().lower(),
+            status=parse_word(data.get("status")),
             created_date=parse_date(data.get("createdDate")),
             updated_date=parse_date(data.get("updatedDate")),
         )
@@ -108,7 +109,7 @@ class Subscription:
         topics, config = data.get("topics"), data.get("config")
         return cls(
             id=id_text(data.get("id")),
-            channel=(parse_text(data.get("channel")) or "").strip().lower(),
+            channel=parse_word(data.get("channel")),
             topics=tuple(each for each in topics if isinstance(each, str))
             if isinstance(topics, list)
             else (),

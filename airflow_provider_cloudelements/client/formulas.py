@@ -16,6 +16,7 @@ from airflow_provider_cloudelements.client.parsing import (
     parse_id,
     parse_object,
     parse_text,
+    parse_word,
 )
 from airflow_provider_cloudelements.client.wire.errors import clean
 from airflow_provider_cloudelements.client.wire.http import HttpSession
@@ -135,7 +136,7 @@ class StepExecution:
         for each in _objects(data.get("stepExecutionValues")):
             if (key := parse_text(each.get("key"))) is not None:
                 values[key] = each.get("value")
-        return cls(step, _word(data.get("status")), values)
+        return cls(step, parse_word(data.get("status")), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class FormulaExecution:
         return cls(
             id=parse_id(data.get("id"), "execution"),
             formula_instance_id=optional_id(data.get("formulaInstanceId")),
-            status=_word(data.get("status")),
+            status=parse_word(data.get("status")),
             created_date=parse_date(data.get("createdDate")),
             updated_date=parse_date(data.get("updatedDate")),
         )
@@ -465,7 +466,3 @@ def _texts(rows: Any, key: str) -> tuple[str, ...]:
     """Return the texts that objects have under a key."""
     found = (parse_text(each.get(key)) for each in rows)
     return tuple(each for each in found if each is not None)
-
-
-def _word(value: Any) -> str:
-    return (parse_text(value) or "").strip().lower()

@@ -150,6 +150,11 @@ def parse_text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def parse_word(value: Any) -> str:
+    """Read a word of the platform's, such as a status, in lower case; empty if it is missing."""
+    return (parse_text(value) or "").strip().lower()
+
+
 def parse_object(value: Any, what: str) -> Mapping[str, Any]:
     """Return a value that must be a JSON object.
 

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from airflow_provider_cloudelements.client.bulk import FORMATS, BulkJob
 from airflow_provider_cloudelements.client.wire.request import is_number
-from airflow_provider_cloudelements.compat import default_deferrable
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsBulkError, CloudElementsError
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
-    require_bool,
-    require_choice,
+    deferrable_or_default,
 )
-from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks
-from airflow_provider_cloudelements.operators._parts.failures import failure_in
+from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, choice
+from airflow_provider_cloudelements.operators._parts.failures import told_in
 from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of
 from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
@@ -43,10 +41,6 @@ __all__ = ["CloudElementsDownloadBulkOperator"]
 
 #: Seconds for which a task that is told to end waits for the answer to its cancel. Airflow kills it soon.
 _PATIENCE = 10.0
-
-
-def _check_format(value: Any) -> str:
-    return require_choice("file_format", value, tuple(FORMATS))
 
 
 def _check_seconds(name: str, least: float) -> Callable[[Any], float]:
@@ -120,10 +114,10 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
     secret_fields = ("token", "query", "where")
     wholly_secret_fields = secret_fields
     checks = {
-        "file_format": _check_format,
+        "file_format": choice("file_format", tuple(FORMATS)),
         "poke_interval": _check_seconds("poke_interval", 1.0),
         "timeout": _check_seconds("timeout", 1.0),
-        "deferrable": lambda value: None if value is None else require_bool("deferrable", value),
+        "deferrable": deferrable_or_default,
     }
     #: Set while a job runs: tells the work to end, and cancels the job.
     _end: Callable[[], None] | None = None
@@ -156,9 +150,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         self.fields = fields
         self.poke_interval = self.checks["poke_interval"](poke_interval)
         self.timeout = self.checks["timeout"](timeout)
-        self.deferrable = require_bool(
-            "deferrable", default_deferrable() if deferrable is None else deferrable
-        )
+        self.deferrable = self.checks["deferrable"](deferrable)
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Start the job or take it up, wait for it, and write the file."""
@@ -186,9 +178,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         """
         with self.final_failures():
             self._require_hidden_fields(context)
-            told = event if isinstance(event, Mapping) else {}
-            if told.get("status") == "error":
-                raise failure_in(told)
+            told = told_in(event)
             seen = told.get("job")
             if not isinstance(seen, Mapping):
                 raise CloudElementsError("The trigger ended without the result of the wait.")

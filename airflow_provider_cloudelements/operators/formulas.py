@@ -12,16 +12,20 @@ from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.arguments import dictionary, require_count
 from airflow_provider_cloudelements.client.formulas import FormulaExecution
 from airflow_provider_cloudelements.client.wire.request import is_number
-from airflow_provider_cloudelements.compat import default_deferrable, task_state_store
+from airflow_provider_cloudelements.compat import task_state_store
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsFormulaError,
     CloudElementsValidationError,
 )
-from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_bool
+from airflow_provider_cloudelements.operators._parts.base import (
+    CloudElementsBaseOperator,
+    deferrable_or_default,
+    require_bool,
+)
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, count, switch
-from airflow_provider_cloudelements.operators._parts.failures import failure_in
+from airflow_provider_cloudelements.operators._parts.failures import told_in
 from airflow_provider_cloudelements.operators._parts.json_lines import json_line
 from airflow_provider_cloudelements.use.formulas import (
     FormulaTarget,
@@ -109,7 +113,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         "wait": switch("wait"),
         "poke_interval": _seconds("poke_interval", 1),
         "timeout": _seconds("timeout", 1),
-        "deferrable": lambda value: None if value is None else require_bool("deferrable", value),
+        "deferrable": deferrable_or_default,
         "max_xcom_bytes": count("max_xcom_bytes", 1),
     }
 
@@ -142,9 +146,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         self.payload = payload
         self.steps = steps
         self.wait = require_bool("wait", wait)
-        self.deferrable = require_bool(
-            "deferrable", default_deferrable() if deferrable is None else deferrable
-        )
+        self.deferrable = self.checks["deferrable"](deferrable)
         self.poke_interval = self.checks["poke_interval"](poke_interval)
         self.timeout: float = self.checks["timeout"](timeout)
         self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
@@ -204,9 +206,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
         """
         with self.final_failures():
             self._require_hidden_fields(context)
-            told = event if isinstance(event, Mapping) else {}
-            if told.get("status") == "error":
-                raise failure_in(told)
+            told = told_in(event)
             api = self.hook.get_conn().formulas
             if told.get("late"):
                 execution = self._late(api, api.execution(told["late"]))

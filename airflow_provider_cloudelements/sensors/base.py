@@ -17,14 +17,13 @@ from airflow_provider_cloudelements.compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
     TaskDeferralTimeout,
-    default_deferrable,
 )
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-from airflow_provider_cloudelements.operators._parts.base import require_bool, require_seconds
+from airflow_provider_cloudelements.operators._parts.base import deferrable_or_default, require_seconds
 from airflow_provider_cloudelements.operators._parts.copy_names import NamedCopies
-from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, failure_in, initialise
+from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise, told_in
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
 from airflow_provider_cloudelements.operators._parts.rendering import LetterByLetter
 
@@ -70,9 +69,7 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensor
     ) -> None:
         initialise(self, super().__init__, kwargs)
         self.cloudelements_conn_id = cloudelements_conn_id
-        self.deferrable = require_bool(
-            "deferrable", default_deferrable() if deferrable is None else deferrable
-        )
+        self.deferrable = deferrable_or_default(deferrable)
         self.poll_interval = require_seconds("poll_interval", poll_interval)
 
     @cached_property
@@ -140,9 +137,7 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensor
         :param event: The trigger's event.
         """
         with FinalFailures(self):
-            told = event if isinstance(event, Mapping) else {}
-            if told.get("status") == "error":
-                raise failure_in(told)
+            told = told_in(event)
             if told.get("status") != "success" or self.told_as not in told:
                 raise CloudElementsError("The trigger ended without the result of the wait.")
         return self.found(context, told[self.told_as])

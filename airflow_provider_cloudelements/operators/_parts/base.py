@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator
 
 from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values, shown
-from airflow_provider_cloudelements.compat import mask_secret
+from airflow_provider_cloudelements.compat import default_deferrable, mask_secret
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.operators._parts.copy_names import NamedCopies
@@ -240,6 +240,14 @@ def require_bool(name: str, value: Any) -> bool:
             "templated."
         )
     return value
+
+
+def deferrable_or_default(value: Any) -> bool:
+    """Check the switch ``deferrable``. ``None`` is Airflow's ``[operators] default_deferrable``.
+
+    :raises TypeError: It is not a boolean.
+    """
+    return require_bool("deferrable", default_deferrable() if value is None else value)
 
 
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:

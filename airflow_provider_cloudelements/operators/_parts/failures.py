@@ -105,7 +105,19 @@ def initialise(task: BaseOperator, init: Callable[..., None], kwargs: Mapping[st
         raise refused
 
 
-def failure_in(event: Mapping[str, Any]) -> Exception:
+def told_in(event: Any) -> Mapping[str, Any]:
+    """Return what a trigger's event tells. A missing or unknown event tells nothing.
+
+    :param event: The event.
+    :raises Exception: The failure in it, in its own class.
+    """
+    told = event if isinstance(event, Mapping) else {}
+    if told.get("status") == "error":
+        raise _failure_in(told)
+    return told
+
+
+def _failure_in(event: Mapping[str, Any]) -> Exception:
     """Return the failure in a trigger's event, in its own class.
 
     :param event: The event, whose status is ``error``.
