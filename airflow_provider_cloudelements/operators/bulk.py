@@ -214,7 +214,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
             stop.check(job.id)
             seen = wait_for(work, job)
             require_result(instance, seen)
-            written = fetch(instance.bulk, seen, wanted, lambda: WholeFile(target), stop)
+            written = fetch(instance.bulk, seen, wanted, lambda: self.writing(WholeFile(target)), stop)
             stop.check(job.id)
         except CloudElementsBulkError:
             if not stop.asked:

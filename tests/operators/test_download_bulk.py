@@ -290,19 +290,16 @@ def plain(body: bytes, **headers: str) -> Answer:
     return Answer(f"HTTP/1.1 200 OK\r\nConnection: close\r\n{head}\r\n".encode() + body)
 
 
+def use(monkeypatch, wire, **more):
+    """Let the default connection lead to a wire, whose calls are not repeated."""
+    extra = {"organization_secret": "an-org-secret", "max_retries": 0, **more}
+    fields = {"conn_type": "cloudelements", "host": wire.url, "password": "a-user-secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(fields))
+
+
 def from_wire(monkeypatch, path, *bodies, records=100, **arguments):
     with Wire(served(*bodies, records=records)) as wire:
-        monkeypatch.setenv(
-            "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT",
-            json.dumps(
-                {
-                    "conn_type": "cloudelements",
-                    "host": wire.url,
-                    "password": "a-user-secret",
-                    "extra": {"organization_secret": "an-org-secret", "max_retries": 0},
-                }
-            ),
-        )
+        use(monkeypatch, wire)
         try:
             return download(None, path, token="a-token-of-one", **arguments), wire
         finally:
@@ -398,6 +395,27 @@ def test_parts_are_asked_for_until_all_is_there(monkeypatch, path, records):
     assert (done["rows"], content(path)) == (100, CSV)
     asked = [call.header("Range") for call in wire.calls if call.target.endswith("/contacts")]
     assert asked == [None, *(f"bytes={begin}-" for begin in (100, 200, 300, end - 3))]
+
+
+@pytest.mark.parametrize("records", [100, None])
+def test_the_end_of_a_part_is_not_the_end_of_an_unknown_whole(monkeypatch, path, records):
+    head = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nETag: "one"\r\n\r\n'
+    broken = Answer(head + b"64\r\n" + CSV[:100] + b"\r\n")
+    end = len(CSV) - 3
+    rest = answer(CSV[100:end], 206, {"Content-Range": f"bytes 100-{end - 1}/*", **TAG})
+    done, wire = from_wire(monkeypatch, path, broken, rest, answer(CSV), records=records)
+    assert (done["rows"], content(path)) == (100, CSV)
+    asked = [call.header("Range") for call in wire.calls if call.target.endswith("/contacts")]
+    assert asked == [None, "bytes=100-", None]
+
+
+def test_a_part_that_is_shorter_than_its_range_is_gone_on_with(monkeypatch, path):
+    end = len(CSV) - 3
+    short = answer(CSV[:end], 206, {"Content-Range": f"bytes 0-{len(CSV) - 1}/*", **TAG})
+    done, wire = from_wire(monkeypatch, path, short, part(end, len(CSV)))
+    assert (done["rows"], content(path)) == (100, CSV)
+    asked = [call.header("Range") for call in wire.calls if call.target.endswith("/contacts")]
+    assert asked == [None, f"bytes={end}-"]
 
 
 @pytest.mark.parametrize("records", [100, None])
@@ -575,6 +593,26 @@ def test_a_task_that_is_told_to_end_cancels_its_job_and_fails(sandbox, number, p
     assert [each["status"] for each in sandbox.bulk_jobs()] == ["CANCELLED"]
     assert files(path) == []
     operator.on_kill()  # after the work there is nothing to end
+
+
+def test_a_task_that_is_told_to_end_while_no_byte_comes_leaves_no_part(monkeypatch, path):
+    stalled = Answer(BROKEN.content, "stall")
+    left = []
+    with Wire(served(stalled)) as wire:
+        use(monkeypatch, wire, request_timeout=3)
+        operator = operator_of(None, path, token="a-token-of-one")
+
+        def tell():
+            wait_for(lambda: any(each.endswith(".part") for each in files(path)), 20)
+            operator.on_kill()
+            left.extend(files(path))
+
+        thread = threading.Thread(target=tell)
+        thread.start()
+        with pytest.raises(CloudElementsError):
+            operator.execute(context_of(FakeTi(), FakeStore()))
+        thread.join()
+    assert left == files(path) == []
 
 
 def test_a_job_that_may_be_another_tasks_is_not_cancelled(sandbox, number, path):

@@ -56,7 +56,7 @@ class Streamed:
         self.size: int | None = None
         #: Bytes of the whole, of which the body may be a part; ``None`` if the answer does not say.
         self.total: int | None = None
-        #: Whether an early end shows: the answer says its length, or marks its end (chunks).
+        #: Whether an early end of the whole shows: the answer says its length, or marks its end (chunks).
         self.end_shows = False
         #: By which a later call can ask for the rest of the same bytes; ``None`` without a strong ``ETag``.
         self.tag: str | None = None
@@ -83,7 +83,10 @@ class Streamed:
             if part is None:
                 raise self._failure("the answer (206) does not say which part of the body it is")
             self.begin = int(part[1])
+            self.size = int(part[2]) - self.begin + 1
             self.total = None if part[3] == "*" else int(part[3])
+            # The end of a part that may not be the last one says nothing of the end of the whole.
+            self.end_shows = self.total is not None
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the body in parts.
