@@ -599,20 +599,22 @@ def test_a_task_that_is_told_to_end_while_no_byte_comes_leaves_no_part(monkeypat
     stalled = Answer(BROKEN.content, "stall")
     left = []
     with Wire(served(stalled)) as wire:
-        use(monkeypatch, wire, request_timeout=3)
+        use(monkeypatch, wire, request_timeout=4)
         operator = operator_of(None, path, token="a-token-of-one")
 
         def tell():
             wait_for(lambda: any(each.endswith(".part") for each in files(path)), 20)
-            operator.on_kill()
-            left.extend(files(path))
+            threading.Thread(target=operator.on_kill).start()  # it waits for the cancel
+            time.sleep(1)
+            left.append(files(path))
 
         thread = threading.Thread(target=tell)
         thread.start()
         with pytest.raises(CloudElementsError):
             operator.execute(context_of(FakeTi(), FakeStore()))
         thread.join()
-    assert left == files(path) == []
+    assert left == [[]]
+    assert files(path) == []
 
 
 def test_a_job_that_may_be_another_tasks_is_not_cancelled(sandbox, number, path):
