@@ -115,6 +115,15 @@ def running_processes() -> Iterator[tuple[int, int]]:
             yield int(entry.name), int(fields[3])
 
 
+def runs(process: int) -> bool:
+    """
+    Return whether a process has not ended. One that was killed may run for another moment.
+
+    :param process: its id
+    """
+    return any(process == one for one, _ in running_processes())
+
+
 def command_line(process: int) -> str:
     """
     Return the command line of a process.

@@ -12,8 +12,10 @@ import pytest
 import yaml
 
 from scripts import installed_wheel
+from scripts.processes import runs
 from tests.support.blocks import IN_A_CLONE, PAGES, ROOT, Block, blocks
 from tests.support.newcomer import Newcomer
+from tests.support.patience import wait_for
 
 ALL = [block for page in PAGES for block in blocks(page)]
 #: Languages of what a program or a person reads. ``text`` is for what nothing reads.
@@ -198,5 +200,5 @@ def test_a_newcomer_leaves_nothing_running_where_a_process_namespace_is_missing(
     monkeypatch.setattr("tests.support.newcomer._can_isolate", lambda: False)
     with Newcomer(tmp_path) as newcomer:
         printed = newcomer.run("sleep 300 & echo began $!")
-    process = Path("/proc", printed.rpartition("began ")[2].split()[0])
-    assert not process.exists() or process.joinpath("stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    process = int(printed.rpartition("began ")[2].split()[0])
+    wait_for(lambda: not runs(process), 10)

@@ -8,14 +8,14 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 from scripts.airflow_rest import LocalAirflowError
 from scripts.local_airflow import PARTS, LocalAirflow
-from scripts.processes import LOOPBACK
+from scripts.processes import LOOPBACK, runs
+from tests.support.patience import eventually
 
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
@@ -194,15 +194,4 @@ def test_a_killed_caller_leaves_nothing_running(dags, tmp_path):
         started = {int(process) for process in caller.stdout.readline().split()}
         assert len(started) >= len(PARTS) + 1
         caller.kill()
-    deadline = time.monotonic() + 20
-    while (left := {one for one in started if _runs(one)}) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert left == set()
-
-
-def _runs(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in {"Z", "X"}
+    eventually(lambda: not any(map(runs, started)), 20)

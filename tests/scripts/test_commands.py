@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -11,6 +10,8 @@ import pytest
 
 from scripts import commands
 from scripts.commands import figures, run
+from scripts.processes import runs
+from tests.support.patience import wait_for
 
 
 def test_what_it_wrote_is_shown_and_returned(tmp_path, capsys):
@@ -53,19 +54,7 @@ time.sleep(60)
     assert done.code is None
     assert time.monotonic() - began < 20
     child = int(done.text.split()[0])
-    deadline = time.monotonic() + 10
-    while alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not alive(child)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    with open(f"/proc/{pid}/stat") as file:
-        return file.read().rpartition(")")[2].split()[0] != "Z"
+    wait_for(lambda: not runs(child), 10)
 
 
 def test_what_ends_us_ends_it(tmp_path):
@@ -80,7 +69,8 @@ def test_what_ends_us_ends_it(tmp_path):
             run([sys.executable, "-c", program], cwd=tmp_path, patience=30)
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert not alive(int((tmp_path / "pid").read_text()))
+    child = int((tmp_path / "pid").read_text())
+    wait_for(lambda: not runs(child), 10)
 
 
 @pytest.mark.parametrize(

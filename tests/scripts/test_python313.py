@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from scripts import python313
 from scripts.commands import Done
 from scripts.python313 import client_variables, named, outcome, shared
 from scripts.scratch import ROOT
+from tests.support.patience import wait_for
 
 
 @pytest.mark.parametrize(
@@ -78,10 +78,7 @@ with temporary_root() as root:
     )
     root = Path(done.stdout.strip())
     assert root.name.startswith("python313-")
-    deadline = time.monotonic() + 10
-    while root.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not root.exists()
+    wait_for(lambda: not root.exists(), 10)
 
 
 def may_unshare() -> bool:
@@ -103,10 +100,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
     command = [sys.executable, "-c", program]
     assert subprocess.run(command, cwd=ROOT, timeout=30, check=False).returncode == -signal.SIGKILL
-    deadline = time.monotonic() + 10
-    while sleepers() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not sleepers()
+    wait_for(lambda: not sleepers(), 10)
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
 
 
