@@ -199,7 +199,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         wait_for: Callable[[_Work, Kept], BulkJob],
     ) -> dict[str, Any]:
         """Get a job, wait for it and write its file, and remember the job meanwhile."""
-        target = storage_path(self.path)
+        target = storage_path(self.path, "path")
         wanted = self._wanted()
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         memory = job_memory_of(context, instance.token, f"{wanted.as_query} {wanted.file_format}")

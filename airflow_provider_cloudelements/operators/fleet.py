@@ -46,9 +46,10 @@ from airflow_provider_cloudelements.operators._parts.shown_rows import (
     visible_manifest,
     visible_plan,
 )
+from airflow_provider_cloudelements.operators._parts.whole_file import storage_path
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
 __all__ = ["CloudElementsApplyInstancesOperator", "CloudElementsPlanInstancesOperator"]
 
@@ -173,10 +174,7 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElements
 
     def perform(self, context: Context) -> list[dict[str, Any]]:
         """Plan, log the plan, and return its parts or fail with them in XCom."""
-        path = self.plan_path
-        if self._needs_path and not hasattr(path, "read_bytes"):
-            # A template that gives nothing must not put the plan into XCom, nor into a file called None.
-            path = named_text("plan_path", path)
+        target = self._target()
         made = plan(
             self.hook.get_conn(),
             self._read(),
@@ -189,7 +187,7 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElements
             self.log.info("%s", line)
         if not made.safe:
             self.log.warning("The plan is not safe. It is applied only with what 'force' names.")
-        parts = parts_of(made, self.chunk_size, path)
+        parts = parts_of(made, self.chunk_size, target)
         self._push(context, made)
         changed = next((each.instance_id for each in made.changes if each.instance_id is not None), None)
         if changed is not None:
@@ -203,6 +201,16 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElements
                 f"The account is not as the manifest says: {_told(made)} The log says what differs."
             )
         return parts
+
+    def _target(self) -> ObjectStoragePath | None:
+        """Return the file for the plan; ``None`` if there is to be none."""
+        if not self._needs_path:
+            return None
+        path = self.plan_path
+        if not hasattr(path, "read_bytes"):
+            # A template that gives nothing must not put the plan into XCom, nor into a file called None.
+            path = named_text("plan_path", path)
+        return storage_path(path, "plan_path")
 
     def _read(self) -> Manifest:
         given = self.secret("manifest")

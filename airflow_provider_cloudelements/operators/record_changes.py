@@ -216,7 +216,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the records into the file, then keep where the next run goes on."""
-        target = storage_path(self.output_path)
+        target = storage_path(self.output_path, "output_path")
         query, until = self._query(), self._until()
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         place = ReadingPlace(ChangeCursor, context, self._selection(query), until)

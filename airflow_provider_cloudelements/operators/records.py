@@ -168,9 +168,10 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
     def perform(self, context: Context) -> Any:
         """Make the call, or read the list."""
         resource_path(self.path)  # the client alone accepts a query in it, too
+        target = None if self.output_path is None else storage_path(self.output_path, "output_path")
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         if self.paginate:
-            return self._read(instance, context)
+            return self._read(instance, context, target)
         answer = self._call(instance)
         value = fitted(answer if self.response_filter is None else self.response_filter(answer))
         if len(json_line(value)) > self.max_xcom_bytes:
@@ -201,9 +202,10 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
             self.log.info("The record is there already; it is not created again.")
         return record
 
-    def _read(self, instance: InstanceClient, context: Context) -> dict[str, Any]:
+    def _read(
+        self, instance: InstanceClient, context: Context, target: ObjectStoragePath | None
+    ) -> dict[str, Any]:
         read = instance.instance_id, object_of(self.path)
-        target = None if self.output_path is None else storage_path(self.output_path)
         rows = self._rows(instance)
         first, fits = self._first(rows)
         if fits:

@@ -104,6 +104,9 @@ def test_by_the_token_alone_it_needs_no_look_up(sandbox, number, person):
         ({"where": {"a": 1}, "query": {"where": "b=2"}}, "where: given twice"),
         ({"query": 5}, "query must be a dictionary"),
         ({"max_xcom_bytes": 5}, "more than 5 bytes"),
+        ({"paginate": True, "output_path": "file:///tmp/"}, "output_path must be the address of a file"),
+        ({"paginate": True, "output_path": "nowhere://x"}, "can write to output_path"),
+        ({"paginate": True, "output_path": "None"}, "output_path is 'None'"),
     ],
     ids=str,
 )

@@ -536,7 +536,7 @@ def test_a_hostile_value_finds_its_own_record_alone(nights, value):
         ({"until": "soon"}, "until must be 'latest' or a date"),
         ({"instance_id": None}, "instance_id"),
         ({"token": "***"}, "token consists of asterisks"),
-        ({"output_path": ""}, "must be the address of a file"),
+        ({"output_path": ""}, "output_path must be the address of a file"),
     ],
     ids=str,
 )

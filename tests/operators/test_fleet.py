@@ -142,9 +142,10 @@ def test_a_plan_that_nobody_approved_is_refused(app, wire):
         (7, "it is of type int"),
         ("nonsense", "not JSON"),
         ([{"plan_path": "file:///nowhere/plan.json", "checksum": "x", "part": 0}], "lacks 'chunk_size'"),
+        ([{"plan_path": "s3://b/", "checksum": "x", "part": 0, "chunk_size": 1}], "plan_path must be"),
         ({}, "no plan of version 1"),
     ],
-    ids=["number", "text", "reference", "empty"],
+    ids=["number", "text", "reference", "folder", "empty"],
 )
 def test_what_is_no_plan_is_refused(given, message, sandbox):
     with pytest.raises(AirflowFailException, match=message):
@@ -415,6 +416,21 @@ def test_a_template_that_gives_no_plan_path_writes_nowhere(nothing, app, wire, t
         Done(operator)
     assert wire.calls() == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("file:///tmp/", "plan_path must be the address of a file"),
+        ("nowhere://bucket/plan.json", "can write to plan_path"),
+        ("file:///tmp/plan*.json", "plan_path must hold none of"),
+    ],
+    ids=["folder", "protocol", "pattern"],
+)
+def test_a_plan_path_that_names_no_file_is_refused_before_anything_is_called(path, said, app, wire):
+    with pytest.raises(AirflowFailException, match=said):
+        planned(manifest(1), plan_path=path)
+    assert wire.calls() == []
 
 
 def test_the_rendered_plan_shows_no_value_under_an_unknown_key(app, sandbox):

@@ -94,7 +94,7 @@ class KeptReading(FileLineage, EventSpan):
 
         :raises CloudElementsValidationError: ``path`` is malformed.
         """
-        return None if self.path is None else storage_path(self.path)
+        return None if self.path is None else storage_path(self.path, "path")
 
     def place(
         self, context: Context, selection: Any, until: pendulum.DateTime | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.wire.request import is_count
 from airflow_provider_cloudelements.exceptions import (
@@ -14,21 +14,22 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.fleet import Plan
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
 
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
 #: Fields of a reference to a part of a plan in a file.
 _PATH, _PART, _SIZE = "plan_path", "part", "chunk_size"
 
 
-def parts_of(plan: Plan, size: int, path: Any = None) -> list[dict[str, Any]]:
+def parts_of(plan: Plan, size: int, target: ObjectStoragePath | None = None) -> list[dict[str, Any]]:
     """Return a plan in parts, each of which a task can apply.
 
     :param plan: The plan.
     :param size: Most changes of a part.
-    :param path: Address of a file for the whole plan. The parts then only name the file and their place.
-    :raises CloudElementsValidationError: The address is none of a file.
+    :param target: File for the whole plan. The parts then only name the file and their place.
     """
-    if path is None:
+    if target is None:
         return [each.to_json() for each in plan.chunks(size)]
-    target = storage_path(path)
     with WholeFile(target) as file:
         # In ASCII, letter by letter: the plan's checksum covers each of its texts.
         file.write(json.dumps(plan.to_json()).encode("ascii") + b"\n")
@@ -78,7 +79,7 @@ def _plan(given: Any) -> Plan:
 def _read(path: Any) -> Plan:
     text: bytes | None = None
     try:
-        text = storage_path(path).read_bytes()
+        text = storage_path(path, _PATH).read_bytes()
     except OSError:
         pass  # raised below: the error's text could hold a login
     if text is None:

@@ -37,10 +37,11 @@ _HOME = re.compile(r"(?:(?:file|local)://)?~")
 _LONGEST_NAME = 255
 
 
-def storage_path(path: Any) -> ObjectStoragePath:
+def storage_path(path: Any, name: str) -> ObjectStoragePath:
     """Read the address of a file in object storage.
 
     :param path: A text or an ``ObjectStoragePath``.
+    :param name: The argument's name, for errors.
     :raises CloudElementsValidationError: It is neither, is not the address of a file, or no installed library
         can write there.
     """
@@ -48,20 +49,20 @@ def storage_path(path: Any) -> ObjectStoragePath:
 
     if not isinstance(path, str | ObjectStoragePath) or not str(path).strip() or str(path).endswith("/"):
         raise CloudElementsValidationError(
-            "path must be the address of a file, such as s3://bucket/events.jsonl."
+            f"{name} must be the address of a file, such as s3://bucket/events.jsonl."
         )
     if problem := _problem(str(path)):
-        raise CloudElementsValidationError(f"path {problem}")
+        raise CloudElementsValidationError(f"{name} {problem}")
     try:
         target = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path.strip())
         filesystem = target.fs
     except (ImportError, ValueError) as error:
-        raise CloudElementsValidationError(f"No installed library can write to path: {error}") from error
+        raise CloudElementsValidationError(f"No installed library can write to {name}: {error}") from error
     # In a store without folders, a name may well be the beginning of other names.
     if _has_folders(filesystem) and filesystem.isdir(target.path):
-        raise CloudElementsValidationError("path is a folder; it must be the address of a file.")
+        raise CloudElementsValidationError(f"{name} is a folder; it must be the address of a file.")
     if _is_local(filesystem) and len(os.fsencode(target.name)) > _LONGEST_NAME:
-        raise CloudElementsValidationError(f"path: the file's name has more than {_LONGEST_NAME} bytes.")
+        raise CloudElementsValidationError(f"{name}: the file's name has more than {_LONGEST_NAME} bytes.")
     return target
 
 

@@ -84,7 +84,7 @@ def place(request, tmp_path):
 
 
 def put(path, *parts):
-    with WholeFile(storage_path(path)) as file:
+    with WholeFile(storage_path(path, "path")) as file:
         for each in parts:
             file.write(each)
     return file.size
@@ -92,7 +92,7 @@ def put(path, *parts):
 
 def put_and_raise(path, error):
     """Write, and fail. fsspec completes an upload when it forgets the object, as after this function."""
-    with WholeFile(storage_path(path)) as file:
+    with WholeFile(storage_path(path, "path")) as file:
         file.write(b"x" * 100)
         raise error
 
@@ -104,7 +104,7 @@ def read(path):
 def test_a_file_is_there_when_it_is_whole_and_replaces_another(place):
     path, listed = place
     assert put(path, b"old") == 3
-    with WholeFile(storage_path(path)) as file:
+    with WholeFile(storage_path(path, "path")) as file:
         file.write(b"new ")
         file.write(b"rows")
         assert read(path) == b"old"
@@ -141,7 +141,7 @@ def test_a_name_that_is_the_beginning_of_others_is_a_name(place):
 def test_a_folder_is_no_file(tmp_path):
     (tmp_path / "rows").mkdir()
     with pytest.raises(CloudElementsValidationError, match="path is a folder"):
-        storage_path(f"file://{tmp_path}/rows")
+        storage_path(f"file://{tmp_path}/rows", "path")
 
 
 def test_a_local_file_that_cannot_get_its_name_leaves_nothing(tmp_path, monkeypatch):
@@ -214,8 +214,8 @@ def test_a_store_that_renames_renames(memory_store, monkeypatch):
     ],
 )
 def test_what_names_no_file_is_refused(tmp_path, name, said):
-    with pytest.raises(CloudElementsValidationError, match=said):
-        storage_path(name.format(tmp_path))
+    with pytest.raises(CloudElementsValidationError, match=f"^output_path:? .*{said}"):
+        storage_path(name.format(tmp_path), "output_path")
 
 
 @pytest.mark.parametrize("name", ["n" * 242, "n" * 255, "ü" * 127, "😀" * 63])
@@ -265,7 +265,7 @@ def test_a_line_is_one_that_every_reader_reads(row, line):
 
 def test_rows_are_lines(tmp_path):
     path = f"file://{tmp_path}/rows"
-    with JsonLines(storage_path(path)) as lines:
+    with JsonLines(storage_path(path, "path")) as lines:
         for number in range(3):
             lines.write_row({"n": number})
     assert Path(tmp_path / "rows").read_text() == '{"n":0}\n{"n":1}\n{"n":2}\n'
