@@ -1,4 +1,7 @@
-"""Write a query of the platform (CEQL, at SAP OCNQL) from fields and values (facts F324, F325)."""
+"""Write a query of the platform from fields and values, and read one (facts F324, F325).
+
+Its language is CEQL, at SAP OCNQL.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,14 @@ from airflow_provider_cloudelements.exceptions import CloudElementsValidationErr
 _KEY = re.compile(r"(?P<field>[^\W\d][\w.\-]*)(?: +(?P<operator>=|!=|<=|>=|<|>|LIKE|IN))?", re.IGNORECASE)
 #: Words of the language, which no field can be.
 _WORDS = frozenset({"and", "or", "not", "in", "is", "null", "like"})
+
+#: A text in a query. Two of them side by side are one with a quote in it.
+_QUOTED = re.compile(r"""('[^']*'|"[^"]*")""")
+#: The object of a whole query (fact F365): a word after ``from``, with a clause or nothing after it, since a
+#: field may be called ``from``, too.
+_OBJECT = re.compile(
+    r"(?<![\w.-])from\s+([\w.-]+)(?=\s+(?:where|order|group|limit)(?![\w.-])|\s*$)", re.IGNORECASE
+)
 
 
 def where_of(where: Any) -> str | None:
@@ -97,3 +108,22 @@ def _literal(field: str, value: Any) -> str:
             "emoji does. No query can hold one."
         )
     return "'{}'".format(value.replace("'", "''"))
+
+
+def object_in(query: str) -> str | None:
+    """Return the object that a whole query selects from; ``None`` if that is not sure.
+
+    :param query: ``select fields from object where ... limit n``.
+    """
+    found = _OBJECT.search(_QUOTED.sub("''", query))
+    return None if found is None else found[1]
+
+
+def evenly_spaced(query: str) -> str:
+    """Return a query with single spaces where it has blanks, so that two can be compared. Texts in it stay.
+
+    :param query: The query.
+    """
+    parts = _QUOTED.split(query)
+    parts[::2] = [re.sub(r"\s+", " ", each) for each in parts[::2]]
+    return "".join(parts).strip()

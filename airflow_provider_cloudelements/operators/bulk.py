@@ -226,7 +226,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         self.tell_file(
             context,
             WrittenFile(
-                instance.instance_id, self.object_name, written.rows, target, written.bytes, written.sha256
+                instance.instance_id, wanted.source, written.rows, target, written.bytes, written.sha256
             ),
         )
         return {

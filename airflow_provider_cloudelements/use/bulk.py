@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
 from airflow_provider_cloudelements.client.bulk import BulkApi, BulkJob, BulkStatus
-from airflow_provider_cloudelements.client.ceql import where_of
+from airflow_provider_cloudelements.client.ceql import evenly_spaced, object_in, where_of
 from airflow_provider_cloudelements.client.resources import InstanceClient
 from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.exceptions import (
@@ -26,7 +26,7 @@ from airflow_provider_cloudelements.exceptions import (
 
 log = logging.getLogger(__name__)
 
-#: The object of a query of v2 (fact F365).
+#: The object of a query that has more to it than fact F365 says.
 _FROM = re.compile(r"\bfrom\s+([\w.-]+)", re.IGNORECASE)
 #: Errors of a job that its task's message shows.
 SHOWN_ERRORS = 5
@@ -67,8 +67,9 @@ class Wanted:
                     "where and fields go with object_name. A query holds its own: select fields from object "
                     "where ..."
                 )
-            named = _FROM.search(text("query", query))
-            if named is None:
+            if (found := object_in(text("query", query))) is not None:
+                return cls(found, file_format, query)
+            if (named := _FROM.search(query)) is None:
                 raise CloudElementsValidationError("query must be: select fields from object where ...")
             return cls(named[1], file_format, query)
         path_segment("object_name", object_name)
@@ -79,6 +80,11 @@ class Wanted:
     def version(self) -> int:
         """The version of the job."""
         return 2 if self.query is not None else 3
+
+    @property
+    def source(self) -> str | None:
+        """The object, if it is sure."""
+        return self.object_name if self.query is None else object_in(self.query)
 
     @property
     def as_query(self) -> str:
@@ -104,7 +110,7 @@ class Wanted:
         return (
             job.direction in (None, "DOWNLOAD")
             and job.query is not None
-            and " ".join(job.query.split()) == " ".join(self.as_query.split())
+            and evenly_spaced(job.query) == evenly_spaced(self.as_query)
             and job.file_format in (None, self.file_format.upper())
             and not is_lost(job)
         )

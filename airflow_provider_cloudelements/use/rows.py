@@ -10,12 +10,59 @@ _LONGEST_LINE = 16 * 1024 * 1024
 _END = 16
 
 
+class _Lines:
+    """Counts lines that end in one byte. Empty ones at the end are no lines.
+
+    :param end: The byte.
+    """
+
+    def __init__(self, end: bytes) -> None:
+        self._end = end
+        self._breaks = 0
+        #: Whether a line has begun, and the line breaks after it that nothing has followed yet.
+        self._begun = False
+        self._held = b""
+        #: Whether the first line has ended, and how many commas it has.
+        self._named = False
+        self._commas = 0
+
+    @property
+    def count(self) -> int:
+        """Lines so far, the last of which may be incomplete."""
+        return self._breaks + self._begun
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last line has ended."""
+        return self._end in self._held or not self._begun
+
+    @property
+    def blank(self) -> int:
+        """Empty lines at the end, if the first line has no comma."""
+        one_column = self._named and not self._commas
+        return max(self._held.count(self._end) - 1, 0) if one_column else 0
+
+    def add(self, data: bytes) -> None:
+        if not self._named:
+            names, found, _ = data.partition(self._end)
+            self._commas += names.count(b",")
+            self._named = bool(found)
+        breaks = _breaks_at_the_end(data)
+        if len(breaks) == len(data):
+            self._held += breaks
+            return
+        self._begun = True
+        self._breaks += self._held.count(self._end) + data.count(self._end) - breaks.count(self._end)
+        self._held = breaks
+
+
 class RowCount:
     """Counts rows of CSV, without the line of names, or of JSON lines.
 
     A line break between quotes of a CSV ends no row. Empty lines at the end are no rows, but :attr:`blank`
-    tells how many of them may be. A row ends in a line feed, with a carriage return before it or not: the
-    rows of a file with carriage returns alone are not told apart, so that their count does not fit the job's.
+    tells how many of them may be. A row ends in a line feed, with a carriage return before it or not (RFC
+    4180); any other carriage return is a character of a value. Only in a CSV that has no line feed at all,
+    outside of quotes, rows end in carriage returns alone.
 
     :param file_format: ``csv`` or ``jsonl``.
     """
@@ -23,21 +70,21 @@ class RowCount:
     def __init__(self, file_format: str) -> None:
         self._csv = file_format == "csv"
         self._quoted = False
-        self._breaks = 0
-        #: Whether a line has begun, and the line breaks after it that nothing has followed yet.
-        self._begun = False
-        self._held = b""
-        #: Of a CSV: whether its first line has ended, and how many commas that has.
-        self._named = False
-        self._commas = 0
+        self._feeds = _Lines(b"\n")
+        #: The same bytes by carriage returns, until a line feed comes.
+        self._returns = _Lines(b"\r") if self._csv else None
         #: What came after the last line break, up to a limit.
         self._line = bytearray()
 
     @property
+    def _lines(self) -> _Lines:
+        by_returns = self._returns is not None and (self._returns.count > 1 or self._returns.ended)
+        return self._returns if self._returns is not None and by_returns else self._feeds
+
+    @property
     def blank(self) -> int:
         """Empty lines at the end that are rows if the job says so: a CSV of one column has them."""
-        one_column = self._csv and self._named and not self._commas
-        return max(self._held.count(b"\n") - 1, 0) if one_column else 0
+        return self._lines.blank if self._csv else 0
 
     @property
     def ended(self) -> bool:
@@ -45,38 +92,36 @@ class RowCount:
 
         A CSV ends in a line break outside of quotes. The last of the JSON lines may lack its line break.
         """
-        if not self._line.strip():
-            return not self._quoted
-        return not self._csv and _is_record(self._line)
+        if self._csv:
+            return self._lines.ended and not self._quoted
+        return not self._line.strip() or _is_record(self._line)
 
     @property
     def rows(self) -> int:
         """Rows so far, the last of which may be incomplete."""
-        lines = self._breaks + self._begun
-        return max(lines - self._csv, 0)
+        return max(self._lines.count - self._csv, 0)
 
     def add(self, data: bytes) -> None:
         """Go on with the next bytes.
 
         :param data: The bytes.
         """
-        if self._csv and (self._quoted or b'"' in data):
+        if not self._csv:
+            self._keep_line(data)
+        elif self._quoted or b'"' in data:
             data = self._outside(data)
-        if self._csv and not self._named:
-            names, found, _ = data.partition(b"\n")
-            self._commas += names.count(b",")
-            self._named = bool(found)
+        self._feeds.add(data)
+        if self._returns is not None:
+            if b"\n" in data:
+                self._returns = None
+            else:
+                self._returns.add(data)
+
+    def _keep_line(self, data: bytes) -> None:
         line_break = data.rfind(b"\n")
         if line_break >= 0:
             self._line.clear()
         self._line += data[line_break + 1 :][: _LONGEST_LINE - len(self._line)]
-        breaks = _breaks_at_the_end(data)
-        if len(breaks) == len(data):
-            self._held += breaks
-            return
-        self._begun = True
-        self._breaks += self._held.count(b"\n") + data.count(b"\n") - breaks.count(b"\n")
-        self._held = breaks
 
     def _outside(self, data: bytes) -> bytes:
         """Return the bytes outside of quotes, and a quote in place of all those inside.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_cloudelements.client.ceql import where_of
+from airflow_provider_cloudelements.client.ceql import evenly_spaced, object_in, where_of
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.sandbox.core.ceql import parse_where
 
@@ -76,3 +76,43 @@ def test_any_text_is_one_value_and_nothing_more(value: str) -> None:
     assert text[:6] == "Name='"
     assert text[6:-1].replace("''", "") == value.replace("'", "")
     assert text[-1] == "'"
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("select * from emails", "emails"),
+        ("  SELECT a, b\nFROM\temails  WHERE a = 'x' LIMIT 5 ", "emails"),
+        ("select from from emails", "emails"),
+        ("select from, to from emails limit 3", "emails"),
+        ("select from from from where from='x from y'", "from"),
+        ("select date-from from emails", "emails"),
+        ("select where from where where where='x'", "where"),
+        ("select a.from from my-emails.v2 order by a", "my-emails.v2"),
+        ("select 'from cc' from emails where a='it''s from bcc'", "emails"),
+        ('select "a from b" from emails', "emails"),
+        ("select a from emails e where e.a=1", None),
+        ("select from", None),
+        ("emails", None),
+        ("", None),
+    ],
+)
+def test_the_object_of_a_query_is_found(query: str, name: str | None) -> None:
+    assert object_in(query) == name
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("select  a\nfrom b ", "select a from b", True),
+        ("a='x  y'  and b", "a='x  y' and b", True),
+        ("a='x  y'", "a='x y'", False),
+        ("a='x\ty'", "a='x y'", False),
+        ('a="x  y"', 'a="x y"', False),
+        ("a='it''s  so'", "a='it''s so'", False),
+        ("a='it''s'  and b='  c'", "a='it''s' and b='  c'", True),
+        ("a='open  end", "a='open end", True),
+    ],
+)
+def test_blanks_count_in_texts_alone(one: str, other: str, same: bool) -> None:
+    assert (evenly_spaced(one) == evenly_spaced(other)) is same

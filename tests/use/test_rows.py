@@ -21,6 +21,15 @@ def counted(content: bytes, file_format: str, size: int) -> int:
     return count.rows
 
 
+def written(rows: list[tuple[str, str]], end: str, quoted: str) -> bytes:
+    """Return a CSV that quotes cells with some characters alone."""
+
+    def cell(value: str) -> str:
+        return '"' + value.replace('"', '""') + '"' if set(value) & set(quoted) else value
+
+    return "".join(",".join(map(cell, row)) + end for row in [("one", "two"), *rows]).encode()
+
+
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS), max_size=6),
     size=st.integers(1, 9),
@@ -35,6 +44,26 @@ def test_rows_of_a_csv_are_those_that_python_reads(rows, size, ended, everything
     if not ended:
         content = content.removesuffix(b"\r\n")
     assert counted(content, "csv", size) == len(rows)
+
+
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), max_size=6),
+    size=st.integers(1, 9),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_a_carriage_return_that_nobody_quoted_is_data(rows, size, end) -> None:
+    assert counted(written(rows, end, '",\n'), "csv", size) == len(rows)
+
+
+@given(rows=st.lists(st.tuples(CELLS, CELLS), max_size=6), size=st.integers(1, 9))
+def test_rows_end_in_carriage_returns_if_there_is_no_line_feed(rows, size) -> None:
+    content = written(rows, "\r", '",\n\r')
+    count = RowCount("csv")
+    for begin in range(0, len(content), size):
+        count.add(content[begin : begin + size])
+    assert (count.rows, count.ended) == (len(rows), True)
+    count.add(b"half")
+    assert (count.rows, count.ended) == (len(rows) + 1, False)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
@@ -71,6 +100,11 @@ def test_many_line_breaks_at_the_end_of_one_part_are_no_rows() -> None:
         (b"a\n1", "csv", False),
         (b'a\n"1\n', "csv", False),
         (b'a\n"1\n"\n', "csv", True),
+        (b"a\r", "csv", True),
+        (b"a\r1\r2\r", "csv", True),
+        (b"a\r1\r2", "csv", False),
+        (b'a\r"1\r', "csv", False),
+        (b"a\r1\n2\r", "csv", False),
         (b'{"a": 1}\n{"a": 2}', "jsonl", True),
         (b'{"a": 1}\n{"a": {"b": 2}', "jsonl", False),
         (b'{"a": 1}\n12', "jsonl", False),
@@ -95,6 +129,9 @@ def test_whether_the_last_row_has_ended(content: bytes, file_format: str, ended:
         (b"a,b\n1,2\n\n", 0),
         (b'"a,b"\n1\n\n', 1),
         (b'"a",b\n1,2\n\n', 0),
+        (b"a\r1\r\r\r", 2),
+        (b"a,b\r1,2\r\r", 0),
+        (b"a\rb,c\n1,2\n\n", 0),
     ],
 )
 def test_empty_lines_that_may_be_rows(content: bytes, blank: int, size: int) -> None:

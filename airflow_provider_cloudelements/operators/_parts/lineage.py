@@ -31,7 +31,8 @@ class WrittenFile:
     """What a task read through an instance, and the file that it wrote. It holds no secret.
 
     :param instance_id: The instance; ``None`` if the task knows only its token.
-    :param object_name: What it read, such as ``contacts``; ``None`` for events, and if only a query says it.
+    :param object_name: What it read, such as ``contacts``; ``None`` for events, and if a query
+        leaves it unsure.
     :param rows: How many records or events.
     :param path: The file's address; ``None`` if there is none, because few rows went to XCom.
     :param bytes: Its size.

@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import Asset, AssetAlias
 
+from airflow_provider_cloudelements.client.bulk import BulkApi
 from airflow_provider_cloudelements.operators._parts import lineage
+from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
 from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator
 from tests.support.context import context_of
 from tests.support.platform import WAYS
@@ -96,6 +98,34 @@ def test_with_it_the_datasets_are_named(sandbox, number, tmp_path, switched_on):
 )
 def test_an_object_is_named_without_its_hub(path, name):
     assert lineage.object_of(path) == name
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("select id from leads where city=' from x'", "leads"), ("select id from leads as leads", None)],
+    ids=["sure", "unsure"],
+)
+def test_a_query_names_the_object_where_it_is_sure(
+    sandbox, number, tmp_path, switched_on, monkeypatch, query, name
+):
+    operator = CloudElementsDownloadBulkOperator(
+        task_id="download",
+        instance_id=number,
+        query=query,
+        path=f"file://{tmp_path}/leads.csv",
+        outlets=[Asset("leads")],
+        deferrable=False,
+    )
+    # The sandbox reads no query but those of the documents.
+    monkeypatch.setattr(
+        BulkApi, "start_query", lambda bulk, _: bulk.start_download("leads", file_format="csv")
+    )
+    events = Events()
+    operator.execute({**context_of(), "outlet_events": events})
+    assert events.made["leads"].extra["object"] == name
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert [each.name for each in told.inputs] == ([f"{WAYS['basic'][0]}/{name}"] if name else [])
+    assert len(told.outputs) == 1
 
 
 def test_an_object_in_a_bucket_is_named_by_its_key():
