@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pendulum
 
@@ -158,6 +158,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         "date_format": lambda value: VendorDates(value).format,
         "timezone": lambda value: VendorDates(zone=value).zone,
     }
+    checks_together: ClassVar = (_require_one_begin,)
 
     def __init__(
         self,
@@ -194,7 +195,6 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         self.date_format = date_format
         self.timezone = timezone
         self.undated = require_choice("undated", undated, UNDATED)
-        _require_one_begin(since, start)
         self.start = start
         self.since = since
         #: Not by the rendered value: a template that finds nothing is a mistake, and no wish to go on.
@@ -204,15 +204,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
         self.query = query
         self.paging = self.checks["paging"](paging)
         self.first_page = self.checks["first_page"](first_page)
-
-    @classmethod
-    def partial(cls, **kwargs: Any) -> Any:
-        """Check the arguments, then do as Airflow's own method.
-
-        :param kwargs: Arguments that all copies share.
-        """
-        _require_one_begin(kwargs.get("since"), kwargs.get("start", "earliest"))
-        return super().partial(**kwargs)
+        self.require_together()
 
     def perform(self, context: Context) -> dict[str, Any]:
         """Read the records into the file, then keep where the next run goes on."""

@@ -34,6 +34,26 @@ __all__ = ["CloudElementsCallResourceOperator"]
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 
 
+def _require_a_list_by_get(paginate: bool, method: str) -> None:
+    if paginate and method != "GET":
+        raise ValueError("paginate=True reads a list, so method must be 'GET'.")
+
+
+def _require_a_list_for_a_file(paginate: bool, output_path: Any) -> None:
+    if not paginate and output_path is not None:
+        raise ValueError("output_path is for the records of a list: give paginate=True, too.")
+
+
+def _require_a_place_for_records(paginate: bool, max_xcom_records: int, output_path: Any) -> None:
+    if paginate and not max_xcom_records and output_path is None:
+        raise ValueError("max_xcom_records=0 needs an output_path.")
+
+
+def _require_post(idempotent_by: Any, method: str) -> None:
+    if idempotent_by is not None and method != "POST":
+        raise ValueError("idempotent_by is for method='POST'. Other calls may be sent twice.")
+
+
 class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     """Call a vendor's resource through an instance: one call, or a whole list, page after page.
 
@@ -111,6 +131,12 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
         "max_xcom_bytes": count("max_xcom_bytes", 1),
         "settle_time": partial(require_seconds, "settle_time"),
     }
+    checks_together: ClassVar = (
+        _require_a_list_by_get,
+        _require_a_list_for_a_file,
+        _require_a_place_for_records,
+        _require_post,
+    )
 
     def __init__(
         self,
@@ -153,17 +179,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
         self.max_xcom_bytes = self.checks["max_xcom_bytes"](max_xcom_bytes)
         self.idempotent_by = idempotent_by
         self.settle_time = self.checks["settle_time"](settle_time)
-        self._check_combination()
-
-    def _check_combination(self) -> None:
-        if self.paginate and self.method != "GET":
-            raise ValueError("paginate=True reads a list, so method must be 'GET'.")
-        if not self.paginate and self.output_path is not None:
-            raise ValueError("output_path is for the records of a list: give paginate=True, too.")
-        if self.paginate and not self.max_xcom_records and self.output_path is None:
-            raise ValueError("max_xcom_records=0 needs an output_path.")
-        if self.idempotent_by is not None and self.method != "POST":
-            raise ValueError("idempotent_by is for method='POST'. Other calls may be sent twice.")
+        self.require_together()
 
     def perform(self, context: Context) -> Any:
         """Make the call, or read the list."""

@@ -1,16 +1,20 @@
 """Check plain arguments of mapped operators when the DAG is parsed.
 
 Airflow calls ``__init__`` of a mapped operator only when a copy runs. Without this, a wrong switch in
-``partial(...)`` would show in the first run alone.
+``partial(...)`` or ``expand(...)`` would show in the first run alone. What an upstream task gives is not
+known before then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.operators._parts.base import require_bool, require_choice
+from airflow_provider_cloudelements.operators._parts.checked_partial import CheckedPartial
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -19,12 +23,17 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
+#: Most combinations of literal values that are checked.
+_MOST_COMBINATIONS = 1_000
+
 
 class EarlyChecks(_Base):
-    """Base of operators that check arguments in ``partial`` too. Name it before Airflow's base class."""
+    """Base of operators that check arguments of mapped tasks too. Name it before Airflow's base class."""
 
     #: Checks of arguments by their names. ``__init__`` uses the same ones. Each returns the value or raises.
     checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    #: Checks of arguments that must go together. The parameters of each have the arguments' names.
+    checks_together: ClassVar[Sequence[Callable[..., None]]] = ()
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -32,10 +41,79 @@ class EarlyChecks(_Base):
 
         :param kwargs: Arguments that all copies share.
         """
+        cls._check_alone(kwargs)
+        for check in cls.checks_together:
+            if all(name in kwargs for name in _names(check)):
+                cls._check(check, kwargs)
+        return CheckedPartial.of(super().partial(**kwargs))
+
+    def require_together(self) -> None:
+        """Check the arguments that must go together, at the end of ``__init__``.
+
+        :raises ValueError: They do not.
+        """
+        for check in self.checks_together:
+            check(**{name: getattr(self, name) for name in _names(check)})
+
+    @classmethod
+    def check_copies(cls, given: Mapping[str, Any], copies: Sequence[Mapping[str, Any]]) -> None:
+        """Check the arguments of mapped copies.
+
+        :param given: The arguments that all copies share.
+        :param copies: Further arguments of each copy.
+        :raises Exception: An argument is wrong, in the copies that have it.
+        """
+        for copy in copies:
+            cls._check_alone(copy)
+            cls._check_together({**given, **copy})
+
+    @classmethod
+    def check_mapped(cls, given: Mapping[str, Any], mapped: Mapping[str, Any]) -> None:
+        """Check the same, where each list of values is combined with each other one.
+
+        :param given: The arguments that all copies share.
+        :param mapped: The values of each other argument: a list, or what an upstream task gives.
+        :raises Exception: An argument is wrong.
+        """
+        literal = {name: value for name, value in mapped.items() if isinstance(value, list | tuple)}
+        for name, values in literal.items():
+            for value in values:
+                cls._check_alone({name: value})
+        for check in cls.checks_together:
+            names = [name for name in _names(check) if name in mapped]
+            if all(name in literal for name in names):
+                combinations = product(*(literal[name] for name in names))
+                for values in islice(combinations, _MOST_COMBINATIONS):
+                    cls._check(check, {**given, **dict(zip(names, values, strict=True))})
+
+    @classmethod
+    def _check_alone(cls, given: Mapping[str, Any]) -> None:
         for name, check in cls.checks.items():
-            if name in kwargs:
-                check(kwargs[name])
-        return super().partial(**kwargs)
+            if name in given:
+                check(given[name])
+
+    @classmethod
+    def _check_together(cls, given: Mapping[str, Any]) -> None:
+        for check in cls.checks_together:
+            cls._check(check, given)
+
+    @classmethod
+    def _check(cls, check: Callable[..., None], given: Mapping[str, Any]) -> None:
+        check(**{name: given[name] if name in given else _default(cls, name) for name in _names(check)})
+
+
+def _names(check: Callable[..., None]) -> Iterator[str]:
+    return iter(inspect.signature(check).parameters)
+
+
+def _default(operator: type, name: str) -> Any:
+    """Return the default of an argument, of the first class that declares it."""
+    for each in operator.__mro__:
+        own = each.__dict__.get("__init__")
+        declared = {} if own is None else inspect.signature(own).parameters
+        if name in declared:
+            return declared[name].default
+    raise LookupError(f"{operator.__name__} has no argument {name}")
 
 
 def switch(name: str) -> Callable[[Any], bool]:

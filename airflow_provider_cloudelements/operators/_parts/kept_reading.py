@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from airflow_provider_cloudelements.client.arguments import require_count
 from airflow_provider_cloudelements.client.parsing import instance_id_of
 from airflow_provider_cloudelements.events.batch import sorted_rows
 from airflow_provider_cloudelements.events.cursor import EventCursor
 from airflow_provider_cloudelements.events.query import EventRow
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, count
 from airflow_provider_cloudelements.operators._parts.event_arguments import (
     END_OF_RUN,
     FIRST_BEGIN,
@@ -46,7 +46,17 @@ class Stream(Protocol):
         """Yield the rows."""
 
 
-class KeptReading(FileLineage, EventSpan):
+def _require_one_begin(since: Any, start: Any) -> None:
+    if since is not None and start != FIRST_BEGIN:
+        raise ValueError("start is where the first run of a task without since begins: give one of them.")
+
+
+def _require_a_place_for_events(path: Any, max_xcom_events: int) -> None:
+    if path is None and not max_xcom_events:
+        raise ValueError("max_xcom_events=0 needs a path.")
+
+
+class KeptReading(EarlyChecks, FileLineage, EventSpan):
     """Declare the arguments, and do what is alike. The classes that have them document them.
 
     This base comes before the other ones.
@@ -61,6 +71,12 @@ class KeptReading(FileLineage, EventSpan):
     """
 
     kept_fields = ("start", "path")
+    checks: ClassVar = {
+        "max_xcom_events": count("max_xcom_events"),
+        "max_xcom_bytes": count("max_xcom_bytes", 1),
+        "max_pages": count("max_pages", 1),
+    }
+    checks_together: ClassVar = (_require_one_begin, _require_a_place_for_events)
 
     cloudelements_conn_id: str
 
@@ -80,14 +96,11 @@ class KeptReading(FileLineage, EventSpan):
         #: Not by the rendered value: a template that finds nothing is a mistake, and no wish to go on.
         self._goes_on = since is None
         self.start = start
-        if since is not None and start != FIRST_BEGIN:
-            raise ValueError("start is where the first run of a task without since begins: give one of them.")
         self.path = path
-        self.max_xcom_events = require_count("max_xcom_events", max_xcom_events, 0)
-        self.max_xcom_bytes = require_count("max_xcom_bytes", max_xcom_bytes)
-        if path is None and not max_xcom_events:
-            raise ValueError("max_xcom_events=0 needs a path.")
-        self.max_pages = require_count("max_pages", max_pages)
+        self.max_xcom_events = self.checks["max_xcom_events"](max_xcom_events)
+        self.max_xcom_bytes = self.checks["max_xcom_bytes"](max_xcom_bytes)
+        self.max_pages = self.checks["max_pages"](max_pages)
+        self.require_together()
 
     def target(self) -> ObjectStoragePath | None:
         """Return the file for many rows; ``None`` if there is none.

@@ -130,6 +130,9 @@ def _literals(manifest: Any) -> Iterator[Problem]:
     if isinstance(manifest, Mapping):
         for name, message in literal_secrets(manifest.get("defaults")):
             yield Problem(Place("manifest"), message, field=f"defaults.{name}")
+        if "instances" not in manifest:  # a row, as in expand(manifest=[row, row]) by mistake
+            for name, message in literal_secrets(manifest):
+                yield Problem(Place("manifest"), message, field=name)
         manifest = manifest.get("instances")
     if isinstance(manifest, list | tuple):
         for number, row in enumerate(manifest, 1):

@@ -1,0 +1,110 @@
+"""Arguments of mapped tasks are checked when the DAG is parsed, as far as they are known then."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from airflow.sdk import DAG, task
+
+from airflow_provider_cloudelements.exceptions import CloudElementsManifestError
+from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator as Read
+from airflow_provider_cloudelements.operators.fleet import CloudElementsPlanInstancesOperator as Plan
+from airflow_provider_cloudelements.operators.record_changes import (
+    CloudElementsDownloadChangesOperator as Changes,
+)
+from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator as Call
+
+CHANGES = {"path": "/leads", "updated_field": "date", "output_path": "file:///tmp/x"}
+
+
+@pytest.fixture(autouse=True)
+def dag():
+    with DAG("mapped", schedule=None) as dag:
+        yield dag
+
+
+@task
+def upstream():
+    return []
+
+
+@pytest.mark.parametrize(
+    ("operator", "shared", "mapped", "said"),
+    [
+        (Call, {"path": "/a", "paginate": True, "method": "POST"}, {"instance_id": [1]}, "must be 'GET'"),
+        (Call, {"path": "/a", "output_path": "/x"}, {"instance_id": [1]}, "give paginate=True"),
+        (Call, {"path": "/a", "idempotent_by": "x"}, {"instance_id": [1]}, "for method='POST'"),
+        (Call, {"paginate": True, "max_xcom_records": 0}, {"path": ["/a"]}, "needs an output_path"),
+        (Call, {"path": "/a"}, {"method": ["GET", "TRACE"]}, "method must be one of"),
+        (Call, {"path": "/a"}, {"paginate": ["yes"]}, "paginate must be True or False"),
+        (Call, {"path": "/a", "paginate": True}, {"method": ["GET", "POST"]}, "method must be 'GET'"),
+        (Call, {"path": "/a"}, {"paginate": [False, True], "method": ["GET", "PUT"]}, "must be 'GET'"),
+        (Changes, CHANGES, {"first_page": [1, "0"]}, "first_page must be"),
+        (Changes, {**CHANGES, "since": "2026-01-01"}, {"start": ["2026-01-01"]}, "give one of them"),
+        (Read, {"max_xcom_events": 0}, {"instance_id": [1]}, "needs a path"),
+        (Read, {"instance_id": 1, "start": "2026-01-01"}, {"since": ["2026-01-01"]}, "give one of them"),
+        (Read, {"instance_id": 1}, {"max_pages": [0]}, "max_pages must be"),
+    ],
+    ids=[str(number) for number in range(13)],
+)
+def test_what_does_not_go_together_is_refused(dag, operator, shared, mapped, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        operator.partial(task_id="task", **shared).expand(**mapped)
+    with pytest.raises((TypeError, ValueError), match=said):
+        operator.partial(task_id="task", **shared).expand_kwargs(
+            [{name: values[-1] for name, values in mapped.items()}]
+        )
+    assert dag.task_ids == []
+
+
+@pytest.mark.parametrize(
+    ("operator", "shared", "mapped"),
+    [
+        (Call, {"path": "/a", "output_path": "/x"}, {"paginate": [True]}),
+        (Call, {"path": "/a", "idempotent_by": "x", "json": {}}, {"method": ["POST"]}),
+        (Call, {"path": "/a", "paginate": True, "max_xcom_records": 0}, {"output_path": ["/x", "/y"]}),
+        (Changes, CHANGES, {"instance_id": [1], "start": ["2026-01-01", "earliest"]}),
+        (Read, {"max_xcom_events": 0, "path": "/x"}, {"instance_id": [1]}),
+    ],
+    ids=[str(number) for number in range(5)],
+)
+def test_what_goes_together_becomes_a_task(dag, operator, shared, mapped):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # Airflow warns of a partial that nobody expands
+        operator.partial(task_id="one", **shared).expand(**mapped)
+        operator.partial(task_id="two", **shared).expand_kwargs(
+            [{name: each[0] for name, each in mapped.items()}]
+        )
+    assert dag.task_ids == ["one", "two"]
+
+
+def test_what_an_upstream_task_gives_is_not_known_yet(dag):
+    rows = upstream()
+    Call.partial(task_id="one", paginate=True, path="/a").expand(method=rows)
+    Call.partial(task_id="two", paginate=True).expand_kwargs(rows)
+    Call.partial(task_id="three", output_path="/x", path="/a").expand(paginate=rows, method=["GET"])
+    assert dag.task_ids == ["upstream", "one", "two", "three"]
+
+
+SECRET = {"key": "a", "element": "closeio", "configuration": {"password": "literal"}}
+
+
+@pytest.mark.parametrize(
+    "manifests",
+    [[[{"key": "b"}, SECRET]], [{"instances": [SECRET]}], [SECRET], ["a.yaml", {"defaults": SECRET}]],
+    ids=["rows", "manifest", "row", "defaults"],
+)
+def test_a_secret_in_rows_of_the_source_is_refused(dag, manifests):
+    with pytest.raises(CloudElementsManifestError, match="a secret does not stand in a manifest") as raised:
+        Plan.partial(task_id="plan").expand(manifest=manifests)
+    assert "literal" not in str(raised.value)
+    with pytest.raises(CloudElementsManifestError, match="a secret does not stand in a manifest"):
+        Plan.partial(task_id="plan").expand_kwargs([{"manifest": each} for each in manifests])
+    assert dag.task_ids == []
+
+
+def test_templates_and_addresses_of_manifests_are_mapped(dag):
+    row = {**SECRET, "configuration": {"password": "{{ conn.x.password }}"}}
+    Plan.partial(task_id="plan").expand(manifest=["a.yaml", [row], {"instances": [row]}])
+    assert dag.task_ids == ["plan"]
