@@ -129,8 +129,9 @@ class EventCursor:
         :raises CloudElementsValidationError: ``value`` is something else.
         """
         since = parse_date(value.get("since")) if isinstance(value, Mapping) else None
+        # An XCom backend may give a list back as a tuple.
         seen = value.get("seen", []) if isinstance(value, Mapping) else None
-        if since is None or not isinstance(seen, list) or set(map(type, seen)) - {str}:
+        if since is None or not isinstance(seen, list | tuple) or set(map(type, seen)) - {str}:
             raise CloudElementsValidationError(
                 f"{argument} is no cursor of events: give what the read operator or the sensor returned."
             )
@@ -232,5 +233,5 @@ def _partly(value: Any) -> dict[str, PartlyTold]:
     return {
         key: PartlyTold(parse_date(each.get("date")), frozenset(map(str, each.get("rows") or ())))
         for key, each in (value.items() if isinstance(value, Mapping) else ())
-        if isinstance(each, Mapping) and isinstance(each.get("rows"), list)
+        if isinstance(each, Mapping) and isinstance(each.get("rows"), list | tuple)
     }

@@ -117,7 +117,6 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
         "output_path",
         "idempotent_by",
     )
-    collection_fields = (*CloudElementsBaseOperator.collection_fields, "query")
     secret_fields = ("token", "query", "json", "where")
     wholly_secret_fields = secret_fields
     checks: ClassVar = {

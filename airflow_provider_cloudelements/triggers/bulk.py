@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,8 +19,8 @@ from airflow_provider_cloudelements.compat import atask_state
 from airflow_provider_cloudelements.exceptions import CloudElementsAuthError, CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
 from airflow_provider_cloudelements.triggers.account import Account, NobodyWaits
-from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
-from airflow_provider_cloudelements.triggers.hub import current_hub
+from airflow_provider_cloudelements.triggers.arguments import poll_interval_of
+from airflow_provider_cloudelements.triggers.base import HubTrigger
 from airflow_provider_cloudelements.triggers.outcome import event_of
 from airflow_provider_cloudelements.triggers.waiting import (
     Answer,
@@ -144,7 +143,7 @@ class BulkWait(Kind[Look, BulkJob]):
             return error
 
 
-class CloudElementsBulkJobTrigger(SerializedTrigger, BaseTrigger):
+class CloudElementsBulkJobTrigger(HubTrigger, BaseTrigger):
     """Wait until a bulk job has ended, and report it in one event.
 
     The event is ``{"status": "success", "job": {...}}`` with ``job_id`` and the ``status`` of the job, which
@@ -192,18 +191,12 @@ class CloudElementsBulkJobTrigger(SerializedTrigger, BaseTrigger):
         self.end_at = end_at
         self.own = own
         self.began_at = began_at
-        self._waiter: _JobWaiter | None = None
         #: The cancel under way: the loop keeps only a weak reference to it.
         self._cancelling: asyncio.Future[None] | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
         yield await event_of(self._found())
-
-    async def cleanup(self) -> None:
-        """Leave the poll hub if Airflow dropped :meth:`run` without ending it."""
-        if self._waiter is not None:
-            self._waiter.leave()
 
     async def on_kill(self) -> None:
         """Cancel the job, if it is the task's own and somebody ended the task by hand.
@@ -228,18 +221,13 @@ class CloudElementsBulkJobTrigger(SerializedTrigger, BaseTrigger):
             )
 
     async def _found(self) -> dict[str, Any]:
-        left = None if self.end_at is None else max(0.0, self.end_at - time.time())
-        self._waiter = current_hub().waiter(
-            self.cloudelements_conn_id, BulkWait, (self.instance_id, self.job_id), self.poll_interval
-        )
         try:
-            async with asyncio.timeout(left):
-                with self._waiter as waiter:
-                    status = str((await waiter.news()).status)
+            job = await self.news_before(self.end_at, BulkWait, (self.instance_id, self.job_id))
+            status = str(job.status)
         except TimeoutError:
             status = "LATE"
-        job = {"job_id": self.job_id, "status": status, "own": self.own, "began_at": self.began_at}
-        return {"job": job}
+        known = {"own": self.own, "began_at": self.began_at}
+        return {"job": {"job_id": self.job_id, "status": status, **known}}
 
 
 def _cancel(client: CloudElementsClient, instance_id: int, job_id: int) -> None:

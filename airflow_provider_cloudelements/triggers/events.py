@@ -15,9 +15,9 @@ from airflow_provider_cloudelements.events.cursor import EventCursor, read_until
 from airflow_provider_cloudelements.events.query import EventQuery
 from airflow_provider_cloudelements.events.reading import EventLook
 from airflow_provider_cloudelements.events.scan import MAX_PAGES
-from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
-from airflow_provider_cloudelements.triggers.event_wait import EventWait, EventWaiter, next_events
-from airflow_provider_cloudelements.triggers.hub import current_hub
+from airflow_provider_cloudelements.triggers.arguments import poll_interval_of
+from airflow_provider_cloudelements.triggers.base import HubTrigger
+from airflow_provider_cloudelements.triggers.event_wait import EventWait, next_events
 from airflow_provider_cloudelements.triggers.outcome import event_of
 from airflow_provider_cloudelements.triggers.place import WatcherPlace
 
@@ -35,22 +35,7 @@ LONGEST_NAME = 200
 FAILURES = 5
 
 
-class _EventTrigger(SerializedTrigger):
-    """Share what both triggers do alike: enter and leave the poll hub."""
-
-    _waiter: EventWaiter | None = None
-
-    def _enter(self, conn_id: str, look: EventLook, interval: float) -> EventWaiter:
-        self._waiter = current_hub().waiter(conn_id, EventWait, look, interval)
-        return self._waiter
-
-    async def cleanup(self) -> None:
-        """Leave the poll hub if Airflow dropped ``run()`` without ending it."""
-        if self._waiter is not None:
-            self._waiter.leave()
-
-
-class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
+class CloudElementsEventSensorTrigger(HubTrigger, BaseTrigger):
     """Wait until there are enough events, and return them in one trigger event.
 
     The event is ``{"status": "success", "found": {"events": [...], "cursor": {...}}}`` with what the sensor
@@ -118,7 +103,7 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
         look = EventLook(self.query, self.cursor, self.limits.pages, self.include_raw, until=until)
         found: list[EventBatch] = []
         count = 0
-        with self._enter(self.cloudelements_conn_id, look, self.poll_interval) as waiter:
+        with self.enter(EventWait, look) as waiter:
             while count < self.min_events:
                 batch = await next_events(waiter, look)
                 look = look.after(batch)
@@ -128,7 +113,7 @@ class CloudElementsEventSensorTrigger(_EventTrigger, BaseTrigger):
             return await waiter.work(partial(_told, found, self.limits))
 
 
-class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
+class CloudElementsEventTrigger(HubTrigger, BaseEventTrigger):
     """Watch for events on behalf of an asset.
 
     :func:`~airflow_provider_cloudelements.assets.cloudelements_event_asset` makes both.
@@ -214,7 +199,7 @@ class CloudElementsEventTrigger(_EventTrigger, BaseEventTrigger):
                 if look is None:
                     place_now = await place.load(begin)
                     look = EventLook(self.query, place_now, self.limits.pages, self.include_raw)
-                with self._enter(self.cloudelements_conn_id, look, self.poll_interval) as waiter:
+                with self.enter(EventWait, look) as waiter:
                     while True:
                         if not rest:
                             rest = await next_events(waiter, look)

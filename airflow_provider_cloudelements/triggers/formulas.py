@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, ClassVar
@@ -13,8 +11,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_cloudelements.client.formulas import FormulaExecution, FormulasApi
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.triggers.account import Account, NobodyWaits
-from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
-from airflow_provider_cloudelements.triggers.hub import current_hub
+from airflow_provider_cloudelements.triggers.arguments import poll_interval_of
+from airflow_provider_cloudelements.triggers.base import HubTrigger
 from airflow_provider_cloudelements.triggers.outcome import event_of
 from airflow_provider_cloudelements.triggers.waiting import (
     Answer,
@@ -68,7 +66,7 @@ class ExecutionWait(Kind[int, FormulaExecution]):
             raise passing
 
 
-class CloudElementsFormulaExecutionTrigger(SerializedTrigger, BaseTrigger):
+class CloudElementsFormulaExecutionTrigger(HubTrigger, BaseTrigger):
     """Wait until an execution of a formula has ended, and report it in one event.
 
     The event is ``{"status": "success", "execution": {...}}`` with ``execution_id``, ``formula_instance_id``
@@ -99,26 +97,14 @@ class CloudElementsFormulaExecutionTrigger(SerializedTrigger, BaseTrigger):
         self.execution_id = execution_id
         self.poll_interval = poll_interval_of(poll_interval)
         self.end_at = end_at
-        self._waiter: _ExecutionWaiter | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
         yield await event_of(self._found())
 
-    async def cleanup(self) -> None:
-        """Leave the poll hub if Airflow dropped :meth:`run` without ending it."""
-        if self._waiter is not None:
-            self._waiter.leave()
-
     async def _found(self) -> dict[str, Any]:
-        left = None if self.end_at is None else max(0.0, self.end_at - time.time())
-        self._waiter = current_hub().waiter(
-            self.cloudelements_conn_id, ExecutionWait, self.execution_id, self.poll_interval
-        )
         try:
-            async with asyncio.timeout(left):
-                with self._waiter as waiter:
-                    execution = await waiter.news()
+            execution = await self.news_before(self.end_at, ExecutionWait, self.execution_id)
         except TimeoutError:
             return {"late": self.execution_id}
         return {"execution": execution.as_json()}

@@ -21,8 +21,8 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.provisioning.health import Checkup, check
 from airflow_provider_cloudelements.triggers.account import Account, NobodyWaits, Session
-from airflow_provider_cloudelements.triggers.arguments import SerializedTrigger, poll_interval_of
-from airflow_provider_cloudelements.triggers.hub import current_hub
+from airflow_provider_cloudelements.triggers.arguments import poll_interval_of
+from airflow_provider_cloudelements.triggers.base import HubTrigger
 from airflow_provider_cloudelements.triggers.outcome import event_of
 from airflow_provider_cloudelements.triggers.waiting import (
     Answer,
@@ -266,7 +266,7 @@ class _Listed(InstancesApi):
                 yield instance
 
 
-class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
+class CloudElementsInstanceTrigger(HubTrigger, BaseTrigger):
     """Wait until an element instance exists, or works, and report it in one event.
 
     The event is ``{"status": "success", "instance": {...}}`` with what the sensor returns: no token and no
@@ -317,26 +317,17 @@ class CloudElementsInstanceTrigger(SerializedTrigger, BaseTrigger):
         )
         self.until = until
         self.poll_interval = poll_interval_of(poll_interval)
-        self._waiter: _InstanceWaiter | None = None
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait in the poll hub, then yield the one event."""
         yield await event_of(self._found())
-
-    async def cleanup(self) -> None:
-        """Leave the poll hub if Airflow dropped :meth:`run` without ending it."""
-        if self._waiter is not None:
-            self._waiter.leave()
 
     async def _found(self) -> dict[str, Any]:
         return {"instance": returned(await self._wait())}
 
     async def _wait(self) -> Instance:
         look = InstanceLook(self.target, ready=self.until == "ready")
-        self._waiter = current_hub().waiter(
-            self.cloudelements_conn_id, InstanceWait, look, self.poll_interval
-        )
-        with self._waiter as waiter:
+        with self.enter(InstanceWait, look) as waiter:
             while True:
                 news = await waiter.news()
                 if isinstance(news, Instance):

@@ -58,9 +58,11 @@ class ChangeCursor:
         """
         given = value if isinstance(value, Mapping) else {}
         since, floor, seen = parse_date(given.get("since")), parse_date(given.get("floor")), given.get("seen")
-        if since is None or floor is None or not isinstance(seen, list) or set(map(type, seen)) - {str}:
+        # An XCom backend may give a list back as a tuple.
+        marks = frozenset(seen) if isinstance(seen, list | tuple) and set(map(type, seen)) <= {str} else None
+        if since is None or floor is None or marks is None:
             raise CloudElementsValidationError(f"{argument} is no cursor of changed records.")
-        return cls(since, floor, frozenset(seen))
+        return cls(since, floor, marks)
 
     def as_json(self) -> dict[str, Any]:
         """Return the cursor as JSON for XCom."""
@@ -190,7 +192,7 @@ class ChangedRecords:
         #: How many records it returned; passed over because an earlier reader got them; left to a later
         #: reader because of their dates; found without a date.
         self.count = self.repeated = self.later = self.undated = 0
-        self._started = time.time()
+        self._started = time.monotonic()
         self._recent = _Recent(query, begin, self._end)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -199,7 +201,7 @@ class ChangedRecords:
         :raises CloudElementsValidationError: A record has no id or no readable date.
         """
         dated = False
-        self._started = time.time()
+        self._started = time.monotonic()
         with closing(_Ids()) as ids:
             for each in self._query.listed(self._instance, self.bound):
                 record = parse_object(each, "record")
@@ -241,7 +243,9 @@ class ChangedRecords:
         A record may have changed while the list was read, and after the page that would hold it. No later
         date may keep the next reader from it, be it of another record that was read late, or a wrong one.
         """
-        started = self._instance.platform_time(self._started)
+        # Not by a moment noted at the begin: the worker's clock may have been set since.
+        passed = time.monotonic() - self._started
+        started = self._instance.platform_time(time.time() - passed)
         return started if self._until is None else min(self._until, started)
 
     @property

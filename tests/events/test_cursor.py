@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_cloudelements.events.cursor import EventCursor, PartlyTold, read_until
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from tests.support.reading import tupled
 
 NOON = pendulum.datetime(2026, 11, 24, 12)
 
@@ -20,6 +21,11 @@ def test_a_cursor_says_which_rows_of_an_event_were_returned():
     )
     stored = json.loads(json.dumps(cursor.as_json()))
     assert EventCursor.parse(stored) == EventCursor.given({"cursor": stored}) == cursor.place == cursor
+
+
+def test_a_store_may_give_tuples_for_lists():
+    cursor = EventCursor(NOON, frozenset("ab"), partly={"a": PartlyTold(NOON, frozenset(["1"]))})
+    assert EventCursor.parse(tupled(cursor.as_json())) == cursor
 
 
 def test_what_is_finished_or_too_old_is_dropped():

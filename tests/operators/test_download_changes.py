@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import time
 import tracemalloc
 from email.utils import formatdate
 
@@ -14,11 +15,12 @@ import time_machine
 
 from airflow_provider_cloudelements.client import resources
 from airflow_provider_cloudelements.client.ceql import where_of
+from airflow_provider_cloudelements.client.wire import clock
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import CloudElementsServerError
 from airflow_provider_cloudelements.operators.record_changes import CloudElementsDownloadChangesOperator
 from airflow_provider_cloudelements.use import changed_records
-from tests.support.reading import FIRST, Runs
+from tests.support.reading import FIRST, Runs, tupled
 
 MINUTE = datetime.timedelta(minutes=1)
 
@@ -199,6 +201,70 @@ def test_what_changes_while_a_run_reads_is_not_lost_whatever_until_and_airflows_
     assert {"first", "second"} <= {each["name"] for each in nights.rows()}
     assert "first again" in nights.night(10, query={"pageSize": 1})
     assert nights.night(11) == []
+
+
+def test_what_changes_while_the_workers_clock_is_set_is_not_lost(nights, meanwhile, monkeypatch):
+    class Clock:
+        """The worker's clock, which is two hours ahead until somebody sets it."""
+
+        ahead, monotonic = 7200, staticmethod(time.monotonic)
+
+        def time(self):
+            return time.time() + self.ahead
+
+    worker = Clock()
+    for module in (clock, changed_records):
+        monkeypatch.setattr(module, "time", worker)
+    first, _, last = (nights.change(1, name, hours=20) for name in ("first", "second", "last"))
+
+    def change():
+        worker.ahead = 0
+        nights.change(1, "first again", hours=1.9, record=first)  # its page was read
+        nights.change(1, "last again", hours=1, record=last)  # its page was not
+
+    meanwhile(change)
+    context = nights.runs.task_of(1)
+    with time_machine.travel(FIRST.add(days=1, hours=-2)):
+        nights.result = nights.operator(until="latest", query={"pageSize": 1}).execute(context)
+    nights.runs.end(context)
+    assert "last again" in {each["name"] for each in nights.rows()}
+    assert "first again" in nights.night(2, query={"pageSize": 1})
+
+
+def test_an_xcom_backend_may_give_tuples_for_lists(nights):
+    nights.change(1, "one", hours=0.1)
+    assert nights.night(1) == ["one"]
+    nights.runs.xcoms = {key: tupled(value) for key, value in nights.runs.xcoms.items()}
+    assert (nights.night(2), nights.result["repeated"]) == ([], 1)
+
+
+def test_records_of_one_moment_at_the_border_come_once_each(nights):
+    nights.change(1, "inside", hours=5)
+    nights.change(1, "border", hours=0)
+    assert (nights.night(1, overlap=0 * MINUTE), nights.result["later"]) == (["inside"], 1)
+    nights.change(1, "border, too", hours=0)
+    assert sorted(nights.night(2, overlap=0 * MINUTE)) == ["border", "border, too"]
+    nights.change(1, "border, late", hours=0)
+    assert nights.night(3, overlap=0 * MINUTE) == ["border, late"]
+
+
+def test_an_end_in_the_future_keeps_nothing_from_the_next_run(nights):
+    nights.change(1, "one")
+    assert nights.night(1, until=FIRST.add(years=1)) == ["one"]
+    nights.change(2, "two")
+    assert nights.night(2, until=FIRST.add(years=1)) == ["two"]
+    nights.change(3, "three")
+    assert nights.night(3, until=FIRST.add(days=3)) == ["three"]
+
+
+def test_a_clock_that_is_put_back_between_two_runs_makes_nothing_come_again(nights):
+    nights.change(1, "one", hours=0.5)
+    assert nights.night(1, until="latest") == ["one"]
+    nights.change(1, "two", hours=0.4)
+    context = nights.runs.task_of(2)
+    with time_machine.travel(FIRST.add(days=1, hours=-2)):  # the worker's clock, and the platform's
+        nights.result = nights.operator(until="latest").execute(context)
+    assert [each["name"] for each in nights.rows()] == ["two"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,13 @@ import pendulum
 FIRST = pendulum.datetime(2026, 1, 1)
 
 
+def tupled(value):
+    """Return JSON with tuples in place of lists, as some XCom backends give it back."""
+    if isinstance(value, dict):
+        return {key: tupled(each) for key, each in value.items()}
+    return tuple(map(tupled, value)) if isinstance(value, list) else value
+
+
 class Runs:
     """The runs of a DAG, and what Airflow's API answers of their XComs.
 

@@ -116,7 +116,7 @@ class ReadingPlace(Generic[_C]):
     :param kind: The class of its cursors.
     :param context: The context that ``execute`` received.
     :param selection: What the task selects, as JSON: its connection and query.
-    :param until: Up to which moment the run reads; ``None``: now.
+    :param until: Up to which moment the run reads; ``None``: all that there is.
     """
 
     def __init__(self, kind: type[_C], context: Any, selection: Any, until: pendulum.DateTime | None) -> None:
@@ -125,7 +125,9 @@ class ReadingPlace(Generic[_C]):
         self._key = XCOM_PLACE + digest.hexdigest()[:16]
         self._ti = context["ti"]
         self._run = context.get("dag_run")
-        self._until = pendulum.now("UTC") if until is None else until
+        self._until = until
+        #: Up to which moment it can have read, whatever it was asked for.
+        self._reached = pendulum.now("UTC") if until is None else min(until, pendulum.now("UTC"))
 
     def begin(self, first: _C) -> _C:
         """Return where the run begins: where the last successful run before it ended.
@@ -140,14 +142,16 @@ class ReadingPlace(Generic[_C]):
         if last is None:
             log.info("No earlier run read this. This run begins at its start.")
             return first
-        ended = self._is_before(last) and last.until <= self._until and self._succeeded(last)
+        fits = self._until is None or last.until <= self._until
+        ended = self._is_before(last) and fits and self._succeeded(last)
         begin = last.cursor if ended else last.since
-        if begin.since >= self._until:
+        if self._until is not None and begin.since >= self._until:
             return first  # the place is later than everything that this run may read
         if ended:
             log.info("This run goes on where run %r ended.", last.run_id)
         else:
-            log.info("This run begins where run %r began, which is no success.", last.run_id)
+            why = "which is no success" if fits else "which read further than this one is to"
+            log.info("This run begins where run %r began, %s.", last.run_id, why)
         return begin
 
     def keep(self, begin: _C, end: _C) -> None:
@@ -163,7 +167,7 @@ class ReadingPlace(Generic[_C]):
             _index(self._ti),
             self._date,
             self._run.logical_date is not None,
-            self._until,
+            self._reached,
             begin.place,
             end.place,
         )
