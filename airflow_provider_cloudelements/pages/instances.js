@@ -8,7 +8,7 @@
   const VERSION = 1;
   const HEALTHY = "healthy";
   const MISSING = "missing";
-  const SIGNS = { [HEALTHY]: "✓", disabled: "○", invalid: "✕", "needs re-authentication": "↻", unreachable: "⚠", [MISSING]: "∅" };
+  const SIGNS = { __proto__: null, [HEALTHY]: "✓", disabled: "○", invalid: "✕", "needs re-authentication": "↻", unreachable: "⚠", [MISSING]: "∅" };
   const ENDED = ["success", "failed"];
 
   // How many of the last tasks the page looks at, how many checks a trend shows, and how many calls run at once.
@@ -123,11 +123,14 @@
 
   async function check(group) {
     const recent = group.slice(0, TREND);
-    const summaries = (await each(recent, (task) => xcom(task, "summary"))).map(summaryOf);
+    const pushed = await each(recent, (task) => xcom(task, "summary"));
+    const summaries = pushed.map(summaryOf);
+    // The newest one may be of another version of the provider, or no whole report.
+    const unread = pushed[0] !== undefined && !summaries[0];
     const place = summaries.findIndex(Boolean);
-    if (place < 0) return { group, trend: [] };
+    if (place < 0) return { group, unread, trend: [] };
     const report = await xcom(recent[place], "return_value");
-    return { group, task: recent[place], summary: summaries[place], report, trend: summaries.filter(Boolean).reverse() };
+    return { group, unread, task: recent[place], summary: summaries[place], report, trend: summaries.filter(Boolean).reverse() };
   }
 
   function rowsOf({ task, summary, report }) {
@@ -154,21 +157,25 @@
     const found = new Map();
     for (const row of all) {
       const name = JSON.stringify([row.connection, row.id]);
-      if (!found.has(name) || found.get(name).at < row.at) found.set(name, row);
+      if (!found.has(name) || (found.get(name).at.valueOf() || 0) < row.at.valueOf()) found.set(name, row);
     }
     return [...found.values()];
   }
 
   const unhealthy = (counts) => Object.entries(counts).reduce((sum, [state, count]) => sum + (state === HEALTHY ? 0 : count), 0);
 
-  function card({ group, task, summary, report, trend }) {
+  function card({ group, unread, task, summary, report, trend }) {
     const one = make("article");
     const latest = group[0];
     const title = make("h2");
     title.append(link(`${latest.dag_id} / ${latest.task_id}${latest.map_index >= 0 ? ` [${latest.map_index}]` : ""}`, page(latest)));
     one.append(title);
+    if (unread) {
+      one.append(make("p", "⚠ This page cannot read the report of the last check. It is of another version of the provider, or not whole." +
+        (task ? " What follows is of the one before." : ""), "warn"));
+    }
     if (!task) {
-      one.append(make("p", "✕ No check of it ended with a report.", "bad"));
+      if (!unread) one.append(make("p", "✕ No check of it ended with a report.", "bad"));
       return one;
     }
     const scope = ["tag", "element"].filter((name) => summary[name]).map((name) => `${name} ${text(summary[name])}`).join(", ");
@@ -177,7 +184,7 @@
     if (summary.missing > 0) one.append(make("p", `${SIGNS[MISSING]} ${plural(summary.missing, "instance")} missing`, "bad"));
     if (latest.state === "failed") {
       one.append(make("p", task === latest ? "✕ The check failed, for the states that it must not find." :
-        "✕ The last check failed without a report. This is the one before.", "bad"));
+        unread ? "✕ The last check failed." : "✕ The last check failed without a report. This is the one before.", "bad"));
     }
     if (!plain(report)) one.append(make("p", "⚠ Its report is gone: only the counts are known.", "warn"));
     else if (summary.listed < summary.checked) one.append(make("p", "It lists only instances that are not healthy.", "faint"));

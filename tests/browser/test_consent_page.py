@@ -11,9 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.support.browsing import open_browser
-from tests.support.pages import serving_pages
-
 pytestmark = pytest.mark.browser
 
 STATE = "a-state_of-thirty-two-characters"
@@ -73,39 +70,9 @@ class Airflow:
         return [json.dumps(body) for method, _, _, body, _ in self.calls if method == "PATCH"]
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site():
-    with serving_pages("", "/some/path") as (address, _):
-        yield address
-
-
 @pytest.fixture
 def airflow(site):
     return Airflow(site)
-
-
-@pytest.fixture
-def complaints():
-    """What the browser's console says of a page."""
-    return []
-
-
-@pytest.fixture
-def page(browser, airflow, complaints):
-    opened = browser.new_page()
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.route("**/api/v2/**", airflow)
-    yield opened
-    opened.close()
-    # The browser writes a line for each answer with an error.
-    assert [each for each in complaints if "Failed to load resource" not in each] == []
 
 
 def titled(page, title):

@@ -13,8 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from tests.support.browsing import open_browser, picture
-from tests.support.pages import serving_pages
+from tests.support.browsing import picture
 
 pytestmark = pytest.mark.browser
 
@@ -108,37 +107,16 @@ class Airflow:
                 route.fulfill(status=404, json={"detail": "not found"})
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def site():
-    with serving_pages("", "/some/path") as (address, _):
-        yield address
-
-
 @pytest.fixture
 def airflow():
     return Airflow()
 
 
 @pytest.fixture
-def page(browser, airflow):
-    complaints = []
-    opened = browser.new_page()
-    opened.set_viewport_size({"width": 1360, "height": 640})
-    opened.emulate_media(color_scheme="light")
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", lambda dialog: complaints.append(dialog.message))
-    opened.route("**/api/v2/**", airflow)
-    yield opened
-    opened.close()
-    # The browser writes a line for each answer with an error.
-    assert [each for each in complaints if "Failed to load resource" not in each] == []
+def page(page):
+    page.set_viewport_size({"width": 1360, "height": 640})
+    page.emulate_media(color_scheme="light")
+    return page
 
 
 def says(page, text):
@@ -244,6 +222,41 @@ def test_a_check_that_lists_only_the_ill_and_one_whose_report_is_gone_say_so(pag
     assert "It lists only instances that are not healthy." in text
     assert "Its report is gone: only the counts are known." in text
     assert names(page) == ["Tenant 2"]
+
+
+@pytest.mark.parametrize(
+    "pushed",
+    [{"version": 2, "counts": {"healthy": 9}}, {"version": 1}, '{"version": 1, "coun', []],
+    ids=["another version", "no counts", "cut", "list"],
+)
+def test_a_report_that_the_page_cannot_read_is_named_and_the_one_before_shows(page, airflow, site, pushed):
+    for dag_id in ("two", "alone"):
+        if dag_id == "two":
+            airflow.add(ran(dag_id=dag_id, hour=1), [row(1)])
+        airflow.add(ran(dag_id=dag_id, run="run 2", hour=2))
+        airflow.xcoms[dag_id, "run 2", "check", "-1", "summary"] = pushed
+    opened(page, site + PLACE)
+    cards = sorted(page.locator("#checks article").all_inner_texts())
+    assert all("This page cannot read the report of the last check." in each for each in cards)
+    assert ["What follows is of the one before." in each for each in cards] == [False, True]
+    assert not any("without a report" in each or "No check of it" in each for each in cards)
+    assert names(page) == ["Tenant 1"]
+
+
+def test_old_reports_reports_without_instances_and_odd_states_and_dates(page, airflow, site):
+    airflow.add(ran(dag_id="old"), [row(1)], at="2023-11-30T01:00:00Z")
+    airflow.add(ran(dag_id="empty"), [])
+    airflow.add(ran(dag_id="odd"), [row(2, "constructor"), row(3, "toString")], counts={"constructor": 2})
+    airflow.add(ran(dag_id="undated"), [row(1, "invalid")], at="yesterday")
+    opened(page, site + PLACE)
+    assert sorted(names(page)) == ["Tenant 1", "Tenant 2", "Tenant 3"]
+    states = page.locator(".row > :nth-child(5)").all_inner_texts()
+    assert sorted(states) == ["? constructor", "? toString", "✓ healthy"]  # a date counts more than none
+    text = page.locator("#checks").inner_text()
+    assert "2 constructor" in text
+    assert "function" not in text
+    assert "No instances." in text
+    assert "2023" in text or "/23" in text
 
 
 def test_mapped_checks_and_plans_are_there(page, airflow, site):

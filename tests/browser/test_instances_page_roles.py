@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from scripts.demo_connections import connections
-from tests.support.browsing import open_browser
 from tests.support.logins import BELOW, log_in, with_roles
 
 pytestmark = [
@@ -41,12 +40,6 @@ def airflow(stage):
 def url(airflow, tmp_path_factory):
     with with_roles(airflow, tmp_path_factory.mktemp("passwords"), {role: role for role in TOLD}) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
 
 
 @pytest.fixture

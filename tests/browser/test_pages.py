@@ -10,7 +10,7 @@ from airflow import __version__ as airflow_version
 from packaging.version import Version
 
 from scripts.demo_connections import connections
-from tests.support.browsing import open_browser, picture
+from tests.support.browsing import picture
 from tests.support.leaks import search, secrets_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.processes, pytest.mark.lane("shared")]
@@ -49,12 +49,6 @@ def run_id(airflow):
     run = airflow.trigger(DAG_ID)
     assert airflow.wait_run(DAG_ID, run) == "success"
     return run
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield opened
 
 
 @pytest.fixture

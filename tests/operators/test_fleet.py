@@ -24,6 +24,7 @@ from airflow_provider_cloudelements.operators.fleet import (
     CloudElementsPlanInstancesOperator,
 )
 from tests.support.context import FakeTi, context_of
+from tests.support.reading import tupled
 
 TAG = "managed-by-airflow"
 SECRET = "fleet-password-1/+="
@@ -169,6 +170,12 @@ def test_a_template_that_gives_no_ownership_tag_manages_nothing(nothing, app, wi
     with pytest.raises(AirflowFailException, match="ownership_tag must be a text"):
         Done(operator)
     assert wire.calls() == []
+
+
+def test_an_xcom_backend_may_give_tuples_for_lists(app, sandbox):
+    done = planned(tupled(manifest(3)), chunk_size=2)
+    assert applied(tupled(done.value)).value["counts"]["done"] == 3
+    assert planned(manifest(3)).value == []
 
 
 def test_parts_of_two_plans_are_refused(app, wire):
