@@ -136,9 +136,11 @@ class InstanceClient:
         """
         with self._explained():
             # The client sets no page size: the largest one differs between vendors.
-            yield from self._instances.http.list_items(
+            for page in self._instances.http.list_pages(
                 _path(path), params=params, token=self.token, page_size=None
-            )
+            ):
+                yield from page
+                del page  # the page is free before the client reads the next one
 
     @contextmanager
     def streamed(
@@ -220,12 +222,10 @@ class InstanceClient:
             orderBy=None if order_by is None else text("order_by", order_by),
             pageSize=page_size,
         )
-        return self._records(resource_path(path), query, paging, first_page)
+        checked = resource_path(path)
+        return self.list(checked, **query) if paging == "token" else self._numbered(checked, query, first_page)
 
-    def _records(self, path: str, query: Mapping[str, Any], paging: str, first_page: int) -> Iterator[Any]:
-        if paging == "token":
-            yield from self.list(path, **query)
-            return
+    def _numbered(self, path: str, query: Mapping[str, Any], first_page: int) -> Iterator[Any]:
         http = self._instances.http
 
         def send(number: int) -> Any:

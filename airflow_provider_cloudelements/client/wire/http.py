@@ -16,6 +16,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements import __version__
@@ -27,7 +28,7 @@ from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
 from airflow_provider_cloudelements.client.wire.faults import failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
-from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, without_query
+from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, query_text, without_query
 from airflow_provider_cloudelements.client.wire.streaming import Streamed, read_refusal
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -280,15 +281,23 @@ class HttpSession:
     def _prepare(self, session: requests.Session, request: Request) -> requests.PreparedRequest:
         import requests
 
-        return session.prepare_request(
-            requests.Request(
-                request.method,
-                f"{self.settings.base_url}{API_PREFIX}{request.target}",
-                params=request.params,
-                data=request.data,
-                headers=request.headers,
-            )
-        )
+        # session.prepare_request also merges what this session never has, and parses the address anew. For
+        # a list of thousands of pages this is a tenth of all its work.
+        prepared = requests.PreparedRequest()
+        prepared.prepare_method(request.method)
+        self._prepare_address(prepared, request)
+        prepared.prepare_headers({**session.headers, **request.headers})
+        prepared.prepare_cookies(session.cookies)
+        prepared.prepare_body(request.data, None)
+        return prepared
+
+    def _prepare_address(self, prepared: requests.PreparedRequest, request: Request) -> None:
+        address = f"{self.settings.base_url}{API_PREFIX}{request.target}"
+        if request.params is None or any(mark in request.target for mark in "?#"):
+            prepared.prepare_url(address, request.params)
+            return
+        query = query_text(request.params)
+        prepared.url = f"{_plain_address(address)}?{query}" if query else _plain_address(address)
 
     def _parse(
         self, answer: requests.Response, content: bytes, request: Request, read: Callable[[bytes], Any]
@@ -326,6 +335,16 @@ class HttpSession:
         for name in ("urllib3.connection", "urllib3.connectionpool"):
             logging.getLogger(name).addFilter(_no_query)  # the logger ignores a filter that it has
         return session
+
+
+@lru_cache(maxsize=32)
+def _plain_address(address: str) -> str:
+    """Return an address without a query as ``requests`` writes it."""
+    import requests
+
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(address, None)
+    return str(prepared.url)
 
 
 def new_session(url: str, proxy: str | None, ca_bundle: str | None = None) -> requests.Session:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeGuard
+from urllib.parse import urlencode
 
 from airflow_provider_cloudelements.connections import LONGEST_TIMEOUT, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
@@ -85,6 +86,18 @@ class Request:
 def without_query(path: str) -> str:
     """Return a path without its query, for errors and logs."""
     return path.partition("?")[0]
+
+
+def query_text(params: Mapping[str, Any]) -> str:
+    """Return a query as ``requests`` writes it, without the mark before it.
+
+    :param params: Its checked parameters. A list repeats its key, and ``None`` is left out.
+    """
+    pairs: list[tuple[str, Any]] = []
+    for key, value in params.items():
+        values = value if isinstance(value, list) else (value,)
+        pairs += [(key, each) for each in values if each is not None]
+    return urlencode(pairs)
 
 
 def checked_timeout(value: Any) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import requests
 
 from airflow_provider_cloudelements.client.wire.http import LONGEST_PAUSE
 from airflow_provider_cloudelements.client.wire.request import LARGEST_BODY, Request
@@ -98,6 +99,39 @@ def test_a_call_says_what_it_is_and_what_it_takes() -> None:
     assert call.header("User-Agent").startswith("airflow-provider-cloudelements/")
     assert call.header("X-Y") == "z"
     assert call.header("Elements-Version") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/contacts", "/a b/ü/%C3%BC/%2F/~'()", "/x?page=1", "/x?", "/x?a=1#end", "/x#end", "/a//b;c=d"]
+)
+@pytest.mark.parametrize(
+    "params",
+    [
+        None,
+        {},
+        {"gone": None, "tags[]": [], "none": [None]},
+        {"pageSize": 200, "half": 0.5, "whole": True, "nextPage": "eyJhIjogMX0=", "again": ["ä", 1, None, ""]},
+        {"where": "Name='O''Hara & ~*+/?#%25\r\n日本'", "q u=e&r": "x y", "pair": ("a", "b")},
+    ],
+    ids=["none", "empty", "left out", "kinds", "hostile"],
+)
+def test_an_address_is_written_as_requests_writes_it(path: str, params: dict[str, Any] | None) -> None:
+    with Wire(OK) as wire:
+        there = account(wire.url)
+        for _ in range(2):  # the second time from the memory
+            there.client.http.send("GET", path, params=params)
+        url = f"{wire.url}/elements/api-v2{path}"
+        bare = requests.Session().prepare_request(requests.Request("GET", url, params=params))
+    assert [call.target for call in wire.calls] == [bare.path_url] * 2
+
+
+def test_a_cookie_of_the_platform_goes_back_to_it() -> None:
+    given = answer({}, headers={"Set-Cookie": "route=a7; Path=/"})
+    with Wire(given) as wire:
+        there = account(wire.url)
+        for _ in range(2):
+            there.client.http.send("GET", "/x")
+    assert [call.header("Cookie") for call in wire.calls] == [None, "route=a7"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
