@@ -20,6 +20,7 @@ NAMES = (
     "masks",
     "waiting",
     "events",
+    "paging",
     "plans",
     "applies",
     "tenants",

@@ -15,7 +15,7 @@ from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.sandbox import Sandbox
 from benchmarks.figures import Bound, Figure, Ratio, in_turns
 from benchmarks.fleet import INSTANCES, LIST, PAGE, calls, created, manifest_of, planned
-from benchmarks.setting import api_url, authorization, child, client_of, served
+from benchmarks.setting import api_url, authorization, child, client_of, most_resident, served
 
 SUMMARY = "plan of 10,000 unchanged instances"
 
@@ -33,7 +33,7 @@ def run(quick: bool) -> list[Figure]:
     with filled(count) as (sandbox, client):
         made, pages = calls_of_plan(sandbox, client, count), -(-count // PAGE)
         rates = in_turns(contestants(sandbox, client, count), 5 if quick else 15)
-        peak = child(__name__, json.dumps(sandbox.connection()), str(count))["peak"] / 1024
+        peak = child(__name__, json.dumps(sandbox.connection()), str(count))["peak"] / 1024**2
     what = f"plan of {count:,} unchanged instances"
     return [
         Figure(
@@ -117,18 +117,11 @@ def contestants(sandbox: Sandbox, client: CloudElementsClient, count: int) -> di
     return {"ours": ours, BARE: bare}
 
 
-def _peak() -> int:
-    """Return the most KiB of memory that this process has had (Linux)."""
-    # getrusage would count what the parent had before it started us.
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
-
-
 def _main(address: str, count: str) -> None:
     """Plan once in this process and print its peak."""
     with client_of(json.loads(address)) as client:
         assert planned(client, manifest_of(int(count))).empty
-    print(json.dumps({"peak": _peak()}))
+    print(json.dumps({"peak": most_resident()}))
 
 
 if __name__ == "__main__":

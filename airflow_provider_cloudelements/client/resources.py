@@ -223,7 +223,9 @@ class InstanceClient:
             pageSize=page_size,
         )
         checked = resource_path(path)
-        return self.list(checked, **query) if paging == "token" else self._numbered(checked, query, first_page)
+        return (
+            self.list(checked, **query) if paging == "token" else self._numbered(checked, query, first_page)
+        )
 
     def _numbered(self, path: str, query: Mapping[str, Any], first_page: int) -> Iterator[Any]:
         http = self._instances.http

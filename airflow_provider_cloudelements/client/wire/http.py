@@ -28,7 +28,12 @@ from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
 from airflow_provider_cloudelements.client.wire.faults import failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
-from airflow_provider_cloudelements.client.wire.request import Request, checked_timeout, query_text, without_query
+from airflow_provider_cloudelements.client.wire.request import (
+    Request,
+    checked_timeout,
+    query_text,
+    without_query,
+)
 from airflow_provider_cloudelements.client.wire.streaming import Streamed, read_refusal
 from airflow_provider_cloudelements.connections import API_PREFIX, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
