@@ -19,6 +19,7 @@ NAMES = (
     "steady",
     "masks",
     "waiting",
+    "bulk_waits",
     "events",
     "paging",
     "plans",

@@ -93,6 +93,9 @@ class Scale:
     warm: float = 4.0
 
 
+#: An instance's id, and those of its bulk jobs: one for each trigger, and one for the warm-up.
+Jobs = tuple[int, list[int]]
+
 #: With our default interval.
 FULL = Scale(count=1_000, others=1_000, interval=10.0)
 QUICK = Scale(count=200, others=200, interval=2.0)
@@ -136,7 +139,7 @@ def run(quick: bool) -> list[Figure]:
     """Measure."""
     scale = QUICK if quick else FULL
     ours = wait_for_missing(scale)
-    dbt = _wait_with_dbt(scale) if installed(_DBT_MODULE.partition(".triggers")[0]) else None
+    dbt = wait_with_dbt(scale) if rival_installed() else None
     pinged = wait_for_ready(scale)
     weights = {OURS: weight_of_ours(scale)}
     if dbt is not None:
@@ -272,7 +275,7 @@ def weight_of_ours(scale: Scale) -> float:
     """Return the bytes of memory of a trigger that waits."""
     with served() as (sandbox, client):
         _make(client, scale.others, "other")
-        return _weight(OURS, scale, _environment(sandbox))
+        return _weight(OURS, scale, environment_of(sandbox))
 
 
 def _make(client: CloudElementsClient, count: int, name: str) -> None:
@@ -292,20 +295,36 @@ def _tag(name: str, number: int) -> str:
     return f"{name}-{number}"
 
 
-def _environment(sandbox: Sandbox) -> dict[str, str]:
+def environment_of(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment variables for a process that waits on our side."""
     return {_CONNECTIONS[OURS]: json.dumps(sandbox.connection())}
 
 
 def _wait_with_ours(
     scale: Scale, sandbox: Sandbox, until: str, appear: Callable[[Callable[[], None]], None]
 ) -> Waited:
-    window, answered = _wait(OURS, scale, _environment(sandbox), until, appear)
+    window, answered = wait_for_all(OURS, scale, environment_of(sandbox), until, appear)
+    return waited_of_ours(scale, sandbox, "/instances", window, answered)
+
+
+def waited_of_ours(
+    scale: Scale, sandbox: Sandbox, path: str, window: dict[str, Any], answered: dict[str, Any]
+) -> Waited:
+    """Return the outcome of our side's wait.
+
+    :param scale: How large it was.
+    :param sandbox: The server, which has recorded the calls.
+    :param path: Path of the list with which a look begins.
+    :param window: The first report of :func:`wait_for_all`.
+    :param answered: The second one.
+    :raises TooBusyError: Fewer than two looks fell into the window.
+    """
     calls = [(datetime.datetime.fromisoformat(each["time"]).timestamp(), each) for each in sandbox.requests()]
     calls = [(when, each) for when, each in calls if window["begin"] <= when <= window["end"]]
     looks = [
         number
         for number, (_, each) in enumerate(calls)
-        if each["path"] == "/instances" and "nextPage" not in each["query"]
+        if each["path"] == path and "nextPage" not in each["query"]
     ]
     if len(looks) < 2:
         raise TooBusyError("fewer than two looks fell into the window: the machine was too busy to measure")
@@ -342,7 +361,8 @@ def _peak_of(now: Callable[[], int]) -> Iterator[list[int]]:
 # -- dbt-cloud ----------------------------------------------------------------------------------------------
 
 
-def _wait_with_dbt(scale: Scale) -> Waited:
+def wait_with_dbt(scale: Scale) -> Waited:
+    """Let dbt-cloud's triggers wait for runs that go on, then let all of them end."""
     with stub() as rival:
 
         def succeed(go: Callable[[], None]) -> None:
@@ -350,7 +370,7 @@ def _wait_with_dbt(scale: Scale) -> Waited:
             rival.child.go()
             rival.child.told()
 
-        window, answered = _wait(DBT, scale, rival.environment, "success", succeed)
+        window, answered = wait_for_all(DBT, scale, rival.environment, "success", succeed)
         rival.child.go()
         seen = rival.child.told()
     rates = []
@@ -438,16 +458,27 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
 # -- either side --------------------------------------------------------------------------------------------
 
 
-def _wait(
+def rival_installed() -> bool:
+    """Return whether dbt-cloud's provider is installed."""
+    return installed(_DBT_MODULE.partition(".triggers")[0])
+
+
+def wait_for_all(
     side: str,
     scale: Scale,
     environment: dict[str, str],
     until: str,
     appear: Callable[[Callable[[], None]], None],
+    jobs: Jobs | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Let all triggers wait, then make the awaited state appear.
 
+    :param side: Whose triggers.
+    :param scale: How large the wait is.
+    :param environment: Environment variables for the process that waits.
+    :param until: What our triggers wait for: the state of their instance, or ``job``.
     :param appear: Makes the state appear. It calls its argument at the moment from which the state counts.
+    :param jobs: The jobs, if ``until`` is ``job``.
     :return: The waiting process's reports of the window and of the end.
     """
     with (
@@ -461,6 +492,7 @@ def _wait(
             warm=scale.warm,
             interval=scale.interval,
             seconds=scale.interval * scale.looks,
+            jobs=jobs,
         ) as child,
     ):
         child.told()
@@ -557,8 +589,21 @@ class _Trigger(Protocol):
         """End."""
 
 
-def _trigger(side: str, number: int, until: str, interval: float) -> _Trigger:
+def _trigger(side: str, number: int, until: str, interval: float, jobs: Jobs | None = None) -> _Trigger:
     """Return a trigger, made as the triggerer does from the stored arguments."""
+    if jobs is not None:
+        from airflow_provider_cloudelements.triggers.bulk import CloudElementsBulkJobTrigger
+
+        instance_id, ids = jobs
+        return CloudElementsBulkJobTrigger(
+            cloudelements_conn_id="waiting_ours",
+            instance_id=instance_id,
+            job_id=ids[number],
+            poll_interval=interval,
+            end_at=time.time() + 7 * 24 * 3600,
+            own=True,
+            began_at=time.time(),
+        )
     if side == OURS:
         from airflow_provider_cloudelements.triggers.instances import CloudElementsInstanceTrigger
 
@@ -592,19 +637,21 @@ async def _event_of(trigger: _Trigger) -> dict[str, Any]:
     return payload
 
 
-async def _started(side: str, count: int, until: str, interval: float) -> list[asyncio.Task[dict[str, Any]]]:
+async def _started(
+    side: str, count: int, until: str, interval: float, jobs: Jobs | None = None
+) -> list[asyncio.Task[dict[str, Any]]]:
     """Start triggers as the triggerer does: all at once, with turns of the loop between them."""
     tasks = []
     for number in range(count):
         await asyncio.sleep(0)
-        tasks.append(asyncio.create_task(_event_of(_trigger(side, number, until, interval))))
+        tasks.append(asyncio.create_task(_event_of(_trigger(side, number, until, interval, jobs))))
         await asyncio.sleep(0)
     return tasks
 
 
-async def _warmed_up(side: str, seconds: float) -> None:
+async def _warmed_up(side: str, seconds: float, jobs: Jobs | None = None) -> None:
     """Run one trigger for a while, so that the figures leave out what the first one loads and keeps."""
-    task = asyncio.create_task(_event_of(_trigger(side, -1, "exists", _NEVER)))
+    task = asyncio.create_task(_event_of(_trigger(side, -1, "exists", _NEVER, jobs)))
     for _ in range(10):  # not one long sleep: an import blocks the loop
         await asyncio.sleep(seconds / 10)
     task.cancel()
@@ -671,10 +718,10 @@ class _Watch:
 
 
 async def _in_wait(tell: Callable[[Any], None], options: dict[str, Any]) -> None:
-    side, count, interval = options["side"], options["count"], options["interval"]
-    await _warmed_up(side, options["warm"])
+    side, count, interval, jobs = (options[name] for name in ("side", "count", "interval", "jobs"))
+    await _warmed_up(side, options["warm"], jobs)
     before = resident()
-    tasks = await _started(side, count, options["until"], interval)
+    tasks = await _started(side, count, options["until"], interval, jobs)
     await asyncio.sleep(interval)
     tell({})
     watch = _Watch()

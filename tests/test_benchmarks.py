@@ -13,7 +13,20 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import applies, calls, events, fleet, memory, paging, plans, setting, steady, tenants, waiting
+from benchmarks import (
+    applies,
+    bulk_waits,
+    calls,
+    events,
+    fleet,
+    memory,
+    paging,
+    plans,
+    setting,
+    steady,
+    tenants,
+    waiting,
+)
 from benchmarks.figures import Bound, Figure, Ratio, in_turns, table
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -178,6 +191,11 @@ def test_who_waits_for_what_does_not_work_has_it_pinged_once_a_look() -> None:
     waited = measured(waiting.wait_for_ready)
     assert waited.a_look == 1
     assert 2 <= waited.at_once <= waiting.PINGS_AT_ONCE
+
+
+def test_who_waits_for_bulk_jobs_of_an_instance_shares_one_list() -> None:
+    waited = measured(bulk_waits.wait_for_jobs)
+    assert waited.calls <= 66  # one a look, which comes every second
 
 
 def test_the_stub_of_the_rival_is_trusted_by_its_certificate() -> None:
