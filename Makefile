@@ -100,8 +100,16 @@ celery: .venvs/celery/.made-from ## 1,000 instances over mapped tasks on a Celer
 .venvs/works/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/works --line $(LINE) --group works
 
+# The stores into which the nightly run writes: those that pip installs, and azurite, which npm does.
+.venvs/stores/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	$(PYTHON) scripts/make_env.py .venvs/stores --line $(LINE) --group stores
+
+AZURITE := .venvs/azurite/node_modules/.bin/azurite-blob
+$(AZURITE):
+	npm install --silent --no-audit --no-fund --prefix .venvs/azurite azurite@3.37.0
+
 OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
-nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from .venvs/works/.made-from ## everything that is too long for the gate, hours; ends with one line of figures
+nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from .venvs/works/.made-from .venvs/stores/.made-from $(AZURITE) ## everything that is too long for the gate, hours; ends with one line of figures
 	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
 
 soak: $(READY) ## of that the full figures and other examples, on the newest line

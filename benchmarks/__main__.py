@@ -20,6 +20,7 @@ NAMES = (
     "masks",
     "waiting",
     "bulk_waits",
+    "bulk_downloads",
     "events",
     "paging",
     "plans",

@@ -119,6 +119,18 @@ def group_requirements(groups: Mapping[str, Sequence[str | Mapping[str, str]]], 
     return found
 
 
+def without_pinned(constraints: str, requirements: Sequence[str]) -> str:
+    """
+    Return a list of versions without those that a group pins itself: an installer refuses two versions.
+
+    :param constraints: the list
+    :param requirements: the group's requirements
+    """
+    pinned = {each.split("==")[0].split("[")[0] for each in requirements if "==" in each}
+    lines = constraints.splitlines(keepends=True)
+    return "".join(line for line in lines if line.split("==")[0] not in pinned)
+
+
 def _python(target: Path) -> Path:
     """
     Return the interpreter of an environment.
@@ -173,7 +185,9 @@ def _install(target: Path, arguments: argparse.Namespace, constraints: Path | No
         requirements += ["--editable", f"{ROOT}[webhooks]", f"apache-airflow=={arguments.line}.*"]
     if constraints:
         print(f"installing with the versions of {constraints.relative_to(ROOT)}", flush=True)
-        requirements += ["--constraint", str(constraints)]
+        kept = target / "constraints.txt"
+        kept.write_text(without_pinned(constraints.read_text(), requirements))
+        requirements += ["--constraint", str(kept)]
     elif arguments.line:
         print("installing without a list of versions: there is none for this Python", flush=True)
     subprocess.run([*installer(_python(target)), *requirements], check=True, cwd=ROOT)

@@ -102,6 +102,14 @@ PARTS = (
         hours=1.0,
     ),
     Part(
+        "stores",
+        "a file on the disk, S3, Azure and Google Cloud Storage is whole or not there, wherever its download "
+        "is cut and its writer killed, and no second bulk job begins",
+        (".venvs/stores/bin/python", "-m", "pytest", "-m", "nightly", "tests/stores"),
+        _COLLECT,
+        hours=2.0,
+    ),
+    Part(
         "soak",
         "the full figures, and the other tests that the gate leaves out, pass on the newest line: hundreds "
         "of crashes, storms in the other orders of listing, hundreds of forgeries",

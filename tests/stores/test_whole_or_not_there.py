@@ -1,0 +1,135 @@
+"""Writers cut and killed at random moments, on real stores: the whole file or none, never a second job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.platform import Person
+from tests.support.store_writer import KINDS as WRITERS
+from tests.support.store_writer import written
+from tests.support.stores import KINDS, running
+
+pytestmark = [pytest.mark.nightly, pytest.mark.processes, pytest.mark.newest]
+
+TIMES = 20
+#: A bulk result of 60 MB, which S3 and Azure take in four parts, and 4,000 records in pages.
+BULK, RECORDS = 220_000, 4_000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def store(request, tmp_path_factory):
+    with running(request.param, tmp_path_factory.mktemp(request.param)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def number(whole_sandbox):
+    return Person(whole_sandbox).make("basic")
+
+
+@pytest.fixture(scope="module")
+def whole_sandbox():
+    from airflow_provider_cloudelements.sandbox import Sandbox
+
+    with Sandbox(process=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def known(whole_sandbox, monkeypatch):
+    """The sandbox, known to Airflow in this process and in those that it starts."""
+    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(whole_sandbox.connection()))
+    yield whole_sandbox
+    whole_sandbox.clear_faults()
+
+
+def fill(sandbox, number, kind):
+    sandbox.set_records(number, "contacts", BULK if kind == "bulk" else RECORDS)
+
+
+def begin(store, kind, name, number, memory):
+    given = {"store": store.kind, "place": store.place, "kind": kind, "name": name}
+    return subprocess.Popen(
+        [
+            *(sys.executable, "-m", "tests.support.store_writer"),
+            json.dumps({**given, "instance_id": number, "memory": str(memory)}),
+        ],
+        cwd=ROOT,
+        env=os.environ.copy(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(process):
+    """Wait until a try has ended, and return what its task returns, and the seconds since it was ready."""
+    with process:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()[-3000:]
+        began = time.monotonic()
+        out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    return json.loads(out.splitlines()[-1]), time.monotonic() - began
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_writer_killed_at_any_moment_leaves_the_whole_file_or_none(store, known, number, tmp_path, kind):
+    fill(known, number, kind)
+    name = "result"
+    done, seconds = finished(begin(store, kind, name, number, tmp_path / "first"))
+    content = store.read(name)
+    digest = hashlib.sha256(content).hexdigest()
+    assert done.get("sha256", digest) == digest
+    chance = random.Random(f"{store.kind} {kind}")  # noqa: S311
+    left = []
+    for turn in range(TIMES):
+        name = f"{kind}-{turn}"
+        memory = tmp_path / name
+        jobs = len(known.bulk_jobs())
+        store.surround(name)
+        with begin(store, kind, name, number, memory) as process:
+            assert process.stdout.readline() == "ready\n", process.stderr.read()[-3000:]
+            time.sleep(chance.uniform(0, 1.1 * seconds))
+            process.kill()
+            process.communicate()
+        left.append(found := store.read(name))
+        assert found is None or found == content
+        again, _ = finished(begin(store, kind, name, number, memory))
+        assert store.read(name) == content
+        assert again.get("sha256", digest) == digest
+        if kind == "bulk" and found is None:
+            # A kill between the request and the note of its job is answered by the list of jobs.
+            assert len(known.bulk_jobs()) == jobs + 1
+    print(f"{store.kind} {kind}: {sum(each is None for each in left)} of {TIMES} kills left no file")
+    assert any(each is None for each in left)
+
+
+@pytest.mark.parametrize("ranges", ["serve", "ignore", "forget"])
+def test_a_download_that_is_cut_at_any_place_is_whole(store, known, number, tmp_path, ranges):
+    fill(known, number, "bulk")
+    known.configure(bulk_ranges="ignore" if ranges == "ignore" else "serve")
+    store.attach()
+    path = store.path(f"cut-{ranges}")
+    whole = written("bulk", path, number, tmp_path / "first")
+    store.surround(f"cut-{ranges}")
+    chance = random.Random(f"{store.kind} {ranges}")  # noqa: S311
+    for turn in range(TIMES):
+        jobs = len(known.bulk_jobs())
+        known.add_fault("cut", path="/bulk/*/contacts", bytes=chance.randrange(whole["bytes"]))
+        if ranges == "forget":
+            known.add_fault("forget_range", path="/bulk/*/contacts")
+        done = written("bulk", path, number, tmp_path / f"cut-{turn}")
+        known.clear_faults()
+        assert {**done, "job_id": 0} == {**whole, "job_id": 0}
+        assert hashlib.sha256(store.read(f"cut-{ranges}")).hexdigest() == whole["sha256"]
+        assert len(known.bulk_jobs()) == jobs + 1
