@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import random
-import subprocess
-import sys
+import signal
 import time
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.support.platform import Person
 from tests.support.store_writer import KINDS as WRITERS
-from tests.support.store_writer import written
+from tests.support.store_writer import Writers, written
 from tests.support.stores import KINDS, running
 
 pytestmark = [pytest.mark.nightly, pytest.mark.processes, pytest.mark.newest]
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.nightly, pytest.mark.processes, pytest.mark.newest]
 TIMES = 20
 #: A bulk result of 60 MB, which S3 and Azure take in four parts, and 4,000 records in pages.
 BULK, RECORDS = 220_000, 4_000
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -57,36 +56,38 @@ def fill(sandbox, number, kind):
     sandbox.set_records(number, "contacts", BULK if kind == "bulk" else RECORDS)
 
 
-def begin(store, kind, name, number, memory):
-    given = {"store": store.kind, "place": store.place, "kind": kind, "name": name}
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "tests.support.store_writer"),
-            json.dumps({**given, "instance_id": number, "memory": str(memory)}),
-        ],
-        cwd=ROOT,
-        env=os.environ.copy(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def begin(store, known, number, tmp_path):
+    """Begin a try, and return its process's id; wait for it, and return what its task returns, and when."""
+    with Writers() as writers:
+        out = tmp_path / "out"
 
+        def start(kind, name, memory):
+            given = {"store": store.kind, "place": store.place, "kind": kind, "name": name}
+            return writers.begin(out, **given, instance_id=number, memory=str(memory))
 
-def finished(process):
-    """Wait until a try has ended, and return what its task returns, and the seconds since it was ready."""
-    with process:
-        assert process.stdout.readline() == "ready\n", process.stderr.read()[-3000:]
-        began = time.monotonic()
-        out, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors[-3000:]
-    return json.loads(out.splitlines()[-1]), time.monotonic() - began
+        def finish():
+            began = time.monotonic()
+            status = writers.status()
+            assert status == 0, out.read_text()[-3000:]
+            return json.loads(out.read_text().splitlines()[-1]), time.monotonic() - began
+
+        def kill(pid):
+            with contextlib.suppress(ProcessLookupError):  # it was over already
+                os.kill(pid, signal.SIGKILL)
+            writers.status()
+
+        yield SimpleNamespace(start=start, finish=finish, kill=kill)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
-def test_a_writer_killed_at_any_moment_leaves_the_whole_file_or_none(store, known, number, tmp_path, kind):
+def test_a_writer_killed_at_any_moment_leaves_the_whole_file_or_none(
+    store, known, number, begin, tmp_path, kind
+):
     fill(known, number, kind)
     name = "result"
-    done, seconds = finished(begin(store, kind, name, number, tmp_path / "first"))
+    begin.start(kind, name, tmp_path / "first")
+    done, seconds = begin.finish()
     content = store.read(name)
     digest = hashlib.sha256(content).hexdigest()
     assert done.get("sha256", digest) == digest
@@ -97,14 +98,13 @@ def test_a_writer_killed_at_any_moment_leaves_the_whole_file_or_none(store, know
         memory = tmp_path / name
         jobs = len(known.bulk_jobs())
         store.surround(name)
-        with begin(store, kind, name, number, memory) as process:
-            assert process.stdout.readline() == "ready\n", process.stderr.read()[-3000:]
-            time.sleep(chance.uniform(0, 1.1 * seconds))
-            process.kill()
-            process.communicate()
+        pid = begin.start(kind, name, memory)
+        time.sleep(chance.uniform(0, seconds))
+        begin.kill(pid)
         left.append(found := store.read(name))
         assert found is None or found == content
-        again, _ = finished(begin(store, kind, name, number, memory))
+        begin.start(kind, name, memory)
+        again, _ = begin.finish()
         assert store.read(name) == content
         assert again.get("sha256", digest) == digest
         if kind == "bulk" and found is None:

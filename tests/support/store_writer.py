@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import importlib
 import json
+import os
+import subprocess
 import sys
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from tests.support.patience import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
 
 #: What a writer of each kind is called with.
 KINDS = ("bulk", "records", "changes")
@@ -68,11 +77,49 @@ def written(kind: str, path: str, instance_id: int, memory: Path) -> dict[str, A
     return done
 
 
-def main(words: str) -> None:
-    """Run the try that a line of JSON describes, and print what the task returns."""
+class Writers:
+    """The process that forks for each try, since Airflow loads slowly. It lives in a ``with`` block."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def begin(self, out: Path, **given: Any) -> int:
+        """Begin a try, and return its process's id once the task begins.
+
+        :param out: File for what it prints.
+        :param given: The store, the writer and its file, as :func:`_try` reads them.
+        """
+        assert self._process.stdin is not None
+        out.write_text("")
+        self._process.stdin.write(json.dumps({**given, "out": str(out)}) + "\n")
+        self._process.stdin.flush()
+        pid = self._told()
+        eventually(lambda: out.read_text(), pause=0.01)
+        return pid
+
+    def status(self) -> int:
+        """Wait until the try has ended, and return its exit code."""
+        return self._told()
+
+    def _told(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
+def _try(given: dict[str, Any]) -> None:
     from tests.support.stores import Store
 
-    given = json.loads(words)
     store = Store(given["store"], given["place"])
     store.attach()
     print("ready", flush=True)
@@ -80,5 +127,35 @@ def main(words: str) -> None:
     print(json.dumps(done), flush=True)
 
 
+def _serve() -> None:
+    """Load what a try needs, then fork for each line of stdin; tell its pid and its exit code."""
+    for kind in KINDS:
+        operator_of(kind, "file:///none", 1)
+    for module in ("s3fs", "adlfs", "gcsfs"):
+        # Else gcsfs tries gRPC over TLS first, for over a minute. It reads this when it is imported.
+        os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+    for line in sys.stdin:
+        given = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                out = os.open(given["out"], os.O_WRONLY)
+                os.dup2(out, 1)
+                os.dup2(out, 2)
+                _try(given)
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        print(pid, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    _serve()
