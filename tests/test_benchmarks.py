@@ -15,6 +15,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import (
     applies,
+    bulk_downloads,
     bulk_waits,
     calls,
     events,
@@ -108,6 +109,15 @@ def test_records_come_page_by_page_faster_than_from_a_bare_loop_and_are_not_kept
         found = memory.peaks(lambda: paging.records_of(client), part=3 * paging.PAGE)
     assert found["count"] == 40 * paging.PAGE
     assert found["last"] <= 1.2 * found["first"]
+
+
+def test_a_bulk_download_takes_no_memory_for_the_length_of_its_result(tmp_path: Path) -> None:
+    peaks = []
+    for size in (2_000_000, 60_000_000):
+        with setting.private_airflow(), bulk_downloads.source(size) as source:
+            peaks.append(bulk_downloads.ours(source, f"file://{tmp_path}/result.csv")["peak"])
+    assert max(peaks) < bulk_downloads.PEAK
+    assert peaks[1] - peaks[0] < 15_000_000
 
 
 def test_a_plan_reads_the_pages_alone_and_keeps_up_with_a_loop_that_decodes_them() -> None:
