@@ -16,7 +16,7 @@ from airflow import __version__ as airflow_version
 
 from tests.support.platform import Person
 from tests.support.store_writer import KINDS as WRITERS
-from tests.support.store_writer import Writers, written
+from tests.support.store_writer import Writers
 from tests.support.stores import KINDS, running
 
 pytestmark = [
@@ -123,21 +123,22 @@ def test_a_writer_killed_at_any_moment_leaves_the_whole_file_or_none(
 
 
 @pytest.mark.parametrize("ranges", ["serve", "ignore", "forget"])
-def test_a_download_that_is_cut_at_any_place_is_whole(store, known, number, tmp_path, ranges):
+def test_a_download_that_is_cut_at_any_place_is_whole(store, known, number, begin, tmp_path, ranges):
     fill(known, number, "bulk")
     known.configure(bulk_ranges="ignore" if ranges == "ignore" else "serve")
-    store.attach()
-    path = store.path(f"cut-{ranges}")
-    whole = written("bulk", path, number, tmp_path / "first")
-    store.surround(f"cut-{ranges}")
+    name = f"cut-{ranges}"
+    begin.start("bulk", name, tmp_path / "first")
+    whole, _ = begin.finish()
+    store.surround(name)
     chance = random.Random(f"{store.kind} {ranges}")  # noqa: S311
     for turn in range(TIMES):
         jobs = len(known.bulk_jobs())
         known.add_fault("cut", path="/bulk/*/contacts", bytes=chance.randrange(whole["bytes"]))
         if ranges == "forget":
             known.add_fault("forget_range", path="/bulk/*/contacts")
-        done = written("bulk", path, number, tmp_path / f"cut-{turn}")
+        begin.start("bulk", name, tmp_path / f"cut-{turn}")
+        done, _ = begin.finish()
         known.clear_faults()
         assert {**done, "job_id": 0} == {**whole, "job_id": 0}
-        assert hashlib.sha256(store.read(f"cut-{ranges}")).hexdigest() == whole["sha256"]
+        assert hashlib.sha256(store.read(name)).hexdigest() == whole["sha256"]
         assert len(known.bulk_jobs()) == jobs + 1

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.support.patience import eventually
+from tests.support.stores import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,8 +119,6 @@ class Writers:
 
 
 def _try(given: dict[str, Any]) -> None:
-    from tests.support.stores import Store
-
     store = Store(given["store"], given["place"])
     store.attach()
     print("ready", flush=True)
@@ -132,8 +131,6 @@ def _serve() -> None:
     for kind in KINDS:
         operator_of(kind, "file:///none", 1)
     for module in ("s3fs", "adlfs", "gcsfs"):
-        # Else gcsfs tries gRPC over TLS first, for over a minute. It reads this when it is imported.
-        os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
     for line in sys.stdin:

@@ -22,6 +22,9 @@ import pytest
 from tests.support.patience import eventually
 from tests.support.programs import needs
 
+# Else gcsfs tries gRPC over TLS first, for half a minute. It reads this when it is imported.
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
+
 KINDS = ("local", "s3", "azure", "gcs")
 #: Where ``make nightly`` puts azurite, which npm installs.
 AZURITE = (
@@ -75,8 +78,6 @@ class Store:
             )
             return AzureBlobFileSystem(connection_string=words, skip_instance_cache=True)
         if self.kind == "gcs":
-            # Else gcsfs tries gRPC over TLS first, for over a minute. It reads this when it is imported.
-            os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"
             from gcsfs import GCSFileSystem
 
             return GCSFileSystem(
