@@ -12,6 +12,7 @@ GENERAL_TAGS = frozenset({"cloudelements", "example"})
 TOPICS = {
     "instances": "Make and find instances",
     "consent": "Consent by a person",
+    "use": "Use instances",
     "events": "Events",
     "operation": "Operation of many instances",
 }

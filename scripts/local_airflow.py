@@ -279,6 +279,15 @@ class LocalAirflow(AirflowRest):
         ]
         raise LocalAirflowError(f"no DAG {dag_id} after {timeout} s; import errors: {errors or 'none'}")
 
+    def unpause(self, dag_id: str) -> None:
+        """
+        Unpause a DAG.
+
+        :param dag_id: the DAG; if Airflow does not know it yet, we wait for it
+        """
+        self.wait_dag(dag_id)
+        self.rest("PATCH", f"/dags/{quoted(dag_id)}", {"is_paused": False})
+
     def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, run_id: str | None = None) -> str:
         """
         Unpause a DAG, start a run of it and return the run's id.
@@ -287,8 +296,7 @@ class LocalAirflow(AirflowRest):
         :param conf: the run's configuration
         :param run_id: id of the run; default: a new one
         """
-        self.wait_dag(dag_id)
-        self.rest("PATCH", f"/dags/{quoted(dag_id)}", {"is_paused": False})
+        self.unpause(dag_id)
         named = run_id or f"local-{secrets.token_hex(4)}"
         # The API requires the date. It is null, because the run has none.
         body = {"dag_run_id": named, "logical_date": None, "conf": dict(conf or {})}

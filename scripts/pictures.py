@@ -2,7 +2,8 @@
 
 The pictures go to ``docs/images``: for each example the graph of its run, and the sandbox's start page. A run
 that waits for a person or an event is at its point when it waits. It takes some minutes, a real Airflow, and
-Debian's chromium. ``--no-pictures`` only runs the examples, ``--only NAME`` one of them.
+Debian's chromium; ``example_load_into_postgresql`` also needs Debian's postgresql. ``--no-pictures`` only
+runs the examples, ``--only NAME`` one of them.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from scripts.examples import ROOT, examples
 from scripts.local_airflow import TERMINAL_RUN_STATES, LocalAirflow
 from scripts.processes import LOOPBACK, free_port
 from scripts.seed import Seeder
+from scripts.warehouse import LOADS, is_installed, warehouses
 
 PICTURES = ROOT / "docs" / "images"
 #: Those that other examples prepare for run later.
 LATER = (
     "example_drift_check",
     "example_events_after_outage",
+    LOADS,
     "example_ten_lines",
     "example_wait_for_event",
 )
@@ -56,10 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", metavar="NAME", help="run and take one of them")
     options = parser.parse_args(arguments)
     names = [each.dag_id for each in examples() if options.only in (None, each.dag_id)]
-    names.sort(key=lambda name: name in LATER)
+    names = sorted((name for name in names if name != LOADS or is_installed()), key=LATER.__contains__)
     with _running() as (airflow, sandbox), _page(airflow, wanted=not options.no_pictures) as page:
         if options.only in LATER:
-            for before in (up.MAKES_INSTANCE, "example_instances_as_code"):
+            for before in (up.MAKES_INSTANCE, "example_instances_as_code", "example_download_contacts"):
                 airflow.wait_run(before, airflow.trigger(before))
         ends = {name: _run(airflow, name) for name in names}
         for name, (run_id, end) in ends.items():
@@ -76,8 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _running() -> Iterator[tuple[LocalAirflow, dict[str, str]]]:
     """Run a seeded sandbox and an Airflow with the examples and their connections."""
     dags, port = ROOT / "example_dags", free_port()
-    with up.sandbox(Path(sys.executable)) as sandbox:
-        connections = up.connections_of(sandbox, f"http://{LOOPBACK}:{port}")
+    with up.sandbox(Path(sys.executable)) as sandbox, warehouses() as database:
+        connections = up.connections_of(sandbox, f"http://{LOOPBACK}:{port}") | database
         Seeder(sandbox["url"], connections).seed()
         with LocalAirflow(dags, api_port=port, environment=up.webhook_settings(up.WEBHOOK)) as airflow:
             for connection_id, connection in connections.items():

@@ -24,6 +24,7 @@ from scripts.example_hints import hints
 from scripts.local_airflow import LocalAirflow
 from scripts.processes import LOOPBACK, free_port, port_is_free
 from scripts.seed import Seeder
+from scripts.warehouse import CONNECTION, LOADS, warehouses
 
 #: The port on which people expect an Airflow.
 USUAL_PORT = 8080
@@ -49,8 +50,8 @@ def main() -> None:
         dags = installed_wheel.examples(Path(folder) / "environment")
         port = USUAL_PORT if port_is_free(USUAL_PORT) else free_port()
         print("starting the sandbox and Airflow, some 15 seconds ...", flush=True)
-        with sandbox(python) as running:
-            connections = connections_of(running, f"http://{LOOPBACK}:{port}")
+        with sandbox(python) as running, warehouses() as database:
+            connections = connections_of(running, f"http://{LOOPBACK}:{port}") | database
             # Airflow does not listen yet: the events of an outage find no receiver.
             Seeder(running["url"], connections).seed()
             _run(dags, python, port, running, connections)
@@ -78,7 +79,7 @@ def _run(
         for connection_id, connection in connections.items():
             airflow.add_connection(connection_id, **connection)
         examples = sorted(path.stem for path in dags.glob("example_*.py"))
-        _unpause(airflow, examples)
+        _unpause(airflow, [name for name in examples if name != LOADS or CONNECTION in connections])
         print(_message(airflow, sandbox, sorted(connections), examples))
         _show_an_event(airflow, sandbox["url"])
         _watch(airflow)

@@ -15,16 +15,25 @@ import requests
 from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
+from scripts.postgres import PROGRAMS
 from scripts.seed import Seeder
+from scripts.warehouse import CONNECTION, warehouses
 from tests.support.platform import EVENTS, WAYS, Person, peoples_tags
+from tests.support.programs import needs
 from tests.support.receiver import receiving
 from tests.support.runs import Run
+from tests.support.warehouse import ask
 
 pytestmark = pytest.mark.airflow
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Those that events start, and no person.
-SCHEDULED = {"example_events_by_watcher", "example_events_by_webhook", "example_events_collected"}
+SCHEDULED = {
+    "example_events_by_watcher",
+    "example_events_by_webhook",
+    "example_events_collected",
+    "example_load_into_postgresql",
+}
 EXAMPLES = sorted(path.stem for path in (ROOT / "example_dags").glob("example_*.py"))
 
 
@@ -59,6 +68,7 @@ def test_there_is_an_example_for_each_way_in():
         "example_adopt_instance",
         "example_basic_authentication",
         "example_consent_by_person",
+        "example_download_contacts",
         "example_drift_check",
         "example_events_after_outage",
         "example_events_by_watcher",
@@ -66,8 +76,10 @@ def test_there_is_an_example_for_each_way_in():
         "example_events_collected",
         "example_instance_per_tenant",
         "example_instances_as_code",
+        "example_load_into_postgresql",
         "example_maintenance_window",
         "example_microsoft_graph_events",
+        "example_nightly_changes",
         "example_nightly_check",
         "example_refresh_token",
         "example_rotate_secret",
@@ -209,6 +221,77 @@ def test_an_instance_made_elsewhere_is_taken_over_by_its_tag(sandbox, run):
     assert instance["id"] == instance_id
     assert peoples_tags(instance) == ["ada@example.com", "managed by Airflow"]
     assert instance["eventsEnabled"]
+
+
+def finished(name, **conf):
+    """Run an example; return what is left of its run, which succeeded."""
+    done = Run(importlib.import_module(f"example_dags.{name}").dag.test(run_conf=conf or None))
+    assert done.state == "success", done.tasks
+    return done
+
+
+@pytest.fixture
+def warehouse(monkeypatch):
+    """An empty database under the examples' connection; gives a function that reads its table."""
+    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    with warehouses() as known:
+        for conn_id, connection in known.items():
+            monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        yield lambda query: ask(known[CONNECTION], query)
+
+
+def test_contacts_are_downloaded_and_loaded_however_often_it_runs(
+    sandbox, airflow_database, warehouse, tmp_path, monkeypatch
+):
+    from airflow import settings
+
+    # Only then dag.test() stores events of assets.
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(ROOT / "example_dags"))
+    folder = {"folder": f"file://{tmp_path}"}
+    sandbox.configure(records=1_000)
+    load = "example_load_into_postgresql"
+    assert finished(load).xcoms["new_files", -1, "return_value"] == [], "there is no file yet"
+    story = finished("example_download_contacts", **folder)
+    assert story.xcoms["compare", -1, "return_value"] == 1_000
+    assert sandbox.instances() == Person(sandbox).call("GET", "/formulas/instances") == []
+    loaded = finished(load)
+    file = story.xcoms["download_contacts", -1, "return_value"]
+    assert loaded.names == {("load", 0): Path(file["path"]).name}
+    assert loaded.xcoms["load", 0, "return_value"] == 1_000
+    whole = "SELECT count(*), min(id), count(DISTINCT name) > 1 FROM contacts"
+    assert warehouse(whole) == [(1_000, "cont_000000000001", True)]
+
+    # A row that is newer than the file stays; one that is older, or is gone, becomes as in the file.
+    warehouse("UPDATE contacts SET name = 'newer', date_updated = now() WHERE id = 'cont_000000000001'")
+    warehouse("UPDATE contacts SET name = 'older', date_updated = 'epoch' WHERE id = 'cont_000000000002'")
+    warehouse("DELETE FROM contacts WHERE id = 'cont_000000000003'")
+    assert finished(load).xcoms["load", 0, "return_value"] == 999
+    assert warehouse("SELECT count(*), count(*) FILTER (WHERE name = 'newer') FROM contacts") == [(1_000, 1)]
+    assert warehouse("SELECT id FROM contacts WHERE name = 'older'") == []
+
+    # Another file under the name that the event says: nothing of it arrives.
+    written = Path(file["path"].removeprefix("file://"))
+    written.write_bytes(written.read_bytes().replace(b"cont_000000000009", b"cont_999999999999"))
+    dag = importlib.import_module(f"example_dags.{load}").dag
+    assert Run(dag.test()).states()["load", 0] == "failed"
+    assert warehouse("SELECT id FROM contacts WHERE id = 'cont_999999999999'") == []
+
+
+def test_each_night_the_leads_that_changed_come_of_each_tenant(sandbox, airflow_database, tmp_path):
+    folder = {"folder": f"file://{tmp_path}"}
+    first = finished("example_nightly_changes", **folder)
+    assert [first.xcoms["download_changes", copy, "return_value"]["count"] for copy in range(2)] == [3, 3]
+    assert [first.names["count_by_status", copy] for copy in range(2)] == ["Leads Ash", "Leads Elm"]
+    by_status = first.xcoms["count_by_status", 1, "return_value"]
+    assert by_status == {"Qualified": 1, "Customer": 1, "Potential": 1}
+    person = Person(sandbox)
+    (elm,) = (each["id"] for each in sandbox.instances() if each["name"] == "Leads Elm")
+    person.session.headers["Authorization"] += f", Element {person.show(elm)['token']}"
+    person.call("POST", "/leads", {"name": "Ada", "status_label": "Potential"})
+    second = finished("example_nightly_changes", **folder)
+    counts = [second.xcoms["count_by_status", copy, "return_value"] for copy in range(2)]
+    assert counts == [{}, {"Potential": 1}]
+    assert len(creates(sandbox)) == 2
 
 
 def test_what_make_up_puts_into_the_sandbox_is_enough_to_adopt_and_to_rotate(sandbox, run):

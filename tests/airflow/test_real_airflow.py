@@ -17,10 +17,12 @@ from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
 from scripts.postgres import PROGRAMS, postgres
+from scripts.warehouse import CONNECTION, LOADS, warehouses
 from tests.support.leaks import Finding, forms, left_behind, search, secrets_in
 from tests.support.patience import eventually
 from tests.support.platform import Person
 from tests.support.programs import needs
+from tests.support.warehouse import ask
 
 #: On the older lines the modules of the lane "shared" search as well, and every example runs in process.
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
@@ -55,6 +57,7 @@ class Ran:
     runs: dict[str, str]
     states: dict[str, str]
     secrets: dict[str, str]
+    warehouse: dict[str, Any] | None
 
     def logs_of_failed(self, dag_id):
         """Yield of each failed task what the end of its log says, and what the scheduler's says of errors."""
@@ -92,15 +95,21 @@ def ran(database, tmp_path_factory):
     (folder / "careless.py").write_text(CARELESS)
     (ten_lines,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     (folder / "example_ten_lines.py").write_text(ten_lines)
-    with Sandbox(process=True) as sandbox, LocalAirflow(folder, sql_alchemy_conn=database) as airflow:
-        known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret)
+    with (
+        warehouses() as warehouse,
+        Sandbox(process=True) as sandbox,
+        LocalAirflow(folder, sql_alchemy_conn=database) as airflow,
+    ):
+        known = connections(sandbox.url, sandbox.user_secret, sandbox.organization_secret) | warehouse
         for conn_id, connection in known.items():
             airflow.add_connection(conn_id, **connection)
         app = known["microsoft_graph_app"]
+        files = {"folder": f"file://{tmp_path_factory.mktemp('files')}"}
         code = sandbox.code(client_id=app["login"], oauth_callback_url=app["extra"]["oauth_callback_url"])
         confs = {
             "example_microsoft_graph_events": {"authorization_code": code},
             "example_events_after_outage": {"settle_seconds": 0},
+            **dict.fromkeys(("example_download_contacts", "example_nightly_changes"), files),
         }
         prepare(sandbox)
         # After the others: what the README makes, and what is rotated or compared, are instances of examples.
@@ -110,7 +119,10 @@ def ran(database, tmp_path_factory):
             "example_events_after_outage",
             "example_rotate_secret",
         }
-        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in late]
+        # An asset's event starts it, and it needs PostgreSQL.
+        started = {LOADS}
+        names = [path.stem for path in sorted(folder.glob("*.py")) if path.stem not in late | started]
+        airflow.unpause(LOADS)
         runs = {name: airflow.trigger(name, confs.get(name)) for name in names}
         pasted = {asking[0]: answer(airflow, sandbox, runs[asking[0]], *asking) for asking in ASKING}
         maker = "example_microsoft_graph_events"
@@ -136,7 +148,7 @@ def ran(database, tmp_path_factory):
                 "planted": PLANTED,
             }
         )
-        yield Ran(airflow, sandbox, runs, states, secrets)
+        yield Ran(airflow, sandbox, runs, states, secrets, warehouse.get(CONNECTION))
 
 
 #: What changed while the receiver was down, which it is for ever: the sandbox sends nothing so far.
@@ -188,6 +200,8 @@ def test_one_instance_for_each_that_was_asked_for(ran):
         "Broken calendar",
         "Calendar of the front desk",
         "Cedar",
+        "Leads Ash",
+        "Leads Elm",
         "Marketing",
         "My calendar",
         "Sales team",
@@ -285,6 +299,25 @@ def test_what_was_waited_for_is_handled(ran):
     dag_id = "example_wait_for_event"
     handled = ran.airflow.xcom(dag_id, ran.runs[dag_id], "handle")
     assert f"CREATED {NOT_DELIVERED}" in handled
+
+
+def test_the_file_that_a_bulk_download_wrote_is_loaded_into_postgresql(ran):
+    if ran.warehouse is None:
+        needs("PostgreSQL", [])
+    airflow, dag_id = ran.airflow, "example_download_contacts"
+    file = airflow.xcom(dag_id, ran.runs[dag_id], "download_contacts")
+
+    def run():
+        found = airflow.rest("GET", f"/dags/{LOADS}/dagRuns", run_type="asset_triggered")["dag_runs"]
+        return next((each["dag_run_id"] for each in found), None)
+
+    run_id = eventually(run)
+    assert airflow.wait_run(LOADS, run_id) == "success"
+    (copy,) = (each for each in airflow.task_instances(LOADS, run_id) if each["task_id"] == "load")
+    assert copy["rendered_map_index"] == Path(file["path"]).name
+    assert airflow.xcom(LOADS, run_id, "load", map_index=0) == file["rows"]
+    rows = ask(ran.warehouse, "SELECT id FROM contacts ORDER BY id")
+    assert rows == [(f"cont_{number:012d}",) for number in range(1, file["rows"] + 1)]
 
 
 def handled_by_watcher(ran) -> list[str]:
