@@ -97,8 +97,17 @@ def takes_up(airflow, dag_id, run_id, job):
     eventually(lambda: said in try_log(airflow, dag_id, run_id, 2))
 
 
-def until_deferred(airflow, dag_id, run_id, count=1):
-    eventually(lambda: list(airflow.task_states(dag_id, run_id).values()).count("deferred") == count)
+def until_the_triggerer_waits(stage, run_id, dag_id, jobs):
+    """Wait until tasks are deferred and the triggerer looks at their jobs: before, it kills nothing."""
+    count = len(jobs)
+    eventually(lambda: list(stage.airflow.task_states(dag_id, run_id).values()).count("deferred") == count)
+    begun = len(stage.sandbox.requests())
+
+    def looked_at():
+        paths = [each["path"] for each in stage.sandbox.requests()[begun:]]
+        return "/bulk/jobs" in paths or all(f"/bulk/{job}/status" in paths for job in jobs)
+
+    eventually(looked_at)
 
 
 def cancel(stage, instance, job):
@@ -120,9 +129,9 @@ def test_a_deferred_download_ends_with_a_whole_file(airflow, stage, instance, tm
     stage.sandbox.configure(bulk_duration=3)
     folder = {"instance": instance, "folder": f"file://{tmp_path}"}
     run_id = airflow.trigger("bulk_defers", folder)
-    until_deferred(airflow, "bulk_defers", run_id)
     assert airflow.wait_run("bulk_defers", run_id) == "success"
     stage.sandbox.configure(bulk_duration=0)
+    assert "Pausing task as DEFERRED" in airflow.task_log("bulk_defers", run_id, "run")
     told = airflow.xcom("bulk_defers", run_id, "run")
     data = Path(told["path"].removeprefix("file://")).read_bytes()
     assert (told["rows"], told["sha256"]) == (3, hashlib.sha256(data).hexdigest())
@@ -157,7 +166,7 @@ def test_after_a_killed_worker_the_next_try_goes_on_with_the_job(airflow, stage,
 @pytest.mark.parametrize("state", ["failed", "success"])
 def test_a_deferred_one_that_is_marked_cancels_its_job(airflow, stage, instance, begin, state):
     run_id, (job,) = begin("bulk_defers")
-    until_deferred(airflow, "bulk_defers", run_id)
+    until_the_triggerer_waits(stage, run_id, "bulk_defers", [job])
     mark(airflow, "bulk_defers", run_id, state)
     if NEWEST:
         eventually(lambda: status_of(stage, job) == "CANCELLED")
@@ -170,7 +179,7 @@ def test_a_deferred_one_that_is_marked_cancels_its_job(airflow, stage, instance,
 
 def test_of_deferred_copies_only_the_one_that_is_marked_cancels_its_job(airflow, stage, instance, begin):
     run_id, jobs = begin("bulk_mapped", 2)
-    until_deferred(airflow, "bulk_mapped", run_id, 2)
+    until_the_triggerer_waits(stage, run_id, "bulk_mapped", jobs)
     mark(airflow, "bulk_mapped", run_id, "failed", "/1")
     if NEWEST:
         eventually(lambda: "CANCELLED" in [status_of(stage, job) for job in jobs])
@@ -183,7 +192,7 @@ def test_of_deferred_copies_only_the_one_that_is_marked_cancels_its_job(airflow,
 
 def test_a_cleared_deferred_one_goes_on_with_its_job(airflow, stage, instance, begin):
     run_id, (job,) = begin("bulk_defers")
-    until_deferred(airflow, "bulk_defers", run_id)
+    until_the_triggerer_waits(stage, run_id, "bulk_defers", [job])
     clear(airflow, "bulk_defers", run_id)
     if NEWEST:
         takes_up(airflow, "bulk_defers", run_id, job)

@@ -86,9 +86,10 @@ def secrets_in(known: dict[str, dict[str, Any]]) -> dict[str, str]:
     for conn_id, connection in known.items():
         if connection.get("password"):
             found[f"{conn_id}.password"] = connection["password"]
-        for field, value in connection["extra"].items():
+        extra = connection.get("extra", {})
+        for field, value in extra.items():
             if field.endswith(("_secret", "_token")):
                 found[f"{conn_id}.{field}"] = value
-        for key, value in connection["extra"].get("configuration", {}).items():
+        for key, value in extra.get("configuration", {}).items():
             found[f"{conn_id}.{key}"] = value
     return found
