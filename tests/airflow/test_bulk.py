@@ -117,6 +117,12 @@ def cancel(stage, instance, job):
     person.call("PUT", f"/bulk/{job}/cancel")
 
 
+def triggerer_log(airflow, run_id):
+    """Return what the triggerer says, in its own log or in that of the task."""
+    files = (airflow.home / "logs").glob(f"*/run_id={run_id}/**/*.trigger.*.log")
+    return airflow.process_log("triggerer") + "".join(file.read_text() for file in files)
+
+
 def try_log(airflow, dag_id, run_id, number):
     """Return the log of a try, which may not have begun."""
     try:
@@ -170,7 +176,7 @@ def test_a_deferred_one_that_is_marked_cancels_its_job(airflow, stage, instance,
     mark(airflow, "bulk_defers", run_id, state)
     if NEWEST:
         eventually(lambda: status_of(stage, job) == "CANCELLED")
-        eventually(lambda: f"Bulk job {job} is cancelled." in airflow.process_log("triggerer"))
+        eventually(lambda: f"Bulk job {job} is cancelled." in triggerer_log(airflow, run_id))
     else:
         assert airflow.wait_run("bulk_defers", run_id) == state
         assert status_of(stage, job) != "CANCELLED"
@@ -198,7 +204,7 @@ def test_a_cleared_deferred_one_goes_on_with_its_job(airflow, stage, instance, b
         takes_up(airflow, "bulk_defers", run_id, job)
         # The trigger of before asks for the task's state, and leaves the job alone.
         said = f"Bulk job {job} goes on: the task is "
-        eventually(lambda: said in airflow.process_log("triggerer"))
+        eventually(lambda: said in triggerer_log(airflow, run_id))
         assert status_of(stage, job) != "CANCELLED"
         assert max(each["id"] for each in stage.sandbox.bulk_jobs()) == job
         cancel(stage, instance, job)
