@@ -39,7 +39,7 @@ with DAG("bulk_defers", schedule=None, max_active_runs=16):
     CloudElementsDownloadBulkOperator(task_id="run", instance_id=instance, deferrable=True, **common)
 
 with DAG("bulk_mapped", schedule=None, max_active_runs=16):
-    CloudElementsDownloadBulkOperator.partial(task_id="run", deferrable=True, **common).expand(
+    CloudElementsDownloadBulkOperator.partial(task_id="run", deferrable=True, **(common | {"retries": 0})).expand(
         instance_id=[instance, instance]
     )
 """
@@ -194,6 +194,7 @@ def test_of_deferred_copies_only_the_one_that_is_marked_cancels_its_job(airflow,
     assert airflow.task_states("bulk_mapped", run_id)["run[0]"] == "deferred"
     for job in left:
         cancel(stage, instance, job)
+    assert airflow.wait_run("bulk_mapped", run_id) == "failed"
 
 
 def test_a_cleared_deferred_one_goes_on_with_its_job(airflow, stage, instance, begin):
@@ -208,6 +209,7 @@ def test_a_cleared_deferred_one_goes_on_with_its_job(airflow, stage, instance, b
         assert status_of(stage, job) != "CANCELLED"
         assert max(each["id"] for each in stage.sandbox.bulk_jobs()) == job
         cancel(stage, instance, job)
+        assert airflow.wait_run("bulk_defers", run_id) == "success"  # a retry starts another job
     else:
         assert airflow.wait_run("bulk_defers", run_id) == "success"
         assert airflow.xcom("bulk_defers", run_id, "run")["job_id"] > job
