@@ -39,9 +39,9 @@ with DAG("bulk_defers", schedule=None, max_active_runs=16):
     CloudElementsDownloadBulkOperator(task_id="run", instance_id=instance, deferrable=True, **common)
 
 with DAG("bulk_mapped", schedule=None, max_active_runs=16):
-    CloudElementsDownloadBulkOperator.partial(task_id="run", deferrable=True, **(common | {"retries": 0})).expand(
-        instance_id=[instance, instance]
-    )
+    once = common | {"deferrable": True, "retries": 0}
+    mapped = CloudElementsDownloadBulkOperator.partial(task_id="run", **once)
+    mapped.expand(instance_id=[instance, instance])
 """
 
 
