@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
@@ -220,6 +221,16 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
     "EventsApi.get": (
         lambda on: [on.client.events.get(on.event), on.client.events.get(on.event, on.instance)],
         {"GET /instances/events/{event}", f"GET {ONE}/events/{{event}}"},
+    ),
+    "EventsApi.count_by_instance": (
+        lambda on: on.client.events.count_by_instance(
+            pendulum.now("UTC").subtract(hours=2), pendulum.now("UTC")
+        ),
+        {"GET /instances/events/analytics/instances"},
+    ),
+    "DeliveriesApi.queued_pages": (
+        lambda on: list(on.client.deliveries.queued_pages()),
+        {f"GET {DELIVERIES}"},
     ),
     "DeliveriesApi.queued": (lambda on: list(on.client.deliveries.queued(CALLBACK)), {f"GET {DELIVERIES}"}),
     "DeliveriesApi.waiting": (

@@ -58,6 +58,8 @@ class Delivery:
         word; in lower case.
     :param created_date: When it was made, in UTC.
     :param updated_date: When its status last changed, in UTC.
+    :param instance_id: Id of the instance whose events the notification tells; ``None`` if the row shows no
+        notification, or one of another topic.
     """
 
     notification_id: str | None
@@ -65,6 +67,7 @@ class Delivery:
     status: str
     created_date: pendulum.DateTime | None = None
     updated_date: pendulum.DateTime | None = None
+    instance_id: int | None = None
 
     @classmethod
     def parse(cls, body: Any) -> Delivery:
@@ -79,6 +82,7 @@ class Delivery:
             status=parse_word(data.get("status")),
             created_date=parse_date(data.get("createdDate")),
             updated_date=parse_date(data.get("updatedDate")),
+            instance_id=_instance_shown(data.get("notification")),
         )
 
 
@@ -120,13 +124,23 @@ class Subscription:
     @property
     def instance_ids(self) -> frozenset[int]:
         """Ids of the instances that its topics name."""
-        found = (_TOPIC.match(each) for each in self.topics)
-        ids = (optional_id(each.group(1)) for each in found if each is not None)
+        ids = map(_instance_of_topic, self.topics)
         return frozenset(each for each in ids if each is not None)
 
 
 #: The topic of an instance's events (fact F253).
 _TOPIC = re.compile(r"instance-(\d+)-")
+
+
+def _instance_of_topic(topic: str) -> int | None:
+    found = _TOPIC.match(topic)
+    return None if found is None else optional_id(found.group(1))
+
+
+def _instance_shown(notification: Any) -> int | None:
+    """Return the instance of a notification that a row of a list shows (fact F264)."""
+    topic = notification.get("topic") if isinstance(notification, Mapping) else None
+    return _instance_of_topic(topic) if isinstance(topic, str) else None
 
 
 class DeliveriesApi:
@@ -151,6 +165,17 @@ class DeliveriesApi:
             # it again.
             if delivery.status == QUEUED:
                 yield delivery
+
+    def queued_pages(self) -> Iterator[list[Delivery]]:
+        """Yield the queued deliveries to all receivers, with their instances, a page at a time.
+
+        A page may be empty although others follow, if the platform does not heed the condition (unknown
+        U244).
+        """
+        query = {"where": f"channel='{WEBHOOK}' and status='{QUEUED}'", "hydrate": "true"}
+        for page in self._http.list_pages(_DELIVERIES, params=query):
+            found = readable(page, Delivery.parse, "deliveries")
+            yield [each for each in found if each.status == QUEUED]
 
     def waiting(self, callback_url: str, newest: pendulum.DateTime | None) -> bool:
         """Say whether a released delivery still waits for the platform to send it.

@@ -18,7 +18,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
-from airflow_provider_cloudelements.operators._parts.base import CloudElementsBaseOperator, require_choice
+from airflow_provider_cloudelements.operators._parts.base import (
+    CloudElementsBaseOperator,
+    require_bool,
+    require_choice,
+)
 from airflow_provider_cloudelements.operators._parts.fleet_assets import FleetAssets
 from airflow_provider_cloudelements.provisioning.health import (
     CONCURRENCY,
@@ -31,10 +35,13 @@ from airflow_provider_cloudelements.provisioning.health import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_cloudelements.events.traffic import Traffic
+
 __all__ = ["CloudElementsCheckInstancesOperator"]
 
 REPORTS = ("all", "unhealthy")
-#: Form of the XCom ``summary``; pages/instances.js reads it.
+#: Form of the XCom ``summary``; pages/instances.js reads it. New keys leave it as it is: an older page passes
+#: over them, and a page must do without them.
 SUMMARY_VERSION = 1
 MOST_CONCURRENCY = 64
 
@@ -42,6 +49,8 @@ MOST_CONCURRENCY = 64
 _MOST_ROWS = 100
 #: Most ids that one sentence names.
 _MOST_IDS = 20
+#: Digits of events an hour behind the point: two a day are 0.08.
+_DIGITS = 2
 #: Columns of the log's table, and how wide each may become.
 _COLUMNS = {"id": 19, "state": 23, "element": 24, "name": 40, "detail": 200}
 
@@ -66,6 +75,9 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
     :param concurrency: Most checks at once, from 1 to 64. Default: 8.
     :param report: Which instances the report lists, since XCom is a row of Airflow's database: ``all``
         (default) or ``unhealthy``. The counts include all instances in each case.
+    :param traffic: Whether to add each instance's events an hour and queued deliveries: one call, and one for
+        each page of the queue, at most 50. If the platform does not answer them, the check goes on without.
+        Default: ``False``.
     :param fail_on: States that fail the task once the report is in XCom. Default: none.
     :param emit_assets: Whether to update the asset ``cloudelements_fleet_asset("unhealthy", CONNECTION)``
         with the counts if an instance is not healthy or does not exist. Airflow stores no asset event of a
@@ -76,8 +88,12 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
         this provider's own) and, unless it is healthy, ``detail``: the answer of the call that failed,
         ``None`` if the state on the platform was enough; ``name`` and ``element`` are empty if the operator
         could not read one of ``instance_ids``), and ``missing`` (those of ``instance_ids`` that do not exist;
-        no count includes them). XCom ``summary`` is what the page ``/cloudelements/instances`` reads first:
-        the same counts, with ``version``, ``connection``, ``tag``, ``element``, ``at`` and ``console_url``.
+        no count includes them). With ``traffic`` an instance has ``events_per_hour`` (on average since the
+        beginning of the hour 24 hours ago) and ``queued`` (deliveries that wait for their release) too,
+        unless they are 0. XCom ``summary`` is what the page ``/cloudelements/instances`` reads first: the
+        same counts, with ``version``, ``connection``, ``tag``, ``element``, ``at`` and ``console_url``, and
+        with ``traffic`` the sums ``events_per_hour`` and ``queued`` over the checked instances (``None`` if
+        the platform did not say) and ``queue_read`` (``False``: the queue was longer than 50 pages).
     :raises CloudElementsUnhealthyError: An instance is in a state of ``fail_on``; a retry checks again.
     :raises CloudElementsAuthError: The platform does not accept the connection's own secrets.
     :raises CloudElementsConnectionError: The connection has no User and Organization secret (it uses
@@ -98,6 +114,7 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
         instance_ids: Iterable[int | str | Mapping[str, Any]] | int | Mapping[str, Any] | None = None,
         concurrency: int = CONCURRENCY,
         report: str = "all",
+        traffic: bool = False,
         fail_on: Collection[str] = (),
         cloudelements_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -108,6 +125,7 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
         self.instance_ids = instance_ids
         self.concurrency = require_count("concurrency", concurrency, 1, MOST_CONCURRENCY)
         self.report = require_choice("report", report, REPORTS)
+        self.traffic = require_bool("traffic", traffic)
         self.fail_on = _states(fail_on)
 
     def name_by_arguments(self) -> Any:
@@ -123,6 +141,7 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
                 missing.append(instance_id)
             else:
                 rows.append(_row(checkup))
+        sums = self._add_traffic(rows) if self.traffic else {}
         found = Counter(row["state"] for row in rows)
         counts = {state.value: found[state.value] for state in InstanceState}
         self._tell(rows, missing, counts)
@@ -132,7 +151,7 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
         listed = rows if self.report == "all" else [row for row in rows if not _is_healthy(row)]
         report = {"checked": len(rows), "counts": counts, "instances": listed, "missing": missing}
         if self.do_xcom_push:
-            context["ti"].xcom_push(key="summary", value=self._summary(report))
+            context["ti"].xcom_push(key="summary", value={**self._summary(report), **sums})
         if missing or counts[InstanceState.HEALTHY.value] < len(rows):
             found_bad = {"checked": len(rows), "counts": counts, "missing": len(missing)}
             self.record(context, "unhealthy", found_bad)
@@ -146,6 +165,15 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
                 f"{len(failing)} of {len(rows)} instances are in a state of fail_on ({states}): {ids}."
             )
         return report
+
+    def _add_traffic(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """Add to the rows what goes through their instances; return the sums for the summary."""
+        from airflow_provider_cloudelements.events.traffic import read_traffic
+
+        read = read_traffic(self.hook.get_conn())
+        sums = {**_traffic_in(rows, read), "queue_read": read.whole}
+        self.log.info("Events an hour and queued deliveries: %s.", sums)
+        return sums
 
     def _summary(self, report: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the page of all instances shows of this check before it reads the report."""
@@ -217,6 +245,18 @@ def _row(checkup: Checkup) -> dict[str, Any]:
         "tags": list(user_tags(instance.tags)),
     }
     return row if checkup.healthy else {**row, "detail": checkup.detail}
+
+
+def _traffic_in(rows: Sequence[dict[str, Any]], traffic: Traffic) -> dict[str, Any]:
+    """Add what is not 0 to the rows, which keeps reports short; return the sums over the rows."""
+    sums: dict[str, Any] = {}
+    for key, numbers in (("events_per_hour", traffic.events_per_hour), ("queued", traffic.queued)):
+        found = None if numbers is None else [(row, numbers.get(row["id"], 0)) for row in rows]
+        for row, number in found or ():
+            if number:
+                row[key] = round(number, _DIGITS)
+        sums[key] = None if found is None else round(sum(number for _, number in found), _DIGITS)
+    return sums
 
 
 def _is_healthy(row: Mapping[str, Any]) -> bool:

@@ -23,9 +23,13 @@
 
   const COLUMNS = [
     ["connection", "Connection"], ["name", "Name"], ["id", "Id"], ["element", "Element"], ["state", "State"],
-    ["events", "Events"], ["tags", "Tags"], ["at", "Checked"], ["detail", "What the platform said"],
+    ["events", "Events"], ["rate", "Events an hour"], ["queued", "Queued"], ["tags", "Tags"], ["at", "Checked"], ["detail", "What the platform said"],
   ];
   const CHOICES = ["state", "connection", "element"];
+  // Numbers that a check reports if its DAG asks for them: the column, and the key in row and summary.
+  const TRAFFIC = { rate: "events_per_hour", queued: "queued" };
+  const NOT_COUNTED = "not counted";
+  const NOT_KNOWN = "not known";
 
   let rows = [];
   let shown = [];
@@ -133,6 +137,15 @@
     return { group, unread, task: recent[place], summary: summaries[place], report, trend: summaries.filter(Boolean).reverse() };
   }
 
+  /** A number, or why there is none: the check did not count, or the platform did not say. A row leaves out a 0. */
+  function counted(summary, row, key) {
+    if (Number.isFinite(summary[key])) return Number.isFinite(row[key]) ? row[key] : 0;
+    return summary[key] === undefined ? NOT_COUNTED : NOT_KNOWN;
+  }
+
+  const traffic = (summary, row) =>
+    Object.fromEntries(Object.entries(TRAFFIC).map(([column, key]) => [column, counted(summary, row, key)]));
+
   function rowsOf({ task, summary, report }) {
     if (!task || !plain(report)) return [];
     const common = { connection: text(summary.connection), at: summary.at, task, console: text(summary.console_url) };
@@ -143,11 +156,12 @@
       element: text(one.element),
       state: text(one.state),
       events: one.events === true ? "on" : one.events === false ? "off" : "",
+      ...traffic(summary, one),
       tags: Array.isArray(one.tags) ? one.tags.map(text).join(", ") : "",
       detail: text(one.detail),
     }));
     const gone = (Array.isArray(report.missing) ? report.missing : []).map((id) => ({
-      ...common, id: text(id), name: "", element: "", state: MISSING, events: "", tags: "", detail: "does not exist",
+      ...common, id: text(id), name: "", element: "", state: MISSING, events: "", rate: "", queued: "", tags: "", detail: "does not exist",
     }));
     return [...listed, ...gone];
   }
@@ -188,8 +202,17 @@
     }
     if (!plain(report)) one.append(make("p", "⚠ Its report is gone: only the counts are known.", "warn"));
     else if (summary.listed < summary.checked) one.append(make("p", "It lists only instances that are not healthy.", "faint"));
-    one.append(...drawn(trend));
+    one.append(...trafficOf(summary), ...drawn(trend));
     return one;
+  }
+
+  function trafficOf(summary) {
+    const [rate, queued] = Object.values(TRAFFIC).map((key) => counted(summary, summary, key));
+    if (rate === NOT_COUNTED && queued === NOT_COUNTED) return [];
+    const events = Number.isFinite(rate) ? `${rate.toLocaleString()} events an hour` : `Events an hour: ${rate}`;
+    const more = summary.queue_read === false ? "or more " : "";
+    const waiting = Number.isFinite(queued) ? `${queued.toLocaleString()} ${more}queued deliveries` : `queued deliveries: ${queued}`;
+    return [make("p", `${events}, ${waiting}`, queued > 0 ? "warn" : "faint")];
   }
 
   function drawn(trend) {
@@ -222,8 +245,11 @@
 
   // -- the table: only the rows in sight are in the page --------------------------------------------------------
 
+  const amount = (value) => (Number.isFinite(value) ? value : -1);
+
   const compared = (one, other, column) =>
-    column === "at" ? one.at - other.at : collator.compare(one[column], other[column]);
+    column === "at" ? one.at - other.at : column in TRAFFIC ? amount(one[column]) - amount(other[column]) :
+      collator.compare(one[column], other[column]);
 
   // What needs a person comes first.
   const rank = (row) => (row.state === HEALTHY ? 1 : 0);
@@ -258,6 +284,9 @@
       one.append(link(value, row.address));
     } else if (column === "at") {
       one.append(link(value, page(row.task)));
+    } else if (column in TRAFFIC) {
+      one.textContent = typeof value === "number" ? value.toLocaleString() : value;
+      one.className = typeof value !== "number" ? "faint" : column === "queued" && value > 0 ? "warn number" : "number";
     } else {
       one.textContent = value;
     }
@@ -326,7 +355,7 @@
   }
 
   // A spreadsheet takes a cell that begins so for a formula; people chose the names.
-  const quoted = (value) => `"${(/^[=+\-@\t\r]/.test(value) ? `'${value}` : value).replaceAll('"', '""')}"`;
+  const quoted = (value) => `"${(/^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value)).replaceAll('"', '""')}"`;
 
   function save() {
     const lines = [COLUMNS.map(([column]) => column), ...shown.map((row) => COLUMNS.map(([column]) =>

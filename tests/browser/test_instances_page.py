@@ -140,13 +140,15 @@ def test_what_needs_a_person_comes_first_with_sign_word_and_links(page, airflow,
     opened(page, f"{site}{below}{PLACE}")
     assert names(page) == ["Tenant 3", "Tenant 2", "", "Tenant 1"]
     first = page.locator(".row").nth(1)
-    assert first.locator("> *").all_inner_texts()[:7] == [
+    assert first.locator("> *").all_inner_texts()[:9] == [
         "cloudelements_default",
         "Tenant 2",
         "400002",
         "closeio",
         "✕ invalid",
         "on",
+        "not counted",
+        "not counted",
         "gold",
     ]
     assert page.get_by_role("cell", name="∅ missing").count() == 1
@@ -259,6 +261,46 @@ def test_old_reports_reports_without_instances_and_odd_states_and_dates(page, ai
     assert "2023" in text or "/23" in text
 
 
+def column(page, number):
+    return page.locator(f".row > :nth-child({number})").all_inner_texts()
+
+
+def test_events_an_hour_and_queued_deliveries_are_numbers_or_say_why_there_are_none(page, airflow, site):
+    known = {"events_per_hour": 1051.25, "queued": 3, "queue_read": True}
+    airflow.add(
+        ran(dag_id="both", hour=4),
+        [
+            row(1, events_per_hour=1051.0),
+            row(2, events_per_hour=0.25, queued=3),
+            row(3),
+            row(9, events_per_hour="9e9", queued=None),
+        ],
+        **known,
+    )
+    airflow.add(ran(dag_id="of before", hour=3), [row(4)])
+    refused = {"events_per_hour": None, "queued": 2, "queue_read": False}
+    airflow.add(ran(dag_id="half", hour=2), [row(5, queued=2)], **refused)
+    opened(page, site + PLACE)
+    page.get_by_role("button", name="Events an hour").click()
+    page.get_by_role("button", name="Events an hour").click()
+    assert names(page) == [f"Tenant {number}" for number in (1, 2, 3, 9, 4, 5)]
+    assert column(page, 7) == ["1,051", "0.25", "0", "0", "not counted", "not known"]
+    assert column(page, 8) == ["0", "3", "0", "0", "not counted", "2"]
+    cards = page.locator("#checks article").all_inner_texts()
+    assert sum("events an hour" in each.lower() for each in cards) == 2
+    text = "\n".join(cards)
+    assert "1,051.25 events an hour, 3 queued deliveries" in text
+    assert "Events an hour: not known, 2 or more queued deliveries" in text
+    page.get_by_role("button", name="Queued").click()
+    page.get_by_role("button", name="Queued").click()
+    assert names(page)[:2] == ["Tenant 2", "Tenant 5"]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    text = Path(download.value.path()).read_bytes().decode("utf-8-sig")
+    saved = {each["name"]: each for each in csv.DictReader(io.StringIO(text, newline=""))}
+    assert (saved["Tenant 1"]["rate"], saved["Tenant 4"]["queued"]) == ("1051", "not counted")
+
+
 def test_mapped_checks_and_plans_are_there(page, airflow, site):
     for index in (0, 1):
         airflow.add(ran(map_index=index), [row(index)])
@@ -338,7 +380,8 @@ def test_the_rows_can_be_saved_for_a_spreadsheet_that_takes_none_for_a_formula(p
 
 def test_ten_thousand_rows_scroll_with_few_of_them_in_the_page(page, airflow, site):
     states = ("healthy",) * 97 + ("invalid", "disabled", "unreachable")
-    airflow.add(ran(), [row(n, states[n % 100]) for n in range(MANY)])
+    rows = [row(n, states[n % 100], events_per_hour=n % 7 / 4, queued=n % 100 // 98) for n in range(MANY)]
+    airflow.add(ran(), rows, events_per_hour=7498.5, queued=200, queue_read=True)
     opened(page, site + PLACE)
     assert page.evaluate("performance.now()") < MOST_SECONDS * 1000
     assert page.locator(".row").count() < 80
@@ -359,7 +402,7 @@ def test_the_rows_have_the_roles_that_a_screen_reader_reads(page, airflow, site)
     opened(page, site + PLACE)
     table = page.get_by_role("table", name="Instances")
     assert table.get_attribute("aria-rowcount") == "3"
-    assert table.get_by_role("columnheader").count() == 9
+    assert table.get_by_role("columnheader").count() == 11
     assert table.get_by_role("row").count() == 3
     assert table.get_by_role("cell", name="✓ healthy").count() == 2
     assert page.get_by_role("status").count() == 2

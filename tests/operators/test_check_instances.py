@@ -22,7 +22,9 @@ from airflow_provider_cloudelements.operators.health import CloudElementsCheckIn
 from airflow_provider_cloudelements.provisioning.health import InstanceState
 from tests.support.context import FakeTi, context_of
 from tests.support.hidden import assert_hidden
-from tests.support.platform import Wire
+from tests.support.patience import wait_for
+from tests.support.platform import WAYS, Wire
+from tests.support.receiver import receiving
 
 STATES = ("healthy", "disabled", "invalid", "needs re-authentication", "unreachable")
 
@@ -280,6 +282,47 @@ def test_the_page_of_all_instances_gets_a_summary(ill):
         "listed": 2,
         "console_url": None,
     }
+
+
+@pytest.fixture
+def busy(sandbox, person):
+    """Make an instance with three queued deliveries of six events, and one without events."""
+    with receiving() as receiver:
+        receiver.status, events = 500, {"event.notification.enabled": True}
+        events["event.notification.callback.url"] = receiver.url
+        person.call("PATCH", "/accounts/settings", {"notification.webhook.failure.policy": "queue"})
+        made = [person.make("basic", configuration={**WAYS["basic"][1], **events}) for _ in range(2)]
+        sandbox.emit(made[0], count=3)
+        wait_for(lambda: [each["status"] for each in sandbox.deliveries()] == ["queued"] * 3)
+        receiver.status = 200
+        sandbox.emit(made[0], count=3)
+        wait_for(lambda: len([one for one in sandbox.deliveries() if one["status"] == "delivered"]) == 3)
+        yield made
+
+
+def test_traffic_adds_events_an_hour_and_queued_deliveries_that_are_not_0(busy, sandbox):
+    ti = FakeTi()
+    log = Wire(sandbox)
+    report = checking(traffic=True, fail_on=STATES[1:]).execute(context_of(ti))
+    one, other = report["instances"]
+    assert (one["queued"], one["events_per_hour"]) == (3, pytest.approx(6 / 24.5, abs=0.02))
+    assert set(one) - set(other) == {"queued", "events_per_hour"}
+    sums = {"queued": 3, "events_per_hour": one["events_per_hour"], "queue_read": True}
+    assert {key: ti.xcoms["summary"].get(key) for key in sums} == sums
+    assert json.loads(json.dumps(report)) == report
+    assert sum("analytics" in call or "deliveries" in call for call in log.calls()) == 2
+    checking(instance_ids=[other["id"]], traffic=True).execute(context_of(ti))
+    assert (ti.xcoms["summary"]["queued"], ti.xcoms["summary"]["events_per_hour"]) == (0, 0)
+
+
+def test_traffic_that_the_platform_does_not_say_fails_no_check(busy, sandbox, task_log):
+    ti = FakeTi()
+    sandbox.add_fault("status", status=403, path="/instances/events/analytics*", count=None)
+    report = checking(traffic=True).execute(context_of(ti))
+    assert (report["checked"], ti.xcoms["summary"]["events_per_hour"]) == (2, None)
+    assert ti.xcoms["summary"]["queued"] == 3
+    with pytest.raises(TypeError, match="traffic must be True or False"):
+        checking(traffic="yes")
 
 
 def test_the_tags_of_the_report_are_those_that_people_set(sandbox, person):
