@@ -100,6 +100,10 @@ celery: .venvs/celery/.made-from ## 1,000 instances over mapped tasks on a Celer
 .venvs/works/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/works --line $(LINE) --group works
 
+# Those that cannot be installed with the list of versions.
+.venvs/works-unlisted/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
+	$(PYTHON) scripts/make_env.py .venvs/works-unlisted --line $(LINE) --unlisted --group works-unlisted
+
 # The stores into which the nightly run writes: those that pip installs, and azurite, which npm does.
 .venvs/stores/.made-from: pyproject.toml scripts/make_env.py $(wildcard constraints/*.txt)
 	$(PYTHON) scripts/make_env.py .venvs/stores --line $(LINE) --group stores
@@ -109,7 +113,7 @@ $(AZURITE):
 	npm install --silent --no-audit --no-fund --prefix .venvs/azurite azurite@3.37.0
 
 OLDER_READY := $(patsubst %,.venvs/airflow-%/.made-from,$(filter-out $(LINE),$(LINES)))
-nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from .venvs/works/.made-from .venvs/stores/.made-from $(AZURITE) ## everything that is too long for the gate, hours; ends with one line of figures
+nightly: $(READY) $(OLDER_READY) .venvs/celery/.made-from .venvs/works/.made-from .venvs/works-unlisted/.made-from .venvs/stores/.made-from $(AZURITE) ## everything that is too long for the gate, hours; ends with one line of figures
 	$(BIN)/python -m scripts.nightly $(NIGHTLY_ARGS)
 
 soak: $(READY) ## of that the full figures and other examples, on the newest line

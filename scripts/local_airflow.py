@@ -90,6 +90,9 @@ class LocalAirflow(AirflowRest):
     :param parallelism: how many tasks may run at once
     :param workers: how many Celery workers run the tasks, named worker-1 and so on; ``environment`` names
         their broker. Default: none, and the scheduler runs the tasks
+    :param base_path: path below which the API server and UI are, such as ``/some/path``; default: none
+    :param further: further processes by their names, each with its arguments after ``airflow``, such as
+        ``{"triggerer-2": ["triggerer", "--skip-serve-logs"]}``; default: none
     """
 
     def __init__(
@@ -104,6 +107,8 @@ class LocalAirflow(AirflowRest):
         api_port: int | None = None,
         parallelism: int = 8,
         workers: int = 0,
+        base_path: str = "",
+        further: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.dags_folder = Path(dags_folder).resolve()
         # Do not resolve it: Python recognises a virtual environment by the path of its interpreter's link.
@@ -113,14 +118,17 @@ class LocalAirflow(AirflowRest):
         self.home.mkdir(parents=True, exist_ok=True)
         self.sql_alchemy_conn = sql_alchemy_conn or f"sqlite:///{self.home / 'airflow.db'}"
         self.api_port, self.worker_log_port, self.trigger_log_port = _ports(api_port)
-        super().__init__(f"http://{LOOPBACK}:{self.api_port}", may_be_locked=self._sqlite_file is not None)
+        super().__init__(
+            f"http://{LOOPBACK}:{self.api_port}{base_path}", may_be_locked=self._sqlite_file is not None
+        )
         self.load_examples = load_examples
         self.parallelism = parallelism
         self._mark = secrets.token_hex(16)
         self._extra_environment = dict(environment or {})
         self._workers = tuple(f"worker-{number}" for number in range(1, workers + 1))
+        self._further = {name: tuple(arguments) for name, arguments in (further or {}).items()}
         self.environment = self._environment()
-        self._parts = {name: self._part(name) for name in (*PARTS, *self._workers)}
+        self._parts = {name: self._part(name) for name in (*PARTS, *self._workers, *self._further)}
         self._guard: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._stopped = False
@@ -183,7 +191,7 @@ class LocalAirflow(AirflowRest):
         """
         Send a signal to one part of Airflow, as a machine's failure would.
 
-        :param name: api-server, scheduler, triggerer, dag-processor, or worker-1 and so on
+        :param name: api-server, scheduler, triggerer, dag-processor, worker-1 and so on, or a further one
         :param number: the signal
         :param children: whether its child processes get the signal too; default: yes
         """
@@ -200,7 +208,7 @@ class LocalAirflow(AirflowRest):
         """
         End one part if it still runs, and start it again.
 
-        :param name: api-server, scheduler, triggerer, dag-processor, or worker-1 and so on
+        :param name: api-server, scheduler, triggerer, dag-processor, worker-1 and so on, or a further one
         :param patience: seconds before we kill it
         """
         part = self._parts[name]
@@ -393,7 +401,7 @@ class LocalAirflow(AirflowRest):
         """
         Return the output of one of the processes since :meth:`forget`, or else all of it.
 
-        :param name: api-server, scheduler, triggerer, dag-processor, or worker-1 and so on
+        :param name: api-server, scheduler, triggerer, dag-processor, worker-1 and so on, or a further one
         """
         printed = self._parts[name].output.read_bytes()[self._printed.get(name, 0) :]
         return printed.decode(errors="replace")
@@ -477,7 +485,7 @@ class LocalAirflow(AirflowRest):
         """
         Describe one of Airflow's processes.
 
-        :param name: its command
+        :param name: its command, or the name that the caller gave it
         """
         output = self.home / "processes" / f"{name}.log"
         output.parent.mkdir(exist_ok=True)
@@ -486,6 +494,8 @@ class LocalAirflow(AirflowRest):
             # Each needs a name and a file of its own. Nobody reads their logs over the network.
             file = str(self.home / f"{name}.pid")
             command = ["celery", "worker", "--celery-hostname", name, "--pid", file, "--skip-serve-logs"]
+        elif name in self._further:
+            command = list(self._further[name])
         return _Part(name, (str(self.python), "-m", "airflow", *command), output)
 
     def _start_part(self, part: _Part) -> None:
@@ -598,7 +608,8 @@ class LocalAirflow(AirflowRest):
         if report["metadatabase"]["status"] != "healthy":
             return False
         for name, part in self._parts.items():
-            if name == "api-server" or name in self._workers or not part.expected_to_run:
+            # The report knows no others; and one triggerer, whichever beat last.
+            if name not in PARTS or name == "api-server" or not part.expected_to_run:
                 continue
             key = name.replace("-", "_")
             said = report[key] or {}

@@ -33,7 +33,8 @@ def main() -> None:
     arguments = _arguments()
     target: Path = arguments.target
     marker = target / ".made-from"
-    constraints = constraints_for(arguments.line, sys.version_info[:2]) if arguments.line else None
+    listed = arguments.line and not arguments.unlisted
+    constraints = constraints_for(arguments.line, sys.version_info[:2]) if listed else None
     wanted = _fingerprint(arguments, constraints)
     if marker.exists() and marker.read_text() == wanted and _runs(_python(target)):
         marker.touch()
@@ -51,6 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("target", type=Path, help="folder of the environment")
     parser.add_argument("--line", help="line of Airflow, for example 3.3; default: the group alone")
     parser.add_argument("--group", default="dev", help="dependency group of pyproject.toml to install")
+    parser.add_argument("--unlisted", action="store_true", help="resolve freely, without a list of versions")
     return parser.parse_args()
 
 
@@ -189,7 +191,8 @@ def _install(target: Path, arguments: argparse.Namespace, constraints: Path | No
         kept.write_text(without_pinned(constraints.read_text(), requirements))
         requirements += ["--constraint", str(kept)]
     elif arguments.line:
-        print("installing without a list of versions: there is none for this Python", flush=True)
+        why = "as asked" if arguments.unlisted else "there is none for this Python"
+        print(f"installing without a list of versions: {why}", flush=True)
     subprocess.run([*installer(_python(target)), *requirements], check=True, cwd=ROOT)
 
 

@@ -102,6 +102,16 @@ PARTS = (
         hours=1.0,
     ),
     Part(
+        "works-with-unlisted",
+        "so do those that cannot be installed with our list of versions: AWS, and the roles of FAB",
+        (
+            *(".venvs/works-unlisted/bin/python", "-m", "pytest", "-m", "nightly", "-k", "aws or fab"),
+            "tests/works_with",
+        ),
+        _COLLECT,
+        hours=1.0,
+    ),
+    Part(
         "stores",
         "a file on the disk, S3, Azure and Google Cloud Storage is whole or not there, wherever its download "
         "is cut and its writer killed, and no second bulk job begins",

@@ -62,7 +62,7 @@ def pins() -> dict[str, set[str]]:
     """Return the versions that the project pins, by package: its lists and its groups."""
     found: dict[str, set[str]] = {}
     for path in (*(ROOT / "constraints").glob("*.txt"), ROOT / "pyproject.toml"):
-        for name, version in re.findall(r"([\w.-]+)==([\w.]+)", path.read_text()):
+        for name, version in re.findall(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.]+)", path.read_text()):
             found.setdefault(name, set()).add(version)
     return found
 

@@ -15,8 +15,6 @@ from airflow_provider_cloudelements.exceptions import CloudElementsError
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client import CloudElementsClient
 
-__all__ = ["Traffic", "read_traffic"]
-
 log = logging.getLogger(__name__)
 
 #: Full hours whose events count, before the current one.

@@ -28,17 +28,27 @@ def with_roles(airflow: LocalAirflow, folder: Path, roles: Mapping[str, str]) ->
     :param folder: where the file of passwords goes
     :param roles: each person's role of Airflow's simple auth manager
     """
-    port = free_port()
-    url = f"http://127.0.0.1:{port}{BELOW}"
     passwords = folder / "passwords.json"
     passwords.write_text(json.dumps({name: password_of(name) for name in roles}))
     settings = {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{roles[name]}" for name in roles),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": url,
     }
+    with second_server(airflow, settings) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def second_server(airflow: LocalAirflow, settings: Mapping[str, str]) -> Iterator[str]:
+    """Run an API server beside the one of an Airflow, below a path; gives its address.
+
+    :param airflow: the Airflow whose database it serves
+    :param settings: its variables, besides those of that Airflow
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}{BELOW}"
+    settings = {**settings, "AIRFLOW__API__PORT": str(port), "AIRFLOW__API__BASE_URL": url}
     with (airflow.home / "processes" / "second-api-server.log").open("wb") as log:
         process = subprocess.Popen(
             [str(airflow.python), "-m", "airflow", "api-server", "--port", str(port)],

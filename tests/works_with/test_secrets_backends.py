@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import requests
 
 from tests.support.backends import PASSWORD, connections, create_by
 from tests.support.platform import Person
@@ -16,6 +17,12 @@ from tests.support.platform import Person
 pytestmark = pytest.mark.airflow
 
 VAULT_TOKEN = "hvs.a-token-of-a-vault"
+#: What the clients of AWS need; the imitation takes any.
+AWS = {
+    "AWS_ACCESS_KEY_ID": "AKIA-of-tests",
+    "AWS_SECRET_ACCESS_KEY": "of-tests",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
 
 
 def assert_made(printed, sandbox):
@@ -90,3 +97,29 @@ def test_a_vault(extra, airflow_database, cloudelements_sandbox):
         )
     assert_made(printed, cloudelements_sandbox)
     assert {path.rpartition("/")[2].partition("?")[0] for path in asked} >= set(rows)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("extra", [json.dumps, dict], ids=["extra as text", "extra as an object"])
+def test_aws_secrets_manager(extra, airflow_database, cloudelements_sandbox, monkeypatch):
+    pytest.importorskip("airflow.providers.amazon")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    for name, value in AWS.items():
+        monkeypatch.setenv(name, value)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        address = f"http://{host}:{port}"
+        requests.post(f"{address}/moto-api/reset", timeout=30)  # its memory is the process's
+        client = pytest.importorskip("boto3").client("secretsmanager", endpoint_url=address)
+        for name, fields in connections(cloudelements_sandbox.connection()).items():
+            text = json.dumps({**fields, "extra": extra(fields["extra"])})
+            client.create_secret(Name=f"airflow/connections/{name}", SecretString=text)
+        printed = create_by(
+            "airflow.providers.amazon.aws.secrets.secrets_manager.SecretsManagerBackend",
+            connections_prefix="airflow/connections",
+            endpoint_url=address,
+        )
+    finally:
+        server.stop()
+    assert_made(printed, cloudelements_sandbox)
