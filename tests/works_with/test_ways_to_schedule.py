@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-import sysconfig
 import time
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import pytest
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.airflow_rest import LocalAirflowError
-from scripts.installed_wheel import build
 from scripts.local_airflow import PATIENCE
 from tests.support.patience import eventually
 from tests.support.platform import EVENTS, WAYS, Person
@@ -27,7 +25,6 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Airflow 3.1 has neither triggers with a queue nor partitions.
 HAS_QUEUES = hasattr(airflow.sdk, "CronPartitionTimetable")
 HAS_PARTITIONS = hasattr(airflow.sdk, "PartitionedAtRuntime")
-NAME = "airflow-provider-cloudelements"
 QUEUED = ["triggerer", "--skip-serve-logs", "--queues", "default"]
 SECONDS = 240 * PATIENCE
 #: What a triggerer prints when it begins to take triggers.
@@ -54,29 +51,6 @@ from airflow_provider_cloudelements.sensors.instances import CloudElementsInstan
 
 with DAG("waits", schedule=None):
     CloudElementsInstanceSensor(task_id="wait", tag="awaited", deferrable=True, poke_interval=10)
-"""
-VIRTUALENV = """
-from airflow.sdk import DAG, task
-
-with DAG("of_a_virtualenv", schedule=None):
-
-    # In place of the index, which brings Airflow and the rest: what this Airflow has.
-    @task.virtualenv(
-        requirements=[{wheel!r}],
-        system_site_packages=False,
-        index_urls=[],
-        pip_install_options=["--no-deps"],
-        env_vars={{"PYTHONPATH": {packages!r}}},
-    )
-    def names():
-        import airflow_provider_cloudelements
-        from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-
-        with CloudElementsHook().get_conn() as client:
-            found = [each.name for each in client.instances.list(tag="venv")]
-        return {{"file": airflow_provider_cloudelements.__file__, "names": found}}
-
-    names()
 """
 PARTITIONS = """
 from airflow.sdk import DAG, Asset, PartitionedAssetTimetable, PartitionedAtRuntime, task
@@ -166,12 +140,9 @@ def late_file(tmp_path_factory):
 def airflow(start_airflow, sandbox, late_file, tmp_path_factory):
     folder, modules = tmp_path_factory.mktemp("dags"), tmp_path_factory.mktemp("modules")
     (modules / "late_runs.py").write_text(LATE_RUNS)
-    wheel = build("wheel", tmp_path_factory.mktemp("wheel"))
-    packages = sysconfig.get_path("purelib")
     sources = {
         "watching": WATCHED,
         "waits": WAITS,
-        "virtualenv": VIRTUALENV.format(wheel=f"{NAME} @ {wheel.as_uri()}", packages=packages),
         "late": DEADLINE.format(file=str(late_file)),
         "fleet": block_of("docs/fleet.md", "call_somebody"),
     }
@@ -306,15 +277,6 @@ def test_of_two_triggerers_each_may_be_killed_and_no_event_is_lost(airflow, sand
     print(f"two triggerers: {len(events)} events, none lost, {again} came again; held by {holders}")
     assert len(events) == 15
     assert len(set(holders)) > 1
-
-
-def test_a_virtualenv_with_the_package_reads_connections_of_airflow(airflow, person):
-    person.make("basic", name="In an environment", tags=["venv"])
-    run_id = airflow.trigger("of_a_virtualenv")
-    assert airflow.wait_run("of_a_virtualenv", run_id, timeout=SECONDS) == "success"
-    found = airflow.xcom("of_a_virtualenv", run_id, "names")
-    assert found["names"] == ["In an environment"]
-    assert not Path(found["file"]).is_relative_to(ROOT)
 
 
 def test_a_partition_s_key_names_its_instance_and_starts_its_check(airflow, sandbox, person):
