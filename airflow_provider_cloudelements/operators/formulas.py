@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.arguments import dictionary, require_count
 from airflow_provider_cloudelements.client.formulas import FormulaExecution
-from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.compat import task_state_store
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import (
@@ -24,7 +23,7 @@ from airflow_provider_cloudelements.operators._parts.base import (
     deferrable_or_default,
     require_bool,
 )
-from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, count, switch
+from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, count, seconds, switch
 from airflow_provider_cloudelements.operators._parts.failures import told_in
 from airflow_provider_cloudelements.operators._parts.json_lines import json_line
 from airflow_provider_cloudelements.use.formulas import (
@@ -48,17 +47,6 @@ XCOM_EXECUTION_ID = "execution_id"
 _PATIENCE = 4.0
 #: Seconds between two looks at whether the task was killed.
 _SLICE = 0.5
-
-
-def _seconds(name: str, least: float) -> Any:
-    """Return the check of an argument that is a number of seconds."""
-
-    def check(value: Any) -> float:
-        if not is_number(value, least):
-            raise ValueError(f"{name} must be a number of seconds from {least:g} on; it is not templated.")
-        return float(value)
-
-    return check
 
 
 class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
@@ -111,8 +99,8 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
     wholly_secret_fields = secret_fields
     checks = {
         "wait": switch("wait"),
-        "poke_interval": _seconds("poke_interval", 1),
-        "timeout": _seconds("timeout", 1),
+        "poke_interval": seconds("poke_interval", 1),
+        "timeout": seconds("timeout", 1),
         "deferrable": deferrable_or_default,
         "max_xcom_bytes": count("max_xcom_bytes", 1),
     }

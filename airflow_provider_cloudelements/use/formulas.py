@@ -21,6 +21,7 @@ from airflow_provider_cloudelements.client.formulas import (
     number_of,
 )
 from airflow_provider_cloudelements.client.plain import fitted
+from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
 from airflow_provider_cloudelements.exceptions import (
@@ -161,12 +162,27 @@ class Started:
     :param execution_id: The execution; ``None``: no answer has named it.
     :param series: In which series of tries it was.
     :param told: In which series the task said that an execution may be the start's; ``None``: in none.
+    :param dated: When it began by the platform's clock, in the same way; ``None``: no answer has shown that
+        clock yet. The worker's clock may be set before the next try, or that be on another worker.
     """
 
     began: float
     execution_id: int | None
     series: int
     told: int | None = None
+    dated: float | None = None
+
+    def date(self, clock: PlatformClock) -> pendulum.DateTime | None:
+        """Return when it began by the platform's clock.
+
+        :param clock: That clock, as this try sees it.
+        :return: ``None`` if nobody knows: the note lies in the future, so the worker's clock was set since.
+        """
+        if self.dated is not None:
+            return pendulum.from_timestamp(self.dated)
+        if self.began > time.time() + MARGIN:
+            return None
+        return clock.at(self.began) or pendulum.from_timestamp(self.began)
 
 
 class StartMemory:
@@ -188,11 +204,15 @@ class StartMemory:
         kept = None if self._store is None else self._store.get(self.KEY)
         if not isinstance(kept, Mapping) or kept.get("instance") != formula_instance_id:
             return None
-        return Started(float(kept["began"]), kept["execution"], kept["series"], kept.get("told"))
+        return Started(
+            float(kept["began"]), kept["execution"], kept["series"], kept.get("told"), kept.get("dated")
+        )
 
-    def begins(self, formula_instance_id: int) -> Started:
+    def begins(self, formula_instance_id: int, clock: PlatformClock) -> Started:
         """Note that a start begins now."""
-        started = Started(time.time(), None, self.series)
+        now = time.time()
+        shown = clock.at(now)
+        started = Started(now, None, self.series, None, None if shown is None else shown.timestamp())
         self._keep(formula_instance_id, started)
         return started
 
@@ -203,6 +223,12 @@ class StartMemory:
     def tells(self, formula_instance_id: int, started: Started) -> None:
         """Note that the task says now that an execution may be a start's."""
         self._keep(formula_instance_id, replace(started, told=self.series))
+
+    def dates(self, formula_instance_id: int, started: Started, clock: PlatformClock) -> None:
+        """Note when a start of this try began by the platform's clock, if that has shown since."""
+        kept, shown = self.kept(formula_instance_id), clock.at(started.began)
+        if kept is not None and kept.dated is None and shown is not None:
+            self._keep(formula_instance_id, replace(kept, dated=shown.timestamp()))
 
     def is_settled(self, started: Started) -> bool:
         """Return whether a person has cleared the task since it said that: who clears it has looked."""
@@ -223,6 +249,7 @@ class StartMemory:
                     "execution": started.execution_id,
                     "series": started.series,
                     "told": started.told,
+                    "dated": started.dated,
                 },
             )
 
@@ -255,14 +282,17 @@ def start_once(
     elif kept is not None and not memory.is_settled(kept):
         pause(max(0.0, SETTLE - max(0.0, time.time() - kept.began)))
         _require_none_since(api, formula_instance_id, kept, memory)
-    start = memory.begins(formula_instance_id)
+    start = memory.begins(formula_instance_id, api.clock)
     try:
         execution = api.start(formula_instance_id, payload)
     except CloudElementsError as error:
         if may_have_acted(error):
-            _require_none_since(api, formula_instance_id, start, memory)
-            pause(SETTLE)
-            _require_none_since(api, formula_instance_id, start, memory)
+            try:
+                _require_none_since(api, formula_instance_id, start, memory)
+                pause(SETTLE)
+                _require_none_since(api, formula_instance_id, start, memory)
+            finally:
+                memory.dates(formula_instance_id, start, api.clock)
             error.advise("No execution has appeared since, so a retry starts one.")
         memory.forget()
         raise
@@ -300,9 +330,11 @@ def _require_none_since(
             f"Formula instance {formula_instance_id}: the answer of the start was lost, and its executions "
             f"cannot be listed: {failure}"
         ) from None
-    since = api.clock.at(start.began) or pendulum.from_timestamp(start.began)
-    since = since.subtract(seconds=MARGIN)
-    found = [each for each in rows if each.created_date is None or each.created_date >= since]
+    began = start.date(api.clock)
+    since = None if began is None else began.subtract(seconds=MARGIN)
+    found = [
+        each for each in rows if since is None or each.created_date is None or each.created_date >= since
+    ]
     if not found:
         return
     # Not forgotten: a policy of the user's own may retry, and that try knows no more.

@@ -10,8 +10,10 @@ import threading
 import time
 
 import pytest
+import time_machine
 
 from airflow_provider_cloudelements.client.formulas import FormulasApi
+from airflow_provider_cloudelements.client.wire import clock
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -171,7 +173,7 @@ def test_a_wrong_argument_fails_at_once_and_nothing_starts(sandbox, made, argume
     ("arguments", "said"),
     [
         ({"wait": "yes"}, "wait must be True or False"),
-        ({"poke_interval": 0}, "poke_interval must be a number of seconds from 1 on"),
+        ({"poke_interval": 0}, "poke_interval must be a number of seconds, at least 1"),
         ({"poke_interval": float("nan")}, "poke_interval must be"),
         ({"timeout": None}, "timeout must be a number of seconds"),
         ({"deferrable": "no"}, "deferrable must be True or False"),
@@ -475,7 +477,7 @@ def test_the_store_holds_ids_and_times_alone(sandbox, made):
     store = FakeStore()
     run(ti_of(), store, formula_instance_id=made(), payload={"password": "a-secret-value"})
     ((_, value),) = store.values.items()
-    assert set(json.loads(value)) == {"instance", "began", "execution", "series", "told"}
+    assert set(json.loads(value)) == {"instance", "began", "execution", "series", "told", "dated"}
 
 
 @LINES
@@ -559,6 +561,37 @@ def test_if_nobody_knows_what_has_begun_the_next_try_looks_again(sandbox, made):
     assert failed.value.retryable
     with pytest.raises(AirflowFailException, match="an execution has begun since"):
         run(ti_of(2), store, formula_instance_id=number)
+    assert len(starts(sandbox)) == 1
+
+
+@pytest.mark.parametrize(("dated", "later"), [(True, 0), (True, 7200), (False, 0)])
+def test_a_worker_whose_clock_was_set_since_starts_no_second_execution(
+    sandbox, made, monkeypatch, dated, later
+):
+    class Clock:
+        """A worker's clock."""
+
+        ahead, monotonic, sleep = 3600, staticmethod(time.monotonic), staticmethod(time.sleep)
+
+        def time(self):
+            return time.time() + self.ahead
+
+    worker = Clock()
+    for module in (use, clock):
+        monkeypatch.setattr(module, "time", worker)
+    instance, store = made(), FakeStore()
+    path = f"/formulas/instances/{instance}/executions"
+    sandbox.add_fault("drop", path=path, method="POST", when="after")
+    answer = {"action": "status", "status": 503} if dated else {"action": "drop"}
+    sandbox.add_fault(path=path, method="GET", count=2, **answer)
+    with pytest.raises(CloudElementsAmbiguousCreateError, match="cannot be listed"):
+        run(ti_of(1), store, formula_instance_id=instance)
+    worker.ahead = 0
+    with (
+        time_machine.travel(time.time() + later),
+        pytest.raises(AirflowFailException, match="an execution has begun since"),
+    ):
+        run(ti_of(2), store, formula_instance_id=instance)
     assert len(starts(sandbox)) == 1
 
 

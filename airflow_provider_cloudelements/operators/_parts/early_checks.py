@@ -13,6 +13,7 @@ from itertools import islice, product
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.arguments import require_count
+from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.operators._parts.base import require_bool, require_choice
 from airflow_provider_cloudelements.operators._parts.checked_partial import CheckedPartial
 
@@ -155,6 +156,21 @@ def count(name: str, least: int = 0, most: int | None = None) -> Callable[[Any],
     :param most: Greatest value. Default: no limit.
     """
     return lambda value: require_count(name, value, least, most)
+
+
+def seconds(name: str, least: float) -> Callable[[Any], float]:
+    """Return the check of an argument that is a number of seconds.
+
+    :param name: Name of the argument.
+    :param least: Least value.
+    """
+
+    def check(value: Any) -> float:
+        if not is_number(value, least):
+            raise ValueError(f"{name} must be a number of seconds, at least {least:g}; it is not templated.")
+        return float(value)
+
+    return check
 
 
 def count_or_none(name: str) -> Callable[[Any], int | None]:

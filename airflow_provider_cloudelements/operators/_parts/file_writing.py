@@ -18,7 +18,8 @@ class FileWriting(BaseOperator):
     """Base of the operators that write files: they write them in :meth:`writing`.
 
     Airflow calls :meth:`on_kill` in a signal's handler, then goes on with ``execute``, and kills the process
-    five seconds later. So ``execute`` has to end by itself, and not as a success.
+    five seconds later. So ``execute`` has to end by itself, and not as a success. Airflow makes a copy of the
+    operator for each try, so a try finds nothing that an earlier one was told.
     """
 
     _killed = False
