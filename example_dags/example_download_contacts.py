@@ -100,5 +100,5 @@ with DAG(
         removed = delete_formula_instance(create.output)
         ready >> [download, made]
         run_formula >> removed
+        made >> removed
         compare(count_rows(download.output), run_formula.output)
-    made >> removed

@@ -39,21 +39,25 @@ def count_the_work(create: BaseOperator, delete: BaseOperator, task_id: str) -> 
 
     Both teardowns wait for each task of the work, and not only for the last ones: a last task need not wait
     for all tasks before it (``one_success``; or one that cannot run because one of two has failed), and the
-    other tasks still use the instance.
+    other tasks still use the instance. The delete also waits for other teardowns of the block, which may use
+    it as well.
 
     :param create: The set-up task.
     :param delete: The teardown.
     :param task_id: Id of the additional task, without those of its task groups.
     """
-    between = delete.get_flat_relative_ids(upstream=True) & create.get_flat_relative_ids(upstream=False)
-    tasks = [task for task in delete.get_flat_relatives(upstream=True) if task.task_id in between]
-    work = sorted((task for task in tasks if not task.is_teardown), key=lambda task: task.task_id)
-    if not work:
-        return
-    judge = FailAfterFailedWork(task_id=task_id)
-    judge.as_teardown(setups=create, on_failure_fail_dagrun=True)
-    judge.set_upstream(work)
-    delete.set_upstream([task for task in work if task not in delete.upstream_list])
+    # More than what lies between the two: Airflow puts no delete behind a teardown of the work, nor behind a
+    # task that only such a teardown follows. What is made after the block does not exist yet.
+    after = {delete.task_id, *delete.get_flat_relative_ids(upstream=False)}
+    tasks = [task for task in create.get_flat_relatives(upstream=False) if task.task_id not in after]
+    users = sorted(tasks, key=lambda task: task.task_id)
+    # A teardown that the delete waits for is no last task any more, so its failure must count here.
+    judged = [task for task in users if not task.is_teardown or task.on_failure_fail_dagrun]
+    if judged:
+        judge = FailAfterFailedWork(task_id=task_id)
+        judge.as_teardown(setups=create, on_failure_fail_dagrun=True)
+        judge.set_upstream(judged)
+    delete.set_upstream([task for task in users if task not in delete.upstream_list])
 
 
 class FailAfterFailedWork(BaseOperator):

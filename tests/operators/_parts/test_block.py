@@ -66,6 +66,25 @@ def test_without_work_there_is_no_task_after_it():
     assert set(made.task_ids) == {"create_instance", "delete_instance"}
 
 
+def test_the_delete_waits_for_other_teardowns_of_the_block():
+    with dag() as made:
+        with element_instance(**ARGUMENTS) as create:
+            up = EmptyOperator(task_id="up").as_setup()
+            down = EmptyOperator(task_id="down").as_teardown(setups=up)
+            create >> up >> EmptyOperator(task_id="work") >> down
+            tidy_up = EmptyOperator(task_id="tidy_up")
+            tidy_up.as_teardown(setups=create, on_failure_fail_dagrun=True)
+            EmptyOperator(task_id="more") >> tidy_up
+        behind = EmptyOperator(task_id="behind").as_teardown(setups=create)
+        made.task_dict["delete_instance"] >> behind
+    users = {"create_instance", "up", "work", "down", "more", "tidy_up"}
+    assert made.task_dict["delete_instance"].upstream_task_ids == users
+    # The failure of one that shall fail the run still does, although it is no last task any more.
+    judged = {"create_instance", "up", "work", "more", "tidy_up"}
+    assert made.task_dict["create_instance_work_done"].upstream_task_ids == judged
+    made.check_cycle()
+
+
 @pytest.mark.parametrize("fail_run", [True, False])
 @pytest.mark.parametrize("fail_fast", [True, False])
 def test_a_teardown_judges_the_work_of_each_block(fail_fast, fail_run):
@@ -78,7 +97,9 @@ def test_a_teardown_judges_the_work_of_each_block(fail_fast, fail_run):
                 first >> create
                 EmptyOperator(task_id="second")
         before >> outer
-    judged = {"inner": {"second"}, "create_instance": {"first", "second", "inner"}}
+    judged = {"inner": {"second"}, "create_instance": {"first", "second", "inner", "inner_work_done"}}
+    if fail_run:  # behind the inner delete is the outer one, so the run no longer ends with it
+        judged["create_instance"] |= {"delete_inner"}
     for name, work in judged.items():
         judge = made.task_dict[f"{name}_work_done"]
         assert isinstance(judge, FailAfterFailedWork)
@@ -87,7 +108,8 @@ def test_a_teardown_judges_the_work_of_each_block(fail_fast, fail_run):
         assert judge.upstream_task_ids == {name, *work}
     assert made.task_dict["delete_inner"].upstream_task_ids == {"inner", "second"}
     # Airflow itself lets an outer teardown wait for the create that it belongs to, and for no inner one.
-    assert made.task_dict["delete_instance"].upstream_task_ids >= judged["create_instance"]
+    users = {"create_instance", "delete_inner", *judged["create_instance"]}
+    assert made.task_dict["delete_instance"].upstream_task_ids == users
 
 
 def test_the_delete_waits_for_all_work_and_not_for_the_last_task_alone():
