@@ -238,6 +238,18 @@ def test_an_xcom_backend_may_give_tuples_for_lists(nights):
     assert (nights.night(2), nights.result["repeated"]) == ([], 1)
 
 
+@pytest.mark.parametrize("nulls_first", [True, False])
+def test_runs_without_a_logical_date_go_on(nights, nulls_first):
+    nights.runs.nulls_first = nulls_first
+    for day in (1, 2, 3):
+        nights.change(day, f"lead {day}")
+        context = nights.runs.task_of(day, dated=False)
+        with time_machine.travel(FIRST.add(days=day, seconds=5)):
+            nights.result = nights.operator(until="latest").execute(context)
+        nights.runs.end(context)
+        assert [each["name"] for each in nights.rows()] == [f"lead {day}"]
+
+
 def test_records_of_one_moment_at_the_border_come_once_each(nights):
     nights.change(1, "inside", hours=5)
     nights.change(1, "border", hours=0)
