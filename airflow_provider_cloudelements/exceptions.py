@@ -27,7 +27,7 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     ├── CloudElementsDriftError                            helps if nothing would change by then
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
     ├── CloudElementsFormulaError                          helps: it starts another execution
-    ├── CloudElementsBulkError                             helps: it starts another job
+    ├── CloudElementsBulkError                             helps: it starts another job; not after an upload
     └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
 
 A 404 is a ``CloudElementsNotFoundError`` only if it is the platform's own. One without the platform's
@@ -329,7 +329,8 @@ class CloudElementsAmbiguousCreateError(CloudElementsError):
     """A create, a re-authentication or a start may have taken place; look-ups could not show whether it did.
 
     The next try looks up first, so a retry is safe, unless a one-time code may be spent. After the start of a
-    formula a retry is safe if no execution has appeared; else the error is ``final``.
+    formula a retry is safe if no execution has appeared; else the error is ``final``. After the start of an
+    upload it always is.
 
     :param code_spent: Whether a one-time authorization code went out with the request. A retry then only
         looks for what the server may have made late. It does not send the code again.

@@ -16,6 +16,7 @@ NAMES = (
     "imports",
     "creates",
     "memory",
+    "uploads",
     "steady",
     "masks",
     "waiting",

@@ -7,6 +7,7 @@ called here, and what the sandbox has served meanwhile are the routes that the t
 from __future__ import annotations
 
 import inspect
+import io
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pendulum
 import pytest
 
 from airflow_provider_cloudelements.client import CloudElementsClient, InstanceClient
+from airflow_provider_cloudelements.client.wire.multipart import Form
 from airflow_provider_cloudelements.provisioning import InstanceSpec
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.package import modules
@@ -64,6 +66,20 @@ def lead_of(on: Ground) -> str:
 def download_of(on: Ground) -> int:
     """Return the id of a download that has completed."""
     return on.client.instance(on.instance).bulk.start_download("leads", file_format="csv", limit=2)
+
+
+def upload_of(on: Ground) -> int:
+    """Return the id of an upload of one lead."""
+    return on.client.instance(on.instance).bulk.start_upload(
+        "leads", io.BytesIO(b"name\nA lead\n"), file_name="leads.csv", file_format="csv"
+    )
+
+
+def form_of(on: Ground) -> dict[str, Any]:
+    """Send a file as a form."""
+    form = Form({}, "file", io.BytesIO(b"name\nA lead\n"), "leads.csv", "text/csv")
+    answer: dict[str, Any] = on.client.instance(on.instance).send_form(["bulk", "leads"], form)
+    return answer
 
 
 def result_of(on: Ground) -> None:
@@ -165,6 +181,8 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
         lambda on: on.client.instance(on.instance).ping(),
         {f"GET {ONE}", "GET /ping"},
     ),
+    "InstanceClient.send_form": (form_of, {f"GET {ONE}", "POST /bulk/{object}"}),
+    "InstanceClient.redacted": (lambda on: on.client.instance(on.instance).redacted("text"), set()),
     "InstanceClient.streamed": (streamed_of, {f"GET {ONE}", "GET /{object}"}),
     "InstanceClient.shown": (lambda on: on.client.instance(on.instance).shown("text"), set()),
     "InstanceClient.platform_time": (lambda on: on.client.instance(on.instance).platform_time(1.0), set()),
@@ -173,6 +191,7 @@ METHODS: dict[str, tuple[Use, set[str]]] = {
         {f"GET {ONE}", "POST /bulk/query"},
     ),
     "BulkApi.start_download": (download_of, {f"GET {ONE}", "POST /bulk/download"}),
+    "BulkApi.start_upload": (upload_of, {f"GET {ONE}", "POST /bulk/{object}"}),
     "BulkApi.status": (
         lambda on: on.client.instance(on.instance).bulk.status(download_of(on)),
         {f"GET {ONE}", "POST /bulk/download", "GET /bulk/{job}/status"},
@@ -299,6 +318,7 @@ NO_CALLS = {
     "CloudElementsClient.instance",
     "CloudElementsClient.close",
     "InstanceClient.shown",
+    "InstanceClient.redacted",
     "InstanceClient.platform_time",
 }
 

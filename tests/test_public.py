@@ -93,7 +93,7 @@ PUBLIC: dict[str, set[str]] = {
         "read_manifest_text",
     },
     "hooks.cloudelements": {"CloudElementsElementHook", "CloudElementsHook"},
-    "operators.bulk": {"CloudElementsDownloadBulkOperator"},
+    "operators.bulk": {"CloudElementsDownloadBulkOperator", "CloudElementsUploadBulkOperator"},
     "operators.changes": {
         "CloudElementsDisableInstanceOperator",
         "CloudElementsEnableInstanceOperator",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pendulum
 
-from airflow_provider_cloudelements.client.arguments import text, texts
+from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.parsing import optional_id, parse_date, parse_object, parse_text
+from airflow_provider_cloudelements.client.wire.multipart import Form, ReadableFile
 from airflow_provider_cloudelements.exceptions import (
+    CloudElementsBulkError,
+    CloudElementsError,
     CloudElementsServerError,
     CloudElementsValidationError,
 )
@@ -33,6 +37,10 @@ _ACCEPT: Mapping[tuple[str, int], str] = {
     ("jsonl", 2): "application/json",
     ("jsonl", 3): "application/jsonl",
 }
+#: Content-Type of an upload's file. No document names it (unknown U370).
+_KINDS: Mapping[str, str] = {"csv": "text/csv", "jsonl": "application/json"}
+#: Parts of a path that stand where the object of an upload does, and mean other calls (facts F361, F364).
+_NO_OBJECTS = frozenset({"query", "download", "jobs"})
 
 
 class BulkStatus(enum.StrEnum):
@@ -132,6 +140,9 @@ class Through(Protocol):
     ) -> Any:
         """Make one call."""
 
+    def send_form(self, path: str | Sequence[str | int], form: Form) -> Any:
+        """Send a file."""
+
     def list(self, path: str | Sequence[str | int]) -> Iterator[Any]:
         """Read a list."""
 
@@ -192,6 +203,55 @@ class BulkApi:
         }
         body = {key: value for key, value in asked.items() if value is not None}
         return self._started("/bulk/download", body=body)
+
+    def start_upload(
+        self,
+        object_name: str,
+        file: ReadableFile,
+        *,
+        file_name: str,
+        file_format: str,
+        identifier_field: str | None = None,
+    ) -> int:
+        """Start an upload of a file's records (facts F370, F375). The client never sends it twice.
+
+        The file is read while it is sent, and nothing but a small part of it is in memory.
+
+        :param object_name: The object, such as ``contacts``.
+        :param file: The file, opened for reading bytes, and able to ``seek``. It is read from its first byte
+            to its end.
+        :param file_name: Its name, as the platform gets it.
+        :param file_format: ``csv``, with a first line of names; or ``jsonl``, a JSON object in each line.
+        :param identifier_field: Field (``identifierFieldName``) by which a row finds the record that it
+            changes; a row that finds none makes one. Default: none, each row makes a record.
+        :return: The job's id.
+        :raises CloudElementsBulkError: The platform answered before it had the whole file. The job, whose id
+            the error holds, was cancelled if possible.
+        :raises CloudElementsError: The class that fits the failure, or the file could not be read as it was.
+        """
+        if file_format not in FORMATS:
+            raise CloudElementsValidationError(f"file_format must be one of {', '.join(map(repr, FORMATS))}.")
+        about: dict[str, str] = {} if file_format == "csv" else {"format": "json"}
+        if identifier_field is not None:
+            about["identifierFieldName"] = text("identifier_field", identifier_field)
+        fields = {"metaData": ("application/json", json.dumps(about).encode())} if about else {}
+        form = Form(fields, "file", file, text("file_name", file_name), _KINDS[file_format])
+        job_id = BulkJob.parse(self._instance.send_form(["bulk", uploadable(object_name)], form)).id
+        if not form.is_sent:
+            raise self._premature(job_id)
+        return job_id
+
+    def _premature(self, job_id: int) -> CloudElementsBulkError:
+        """Cancel the job of an upload that was not sent whole, and return the error."""
+        said = "was cancelled"
+        try:
+            self.cancel(job_id)
+        except CloudElementsError as error:
+            said = f"could not be cancelled: {error}"
+        return CloudElementsBulkError(
+            f"The platform began bulk job {job_id} before it had the whole file. The job {said}.",
+            job_id=job_id,
+        )
 
     def _started(self, path: str, **call: Any) -> int:
         return BulkJob.parse(self._instance.request("POST", path, **call)).id
@@ -258,6 +318,21 @@ class BulkApi:
             headers |= {"Range": f"bytes={start}-", "If-Range": tag}
         with self._instance.streamed(["bulk", job_id, object_name], headers=headers) as body:
             yield body
+
+
+def uploadable(object_name: Any) -> str:
+    """Return the name of an object to which records can be uploaded.
+
+    :param object_name: The name.
+    :raises CloudElementsValidationError: It is none, or the path with it is that of another call.
+    """
+    path_segment("object_name", object_name)
+    name = text("object_name", object_name).strip()
+    if name.lower() in _NO_OBJECTS:
+        raise CloudElementsValidationError(
+            f"object_name must not be {name!r}: the platform has another call of this name below /bulk."
+        )
+    return name
 
 
 def _first(data: Mapping[str, Any], *names: str) -> Any:

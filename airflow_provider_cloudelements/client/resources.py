@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.client.parsing import parse_bool, parse_obje
 from airflow_provider_cloudelements.client.wire.errors import clean
 from airflow_provider_cloudelements.client.wire.listing import numbered_pages
 from airflow_provider_cloudelements.client.wire.request import is_count
+from airflow_provider_cloudelements.client.wire.secrecy import redact
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsForbiddenError,
@@ -28,6 +29,7 @@ from airflow_provider_cloudelements.exceptions import (
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.bulk import BulkApi
+    from airflow_provider_cloudelements.client.wire.multipart import Form
     from airflow_provider_cloudelements.client.wire.streaming import Streamed
 
 __all__ = ["PAGINGS", "InstanceClient", "ObjectField"]
@@ -158,14 +160,39 @@ class InstanceClient:
         ):
             yield body
 
+    def send_form(self, path: str | Sequence[str | int], form: Form) -> Any:
+        """Send a file of any size by a ``POST``, piece by piece. The client never sends it twice.
+
+        :param path: Path, or its parts in a list.
+        :param form: The file, and the fields beside it.
+        :return: The answer's JSON.
+        :raises CloudElementsError: The class that fits the failure, or the file could not be read as it was.
+        """
+        http = self._instances.http
+        # The vendor may be asked before the answer, as by a create.
+        seconds = max(http.settings.request_timeout, http.settings.create_timeout)
+        with self._explained():
+            return http.send("POST", _path(path), form=form, token=self.token, timeout=seconds).body
+
     def shown(self, text: Any) -> str | None:
         """Return a text of the platform as it may be shown: without the secrets of this client.
 
         :param text: The text, such as an error of a bulk job.
         :return: One line of at most 600 characters; ``None`` if there is no text.
         """
-        secrets = [*self._instances.http.settings.secrets]
-        return clean(text, secrets if self._token is None else [*secrets, self._token])
+        return clean(text, [*self._secrets])
+
+    def redacted(self, text: str) -> str:
+        """Return a text of the platform without the secrets of this client, else as it is, in full.
+
+        :param text: The text, such as an error of a bulk job.
+        """
+        return redact(text, self._secrets)
+
+    @property
+    def _secrets(self) -> Sequence[str]:
+        secrets = self._instances.http.settings.secrets
+        return [*secrets] if self._token is None else [*secrets, self._token]
 
     def platform_time(self, moment: float) -> pendulum.DateTime:
         """Return what the platform's clock showed, by its answers so far.

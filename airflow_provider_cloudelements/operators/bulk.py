@@ -1,67 +1,45 @@
-"""Operator that downloads many records as one file, by a bulk job."""
+"""Operators that move many records between an instance and a file, by bulk jobs."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.bulk import FORMATS, BulkJob
-from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsBulkError, CloudElementsError
-from airflow_provider_cloudelements.operators._parts.base import (
-    CloudElementsBaseOperator,
-    deferrable_or_default,
-)
-from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, choice
-from airflow_provider_cloudelements.operators._parts.failures import told_in
-from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of
-from airflow_provider_cloudelements.operators._parts.lineage import FileLineage, WrittenFile
+from airflow_provider_cloudelements.exceptions import CloudElementsBulkError
+from airflow_provider_cloudelements.operators._parts.bulk_work import BulkWork, Work
+from airflow_provider_cloudelements.operators._parts.early_checks import choice, count_or_none
+from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of, upload_memory_of
+from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines
+from airflow_provider_cloudelements.operators._parts.lineage import WrittenFile
+from airflow_provider_cloudelements.operators._parts.source_file import opened_source
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
-from airflow_provider_cloudelements.use.bulk import (
-    JobMemory,
-    Kept,
-    Stop,
-    Wanted,
-    cancel,
-    require_result,
-    take_up,
-    too_long,
-    wait,
-)
+from airflow_provider_cloudelements.use.bulk import JobMemory, Kept, Stop, Wanted, require_result, take_up
 from airflow_provider_cloudelements.use.results import fetch
+from airflow_provider_cloudelements.use.upload_outcome import Errors, errors_in, errors_to, require_written
+from airflow_provider_cloudelements.use.upload_start import UploadMemory, UploadStart
+from airflow_provider_cloudelements.use.uploads import Order, Sent
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, ObjectStoragePath
+    from airflow.triggers.base import BaseTrigger
 
     from airflow_provider_cloudelements.client import InstanceClient
 
-__all__ = ["CloudElementsDownloadBulkOperator"]
-
-#: Seconds for which a task that is told to end waits for the answer to its cancel. Airflow kills it soon.
-_PATIENCE = 10.0
+__all__ = ["CloudElementsDownloadBulkOperator", "CloudElementsUploadBulkOperator"]
 
 
-def _check_seconds(name: str, least: float) -> Callable[[Any], float]:
-    def check(value: Any) -> float:
-        if not is_number(value, least):
-            raise ValueError(f"{name} must be a number of seconds, at least {least:g}; it is not templated.")
-        return float(value)
+class _BulkOperator(BulkWork):
+    """What both have besides: their trigger."""
 
-    return check
+    def trigger(self, **arguments: Any) -> BaseTrigger:
+        from airflow_provider_cloudelements.triggers.bulk import CloudElementsBulkJobTrigger
 
-
-class _Work(NamedTuple):
-    """What a try works with."""
-
-    instance: InstanceClient
-    wanted: Wanted
-    memory: JobMemory
-    stop: Stop
+        return CloudElementsBulkJobTrigger(**arguments)
 
 
-class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsBaseOperator):
+class CloudElementsDownloadBulkOperator(_BulkOperator):
     """Download many records as one file: start a bulk job, wait for it, and stream its result.
 
     The file is whole under its name, or not there: its rows are counted and compared with the job's own
@@ -113,14 +91,7 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
     )
     secret_fields = ("token", "query", "where")
     wholly_secret_fields = secret_fields
-    checks = {
-        "file_format": choice("file_format", tuple(FORMATS)),
-        "poke_interval": _check_seconds("poke_interval", 1.0),
-        "timeout": _check_seconds("timeout", 1.0),
-        "deferrable": deferrable_or_default,
-    }
-    #: Set while a job runs: tells the work to end, and cancels the job.
-    _end: Callable[[], None] | None = None
+    checks = {**BulkWork.checks, "file_format": choice("file_format", tuple(FORMATS))}
 
     def __init__(
         self,
@@ -152,81 +123,54 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
         self.timeout = self.checks["timeout"](timeout)
         self.deferrable = self.checks["deferrable"](deferrable)
 
-    def perform(self, context: Context) -> dict[str, Any]:
-        """Start the job or take it up, wait for it, and write the file."""
-
-        def wait_for(work: _Work, job: Kept) -> BulkJob:
-            if not self.deferrable or work.instance.instance_id is None:
-                return wait(
-                    work.instance, job, interval=self.poke_interval, longest=self.timeout, stop=work.stop
-                )
-            seen = work.instance.bulk.status(job.id)
-            if not seen.status.is_terminal:
-                work.stop.check(job.id)
-                self._defer(work.instance.instance_id, job)
-            return seen
-
-        return self._work(
-            context, lambda work: take_up(work.instance, work.wanted, work.memory, self.timeout), wait_for
-        )
-
-    def execute_complete(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after the trigger's event. A missing or unknown event is a failure.
-
-        :param context: The task's context.
-        :param event: The trigger's event.
-        """
-        with self.final_failures():
-            self._require_hidden_fields(context)
-            told = told_in(event)
-            seen = told.get("job")
-            if not isinstance(seen, Mapping):
-                raise CloudElementsError("The trigger ended without the result of the wait.")
-            kept = Kept(seen["job_id"], seen["began_at"], seen["own"])
-
-            def ended(work: _Work, job: Kept) -> BulkJob:
-                found = work.instance.bulk.status(job.id)
-                if not found.status.is_terminal:
-                    raise too_long(work.instance, job, self.timeout)
-                return found
-
-            return self._work(context, lambda _: kept, ended)
-
-    def _work(
-        self,
-        context: Context,
-        begin: Callable[[_Work], Kept],
-        wait_for: Callable[[_Work, Kept], BulkJob],
-    ) -> dict[str, Any]:
-        """Get a job, wait for it and write its file, and remember the job meanwhile."""
+    def work(self, context: Context, stop: Stop) -> Work:
+        """Check the arguments, and return what this try is to do."""
         target = storage_path(self.path, "path")
-        wanted = self._wanted()
+        wanted = Wanted.of(
+            self.object_name, self.secret("query"), self.secret("where"), self.fields, self.file_format
+        )
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         memory = job_memory_of(context, instance.token, f"{wanted.as_query} {wanted.file_format}")
-        work = _Work(instance, wanted, memory, Stop())
-        stop, begun = work.stop, list[Kept]()
-        self._end = _ending(instance, begun, stop)
-        try:
-            job = begin(work)
-            begun.append(job)
-            if stop.asked:  # while the job began
-                cancel(instance.bulk, job)
-            stop.check(job.id)
-            seen = wait_for(work, job)
-            require_result(instance, seen)
-            written = fetch(instance.bulk, seen, wanted, lambda: self.writing(WholeFile(target)), stop)
-            stop.check(job.id)
-        except CloudElementsBulkError:
-            if not stop.asked:
-                memory.forget()
-            raise
-        finally:
-            self._end = None
-        memory.forget()
-        self.tell_file(
-            context,
+        return _Download(self, context, instance, stop, wanted, memory, target)
+
+
+class _Download(Work):
+    """A try of a download."""
+
+    def __init__(
+        self,
+        operator: CloudElementsDownloadBulkOperator,
+        context: Context,
+        instance: InstanceClient,
+        stop: Stop,
+        wanted: Wanted,
+        memory: JobMemory,
+        target: ObjectStoragePath,
+    ) -> None:
+        super().__init__(instance, stop)
+        self._operator, self._context, self._target = operator, context, target
+        self._wanted, self._memory = wanted, memory
+
+    def begin(self) -> Kept:
+        return take_up(self.instance, self._wanted, self._memory, self._operator.timeout)
+
+    def complete(self, job: Kept, seen: BulkJob) -> dict[str, Any]:
+        target, operator = self._target, self._operator
+        require_result(self.instance, seen)
+        written = fetch(
+            self.instance.bulk, seen, self._wanted, lambda: operator.writing(WholeFile(target)), self.stop
+        )
+        self.stop.check(job.id)
+        self._memory.forget()
+        operator.tell_file(
+            self._context,
             WrittenFile(
-                instance.instance_id, wanted.source, written.rows, target, written.bytes, written.sha256
+                self.instance.instance_id,
+                self._wanted.source,
+                written.rows,
+                target,
+                written.bytes,
+                written.sha256,
             ),
         )
         return {
@@ -237,47 +181,193 @@ class CloudElementsDownloadBulkOperator(EarlyChecks, FileLineage, CloudElementsB
             "sha256": written.sha256,
         }
 
-    def _defer(self, instance_id: int, job: Kept) -> NoReturn:
-        """Wait in the triggerer."""
-        from airflow_provider_cloudelements.triggers.bulk import CloudElementsBulkJobTrigger
+    def failed(self, error: CloudElementsBulkError) -> None:
+        self._memory.forget()  # the next try starts another job
 
-        # Everything goes into the trigger, because dag.test() drops the arguments of the method. The end of
-        # the wait too: when a deferral's own time is over, Airflow cancels no job.
-        self.defer(
-            trigger=CloudElementsBulkJobTrigger(
-                cloudelements_conn_id=self.cloudelements_conn_id,
-                instance_id=instance_id,
-                job_id=job.id,
-                poll_interval=self.poke_interval,
-                end_at=job.at + self.timeout,
-                own=job.own,
-                began_at=job.at,
+
+class CloudElementsUploadBulkOperator(_BulkOperator):
+    """Upload the records of a file: stream it into a bulk job, wait for that, and read its errors.
+
+    The file is read while it is sent, from any storage and at any size, and never goes to the worker's disk.
+    If it is another one at its end than it was at its begin, the upload breaks off, and no job begins.
+
+    No upload begins twice. On Airflow 3.3 and later, a later try goes on with the job of an earlier one, even
+    if that was killed. If nobody knows whether a job began, the task fails without a retry, and says where to
+    look. Before 3.3, a later try sends the file only if no upload of the object began since the run did, or
+    with ``identifier_field``. A task that is told to end cancels its job, and fails.
+
+    Without ``identifier_field`` each row makes a record, and a second upload would make all of them twice. So
+    after a job that failed, was cancelled or took too long, there is no retry. Whoever clears the task sends
+    the file again.
+
+    :param instance_id: The instance's id: an integer, its digits, or what the create operator returned.
+        Templated.
+    :param token: The instance's token, instead of ``instance_id``. With the id the operator fetches it.
+        Templated.
+    :param object_name: The vendor's object, such as ``contacts``. Templated.
+    :param path: File with the records, in any storage that Airflow's ``ObjectStoragePath`` reaches. It may
+        have 6 GB. Templated.
+    :param file_format: ``csv``, with a first line of names; or ``jsonl``, a JSON object in each line.
+        Default: ``csv``.
+    :param identifier_field: Field by which a row finds the record that it changes, such as ``email``. A row
+        that finds none makes a record. Default: none, each row makes a record. Templated.
+    :param errors_path: File for the job's errors, as JSON lines with ``job_id`` and ``error``. It is whole or
+        not there, also if there are none. Default: no file. Templated.
+    :param max_errors: Most records that may fail. With more, the task fails without a retry. ``None``: any
+        number. Default: 0.
+    :param poke_interval: Seconds between two looks at the job, at least 1. Default: 15.
+    :param timeout: Most seconds from the start of the job to its end. A job that takes longer is cancelled.
+        Default: 86,400, a day.
+    :param deferrable: Whether to wait in the triggerer, where it holds no worker. The file is sent by the
+        worker. It needs ``instance_id``, because a trigger stores no token; without it the task waits in the
+        worker. Default: Airflow's ``[operators] default_deferrable``.
+    :param cloudelements_conn_id: Connection of type ``cloudelements``. Templated.
+    :return: ``job_id``, ``path``, ``rows``, ``bytes`` and ``sha256`` of the file, ``records`` as the job
+        counts them (``None`` if it does not), ``errors``, the number of records that failed, and
+        ``errors_path``.
+    :raises CloudElementsBulkError: The job failed, took too long, or says less records than the file has
+        rows; or too many records failed. The message holds its first errors.
+    :raises CloudElementsAmbiguousCreateError: Nobody knows whether a job of an earlier start is at work.
+    :raises CloudElementsValidationError: An argument is malformed, or the file is not what can be uploaded.
+    :raises CloudElementsInstanceDisabledError: The instance is disabled.
+    :raises CloudElementsError: A call failed, the file is not there, or it changed while it was sent.
+    """
+
+    template_fields: Collection[str] = (
+        "cloudelements_conn_id",
+        "instance_id",
+        "token",
+        "object_name",
+        "path",
+        "identifier_field",
+        "errors_path",
+    )
+    secret_fields = ("token",)
+    wholly_secret_fields = secret_fields
+    checks = {
+        **BulkWork.checks,
+        "file_format": choice("file_format", tuple(FORMATS)),
+        "max_errors": count_or_none("max_errors"),
+    }
+
+    def __init__(
+        self,
+        *,
+        object_name: str,
+        path: str | ObjectStoragePath,
+        instance_id: int | str | Mapping[str, Any] | None = None,
+        token: str | None = None,
+        file_format: str = "csv",
+        identifier_field: str | None = None,
+        errors_path: str | ObjectStoragePath | None = None,
+        max_errors: int | None = 0,
+        poke_interval: float = 15.0,
+        timeout: float = 86_400.0,
+        deferrable: bool | None = None,
+        cloudelements_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(cloudelements_conn_id=cloudelements_conn_id, **kwargs)
+        self.instance_id = instance_id
+        self.token = token
+        self.object_name = object_name
+        self.path = path
+        self.file_format = self.checks["file_format"](file_format)
+        self.identifier_field = identifier_field
+        self.errors_path = errors_path
+        self.max_errors = self.checks["max_errors"](max_errors)
+        self.poke_interval = self.checks["poke_interval"](poke_interval)
+        self.timeout = self.checks["timeout"](timeout)
+        self.deferrable = self.checks["deferrable"](deferrable)
+
+    def work(self, context: Context, stop: Stop) -> Work:
+        """Check the arguments, and return what this try is to do."""
+        order = Order.of(self.object_name, self.file_format, self.identifier_field)
+        source = storage_path(self.path, "path")
+        errors = None if self.errors_path is None else storage_path(self.errors_path, "errors_path")
+        instance = self.hook.instance(self.instance_id, self.secret("token"))
+        key = instance.token if instance.instance_id is None else str(instance.instance_id)
+        memory = upload_memory_of(context, key, f"upload {order} {source}", self.retries or 0)
+        return _Upload(self, context, instance, stop, order, memory, source, errors)
+
+
+class _Upload(Work):
+    """A try of an upload."""
+
+    def __init__(
+        self,
+        operator: CloudElementsUploadBulkOperator,
+        context: Context,
+        instance: InstanceClient,
+        stop: Stop,
+        order: Order,
+        memory: UploadMemory,
+        source: ObjectStoragePath,
+        errors: ObjectStoragePath | None,
+    ) -> None:
+        super().__init__(instance, stop)
+        self._operator, self._context = operator, context
+        self._order, self._memory = order, memory
+        self._path, self._errors_path = source, errors
+
+    def begin(self) -> Kept:
+        start = UploadStart(
+            self.instance,
+            self._order,
+            lambda: opened_source(self._path, self._order.file_format, self.stop),
+            self._memory,
+            alone=getattr(self._context.get("ti"), "map_index", -1) < 0,
+            settle=self._operator.hook.settings.create_timeout,
+            pause=lambda seconds: self.stop.sleep(seconds, None),
+        )
+        return start.run()
+
+    def complete(self, job: Kept, seen: BulkJob) -> dict[str, Any]:
+        operator, sent = self._operator, Sent.of(job.carried or {})
+        errors = self._errors(seen)
+        require_written(seen, job, sent, errors, operator.max_errors)
+        self.stop.check(job.id)
+        operator.tell_file(
+            self._context,
+            WrittenFile(
+                self.instance.instance_id,
+                self._order.object_name,
+                sent.rows,
+                self._path,
+                sent.bytes,
+                sent.sha256,
+                is_source=True,
             ),
-            method_name="execute_complete",
         )
+        return {
+            "job_id": job.id,
+            "path": str(self._path),
+            "rows": sent.rows,
+            "records": seen.records,
+            "errors": errors.count,
+            "errors_path": None if self._errors_path is None else str(self._errors_path),
+            "bytes": sent.bytes,
+            "sha256": sent.sha256,
+        }
 
-    def on_kill(self) -> None:
-        """Cancel the job. Airflow then goes on with ``execute``, which fails."""
-        super().on_kill()
-        if self._end is not None:
-            self._end()
+    def _errors(self, seen: BulkJob) -> Errors:
+        if self._errors_path is None:
+            return errors_in(self.instance, seen)
+        with self._operator.writing(JsonLines(self._errors_path)) as file:
+            return errors_to(self.instance, seen, file.write_row)
 
-    def _wanted(self) -> Wanted:
-        return Wanted.of(
-            self.object_name, self.secret("query"), self.secret("where"), self.fields, self.file_format
-        )
-
-
-def _ending(instance: InstanceClient, begun: list[Kept], stop: Stop) -> Callable[[], None]:
-    """Return what a signal's handler calls: it tells the work to end, and cancels the job that has begun."""
-
-    def end() -> None:
-        stop.asked = True
-        if not begun:
+    def failed(self, error: CloudElementsBulkError) -> None:
+        if self._order.is_repeatable and not error.final:
+            self._memory.forget()  # the next try sends the file again
             return
-        # In a thread of its own: this one may hold a lock of its connections at this very moment.
-        thread = threading.Thread(target=cancel, args=(instance.bulk, begun[0]), daemon=True)
-        thread.start()
-        thread.join(_PATIENCE)
-
-    return end
+        self._memory.tells()
+        if not error.final:
+            error.final = True
+            error.advise("Records may have been written.")
+        if self._order.is_repeatable:
+            error.advise("To send the file again, clear the task.")
+        else:
+            error.advise(
+                "There is no retry, since without identifier_field a second upload would make records twice. "
+                "See what is there, then clear the task to send the file again."
+            )

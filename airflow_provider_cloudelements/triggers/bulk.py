@@ -160,6 +160,7 @@ class CloudElementsBulkJobTrigger(HubTrigger, BaseTrigger):
     :param end_at: Moment at which the wait ends, in seconds since 1970. Default: none.
     :param own: Whether the job is the task's own, which is cancelled with it. Default: ``False``.
     :param began_at: Moment at which the task started the job, for the task that goes on. Default: none.
+    :param carried: What else that task must know, as plain JSON. Airflow shows it. Default: nothing.
     """
 
     stored = (
@@ -170,6 +171,7 @@ class CloudElementsBulkJobTrigger(HubTrigger, BaseTrigger):
         "end_at",
         "own",
         "began_at",
+        "carried",
     )
 
     def __init__(
@@ -182,6 +184,7 @@ class CloudElementsBulkJobTrigger(HubTrigger, BaseTrigger):
         end_at: float | None = None,
         own: bool = False,
         began_at: float | None = None,
+        carried: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves it untyped
         self.cloudelements_conn_id = cloudelements_conn_id
@@ -191,6 +194,7 @@ class CloudElementsBulkJobTrigger(HubTrigger, BaseTrigger):
         self.end_at = end_at
         self.own = own
         self.began_at = began_at
+        self.carried = None if carried is None else dict(carried)
         #: The cancel under way: the loop keeps only a weak reference to it.
         self._cancelling: asyncio.Future[None] | None = None
 
@@ -226,7 +230,7 @@ class CloudElementsBulkJobTrigger(HubTrigger, BaseTrigger):
             status = str(job.status)
         except TimeoutError:
             status = "LATE"
-        known = {"own": self.own, "began_at": self.began_at}
+        known = {"own": self.own, "began_at": self.began_at, "carried": self.carried}
         return {"job": {"job_id": self.job_id, "status": status, **known}}
 
 

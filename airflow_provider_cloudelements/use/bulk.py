@@ -6,10 +6,12 @@ import datetime
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
+
+import pendulum
 
 from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
 from airflow_provider_cloudelements.client.bulk import BulkApi, BulkJob, BulkStatus
@@ -32,6 +34,10 @@ _FROM = re.compile(r"\bfrom\s+([\w.-]+)", re.IGNORECASE)
 SHOWN_ERRORS = 5
 #: Most jobs of an instance that are looked through for one whose start was not answered.
 _LOOKED_THROUGH = 2_000
+#: What an instance answers whose jobs cannot be listed, today and tomorrow.
+UNLISTED = (CloudElementsValidationError, CloudElementsNotFoundError, CloudElementsForbiddenError)
+#: Seconds by which the date of a job may lie before its start: dates are rounded.
+_ROUNDING = 1.0
 #: Seconds between two looks whether the task is to end.
 _BLINK = 0.5
 
@@ -123,11 +129,13 @@ class Kept:
     :param id: Its id.
     :param at: When the task started it, in seconds since 1970.
     :param own: Whether the task started it. One that it found may be another's.
+    :param carried: What else the task that goes on with it must know, as plain JSON. Airflow shows it.
     """
 
     id: int
     at: float
     own: bool = True
+    carried: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class JobMemory(Protocol):
@@ -217,20 +225,41 @@ def _start(instance: InstanceClient, wanted: Wanted, memory: JobMemory) -> Kept:
 def _look_for(instance: InstanceClient, wanted: Wanted, since: float) -> Kept | None:
     """Return a job of the same records that began at a moment or after it; ``None`` if none is known."""
     try:
-        rows = list(islice(instance.bulk.list({"object_name": wanted.object_name}), _LOOKED_THROUGH))
-    except (CloudElementsValidationError, CloudElementsNotFoundError, CloudElementsForbiddenError) as error:
+        jobs = jobs_since(instance, wanted.object_name, since, _LOOKED_THROUGH)
+    except UNLISTED as error:
         log.warning("The instance's bulk jobs cannot be listed, so another one may begin: %s", error)
         return None
-    earliest = instance.platform_time(since) - datetime.timedelta(seconds=1)  # dates are rounded
     found = [
-        (each.created_date, each.id)
-        for each in rows
-        if wanted.fits(each) and each.created_date is not None and each.created_date >= earliest
+        (each.created_date, each.id) for each in jobs if wanted.fits(each) and each.created_date is not None
     ]
     if not found:
         return None
     date, number = min(found)
-    return Kept(number, since + max((date - earliest).total_seconds() - 1, 0.0), own=False)
+    later = (date - _earliest(instance, since)).total_seconds() - _ROUNDING
+    return Kept(number, since + max(later, 0.0), own=False)
+
+
+def jobs_since(
+    instance: InstanceClient, object_name: str, since: float, most: int | None = None
+) -> list[BulkJob]:
+    """Return an object's jobs that began at a moment or after it, and those of which no date is known.
+
+    :param instance: The instance.
+    :param object_name: The object.
+    :param since: The moment, in seconds since 1970 by our clock.
+    :param most: Most jobs to look through. Default: all that are listed.
+    :raises CloudElementsError: They cannot be listed: one of :data:`UNLISTED` if that will stay so.
+    """
+    # The moment is read anew for each: the answer with the first of them shows the platform's clock.
+    return [
+        each
+        for each in islice(instance.bulk.list({"object_name": object_name}), most)
+        if each.created_date is None or each.created_date >= _earliest(instance, since)
+    ]
+
+
+def _earliest(instance: InstanceClient, since: float) -> pendulum.DateTime:
+    return instance.platform_time(since) - datetime.timedelta(seconds=_ROUNDING)
 
 
 class Stop:
@@ -239,12 +268,14 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
 
-    def check(self, job_id: int) -> None:
+    def check(self, job_id: int | None) -> None:
         """End the work if the task is to end.
 
-        :param job_id: Id of the job.
+        :param job_id: Id of the job; ``None``: it has none yet.
         :raises CloudElementsBulkError: It is.
         """
+        if self.asked and job_id is None:
+            raise CloudElementsBulkError("The task was told to end before it knew of a bulk job.")
         if self.asked:
             raise CloudElementsBulkError(
                 f"The task was told to end while bulk job {job_id} was at work, and cancelled it.",
@@ -252,11 +283,11 @@ class Stop:
                 job_status=BulkStatus.CANCELLED,
             )
 
-    def sleep(self, seconds: float, job_id: int) -> None:
+    def sleep(self, seconds: float, job_id: int | None) -> None:
         """Sleep, and look from time to time whether the task is to end.
 
         :param seconds: Seconds.
-        :param job_id: Id of the job.
+        :param job_id: Id of the job; ``None``: it has none yet.
         """
         # Not by an Event: its lock is not one that a signal's handler may take in the same thread.
         until = time.monotonic() + seconds
@@ -378,6 +409,15 @@ def errors_of(instance: InstanceClient, job: BulkJob) -> str:
         found += islice(instance.bulk.errors(job.id), SHOWN_ERRORS)
     except CloudElementsError as error:
         log.warning("The errors of bulk job %d could not be read: %s", job.id, error)
+    return summary(instance, found)
+
+
+def summary(instance: InstanceClient, found: Iterable[str]) -> str:
+    """Return the first errors of a job as they may be shown, in one line; empty if there are none.
+
+    :param instance: The instance, whose secrets do not show.
+    :param found: The errors.
+    """
     texts_ = dict.fromkeys(shown for each in found if (shown := instance.shown(each)))
     said = " ".join(each if each.endswith(".") else f"{each}." for each in islice(texts_, SHOWN_ERRORS))
     return f"The platform says: {said}" if said else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsTransportError,
 )
 from airflow_provider_cloudelements.use.bulk import Stop, Wanted
+from airflow_provider_cloudelements.use.progress import Progress
 from airflow_provider_cloudelements.use.rows import RowCount
 
 log = logging.getLogger(__name__)
@@ -30,8 +30,6 @@ MOST_BREAKS = 5
 _LONGEST_PAUSE = 30.0
 #: The answer to a call for bytes after the end, if only what marks the end was lost.
 _NO_SUCH_RANGE = 416
-#: Seconds between two lines of the log.
-_TELLING = 30.0
 
 
 class File(Protocol):
@@ -116,7 +114,7 @@ class Fetch:
         self._breaks = 0
         self._furthest = 0
         self._mismatched = False
-        self._began = self._told = time.monotonic()
+        self._progress = Progress()
 
     def run(self) -> Written:
         """Fetch it.
@@ -132,6 +130,7 @@ class Fetch:
                     self._fill(copy)
                     rows = self._check(copy)
                     self._stop.check(self._job.id)
+                self._progress.end(copy.size, rows)
                 return copy.written(rows)
             except _Broken as broken:
                 log.warning("The download begins again: %s", broken)
@@ -147,7 +146,7 @@ class Fetch:
                     for data in body:
                         copy.add(data)
                         self._stop.check(self._job.id)
-                        self._tell(copy)
+                        self._progress.tell(copy.size, copy.count.rows)
                 if copy.is_whole:
                     return
                 if self._came_further(copy):
@@ -254,26 +253,14 @@ class Fetch:
             f"{problem} No file was written.", job_id=self._job.id, job_status=self._job.status
         )
 
-    def _tell(self, copy: _Copy) -> None:
-        now = time.monotonic()
-        if now - self._told >= _TELLING:
-            self._told = now
-            log.info(
-                "So far %d bytes and %d rows, %.1f MB a second.",
-                copy.size,
-                copy.count.rows,
-                copy.size / 1e6 / max(now - self._began, 0.001),
-            )
-
 
 def fetch(bulk: BulkApi, job: BulkJob, wanted: Wanted, open_file: Open, stop: Stop) -> Written:
     """Fetch the result of a job: see :class:`Fetch`.
 
     :raises CloudElementsBulkError: The result is no longer kept, or not what the job says.
     """
-    began = time.monotonic()
     try:
-        written = Fetch(bulk, job, wanted, open_file, stop).run()
+        return Fetch(bulk, job, wanted, open_file, stop).run()
     except CloudElementsNotFoundError as error:
         raise CloudElementsBulkError(
             f"The result of bulk job {job.id} is not there. The platform keeps it for three days at most. "
@@ -281,11 +268,3 @@ def fetch(bulk: BulkApi, job: BulkJob, wanted: Wanted, open_file: Open, stop: St
             job_id=job.id,
             job_status=job.status,
         ) from None
-    seconds = max(time.monotonic() - began, 0.001)
-    log.info(
-        "The file has %d bytes and %d rows, at %.1f MB a second.",
-        written.bytes,
-        written.rows,
-        written.bytes / 1e6 / seconds,
-    )
-    return written

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 #: Most bytes of a last line without a line break that is looked at whether it is whole.
 _LONGEST_LINE = 16 * 1024 * 1024
@@ -16,10 +17,14 @@ class _Lines:
     """Counts lines that end in one byte. Empty ones at the end are no lines.
 
     :param end: The byte.
+    :param with_empty: Whether to count the empty lines between others, too, in :attr:`empty`.
     """
 
-    def __init__(self, end: bytes) -> None:
+    def __init__(self, end: bytes, *, with_empty: bool = False) -> None:
         self._end = end
+        #: A line's end, and the empty lines behind it.
+        self._empty = re.compile(rb"%b(?:\r?%b)+" % (end, end)) if with_empty else None
+        self.empty = 0
         self._breaks = 0
         #: Whether a line has begun, and the line breaks after it that nothing has followed yet.
         self._begun = False
@@ -59,6 +64,9 @@ class _Lines:
             self._held += breaks
             return
         self._begun = True
+        if self._empty is not None:
+            between = self._held + data[: len(data) - len(breaks)]
+            self.empty += sum(each.count(self._end) - 1 for each in self._empty.findall(between))
         ends = data.count(self._end) if ends is None else ends
         self._breaks += self._held.count(self._end) + ends - breaks.count(self._end)
         self._held = breaks
@@ -73,14 +81,15 @@ class RowCount:
     outside of quotes, rows end in carriage returns alone.
 
     :param file_format: ``csv`` or ``jsonl``.
+    :param with_empty: Whether to count the empty lines between rows, too, in :attr:`empty`. It costs time.
     """
 
-    def __init__(self, file_format: str) -> None:
+    def __init__(self, file_format: str, *, with_empty: bool = False) -> None:
         self._csv = file_format == "csv"
         self._quoted = False
-        self._feeds = _Lines(b"\n")
+        self._feeds = _Lines(b"\n", with_empty=with_empty)
         #: The same bytes by carriage returns, until a line feed comes.
-        self._returns = _Lines(b"\r") if self._csv else None
+        self._returns = _Lines(b"\r", with_empty=with_empty) if self._csv else None
         #: What came after the last line break, up to a limit.
         self._line = bytearray()
 
@@ -93,6 +102,11 @@ class RowCount:
     def blank(self) -> int:
         """Empty lines at the end that are rows if the job says so: a CSV of one column has them."""
         return self._lines.blank if self._csv else 0
+
+    @property
+    def empty(self) -> int:
+        """Empty lines between rows, which are counted as rows, and which not every reader takes for such."""
+        return self._lines.empty
 
     @property
     def ended(self) -> bool:

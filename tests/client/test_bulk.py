@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from urllib3.exceptions import NewConnectionError
 
 from airflow_provider_cloudelements.client import InstanceClient
 from airflow_provider_cloudelements.client.bulk import BulkJob, BulkStatus
+from airflow_provider_cloudelements.client.wire import multipart
 from airflow_provider_cloudelements.exceptions import (
+    CloudElementsError,
     CloudElementsInstanceDisabledError,
     CloudElementsNotFoundError,
     CloudElementsServerError,
@@ -263,3 +268,89 @@ def test_a_server_that_is_slow_but_goes_on_is_waited_for() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
     content, _ = streamed(Answer(head, "close", [b"x"] * 20))
     assert hashlib.sha256(content).digest() == hashlib.sha256(b"x" * 20).digest()
+
+
+# -- uploads -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content"),
+    [("csv", b"name,email\r\nA,a\r\nB,b\r\n"), ("jsonl", b'{"name": "A"}\n{"name": "B"}\n')],
+)
+def test_an_upload_is_what_the_platform_takes(
+    instance: InstanceClient, cloudelements_sandbox: Sandbox, file_format: str, content: bytes
+) -> None:
+    job = instance.bulk.start_upload(
+        "leads", io.BytesIO(content), file_name="leads", file_format=file_format, identifier_field="name"
+    )
+    found = instance.bulk.status(job)
+    assert (found.status, found.records, found.failed) == (BulkStatus.COMPLETED, 2, 0)
+    (listed,) = instance.bulk.list({"object_name": "leads"})
+    assert (listed.id, listed.direction) == (job, "UPLOAD")
+    seen = cloudelements_sandbox.bulk_jobs()[-1]["upload"]
+    assert (seen["bytes"], seen["identifier"]) == (len(content), "name")
+
+
+def test_what_cannot_be_uploaded_is_refused(instance: InstanceClient) -> None:
+    file = io.BytesIO(b"name\nA\n")
+    with pytest.raises(CloudElementsValidationError, match="object_name must not be 'query'"):
+        instance.bulk.start_upload("query", file, file_name="x", file_format="csv")
+    with pytest.raises(CloudElementsValidationError, match="file_format must be one of 'csv', 'jsonl'"):
+        instance.bulk.start_upload("leads", file, file_name="x", file_format="json")
+    assert list(instance.bulk.list()) == []
+
+
+class Slow(io.BytesIO):
+    """A file that is read slowly, and counts how often it is begun."""
+
+    begun = 0
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self.begun += (offset, whence) == (0, 0)
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1) -> bytes:
+        time.sleep(0.35)
+        return super().read(size)
+
+
+def test_each_piece_of_an_upload_has_the_time_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multipart, "_PIECE", 10)
+    file = Slow(b"x" * 35)
+    with Wire(answer({"id": "7", "status": "CREATED"})) as wire:
+        instance = account(wire.url, request_timeout=1.0, create_timeout=1.0).client.instance(5, TOKEN)
+        assert instance.bulk.start_upload("leads", file, file_name="x", file_format="csv") == 7
+    (call,) = wire.calls
+    assert call.header("Content-Length") == str(len(call.body))
+    assert call.header("Transfer-Encoding") is None
+    assert call.body.count(b"x" * 35) == 1
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504, 408])
+def test_an_upload_is_never_sent_twice(status: int) -> None:
+    file = Slow(b"x")
+    with Wire(answer({"message": "no"}, status)) as wire:
+        instance = account(wire.url, max_retries=3).client.instance(5, TOKEN)
+        with pytest.raises(CloudElementsError):
+            instance.bulk.start_upload("leads", file, file_name="x", file_format="csv")
+    assert (len(wire.calls), file.begun) == (1, 1)
+
+
+def test_an_upload_that_could_not_leave_is_sent_from_its_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    from urllib3.connection import HTTPConnection
+
+    real, tries = HTTPConnection._new_conn, []
+
+    def refuse(self: HTTPConnection) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise NewConnectionError(self, "refused")
+        return real(self)
+
+    monkeypatch.setattr(HTTPConnection, "_new_conn", refuse)
+    with Wire(answer({"id": "7", "status": "CREATED"})) as wire:
+        instance = account(wire.url, max_retries=1).client.instance(5, TOKEN)
+        file = io.BytesIO(b"some rows")
+        assert instance.bulk.start_upload("leads", file, file_name="x", file_format="csv") == 7
+    assert len(tries) == 2
+    assert wire.calls[-1].body.count(b"some rows") == 1

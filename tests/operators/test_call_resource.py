@@ -105,7 +105,7 @@ def test_by_the_token_alone_it_needs_no_look_up(sandbox, number, person):
         ({"query": 5}, "query must be a dictionary"),
         ({"max_xcom_bytes": 5}, "more than 5 bytes"),
         ({"paginate": True, "output_path": "file:///tmp/"}, "output_path must be the address of a file"),
-        ({"paginate": True, "output_path": "nowhere://x"}, "can write to output_path"),
+        ({"paginate": True, "output_path": "nowhere://x"}, "library reaches output_path"),
         ({"paginate": True, "output_path": "None"}, "output_path is 'None'"),
     ],
     ids=str,

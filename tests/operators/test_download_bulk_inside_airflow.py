@@ -57,6 +57,37 @@ def test_a_deferred_download_goes_on_with_its_rendered_fields(
     assert "Not to show" not in json.dumps(list(done.rendered.values()), default=str)
 
 
+def test_an_upload_plain_mapped_and_deferred(load_dags, sandbox, person, monkeypatch, tmp_path):
+    from airflow import settings
+
+    monkeypatch.setattr(settings, "DAGS_FOLDER", str(FOLDER))
+    sandbox.configure(bulk_duration=2)
+    dag = load_dags(FOLDER / "bulk_dags.py").bulk_upload
+    number = person.make("basic")
+    token = person.show(number)["token"]
+    conf = {"instance": number, "folder": f"file://{tmp_path}", "token": token, "field": "id"}
+    done = Run(dag.test(run_conf=conf))
+    assert done.state == "success", done.tasks
+    told = done.xcoms["sent", -1, "return_value"]
+    assert (told["path"], told["rows"], told["records"], told["errors"]) == (
+        f"file://{tmp_path}/contacts.csv",
+        *(3, 3, 0),
+    )
+    assert told["sha256"] == done.xcoms["fetched", -1, "return_value"]["sha256"]
+    assert (tmp_path / "errors.jsonl").read_bytes() == b""
+    for index in range(2):
+        assert done.xcoms["changed", index, "return_value"]["records"] == 3
+    jobs = [each for each in sandbox.bulk_jobs() if each["direction"] == "UPLOAD"]
+    assert [each["object"] for each in jobs].count("leads") == len(jobs) - 1 == 2
+    stored = json.dumps([list(done.rendered.values()), list(done.xcoms.values())], default=str)
+    assert token not in stored
+    if keeps_state():
+        kept = task_states("bulk_upload")
+        assert set(kept) == {"fetched", "sent", "changed"}
+        assert kept["sent"]["id"] == told["job_id"]
+        assert not any(each in json.dumps(kept) for each in (token, "contacts.csv", "leads"))
+
+
 def task_states(dag_id):
     """Return what the tasks of a DAG keep, by task."""
     from airflow.models.task_state_store import TaskStateStoreModel

@@ -429,7 +429,7 @@ def test_a_template_that_gives_no_plan_path_writes_nowhere(nothing, app, wire, t
     ("path", "said"),
     [
         ("file:///tmp/", "plan_path must be the address of a file"),
-        ("nowhere://bucket/plan.json", "can write to plan_path"),
+        ("nowhere://bucket/plan.json", "library reaches plan_path"),
         ("file:///tmp/plan*.json", "plan_path must hold none of"),
     ],
     ids=["folder", "protocol", "pattern"],

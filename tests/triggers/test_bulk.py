@@ -50,7 +50,7 @@ async def test_the_event_tells_how_the_job_ended_and_no_secret(sandbox, instance
         await asyncio.to_thread(sandbox.plan_bulk, outcome, message="Of Ada Lovelace")
         number = await asyncio.to_thread(start)
         event = await event_of(trigger_of(instance, number, own=True, began_at=5.0))
-        job = {"job_id": number, "status": status, "own": True, "began_at": 5.0}
+        job = {"job_id": number, "status": status, "own": True, "began_at": 5.0, "carried": None}
         assert event == {"status": "success", "job": job}
         assert instance.token not in json.dumps(event)
     assert polls() == 0

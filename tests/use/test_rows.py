@@ -139,3 +139,23 @@ def test_empty_lines_that_may_be_rows(content: bytes, blank: int, size: int) -> 
     for begin in range(0, len(content), size):
         count.add(content[begin : begin + size])
     assert count.blank == blank
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+@pytest.mark.parametrize(
+    ("content", "file_format", "rows", "empty"),
+    [
+        (b"a,b\n\n1,2\n\n\n3,4\n\n", "csv", 5, 3),
+        (b"a,b\r\n\r\n1,2\r\n\n\r\n3,4", "csv", 5, 3),
+        (b'a\n"\n\n\n"\n\n2', "csv", 3, 1),
+        (b'{"a": 1}\n\n\n{"a": 2}\n', "jsonl", 4, 2),
+        (b"a,b\n1,2\n3,4\n", "csv", 2, 0),
+    ],
+)
+def test_empty_lines_between_rows_are_told(
+    content: bytes, file_format: str, rows: int, empty: int, size: int
+) -> None:
+    count = RowCount(file_format, with_empty=True)
+    for begin in range(0, len(content), size):
+        count.add(content[begin : begin + size])
+    assert (count.rows, count.empty) == (rows, empty)

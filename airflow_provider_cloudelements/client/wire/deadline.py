@@ -34,7 +34,12 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._at = time.monotonic() + seconds
+        self._seconds = seconds
+        self.renew()
+
+    def renew(self) -> None:
+        """Give the call all of its seconds again, from now on."""
+        self._at = time.monotonic() + self._seconds
 
     @property
     def over(self) -> bool:
@@ -64,6 +69,13 @@ def deadline(seconds: float) -> Iterator[Deadline]:
         yield made
     finally:
         _calls.deadline = before
+
+
+def renew_deadline() -> None:
+    """Give this thread's call, if it has a deadline, its whole time again: a long body has come further."""
+    current: Deadline | None = getattr(_calls, "deadline", None)
+    if current is not None:
+        current.renew()
 
 
 def _limit(sock: Any) -> None:

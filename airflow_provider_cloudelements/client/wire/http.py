@@ -28,6 +28,7 @@ from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.errors import failure_of_answer
 from airflow_provider_cloudelements.client.wire.faults import failure_of_transport
 from airflow_provider_cloudelements.client.wire.listing import pages
+from airflow_provider_cloudelements.client.wire.multipart import Form
 from airflow_provider_cloudelements.client.wire.request import (
     Request,
     checked_timeout,
@@ -104,6 +105,7 @@ class HttpSession:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        form: Form | None = None,
         token: str | None = None,
         timeout: float | None = None,
         repeatable: bool | None = None,
@@ -116,10 +118,12 @@ class HttpSession:
         :param path: Path below ``/elements/api-v2``, beginning with a slash.
         :param params: Query; a list value repeats its key.
         :param body: Sent as JSON, unless ``None``.
+        :param form: Sent instead of ``body``, piece by piece.
         :param token: Element token. The session sends it with this call only and never keeps it: a stray
             token changes the meaning of other calls (facts F9, F10).
         :param timeout: Most seconds from the connection to the last byte of the answer, for each time that
-            the client sends the call; default: the connection's ``request_timeout``.
+            the client sends the call; default: the connection's ``request_timeout``. With ``form``, it is the
+            time for each of its pieces, and then for the answer.
         :param repeatable: Whether the client may send the call twice; default: by its verb. It repeats any
             other call only if the call provably never left.
         :param headers: Further headers of this call.
@@ -129,7 +133,7 @@ class HttpSession:
         :raises CloudElementsError: The class that fits the failure. The method raises nothing else.
         """
         request = Request.of(
-            self.settings, method, path, params=params, body=body, token=token, headers=headers
+            self.settings, method, path, params=params, body=body, form=form, token=token, headers=headers
         )
         if repeatable is None:
             repeatable = request.method in REPEATABLE_METHODS
@@ -265,6 +269,8 @@ class HttpSession:
                 )
                 self.platform_clock.saw(answer.headers.get("Date"))
                 content = take(answer)
+            except CloudElementsError as error:  # of a form's file
+                failure = error
             except TooLargeError:
                 failure = CloudElementsServerError(
                     f"{request.method} {request.path}: the answer is larger than {LARGEST_ANSWER} bytes.",

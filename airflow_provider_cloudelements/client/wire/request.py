@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, TypeGuard
 from urllib.parse import urlencode
 
+from airflow_provider_cloudelements.client.wire.multipart import Form
 from airflow_provider_cloudelements.connections import LONGEST_TIMEOUT, ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConnectionError,
@@ -37,7 +38,7 @@ class Request:
     target: str = field(repr=False)  # the path as given, with the query that a caller may have put there
     params: Mapping[str, Any] | None = field(repr=False)
     body: Any = field(repr=False)
-    data: bytes | None = field(repr=False)
+    data: bytes | Form | None = field(repr=False)
     token: str | None = field(repr=False)
     headers: dict[str, str] = field(repr=False)
 
@@ -50,6 +51,7 @@ class Request:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        form: Form | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Request:
@@ -60,6 +62,7 @@ class Request:
         :param path: Path below ``/elements/api-v2``, beginning with a slash.
         :param params: Query: texts, numbers, booleans and ``None`` (left out), or lists of these.
         :param body: Written as JSON, unless ``None``.
+        :param form: Sent instead of ``body``, and made meanwhile.
         :param token: Element token.
         :param headers: Further headers.
         :raises CloudElementsValidationError: A part is of the wrong kind, or cannot be written.
@@ -76,8 +79,10 @@ class Request:
         where = f"{verb} {name}"
         params = _checked_params(params, where)
         sent = {"Authorization": _authorization(settings, token), **_checked_headers(headers, where)}
-        data = None
-        if body is not None:
+        data: bytes | Form | None = form
+        if form is not None:
+            sent["Content-Type"] = form.content_type
+        elif body is not None:
             data = _written(body, verb, name)
             sent["Content-Type"] = "application/json"
         return cls(verb, name, path, params, body, data, token, sent)

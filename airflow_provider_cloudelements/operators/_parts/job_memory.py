@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_cloudelements.compat import task_state_store
 from airflow_provider_cloudelements.use.bulk import JobMemory, Kept
+from airflow_provider_cloudelements.use.upload_start import Note, UploadMemory
 
 
 def job_memory_of(context: Any, token: str, about: str) -> JobMemory:
@@ -21,9 +22,31 @@ def job_memory_of(context: Any, token: str, about: str) -> JobMemory:
     :return: On Airflow 3.3 and later a memory in the task state store; before, none that outlives a try.
     """
     store = task_state_store(context)
+    return TryJob() if store is None else StoredJob(store, _digest(token, about))
+
+
+def upload_memory_of(context: Any, key: str, about: str, retries: int) -> UploadMemory:
+    """Return the memory of the running task of an upload.
+
+    :param context: The context that ``execute`` received.
+    :param key: What stays the same as long as the instance does, as a key.
+    :param about: What the upload is about, as above.
+    :param retries: How often Airflow tries the task again.
+    :return: On Airflow 3.3 and later a memory in the task state store; before, one that knows only whether
+        this is a later try.
+    """
+    store, ti = task_state_store(context), context.get("ti")
+    # It grows when a person clears the task, and is the same in all tries of which Airflow makes the later.
+    series = getattr(ti, "max_tries", retries)
     if store is not None:
-        return StoredJob(store, hmac.digest(token.encode(), about.encode(), "sha256").hex()[:32])
-    return TryJob()
+        return StoredUpload(store, _digest(key, about), series)
+    began = getattr(context.get("dag_run"), "start_date", None)
+    is_later = getattr(ti, "try_number", 1) != series - retries + 1
+    return TryUpload(series, is_later, 0.0 if began is None else began.timestamp())
+
+
+def _digest(key: str, about: str) -> str:
+    return hmac.digest(key.encode(), about.encode(), "sha256").hex()[:32]
 
 
 class StoredJob:
@@ -87,6 +110,81 @@ class TryJob:
         """Note nothing."""
 
     def keep(self, job: Kept) -> None:
+        """Note nothing."""
+
+    def forget(self) -> None:
+        """Forget nothing."""
+
+
+class StoredUpload(StoredJob):
+    """The same of an upload, with what was sent, and the series of tries.
+
+    A note stays when the task has succeeded: Airflow may not have heard of it, and a retry must not send the
+    file again.
+
+    :param store: The task's state store.
+    :param about: Digest of what the upload is about.
+    :param series: Number of this series of tries.
+    """
+
+    lasts = True
+
+    def __init__(self, store: Any, about: str, series: int) -> None:
+        super().__init__(store, about)
+        self.series = series
+
+    def note(self) -> Note | None:
+        """Return what is known of the last start."""
+        found = self._read()
+        if not isinstance(found.get("series"), int):
+            return None
+        kept, sent = self.kept(), found.get("sent")
+        if kept is not None and not isinstance(sent, Mapping):
+            return None
+        kept = None if kept is None else Kept(kept.id, kept.at, kept.own, sent)
+        return Note(float(found["at"]), kept, found["series"], found.get("told"))
+
+    def begins(self) -> None:
+        """Note that a start begins now."""
+        self._write(at=time.time(), id=None)
+
+    def keep(self, job: Kept) -> None:
+        """Note the job."""
+        self._write(at=job.at, id=job.id, own=job.own, sent=job.carried)
+
+    def tells(self) -> None:
+        """Note that the task says now that records may be there already."""
+        self._store.set(self.JOB, {**self._read(), "told": self.series})
+
+    def _write(self, **values: Any) -> None:
+        self._store.set(self.JOB, {"about": self._about, "series": self.series, "told": None, **values})
+
+
+class TryUpload:
+    """What is known of an upload without a store (Airflow 3.1 and 3.2): whether there was an earlier try.
+
+    :param series: Number of this series of tries.
+    :param is_later: Whether Airflow tried the task before in this series.
+    :param run_began: When the run began, in seconds since 1970.
+    """
+
+    lasts = False
+
+    def __init__(self, series: int, is_later: bool, run_began: float) -> None:
+        self.series = series
+        self._is_later, self._run_began = is_later, run_began
+
+    def note(self) -> Note | None:
+        """Return that an earlier try may have begun since the run did."""
+        return Note(self._run_began, None, self.series, is_sure=False) if self._is_later else None
+
+    def begins(self) -> None:
+        """Note nothing."""
+
+    def keep(self, job: Kept) -> None:
+        """Note nothing."""
+
+    def tells(self) -> None:
         """Note nothing."""
 
     def forget(self) -> None:

@@ -28,15 +28,16 @@ _HUB = re.compile(r"^/+hubs/+[^/]+(?=/)")
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """What a task read through an instance, and the file that it wrote. It holds no secret.
+    """What a task read through an instance, and the file that it wrote; or the other way. It holds no secret.
 
     :param instance_id: The instance; ``None`` if the task knows only its token.
-    :param object_name: What it read, such as ``contacts``; ``None`` for events, and if a query
+    :param object_name: What it read, or wrote, such as ``contacts``; ``None`` for events, and if a query
         leaves it unsure.
     :param rows: How many records or events.
     :param path: The file's address; ``None`` if there is none, because few rows went to XCom.
     :param bytes: Its size.
     :param sha256: Its SHA-256, in hexadecimal digits.
+    :param is_source: Whether the task read the file, and wrote the records.
     """
 
     instance_id: int | None
@@ -45,6 +46,7 @@ class WrittenFile:
     path: ObjectStoragePath | None = None
     bytes: int | None = None
     sha256: str | None = None
+    is_source: bool = False
 
     def as_extra(self) -> dict[str, Any]:
         """Return it as the extra of an asset's event."""
@@ -70,14 +72,14 @@ class FileLineage(FileWriting):
     """Base of the operators that write files. :meth:`perform` calls :meth:`tell_file` at its end."""
 
     hook: CloudElementsHook
-    #: What :meth:`tell_file` was told, and the dataset that it was read from: namespace and name.
+    #: What :meth:`tell_file` was told, and the dataset of the records: namespace and name.
     _told: tuple[WrittenFile, tuple[str, str] | None] | None = None
 
     def tell_file(self, context: Context, written: WrittenFile) -> None:
-        """Add what was written to the events of the outlets, and keep it for OpenLineage.
+        """Add what was written, or sent, to the events of the outlets, and keep it for OpenLineage.
 
         :param context: The context that ``execute`` received.
-        :param written: What was written.
+        :param written: What was written, or sent.
         :raises CloudElementsError: The task was told to end meanwhile.
         """
         from airflow.sdk import AssetAlias
@@ -90,8 +92,8 @@ class FileLineage(FileWriting):
                 events[outlet].extra.update(written.as_extra())
         if _openlineage_is_on():
             # Now, because a listener must not call the platform: it runs in a process of its own.
-            source = _source(self.hook.settings, self.hook.get_conn().instances, written)
-            self._told = written, source
+            records = _records(self.hook.settings, self.hook.get_conn().instances, written)
+            self._told = written, records
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
         """Return the datasets. The OpenLineage provider calls it when the task has ended.
@@ -104,8 +106,12 @@ class FileLineage(FileWriting):
             return None
         if self._told is None:
             return OperatorLineage()
-        written, source = self._told
-        return OperatorLineage(inputs=_inputs(source), outputs=_outputs(written))
+        written, records = self._told
+        if written.is_source:
+            inputs, outputs = _file(written), records
+        else:
+            inputs, outputs = records, _file(written)
+        return OperatorLineage(inputs=_inputs(written, inputs), outputs=_outputs(written, outputs))
 
 
 def _openlineage_is_on() -> bool:
@@ -120,10 +126,10 @@ def _openlineage_is_on() -> bool:
         return False
 
 
-def _source(
+def _records(
     settings: ConnectionSettings, instances: InstancesApi, written: WrittenFile
 ) -> tuple[str, str] | None:
-    """Return namespace and name of what was read; ``None`` if nobody can say which element it is of."""
+    """Return namespace and name of the records; ``None`` if nobody can say which element it is of."""
     if written.instance_id is None or written.object_name is None:
         return None
     try:
@@ -135,33 +141,48 @@ def _source(
     return (f"cloudelements://{host}", f"{element}/{written.object_name}") if element else None
 
 
-def _inputs(source: tuple[str, str] | None) -> list[Any]:
+def _file(written: WrittenFile) -> tuple[str, str] | None:
+    """Return namespace and name of the file; ``None`` if there is none."""
+    path = written.path
+    if path is None:
+        return None
+    # OpenLineage names a local file by its whole path, and an object by its key in the bucket.
+    return path.namespace, path.key if path.bucket else path.path
+
+
+def _facets(written: WrittenFile, *, of_file: bool) -> dict[str, Any]:
+    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
+
+    if not of_file or written.sha256 is None:
+        return {}
+    return {"version": DatasetVersionDatasetFacet(written.sha256)}
+
+
+def _inputs(written: WrittenFile, dataset: tuple[str, str] | None) -> list[Any]:
     from openlineage.client.event_v2 import InputDataset
 
-    return [] if source is None else [InputDataset(namespace=source[0], name=source[1])]
+    if dataset is None:
+        return []
+    facets = _facets(written, of_file=written.is_source)
+    return [InputDataset(namespace=dataset[0], name=dataset[1], facets=facets)]
 
 
-def _outputs(written: WrittenFile) -> list[Any]:
+def _outputs(written: WrittenFile, dataset: tuple[str, str] | None) -> list[Any]:
     from openlineage.client.event_v2 import OutputDataset
-    from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
     from openlineage.client.generated.output_statistics_output_dataset import (
         OutputStatisticsOutputDatasetFacet,
     )
 
-    path = written.path
-    if path is None:
+    if dataset is None:
         return []
-    statistics = OutputStatisticsOutputDatasetFacet(rowCount=written.rows, size=written.bytes, fileCount=1)
-    facets: dict[str, Any] = {}
-    if written.sha256 is not None:
-        facets["version"] = DatasetVersionDatasetFacet(written.sha256)
-    # OpenLineage names a local file by its whole path, and an object by its key in the bucket.
-    name = path.key if path.bucket else path.path
+    # Of records, the file's bytes are no size.
+    of_file: dict[str, Any] = {} if written.is_source else {"size": written.bytes, "fileCount": 1}
+    statistics = OutputStatisticsOutputDatasetFacet(rowCount=written.rows, **of_file)
     return [
         OutputDataset(
-            namespace=path.namespace,
-            name=name,
-            facets=facets,
+            namespace=dataset[0],
+            name=dataset[1],
+            facets=_facets(written, of_file=not written.is_source),
             outputFacets={"outputStatistics": statistics},
         )
     ]

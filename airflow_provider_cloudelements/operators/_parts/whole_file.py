@@ -43,7 +43,7 @@ def storage_path(path: Any, name: str) -> ObjectStoragePath:
     :param path: A text or an ``ObjectStoragePath``.
     :param name: The argument's name, for errors.
     :raises CloudElementsValidationError: It is neither, is not the address of a file, or no installed library
-        can write there.
+        reaches it.
     """
     from airflow.sdk import ObjectStoragePath
 
@@ -57,7 +57,7 @@ def storage_path(path: Any, name: str) -> ObjectStoragePath:
         target = path if isinstance(path, ObjectStoragePath) else ObjectStoragePath(path.strip())
         filesystem = target.fs
     except (ImportError, ValueError) as error:
-        raise CloudElementsValidationError(f"No installed library can write to {name}: {error}") from error
+        raise CloudElementsValidationError(f"No installed library reaches {name}: {error}") from error
     # In a store without folders, a name may well be the beginning of other names.
     if _has_folders(filesystem) and filesystem.isdir(target.path):
         raise CloudElementsValidationError(f"{name} is a folder; it must be the address of a file.")

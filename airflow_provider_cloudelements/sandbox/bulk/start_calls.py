@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -73,6 +74,14 @@ def start_upload(call: Call) -> Response:
     table = instance.tables.of(instance.element, name, call.state.behaviour.records)
     job = Job(jobs.next_id(), instance.id, instance.element.key, 2, UPLOAD, name)
     job.format, job.file = "JSON" if order.json else CSV, file
+    job.upload = {
+        "name": call.upload.filename,
+        "type": call.upload.kind,
+        "bytes": file.seek(0, os.SEEK_END),
+        "fields": sorted(call.upload.fields),
+        "identifier": order.identifier,
+    }
+    file.seek(0)
     return json_reply(started(jobs.start(job, apply(file, order, table, job.tally))))
 
 

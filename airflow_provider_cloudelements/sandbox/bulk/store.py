@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Any
 
 from airflow_provider_cloudelements.sandbox.bulk.criteria import Criteria
 from airflow_provider_cloudelements.sandbox.bulk.results import Selection
@@ -66,6 +66,7 @@ class Job:
     :param tally: how far an upload has come.
     :param ended: when it ended, in seconds since 1970, or None.
     :param file: what an upload holds.
+    :param upload: what an upload's caller said of its file, and how many bytes came.
     :param final: the state in which it ended, or None.
     :param downloads: how many calls asked for its result.
     :param sent: how many bytes of its result were sent in all.
@@ -89,6 +90,7 @@ class Job:
     tally: Tally = field(default_factory=Tally)
     ended: float | None = None
     file: IO[bytes] | None = field(default=None, repr=False)
+    upload: dict[str, Any] | None = None
     final: str | None = None
     downloads: int = 0
     sent: int = 0

@@ -90,6 +90,7 @@ def seen(job: Job, state: str) -> dict[str, Any]:
         "errors": job.errors,
         "downloads": job.downloads,
         "sent": job.sent,
+        "upload": job.upload,
     }
 
 

@@ -130,7 +130,8 @@ def test_a_query_names_the_object_where_it_is_sure(
 
 def test_an_object_in_a_bucket_is_named_by_its_key():
     path = SimpleNamespace(namespace="s3://bucket", bucket="bucket", key="a/leads.jsonl", path="bucket/a")
-    (output,) = lineage._outputs(lineage.WrittenFile(1, "leads", 3, path, 5, "00"))
+    written = lineage.WrittenFile(1, "leads", 3, path, 5, "00")
+    (output,) = lineage._outputs(written, lineage._file(written))
     assert (output.namespace, output.name) == ("s3://bucket", "a/leads.jsonl")
 
 

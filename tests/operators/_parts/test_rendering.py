@@ -30,6 +30,7 @@ NEEDED = {
     "CloudElementsPlanInstancesOperator": {"manifest": "x.yaml"},
     "CloudElementsCreateInstanceOperator": {"instance_name": "x"},
     "CloudElementsSetNotificationPolicyOperator": {"policy": "retry"},
+    "CloudElementsUploadBulkOperator": {"object_name": "contacts", "path": "file:///tmp/x.csv"},
 }
 TEXTS = [
     "1.10",

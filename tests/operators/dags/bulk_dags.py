@@ -5,7 +5,10 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import DAG, ObjectStoragePath, task
 
-from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
+from airflow_provider_cloudelements.operators.bulk import (
+    CloudElementsDownloadBulkOperator,
+    CloudElementsUploadBulkOperator,
+)
 from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from airflow_provider_cloudelements.sensors.bulk import CloudElementsBulkJobSensor
 
@@ -62,3 +65,30 @@ with DAG("bulk_deferred", schedule=None, start_date=pendulum.datetime(2026, 1, 1
         deferrable=True,
         poke_interval=1,
     )
+
+with DAG("bulk_upload", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as bulk_upload:
+    fetched = CloudElementsDownloadBulkOperator(
+        task_id="fetched",
+        instance_id="{{ dag_run.conf['instance'] }}",
+        object_name="contacts",
+        path="{{ dag_run.conf['folder'] }}/contacts.csv",
+        poke_interval=1,
+    )
+    sent = CloudElementsUploadBulkOperator(
+        task_id="sent",
+        token="{{ dag_run.conf['token'] }}",
+        object_name="leads",
+        path="{{ ti.xcom_pull(task_ids='fetched')['path'] }}",
+        identifier_field="{{ dag_run.conf['field'] }}",
+        errors_path="{{ dag_run.conf['folder'] }}/errors.jsonl",
+        poke_interval=1,
+    )
+    changed = CloudElementsUploadBulkOperator.partial(
+        task_id="changed",
+        instance_id="{{ dag_run.conf['instance'] }}",
+        path="{{ dag_run.conf['folder'] }}/contacts.csv",
+        identifier_field="id",
+        deferrable=True,
+        poke_interval=1,
+    ).expand(object_name=["contacts", "leads"])
+    fetched >> sent >> changed
