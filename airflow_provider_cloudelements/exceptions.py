@@ -27,7 +27,7 @@ The table shows the HTTP status that becomes each error, and whether a retry hel
     ├── CloudElementsDriftError                            helps if nothing would change by then
     ├── CloudElementsUnhealthyError                        helps if they are healthy again by then
     ├── CloudElementsFormulaError                          helps: it starts another execution
-    ├── CloudElementsBulkError                             helps: it starts another job; not after an upload
+    ├── CloudElementsBulkError                             helps: another job; an upload: see its page
     └── CloudElementsAmbiguousCreateError                  helps: it looks up first, and sends no code again
 
 A 404 is a ``CloudElementsNotFoundError`` only if it is the platform's own. One without the platform's

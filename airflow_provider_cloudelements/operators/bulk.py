@@ -287,7 +287,8 @@ class CloudElementsUploadBulkOperator(_BulkOperator):
         errors = None if self.errors_path is None else storage_path(self.errors_path, "errors_path")
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         key = instance.token if instance.instance_id is None else str(instance.instance_id)
-        memory = upload_memory_of(context, key, f"upload {order} {source}", self.retries or 0)
+        about = f"upload {order.object_name} {order.file_format} {order.identifier_field!r} {source}"
+        memory = upload_memory_of(context, key, about, self.retries or 0)
         return _Upload(self, context, instance, stop, order, memory, source, errors)
 
 

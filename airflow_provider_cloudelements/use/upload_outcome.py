@@ -70,6 +70,8 @@ def require_written(job: BulkJob, kept: Kept, sent: Sent, errors: Errors, max_er
     """
     problem, final = _problem(job, kept, sent, errors, max_errors)
     if problem is None:
+        if job.records is None:
+            log.warning("Bulk job %d says no number of records to compare with.", job.id)
         if errors.count:
             log.warning("Bulk job %d: %d records failed. %s", job.id, errors.count, errors.said)
         return

@@ -19,7 +19,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
 )
 from airflow_provider_cloudelements.use.bulk import UNLISTED, Kept, is_lost, jobs_since
-from airflow_provider_cloudelements.use.uploads import Order, Sent, Source
+from airflow_provider_cloudelements.use.uploads import Order, Sent, Source, is_upload
 
 log = logging.getLogger(__name__)
 
@@ -159,7 +159,8 @@ class UploadStart:
             except CloudElementsError as error:
                 kept = self._after(error, source, began)
             else:
-                kept = Kept(number, began, carried=source.sent().as_json())
+                # Its time begins behind the sending, which may take long.
+                kept = Kept(number, time.time(), carried=source.sent().as_json())
             self._memory.keep(kept)
             source.tell_end()
         log.info("Bulk job %d began: %s into %s.", kept.id, self._order.file_format, self._order.object_name)
@@ -220,13 +221,13 @@ class UploadStart:
             except UNLISTED as error:
                 log.warning("The instance's bulk jobs cannot be listed: %s", error)
                 return None
-            if found := [each for each in jobs if self._order.fits(each)]:
+            if found := [each for each in jobs if is_upload(each)]:
                 return found
         return []
 
     def _chosen(self, found: list[BulkJob], since: float, sent: Callable[[], Sent], *, is_sure: bool) -> Kept:
-        if len(found) == 1 and self._alone and is_sure:
-            (job,) = found
+        job = found[0]
+        if len(found) == 1 and self._order.fits(job) and self._alone and is_sure:
             log.warning(
                 "The answer of a start was lost, and bulk job %d began then. It is taken for this task's if "
                 "it has as many records as the file has rows.",

@@ -97,10 +97,18 @@ class Order:
         )
 
     def fits(self, job: BulkJob) -> bool:
-        """Say whether a row of the list of jobs may be such an upload."""
-        return job.direction in (None, "UPLOAD") and (
+        """Say whether a row of the list of jobs is such an upload, for all that it shows."""
+        return is_upload(job) and (
             job.file_format is None or job.file_format.upper() in _LISTED[self.file_format]
         )
+
+
+def is_upload(job: BulkJob) -> bool:
+    """Say whether a row of the list of jobs may be an upload: it is, or does not say what it is.
+
+    :param job: The row.
+    """
+    return job.direction is None or job.direction.upper() != "DOWNLOAD"
 
 
 def _is_object(line: str) -> bool:

@@ -123,7 +123,7 @@ def test_a_file_s_datasets_and_asset_events_say_what_it_is_and_hold_no_secret(
     }
     host = cloudelements_sandbox.url.removeprefix("http://")
     extras = asset_events()
-    assert set(extras) == set(ended) == {"call", "few", "changes", "bulk", "events"}
+    assert set(extras) == set(ended) == {"call", "few", "changes", "bulk", "events", "upload"}
     for name, file in {
         "call": "call.jsonl",
         "changes": "changes.jsonl",
@@ -149,6 +149,13 @@ def test_a_file_s_datasets_and_asset_events_say_what_it_is_and_hold_no_secret(
         statistics = output["outputFacets"]["outputStatistics"]
         assert (statistics["rowCount"], statistics["size"]) == (rows, len(data))
         assert output["facets"]["version"]["datasetVersion"] == digest
+    sent = {**extras["call"], "object": "contacts"}
+    assert extras["upload"] == sent
+    (source,), (target,) = ended["upload"]["inputs"], ended["upload"]["outputs"]
+    assert (source["namespace"], source["name"]) == ("file", str(tmp_path / "call.jsonl"))
+    assert source["facets"]["version"]["datasetVersion"] == sent["sha256"]
+    assert (target["namespace"], target["name"]) == (f"cloudelements://{host}", "closeio/contacts")
+    assert target["outputFacets"]["outputStatistics"]["rowCount"] == sent["rows"] == 1
     assert (extras["few"]["rows"], extras["few"]["path"], ended["few"]["outputs"]) == (4, None, [])
     secrets = {
         "condition": secret,

@@ -475,7 +475,7 @@ class Killed(BaseException):
 @pytest.fixture
 def killed_while_waiting(monkeypatch, sandbox):
     """End a try while it waits for its job."""
-    from airflow_provider_cloudelements.operators import bulk
+    from airflow_provider_cloudelements.operators._parts import bulk_work
 
     def run(number, path, store, **more):
         sandbox.configure(bulk_duration=2)
@@ -484,7 +484,7 @@ def killed_while_waiting(monkeypatch, sandbox):
             def end(*_, **__):
                 raise Killed
 
-            patched.setattr(bulk, "wait", end)
+            patched.setattr(bulk_work, "wait", end)
             with pytest.raises(Killed):
                 download(number, path, store, **more)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -133,3 +134,30 @@ def test_a_file_that_cannot_be_read_says_its_kind_alone():
         list(Form({}, "file", Broken(b"abc"), "a", "text/csv"))
     assert caught.value.__context__ is None
     assert "secret" not in str(caught.value)
+
+
+class Endless(io.RawIOBase):
+    """A file of many bytes that are nowhere."""
+
+    def __init__(self, size):
+        self._size, self._place = size, 0
+
+    def seek(self, offset, whence=0):
+        self._place = self._size if whence == os.SEEK_END else offset
+        return self._place
+
+    def read(self, size=-1):
+        size = min(size, self._size - self._place)
+        self._place += size
+        return b"x" * size
+
+
+def test_a_file_of_any_size_needs_the_memory_of_a_few_pieces():
+    form = Form({}, "file", Endless(100_000_000), "a", "text/csv")
+    tracemalloc.start()
+    try:
+        assert sum(map(len, form)) == len(form)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * 256 * 1024

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import DAG, Asset, AssetAlias
 
-from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
+from airflow_provider_cloudelements.operators.bulk import (
+    CloudElementsDownloadBulkOperator,
+    CloudElementsUploadBulkOperator,
+)
 from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator
 from airflow_provider_cloudelements.operators.record_changes import CloudElementsDownloadChangesOperator
 from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator
@@ -20,7 +23,7 @@ def outlets(name: str) -> list[Asset | AssetAlias]:
 
 
 with DAG("lineage_files", schedule=None, start_date=pendulum.datetime(2026, 1, 1)) as files:
-    CloudElementsCallResourceOperator(
+    call = CloudElementsCallResourceOperator(
         task_id="call",
         instance_id=INSTANCE,
         path=["leads"],
@@ -61,4 +64,13 @@ with DAG("lineage_files", schedule=None, start_date=pendulum.datetime(2026, 1, 1
         max_xcom_events=0,
         path=f"{FOLDER}/events.jsonl",
         outlets=outlets("events"),
+    )
+    call >> CloudElementsUploadBulkOperator(
+        task_id="upload",
+        instance_id=INSTANCE,
+        object_name="contacts",
+        path=f"{FOLDER}/call.jsonl",
+        file_format="jsonl",
+        poke_interval=1,
+        outlets=outlets("upload"),
     )
