@@ -604,7 +604,9 @@ def test_a_server_that_reads_nothing_ends_the_try_in_time(sandbox, number, path,
             upload(None, path, FakeStore(), token="a-token-of-one")
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "seed", [*range(5), *(pytest.param(each, marks=pytest.mark.nightly) for each in range(5, 20))]
+)
 def test_a_connection_cut_at_a_random_place_starts_one_job_or_none(
     sandbox, person, number, path, monkeypatch, seed
 ):
