@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_cloudelements.client.bulk import BulkJob
-from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.compat import AirflowTaskTimeout
 from airflow_provider_cloudelements.exceptions import CloudElementsBulkError, CloudElementsError
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     deferrable_or_default,
 )
-from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks
+from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, seconds
 from airflow_provider_cloudelements.operators._parts.failures import told_in
 from airflow_provider_cloudelements.operators._parts.lineage import FileLineage
 from airflow_provider_cloudelements.use.bulk import Kept, Stop, cancel, too_long, wait
@@ -27,21 +26,6 @@ if TYPE_CHECKING:
 
 #: Seconds for which a task that is told to end waits for the answer to its cancel. Airflow kills it soon.
 _PATIENCE = 10.0
-
-
-def check_seconds(name: str, least: float) -> Callable[[Any], float]:
-    """Return the check of an argument that is a number of seconds.
-
-    :param name: Name of the argument.
-    :param least: Least value.
-    """
-
-    def check(value: Any) -> float:
-        if not is_number(value, least):
-            raise ValueError(f"{name} must be a number of seconds, at least {least:g}; it is not templated.")
-        return float(value)
-
-    return check
 
 
 class Work:
@@ -80,8 +64,8 @@ class BulkWork(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     timeout: float
     deferrable: bool
     checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {
-        "poke_interval": check_seconds("poke_interval", 1.0),
-        "timeout": check_seconds("timeout", 1.0),
+        "poke_interval": seconds("poke_interval", 1.0),
+        "timeout": seconds("timeout", 1.0),
         "deferrable": deferrable_or_default,
     }
     #: Set while a job runs: tells the work to end, and cancels the job.
