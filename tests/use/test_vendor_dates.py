@@ -47,6 +47,9 @@ def test_a_date_is_written_in_the_format_and_never_later_than_it_is(arguments, w
         (("seconds",), 1783080000, 12),
         (("seconds", "Europe/Berlin"), 1783080000.0, 12),
         (("%d.%m.%Y %H:%M", "Europe/Berlin"), "03.07.2026 12:00", 10),
+        # The name of the weekday does not move the date (it was a Friday).
+        (("%a, %d %b %Y %H:%M",), "Mon, 03 Jul 2026 12:00", 12),
+        ((), "Mon Jul 03 12:00:00 UTC 2026", 12),
     ],
     ids=str,
 )

@@ -16,6 +16,8 @@ ARGUMENTS = {
     "reschedule": {"mode": "reschedule", "poke_interval": 0.2},
     "deferred": {"deferrable": True, "poll_interval": 1},
 }
+#: The modes of the sensors that said that they start, each as often as its callback was called.
+starts: list[str] = []
 
 
 @task
@@ -28,7 +30,11 @@ dags = {}
 for name, arguments in ARGUMENTS.items():
     with DAG(f"waiting_{name}", schedule=None, start_date=START) as dags[name]:
         wait = CloudElementsInstanceSensor(
-            task_id="wait", tag="{{ dag_run.conf['tag'] }}", timeout=60, **arguments
+            task_id="wait",
+            tag="{{ dag_run.conf['tag'] }}",
+            timeout=60,
+            on_execute_callback=lambda _, name=name: starts.append(name),
+            **arguments,
         )
         show(instance_id=wait.output["id"], instance=wait.output)
 
