@@ -19,7 +19,7 @@ from tests.support.platform import WAYS, client_of
 #: Kinds of values in which anything may lie.
 ANYTHING = re.compile(r"\b(Any|Mapping|dict|bytes|object)\b")
 #: Numbers by name.
-NUMBERS = re.compile(r"\b(dict|Mapping)\[str, (int|list\[int( \| None)?\])\]")
+NUMBERS = re.compile(r"\b(dict|Mapping)\[(str|int), (int|float|list\[int( \| None)?\])\]( \| None)?")
 #: Names of what may hold a token: texts that go over the wire, and addresses.
 TELLING = re.compile(
     r"token|secret|password|signature|authorization|code$"

@@ -33,6 +33,7 @@ from types import FrameType
 from typing import Any
 
 from tests.crash import changes
+from tests.support.context import FileStore, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = f"{ROOT / 'airflow_provider_cloudelements'}{os.sep}"
@@ -115,24 +116,6 @@ class Schedule:
         return f"schedule {self.number} (seed {self.seed}: {self.way}, {store}, {self.if_exists}{deleting})"
 
 
-class FileStore:
-    """The task state store, in a file that outlives the try."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def _read(self) -> dict[str, Any]:
-        return json.loads(self.path.read_text()) if self.path.exists() else {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self._read().get(key, default)
-
-    def set(self, key: str, value: Any) -> None:
-        if value is None:
-            raise ValueError("Cannot set value as None")
-        _write(self.path, {**self._read(), key: value})
-
-
 class FileTi:
     """A task instance whose XComs lie in a file."""
 
@@ -144,13 +127,7 @@ class FileTi:
 
     def xcom_push(self, key: str, value: Any) -> None:
         pushed = json.loads(self.path.read_text()) if self.path.exists() else {}
-        _write(self.path, {**pushed, key: value})
-
-
-def _write(path: Path, value: Any) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps(value))
-    beside.replace(path)
+        write_json(self.path, {**pushed, key: value})
 
 
 class Broken(AssertionError):
@@ -331,7 +308,7 @@ class Lane:
         except AirflowFailException as error:
             sys.settrace(None)
             traceback.print_exc()
-            _write(folder / "error.json", str(error))
+            write_json(folder / "error.json", str(error))
             return FINAL
         except BaseException:
             sys.settrace(None)
@@ -496,7 +473,7 @@ def _lane(folder: Path, number: int, schedules: list[Schedule]) -> None:
     except BaseException:
         broken = [f"lane {number} broke: {traceback.format_exc()}"]
     finally:
-        _write(
+        write_json(
             folder / f"lane-{number}.json",
             {"figures": lane.figures if lane is not None else {}, "broken": broken},
         )

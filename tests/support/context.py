@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 
@@ -19,6 +20,24 @@ class FakeStore:
         if value is None:
             raise ValueError("Cannot set value as None")
         self.values[key] = json.dumps(value)
+
+
+class FileStore:
+    """The task state store, in a file that outlives the try."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _read(self) -> dict[str, Any]:
+        return json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._read().get(key, default)
+
+    def set(self, key: str, value: Any) -> None:
+        if value is None:
+            raise ValueError("Cannot set value as None")
+        write_json(self.path, {**self._read(), key: value})
 
 
 class FakeTi:
@@ -42,3 +61,10 @@ def context_of(ti: FakeTi | None = None, store: FakeStore | None = None) -> dict
     if store is not None:
         context["task_state_store"] = store
     return context
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file as JSON: whole, or not at all."""
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(value))
+    beside.replace(path)

@@ -69,8 +69,7 @@ def written(kind: str, path: str, instance_id: int, memory: Path) -> dict[str, A
 
     :param memory: File of the task's state store, which outlives the try.
     """
-    from tests.crash.harness import FileStore
-    from tests.support.context import FakeTi, context_of
+    from tests.support.context import FakeTi, FileStore, context_of
 
     context = context_of(FakeTi())
     context["task_state_store"] = FileStore(memory)
