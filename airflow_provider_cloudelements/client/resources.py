@@ -29,6 +29,7 @@ from airflow_provider_cloudelements.exceptions import (
 
 if TYPE_CHECKING:
     from airflow_provider_cloudelements.client.bulk import BulkApi
+    from airflow_provider_cloudelements.client.wire.clock import PlatformClock
     from airflow_provider_cloudelements.client.wire.multipart import Form
     from airflow_provider_cloudelements.client.wire.streaming import Streamed
 
@@ -194,12 +195,17 @@ class InstanceClient:
         secrets = self._instances.http.settings.secrets
         return [*secrets] if self._token is None else [*secrets, self._token]
 
+    @property
+    def clock(self) -> PlatformClock:
+        """The platform's clock, by its answers so far."""
+        return self._instances.http.platform_clock
+
     def platform_time(self, moment: float) -> pendulum.DateTime:
         """Return what the platform's clock showed, by its answers so far.
 
         :param moment: A moment of our clock, in seconds since 1970.
         """
-        shown = self._instances.http.platform_clock.at(moment)
+        shown = self.clock.at(moment)
         return pendulum.from_timestamp(moment) if shown is None else shown
 
     def records(

@@ -130,7 +130,7 @@ class CloudElementsDownloadBulkOperator(_BulkOperator):
             self.object_name, self.secret("query"), self.secret("where"), self.fields, self.file_format
         )
         instance = self.hook.instance(self.instance_id, self.secret("token"))
-        memory = job_memory_of(context, instance.token, f"{wanted.as_query} {wanted.file_format}")
+        memory = job_memory_of(context, instance, f"{wanted.as_query} {wanted.file_format}")
         return _Download(self, context, instance, stop, wanted, memory, target)
 
 
@@ -286,9 +286,8 @@ class CloudElementsUploadBulkOperator(_BulkOperator):
         source = storage_path(self.path, "path")
         errors = None if self.errors_path is None else storage_path(self.errors_path, "errors_path")
         instance = self.hook.instance(self.instance_id, self.secret("token"))
-        key = instance.token if instance.instance_id is None else str(instance.instance_id)
         about = f"upload {order.object_name} {order.file_format} {order.identifier_field!r} {source}"
-        memory = upload_memory_of(context, key, about, self.retries or 0)
+        memory = upload_memory_of(context, instance, about, self.retries or 0)
         return _Upload(self, context, instance, stop, order, memory, source, errors)
 
 

@@ -17,6 +17,7 @@ from airflow_provider_cloudelements.client.arguments import path_segment, text, 
 from airflow_provider_cloudelements.client.bulk import BulkApi, BulkJob, BulkStatus
 from airflow_provider_cloudelements.client.ceql import evenly_spaced, object_in, where_of
 from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.client.wire.clock import Moment
 from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsBulkError,
@@ -144,8 +145,8 @@ class JobMemory(Protocol):
     def kept(self) -> Kept | None:
         """Return the job that this task or an earlier try of it started, and did not finish with."""
 
-    def in_doubt_since(self) -> float | None:
-        """Return when a start began whose answer nobody saw, in seconds since 1970; ``None``: none did."""
+    def in_doubt_since(self) -> Moment | None:
+        """Return when a start began whose answer nobody saw; ``None``: none did."""
 
     def starts(self) -> None:
         """Note that a start begins now."""
@@ -174,7 +175,10 @@ def take_up(instance: InstanceClient, wanted: Wanted, memory: JobMemory, longest
             return kept
         memory.forget()
     elif (since := memory.in_doubt_since()) is not None:
-        found = _look_for(instance, wanted, max(since, time.time() - longest))
+        longest_ago = Moment(time.time() - longest, instance.clock.ahead)
+        found = _look_for(
+            instance, wanted, max(since, longest_ago, key=lambda each: each.ours(instance.clock))
+        )
         if found is not None:
             log.info("An earlier try may have started bulk job %d; this one goes on with it.", found.id)
             memory.keep(found)
@@ -197,10 +201,10 @@ def is_lost(job: BulkJob) -> bool:
 
 
 def _start(instance: InstanceClient, wanted: Wanted, memory: JobMemory) -> Kept:
-    began = time.time()
+    began = instance.clock.now()
     memory.starts()
     try:
-        kept = Kept(wanted.start(instance.bulk), began)
+        kept = Kept(wanted.start(instance.bulk), began.at)
     except CloudElementsError as error:
         doubtful = may_have_acted(error)
         found = _look_for(instance, wanted, began) if doubtful else None
@@ -222,7 +226,7 @@ def _start(instance: InstanceClient, wanted: Wanted, memory: JobMemory) -> Kept:
     return kept
 
 
-def _look_for(instance: InstanceClient, wanted: Wanted, since: float) -> Kept | None:
+def _look_for(instance: InstanceClient, wanted: Wanted, since: Moment) -> Kept | None:
     """Return a job of the same records that began at a moment or after it; ``None`` if none is known."""
     try:
         jobs = jobs_since(instance, wanted.object_name, since, _LOOKED_THROUGH)
@@ -236,17 +240,17 @@ def _look_for(instance: InstanceClient, wanted: Wanted, since: float) -> Kept | 
         return None
     date, number = min(found)
     later = (date - _earliest(instance, since)).total_seconds() - _ROUNDING
-    return Kept(number, since + max(later, 0.0), own=False)
+    return Kept(number, since.ours(instance.clock) + max(later, 0.0), own=False)
 
 
 def jobs_since(
-    instance: InstanceClient, object_name: str, since: float, most: int | None = None
+    instance: InstanceClient, object_name: str, since: Moment, most: int | None = None
 ) -> list[BulkJob]:
     """Return an object's jobs that began at a moment or after it, and those of which no date is known.
 
     :param instance: The instance.
     :param object_name: The object.
-    :param since: The moment, in seconds since 1970 by our clock.
+    :param since: The moment.
     :param most: Most jobs to look through. Default: all that are listed.
     :raises CloudElementsError: They cannot be listed: one of :data:`UNLISTED` if that will stay so.
     """
@@ -258,8 +262,8 @@ def jobs_since(
     ]
 
 
-def _earliest(instance: InstanceClient, since: float) -> pendulum.DateTime:
-    return instance.platform_time(since) - datetime.timedelta(seconds=_ROUNDING)
+def _earliest(instance: InstanceClient, since: Moment) -> pendulum.DateTime:
+    return instance.platform_time(since.ours(instance.clock)) - datetime.timedelta(seconds=_ROUNDING)
 
 
 class Stop:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from airflow_provider_cloudelements.client.bulk import BulkJob, BulkStatus
 from airflow_provider_cloudelements.client.resources import InstanceClient
+from airflow_provider_cloudelements.client.wire.clock import Moment
 from airflow_provider_cloudelements.client.wire.doubt import looks, may_have_acted
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsAmbiguousCreateError,
@@ -33,14 +34,14 @@ OpenSource = Callable[[], AbstractContextManager[Source]]
 class Note:
     """What a task remembers of an upload's start.
 
-    :param at: When the start began, in seconds since 1970.
+    :param at: When the start began.
     :param kept: The job; ``None``: no answer has named it.
     :param series: In which series of tries that was. A series ends when a person clears the task.
     :param told: In which series the task failed and said that records may be there already.
     :param is_sure: Whether a start has begun then. Else only an earlier try may have begun one since.
     """
 
-    at: float
+    at: Moment
     kept: Kept | None
     series: int
     told: int | None = None
@@ -109,6 +110,7 @@ class UploadStart:
             would make twice.
         :raises CloudElementsError: The start failed.
         """
+        _ = self._instance.token  # each call needs it, and the answer with it shows the platform's clock
         note = self._memory.note()
         if note is not None and self._counts(note):
             taken = self._taken_up(note, note.kept) if note.kept else self._found(note)
@@ -148,7 +150,7 @@ class UploadStart:
     def _started(self) -> Kept:
         with self._open() as source:
             self._order.check_head(source.head())
-            began = time.time()
+            began = self._instance.clock.now()
             self._memory.begins()
             try:
                 number = self._order.start(self._instance.bulk, source)
@@ -166,7 +168,7 @@ class UploadStart:
         log.info("Bulk job %d began: %s into %s.", kept.id, self._order.file_format, self._order.object_name)
         return kept
 
-    def _after(self, error: CloudElementsError, source: Source, began: float) -> Kept:
+    def _after(self, error: CloudElementsError, source: Source, began: Moment) -> Kept:
         """Return the job of a start that failed, if it began all the same. Else raise what is known."""
         if not may_have_acted(error):
             self._memory.forget()
@@ -197,7 +199,8 @@ class UploadStart:
 
     def _found(self, note: Note) -> Kept | None:
         """Return the job that an earlier try may have begun; ``None`` if another one may begin."""
-        found = self._look(note.at, max(0.0, self._settle - max(0.0, time.time() - note.at)))
+        passed = time.time() - note.at.ours(self._instance.clock)
+        found = self._look(note.at, max(0.0, self._settle - max(0.0, passed)))
         if found is None:
             if self._order.is_repeatable:
                 return None
@@ -210,7 +213,7 @@ class UploadStart:
         self._memory.keep(kept)
         return kept
 
-    def _look(self, since: float, seconds: float) -> list[BulkJob] | None:
+    def _look(self, since: Moment, seconds: float) -> list[BulkJob] | None:
         """Return the uploads that began since a moment, at once if there are any; ``None``: nobody can say.
 
         :raises CloudElementsError: They cannot be listed this time.
@@ -225,7 +228,9 @@ class UploadStart:
                 return found
         return []
 
-    def _chosen(self, found: list[BulkJob], since: float, sent: Callable[[], Sent], *, is_sure: bool) -> Kept:
+    def _chosen(
+        self, found: list[BulkJob], since: Moment, sent: Callable[[], Sent], *, is_sure: bool
+    ) -> Kept:
         job = found[0]
         if len(found) == 1 and self._order.fits(job) and self._alone and is_sure:
             log.warning(
@@ -233,7 +238,8 @@ class UploadStart:
                 "it has as many records as the file has rows.",
                 job.id,
             )
-            return Kept(job.id, since, own=False, carried=sent().as_json())
+            began = since.ours(self._instance.clock)
+            return Kept(job.id, began, own=False, carried=sent().as_json())
         ids = ", ".join(str(each.id) for each in found[:_MOST_NAMED])
         more = "" if len(found) <= _MOST_NAMED else ", ..."
         raise self._given_up(f"nothing shows which is its own ({ids}{more})")

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_cloudelements.client.wire import clock
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsBulkError,
@@ -27,10 +28,11 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsTransportError,
 )
+from airflow_provider_cloudelements.operators._parts import job_memory
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
 from airflow_provider_cloudelements.triggers import poll
-from airflow_provider_cloudelements.use import results
-from tests.support.context import FakeStore, FakeTi, context_of
+from airflow_provider_cloudelements.use import bulk, results
+from tests.support.context import FakeStore, FakeTi, WorkerClock, context_of
 from tests.support.patience import wait_for
 from tests.support.triggers import event_of
 from tests.support.wire import Answer, Call, Wire, answer
@@ -547,6 +549,24 @@ def test_a_later_try_looks_for_a_start_that_nobody_could_look_for(sandbox, numbe
         download(number, path, store)
     done = download(number, path, store, ti=FakeTi(2))
     assert [each["id"] for each in sandbox.bulk_jobs()] == [done["job_id"]]
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600])
+def test_a_later_try_on_a_worker_of_another_clock_finds_the_start(sandbox, number, path, monkeypatch, ahead):
+    worker, store = WorkerClock(ahead), FakeStore()
+    for module in (bulk, job_memory, clock):
+        monkeypatch.setattr(module, "time", worker, raising=False)
+    before = None
+    if ahead < 0:  # what began before the start is not the task's
+        before = download(number, path)["job_id"]
+        time.sleep(3)
+    sandbox.add_fault("drop", path="/bulk/download", when="after")
+    sandbox.add_fault("status", path="/bulk/jobs", count=2)
+    with pytest.raises(CloudElementsServerError):
+        download(number, path, store)
+    worker.ahead = 0
+    done = download(number, path, store, ti=FakeTi(2))
+    assert [each["id"] for each in sandbox.bulk_jobs() if each["id"] != before] == [done["job_id"]]
 
 
 def test_a_start_that_never_arrived_says_what_a_retry_does(sandbox, number, path):

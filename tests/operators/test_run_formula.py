@@ -24,7 +24,7 @@ from airflow_provider_cloudelements.operators._parts.json_lines import json_line
 from airflow_provider_cloudelements.operators.formulas import CloudElementsRunFormulaOperator
 from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.use import formulas as use
-from tests.support.context import FakeStore, FakeTi, context_of
+from tests.support.context import FakeStore, FakeTi, WorkerClock, context_of
 from tests.support.hidden import assert_hidden, shown
 from tests.support.triggers import event_of
 from tests.support.wire import Wire, answer
@@ -568,15 +568,7 @@ def test_if_nobody_knows_what_has_begun_the_next_try_looks_again(sandbox, made):
 def test_a_worker_whose_clock_was_set_since_starts_no_second_execution(
     sandbox, made, monkeypatch, dated, later
 ):
-    class Clock:
-        """A worker's clock."""
-
-        ahead, monotonic, sleep = 3600, staticmethod(time.monotonic), staticmethod(time.sleep)
-
-        def time(self):
-            return time.time() + self.ahead
-
-    worker = Clock()
+    worker = WorkerClock(3600)
     for module in (use, clock):
         monkeypatch.setattr(module, "time", worker)
     instance, store = made(), FakeStore()

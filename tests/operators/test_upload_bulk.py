@@ -14,6 +14,7 @@ import re
 import signal
 import socket
 import threading
+import time
 from collections import UserDict
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +22,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import Asset
 
+from airflow_provider_cloudelements.client.wire import clock
 from airflow_provider_cloudelements.compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsBulkError,
@@ -28,14 +30,14 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsTransportError,
 )
-from airflow_provider_cloudelements.operators._parts import lineage, source_file
+from airflow_provider_cloudelements.operators._parts import job_memory, lineage, source_file
 from airflow_provider_cloudelements.operators.bulk import (
     CloudElementsDownloadBulkOperator,
     CloudElementsUploadBulkOperator,
 )
 from airflow_provider_cloudelements.triggers import poll
-from airflow_provider_cloudelements.use import uploads
-from tests.support.context import FakeStore, FakeTi, context_of
+from airflow_provider_cloudelements.use import bulk, upload_start, uploads
+from tests.support.context import FakeStore, FakeTi, WorkerClock, context_of
 from tests.support.cutting import cutting
 from tests.support.hidden import assert_hidden
 from tests.support.patience import wait_for
@@ -522,6 +524,24 @@ def test_a_later_try_finds_what_nobody_could_look_for(sandbox, number, path):
     done = upload(number, path, store, try_of(2))
     assert [each["id"] for each in sandbox.bulk_jobs()] == [done["job_id"]]
     assert (done["rows"], done["sha256"]) == (ROWS, hashlib.sha256(CSV).hexdigest())
+
+
+@pytest.mark.parametrize("ahead", [3600, -3600])
+def test_a_later_try_on_a_worker_of_another_clock_finds_it(sandbox, number, path, monkeypatch, ahead):
+    worker, store = WorkerClock(ahead), FakeStore()
+    for module in (bulk, upload_start, job_memory, clock):
+        monkeypatch.setattr(module, "time", worker, raising=False)
+    if ahead < 0:  # what began before the start is not the task's
+        start_another(sandbox, number)
+        time.sleep(3)
+    sandbox.add_fault("drop", path="/bulk/contacts", when="after")
+    sandbox.add_fault("status", path="/bulk/jobs", count=2)
+    with pytest.raises(CloudElementsTransportError, match="A later try looks for it first"):
+        upload(number, path, store)
+    worker.ahead = 0
+    done = upload(number, path, store, try_of(2))
+    assert done["job_id"] == max(each["id"] for each in sandbox.bulk_jobs())
+    assert len(sandbox.bulk_jobs()) == (2 if ahead < 0 else 1)
 
 
 @pytest.mark.parametrize("identifier", [None, "email"])

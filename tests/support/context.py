@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,18 @@ class FileStore:
         if value is None:
             raise ValueError("Cannot set value as None")
         write_json(self.path, {**self._read(), key: value})
+
+
+class WorkerClock:
+    """The module ``time`` of a worker whose clock is ahead of the platform's."""
+
+    monotonic, sleep = staticmethod(time.monotonic), staticmethod(time.sleep)
+
+    def __init__(self, ahead: float) -> None:
+        self.ahead = ahead
+
+    def time(self) -> float:
+        return time.time() + self.ahead
 
 
 class FakeTi:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import pendulum
 
@@ -10,6 +11,27 @@ import pendulum
 ROUNDING = 2.0
 #: Differences above this many seconds are no clock's, but a wrong header's: the answer of a cache, say.
 LARGEST = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment that a worker noted. The next worker's clock may differ from its clock, or be set since.
+
+    :param at: The moment by the clock of the worker that noted it, in seconds since 1970.
+    :param ahead: Seconds by which the platform's clock was ahead of that one; ``None``: it was not known.
+    """
+
+    at: float
+    ahead: float | None = None
+
+    def ours(self, clock: PlatformClock) -> float:
+        """Return it by this worker's clock, in seconds since 1970.
+
+        :param clock: The platform's clock as this worker sees it, the same for all workers.
+        """
+        if self.ahead is None or clock.ahead is None:
+            return self.at
+        return self.at + self.ahead - clock.ahead
 
 
 class PlatformClock:
@@ -40,6 +62,10 @@ class PlatformClock:
             return
         if abs(ahead) <= LARGEST:
             self.ahead = 0.0 if abs(ahead) < ROUNDING else ahead
+
+    def now(self) -> Moment:
+        """Return this moment, to note it."""
+        return Moment(time.time(), self.ahead)
 
     def at(self, moment: float) -> pendulum.DateTime | None:
         """Return what the platform's clock showed.
