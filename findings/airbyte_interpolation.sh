@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # airbyte-cdk 7.39.1, the templates {{ ... }} of a declarative (low-code) connector.
-# Guess: a text of a record or of the configuration stays that text.
+# Guess: a text of a record or of the configuration stays that text; we remembered that literals are read, and expected a guard.
 # Seen: what reads as a literal of Python becomes one. In AddFields the order code "1_000" becomes the integer 1000, "12e4" the
-# number 120000.0, "(1,2)" a list. `value_type: string` keeps these, but takes quotation marks off a text that has them. A bearer
+# number 120000.0, "(1,2)" a tuple. `value_type: string` keeps these, but takes quotation marks off a text that has them. A bearer
 # token is read so as well. A leading zero ("0123") keeps a text.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Airflow 3.3.2 (apache-airflow-core, Task SDK 1.3.2): values that a task returns and the next one receives.
-# Guess: what a task may return, the next task receives unchanged: a Decimal and a time with an offset among them.
+# Guess: a Decimal that a task returns is the same for the next task. (Of a time with an offset we had written down no guess.)
 # Seen: a Decimal goes through a float, and loses what a float does not hold (17 digits and more, or the last zero of 1.10). A time
 # with an offset, as datetime.fromisoformat makes of "...+05:30", is stored without complaint, and the task that receives it fails
 # with "ZoneInfo keys must be normalized relative paths". A time in UTC is well.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # cloudevents 10.0.0 for JavaScript: events as JSON (structured mode) and as headers (binary mode).
 # Guess: `time` goes out as the text that it was.
-# Seen: it goes out in UTC and cut to milliseconds, so events of one millisecond get one time, and the zone is lost. Then a second
-# surprise: of an event that arrives as JSON with the data false or 0, the data is missing.
+# Seen: it goes out in UTC and cut to milliseconds, so events of one millisecond get one time, and the zone is lost. Besides, without
+# a guess: of an event that arrives as JSON with the data false or 0, the data is missing.
 # Needs Node.js 20 and npm.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # n8n-workflow 2.41.0: validateFieldType, by which n8n checks and converts the fields of its nodes.
-# Guess: a text that is no date is refused.
+# Guess: a text that is no date, such as "1", is refused; 01/02/2026 is refused, or is in January. Of the others there was no guess.
 # Seen: "1" is January 2001, "room 5" May 2001, and 30 February 2 March. 01/02/2026 is a day in January, while 13/02/2026 is refused, so
 # of a vendor's European dates some pass with another meaning. An empty text is the number 0, and 25:00 a time.
 # Needs Node.js 20 and npm.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pendulum 3.3.0: from_format, of a text with the name of a weekday.
-# Guess: a weekday that does not fit the date is an error, or is ignored, as Python's strptime does.
+# Guess: a weekday that does not fit the date is an error. (Python's strptime ignores it.)
 # Seen: the weekday wins. The date moves, silently, to that day of its week (Monday to Sunday): up to six days, into another month or
 # year. So a vendor whose weekday is that of another time zone gives wrong dates.
 set -euo pipefail
