@@ -81,7 +81,7 @@ with DAG(
     tags=["cloudelements", "example", "use"],
     doc_md=__doc__,
 ) as dag:
-    # [start: load]
+
     @task(inlets=[CONTACTS])
     def new_files(triggering_asset_events=None, inlet_events=None) -> list[dict]:
         """Return what the asset's events say of the files: ``path``, ``rows``, ``sha256`` and more."""
@@ -94,6 +94,7 @@ with DAG(
         with connect() as database, database, database.cursor() as cursor:
             cursor.execute(TABLE)
 
+    # [start: load]
     @task(map_index_template="{{ file_name }}", max_active_tis_per_dag=1)
     def load(file: dict) -> int:
         """Load a file and return the number of contacts that are new or newer than in the table."""
@@ -115,5 +116,6 @@ with DAG(
             cursor.execute(MERGE)
             return cursor.rowcount
 
-    chain(create_table(), load.expand(file=new_files()))
     # [end: load]
+
+    chain(create_table(), load.expand(file=new_files()))
