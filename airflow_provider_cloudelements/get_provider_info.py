@@ -92,6 +92,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_provider_cloudelements.links.instances.CloudElementsInstanceLink",
             "airflow_provider_cloudelements.links.oauth.CloudElementsConsentLink",
+            "airflow_provider_cloudelements.links.pages.CloudElementsInstancesPageLink",
         ],
         # The command airflow cloudelements, from Airflow 3.2 on. Airflow 3.1 does not know this key.
         "cli": ["airflow_provider_cloudelements.cli.get_cli_commands"],

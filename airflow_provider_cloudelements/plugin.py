@@ -28,9 +28,7 @@ class CloudElementsPlugin(AirflowPlugin):
     @classmethod
     def on_load(cls, *args: Any, **kwargs: Any) -> None:
         """Add the pages. Airflow calls this once in each process, before it asks for the applications."""
-        from airflow.configuration import conf
-
-        if conf.getboolean(SECTION, OPTION, fallback=True):
+        if pages_are_on():
             cls.fastapi_apps = [{"app": pages, "url_prefix": PREFIX, "name": "Cloud Elements"}]
             # Without a route Airflow opens the address itself, in a tab of its own, and in no frame. The
             # browser reads it from the address of Airflow's page, whatever path Airflow is served under. Of a
@@ -43,6 +41,13 @@ class CloudElementsPlugin(AirflowPlugin):
                     "category": "browse",
                 }
             ]
+
+
+def pages_are_on() -> bool:
+    """Return whether Airflow's configuration has the pages on, as it has by itself."""
+    from airflow.configuration import conf
+
+    return conf.getboolean(SECTION, OPTION, fallback=True)
 
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:

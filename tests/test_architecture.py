@@ -95,7 +95,7 @@ ARROWS: dict[str, set[str]] = {
         "exceptions",
         "compat",
     },
-    "links": {"hooks", "client", "connections", "exceptions", "compat"},
+    "links": {"hooks", "client", "connections", "exceptions", "compat", "plugin"},
     "webhooks": {"client", "connections", "keys", "exceptions"},
     "hooks": {"client", "client/wire", "connections", "connection_form", "keys", "exceptions", "compat"},
     "retry_policy": {"exceptions"},

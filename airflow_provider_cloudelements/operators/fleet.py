@@ -28,6 +28,7 @@ from airflow_provider_cloudelements.fleet import (
 from airflow_provider_cloudelements.fleet.report import Pace
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
+from airflow_provider_cloudelements.links.pages import CloudElementsInstancesPageLink
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     require_choice,
@@ -117,7 +118,7 @@ class CloudElementsPlanInstancesOperator(EarlyChecks, FleetAssets, CloudElements
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "manifest", "ownership_tag", "plan_path")
-    operator_extra_links = (CloudElementsInstanceLink(),)
+    operator_extra_links = (CloudElementsInstanceLink(), CloudElementsInstancesPageLink())
     #: Set by a run, for the link: the page of the first instance that the plan would change.
     console_link = ""
     # A row may hold a secret by mistake: the manifest refuses it, and Airflow stores the fields before that.

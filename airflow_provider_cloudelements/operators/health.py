@@ -18,6 +18,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
+from airflow_provider_cloudelements.links.pages import CloudElementsInstancesPageLink
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     require_bool,
@@ -102,7 +103,7 @@ class CloudElementsCheckInstancesOperator(FleetAssets, CloudElementsBaseOperator
     """
 
     template_fields: Collection[str] = ("cloudelements_conn_id", "tag", "element", "instance_ids")
-    operator_extra_links = (CloudElementsInstanceLink(),)
+    operator_extra_links = (CloudElementsInstanceLink(), CloudElementsInstancesPageLink())
     #: Set by a run, for the link: the page of the first instance that is not healthy.
     console_link = ""
 

@@ -22,6 +22,7 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsElementHook
 from airflow_provider_cloudelements.keys import EVENT_CALLBACK_URL
 from airflow_provider_cloudelements.links.instances import CloudElementsInstanceLink, console_link
+from airflow_provider_cloudelements.links.pages import CloudElementsInstancesPageLink
 from airflow_provider_cloudelements.operators._parts.arguments import arguments_of
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
@@ -145,7 +146,7 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
     )
     wholly_secret_fields = ("authorization_code", "provider_data")
     fields_of_keys = {"event_callback_url": EVENT_CALLBACK_URL}
-    operator_extra_links = (CloudElementsInstanceLink(),)
+    operator_extra_links = (CloudElementsInstanceLink(), CloudElementsInstancesPageLink())
     #: Set by a run, for the link.
     console_link = ""
 

@@ -228,7 +228,9 @@ def test_a_check_that_finds_something_starts_a_dag_and_one_that_fails_does_not(a
     for task_id in ("check", "failing"):
         links = airflow.rest("GET", f"/dags/fleet_checked/dagRuns/ill/taskInstances/{task_id}/links")
         page = f"{sandbox.url}/sandbox/instances/{ill}"
-        assert links["extra_links"] == {"Instance in the console": page}
+        assert links["extra_links"]["Instance in the console"] == page
+        all_instances = f"{airflow.url}/cloudelements/instances?connection=cloudelements_default"
+        assert links["extra_links"]["All instances"] == all_instances
 
     def runs():
         return airflow.rest("GET", "/dags/fleet_unhealthy/dagRuns")["dag_runs"]

@@ -68,7 +68,7 @@ def person(cloudelements_sandbox, monkeypatch):
 
 def opened(operator):
     """Return what a browser gets at the operator's link."""
-    (link,) = operator.operator_extra_links
+    link, _ = operator.operator_extra_links
     url = link.get_link(operator, ti_key=None)
     session = requests.Session()
     session.trust_env = False

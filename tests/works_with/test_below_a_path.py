@@ -81,6 +81,8 @@ def test_tasks_run_and_their_links_are_there(airflow, sandbox, run_id):
     links = airflow.rest("GET", f"/dags/below/dagRuns/{quote(run_id)}/taskInstances/create/links")
     address = f"https://console.example.com/instances/{made['id']}"
     assert links["extra_links"]["Instance in the console"] == address
+    all_instances = "/cloudelements/instances?connection=cloudelements_default"
+    assert links["extra_links"]["All instances"] == f"{airflow.url}{all_instances}"
 
 
 def test_the_page_of_all_instances_links_below_the_path(airflow, run_id, page):
