@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 import re
 import time
@@ -10,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
-
-import pendulum
 
 from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
 from airflow_provider_cloudelements.client.bulk import BulkApi, BulkJob, BulkStatus
@@ -236,17 +233,18 @@ def _look_for(instance: InstanceClient, wanted: Wanted, since: Moment) -> Kept |
     found = [
         (each.created_date, each.id) for each in jobs if wanted.fits(each) and each.created_date is not None
     ]
-    if not found:
+    begin = since.date(instance.clock)
+    if not found or begin is None:  # without the date, a job may be one of before
         return None
     date, number = min(found)
-    later = (date - _earliest(instance, since)).total_seconds() - _ROUNDING
+    later = (date - begin).total_seconds()
     return Kept(number, since.ours(instance.clock) + max(later, 0.0), own=False)
 
 
 def jobs_since(
     instance: InstanceClient, object_name: str, since: Moment, most: int | None = None
 ) -> list[BulkJob]:
-    """Return an object's jobs that began at a moment or after it, and those of which no date is known.
+    """Return an object's jobs that began at a moment or after it, or of which nobody knows that.
 
     :param instance: The instance.
     :param object_name: The object.
@@ -254,16 +252,12 @@ def jobs_since(
     :param most: Most jobs to look through. Default: all that are listed.
     :raises CloudElementsError: They cannot be listed: one of :data:`UNLISTED` if that will stay so.
     """
-    # The moment is read anew for each: the answer with the first of them shows the platform's clock.
-    return [
-        each
-        for each in islice(instance.bulk.list({"object_name": object_name}), most)
-        if each.created_date is None or each.created_date >= _earliest(instance, since)
-    ]
-
-
-def _earliest(instance: InstanceClient, since: Moment) -> pendulum.DateTime:
-    return instance.platform_time(since.ours(instance.clock)) - datetime.timedelta(seconds=_ROUNDING)
+    found = list(islice(instance.bulk.list({"object_name": object_name}), most))
+    begin = since.date(instance.clock)  # read last, because the answer shows the platform's clock
+    if begin is None:
+        return found
+    earliest = begin.subtract(seconds=_ROUNDING)
+    return [each for each in found if each.created_date is None or each.created_date >= earliest]
 
 
 class Stop:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
-import pendulum
-
 from airflow_provider_cloudelements.client.arguments import text, texts
 from airflow_provider_cloudelements.client.formulas import (
     SUCCESS,
@@ -21,7 +19,7 @@ from airflow_provider_cloudelements.client.formulas import (
     number_of,
 )
 from airflow_provider_cloudelements.client.plain import fitted
-from airflow_provider_cloudelements.client.wire.clock import PlatformClock
+from airflow_provider_cloudelements.client.wire.clock import Moment, PlatformClock
 from airflow_provider_cloudelements.client.wire.doubt import may_have_acted
 from airflow_provider_cloudelements.client.wire.secrecy import secret_values
 from airflow_provider_cloudelements.exceptions import (
@@ -158,31 +156,16 @@ def _require_steps(formula: Formula, steps: Sequence[str]) -> None:
 class Started:
     """What a task remembers of a start.
 
-    :param began: When it began, in seconds since 1970 by the worker's clock.
+    :param began: When it began.
     :param execution_id: The execution; ``None``: no answer has named it.
     :param series: In which series of tries it was.
     :param told: In which series the task said that an execution may be the start's; ``None``: in none.
-    :param dated: When it began by the platform's clock, in the same way; ``None``: no answer has shown that
-        clock yet. The worker's clock may be set before the next try, or that be on another worker.
     """
 
-    began: float
+    began: Moment
     execution_id: int | None
     series: int
     told: int | None = None
-    dated: float | None = None
-
-    def date(self, clock: PlatformClock) -> pendulum.DateTime | None:
-        """Return when it began by the platform's clock.
-
-        :param clock: That clock, as this try sees it.
-        :return: ``None`` if nobody knows: the note lies in the future, so the worker's clock was set since.
-        """
-        if self.dated is not None:
-            return pendulum.from_timestamp(self.dated)
-        if self.began > time.time() + MARGIN:
-            return None
-        return clock.at(self.began) or pendulum.from_timestamp(self.began)
 
 
 class StartMemory:
@@ -204,15 +187,12 @@ class StartMemory:
         kept = None if self._store is None else self._store.get(self.KEY)
         if not isinstance(kept, Mapping) or kept.get("instance") != formula_instance_id:
             return None
-        return Started(
-            float(kept["began"]), kept["execution"], kept["series"], kept.get("told"), kept.get("dated")
-        )
+        began = Moment(float(kept["began"]), kept.get("ahead"))
+        return Started(began, kept["execution"], kept["series"], kept.get("told"))
 
     def begins(self, formula_instance_id: int, clock: PlatformClock) -> Started:
         """Note that a start begins now."""
-        now = time.time()
-        shown = clock.at(now)
-        started = Started(now, None, self.series, None, None if shown is None else shown.timestamp())
+        started = Started(clock.now(), None, self.series)
         self._keep(formula_instance_id, started)
         return started
 
@@ -226,9 +206,9 @@ class StartMemory:
 
     def dates(self, formula_instance_id: int, started: Started, clock: PlatformClock) -> None:
         """Note when a start of this try began by the platform's clock, if that has shown since."""
-        kept, shown = self.kept(formula_instance_id), clock.at(started.began)
-        if kept is not None and kept.dated is None and shown is not None:
-            self._keep(formula_instance_id, replace(kept, dated=shown.timestamp()))
+        kept = self.kept(formula_instance_id)
+        if kept is not None and kept.began.ahead is None and clock.ahead is not None:
+            self._keep(formula_instance_id, replace(kept, began=Moment(started.began.at, clock.ahead)))
 
     def is_settled(self, started: Started) -> bool:
         """Return whether a person has cleared the task since it said that: who clears it has looked."""
@@ -245,11 +225,11 @@ class StartMemory:
                 self.KEY,
                 {
                     "instance": formula_instance_id,
-                    "began": started.began,
+                    "began": started.began.at,
+                    "ahead": started.began.ahead,
                     "execution": started.execution_id,
                     "series": started.series,
                     "told": started.told,
-                    "dated": started.dated,
                 },
             )
 
@@ -280,7 +260,7 @@ def start_once(
         if (found := _taken_up(api, kept, memory.series)) is not None:
             return found
     elif kept is not None and not memory.is_settled(kept):
-        pause(max(0.0, SETTLE - max(0.0, time.time() - kept.began)))
+        pause(max(0.0, SETTLE - max(0.0, time.time() - kept.began.ours(api.clock))))
         _require_none_since(api, formula_instance_id, kept, memory)
     start = memory.begins(formula_instance_id, api.clock)
     try:
@@ -330,7 +310,7 @@ def _require_none_since(
             f"Formula instance {formula_instance_id}: the answer of the start was lost, and its executions "
             f"cannot be listed: {failure}"
         ) from None
-    began = start.date(api.clock)
+    began = start.began.date(api.clock)
     since = None if began is None else began.subtract(seconds=MARGIN)
     found = [
         each for each in rows if since is None or each.created_date is None or each.created_date >= since

@@ -477,7 +477,7 @@ def test_the_store_holds_ids_and_times_alone(sandbox, made):
     store = FakeStore()
     run(ti_of(), store, formula_instance_id=made(), payload={"password": "a-secret-value"})
     ((_, value),) = store.values.items()
-    assert set(json.loads(value)) == {"instance", "began", "execution", "series", "told", "dated"}
+    assert set(json.loads(value)) == {"instance", "began", "execution", "series", "told", "ahead"}
 
 
 @LINES

@@ -11,11 +11,13 @@ import pendulum
 ROUNDING = 2.0
 #: Differences above this many seconds are no clock's, but a wrong header's: the answer of a cache, say.
 LARGEST = 86_400.0
+#: Seconds by which a noted moment may lie ahead of a clock that nobody has set since.
+AHEAD = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A moment that a worker noted. The next worker's clock may differ from its clock, or be set since.
+    """A moment that a worker noted. Another worker's clock may differ from its clock, or it may be set since.
 
     :param at: The moment by the clock of the worker that noted it, in seconds since 1970.
     :param ahead: Seconds by which the platform's clock was ahead of that one; ``None``: it was not known.
@@ -24,10 +26,23 @@ class Moment:
     at: float
     ahead: float | None = None
 
+    def date(self, clock: PlatformClock) -> pendulum.DateTime | None:
+        """Return it by the platform's clock.
+
+        :param clock: That clock, as this worker sees it.
+        :return: ``None`` if nobody knows: it was noted before an answer had shown that clock, and lies in
+            the future by this worker's clock, which is another one or was set since.
+        """
+        if self.ahead is not None:
+            return pendulum.from_timestamp(self.at + self.ahead)
+        if self.at > time.time() + AHEAD:
+            return None
+        return clock.at(self.at) or pendulum.from_timestamp(self.at)
+
     def ours(self, clock: PlatformClock) -> float:
         """Return it by this worker's clock, in seconds since 1970.
 
-        :param clock: The platform's clock as this worker sees it, the same for all workers.
+        :param clock: The platform's clock, as this worker sees it.
         """
         if self.ahead is None or clock.ahead is None:
             return self.at

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 
+import pendulum
 import pytest
 
-from airflow_provider_cloudelements.client.wire.clock import PlatformClock
+from airflow_provider_cloudelements.client.wire.clock import Moment, PlatformClock
 from tests.support.wire import Wire, account, answer
 
 
@@ -45,3 +46,34 @@ def test_a_missing_or_wrong_header_changes_nothing(header):
     clock = PlatformClock()
     clock.saw(header)
     assert clock.ahead is None
+
+
+# -- a moment that a worker noted ----------------------------------------------------------------------------
+
+
+def clock_ahead(seconds):
+    clock = PlatformClock()
+    clock.ahead = seconds
+    return clock
+
+
+@pytest.mark.parametrize("reads", [None, 0.0, 90.0])
+def test_a_moment_noted_with_the_platforms_clock_has_one_date_for_all_workers(reads):
+    assert Moment(1000.0, 7200.0).date(clock_ahead(reads)) == pendulum.from_timestamp(8200)
+
+
+@pytest.mark.parametrize(("ahead", "date"), [(None, 1000), (90.0, 1090)])
+def test_one_noted_without_it_is_read_by_the_readers_clock(ahead, date):
+    assert Moment(1000.0).date(clock_ahead(ahead)) == pendulum.from_timestamp(date)
+
+
+def test_one_noted_without_it_that_lies_in_the_future_has_no_date():
+    assert Moment(time.time() + 60).date(clock_ahead(0.0)) is None
+    assert Moment(time.time() + 1).date(clock_ahead(0.0)) is not None
+
+
+@pytest.mark.parametrize(
+    ("noted", "reads", "ours"), [(None, 90.0, 1000.0), (30.0, None, 1000.0), (30.0, 90.0, 940.0)]
+)
+def test_a_moment_by_the_readers_clock(noted, reads, ours):
+    assert Moment(1000.0, noted).ours(clock_ahead(reads)) == ours
