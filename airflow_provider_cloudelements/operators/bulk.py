@@ -91,6 +91,7 @@ class CloudElementsDownloadBulkOperator(_BulkOperator):
     )
     secret_fields = ("token", "query", "where")
     wholly_secret_fields = secret_fields
+    written_files = ("path",)
     checks = {**BulkWork.checks, "file_format": choice("file_format", tuple(FORMATS))}
 
     def __init__(
@@ -244,6 +245,7 @@ class CloudElementsUploadBulkOperator(_BulkOperator):
     )
     secret_fields = ("token",)
     wholly_secret_fields = secret_fields
+    written_files = ("errors_path",)
     checks = {
         **BulkWork.checks,
         "file_format": choice("file_format", tuple(FORMATS)),

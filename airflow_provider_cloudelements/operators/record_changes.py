@@ -150,6 +150,7 @@ class CloudElementsDownloadChangesOperator(EarlyChecks, FileLineage, CloudElemen
     )
     secret_fields = ("token", "query", "where")
     wholly_secret_fields = secret_fields
+    written_files = ("output_path",)
     checks = {
         "overlap": _require_overlap,
         "undated": lambda value: require_choice("undated", value, UNDATED),

@@ -119,6 +119,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
     )
     secret_fields = ("token", "query", "json", "where")
     wholly_secret_fields = secret_fields
+    written_files = ("output_path",)
     checks: ClassVar = {
         "method": choice("method", METHODS),
         "paginate": switch("paginate"),

@@ -55,7 +55,6 @@ class CheckedPartial(OperatorPartial):
         :param strict: Whether they may not replace those of ``partial``.
         """
         self._expand_called = True
-        if isinstance(kwargs, list | tuple):
-            copies = [each for each in kwargs if isinstance(each, Mapping)]
-            self._checking.check_copies(self.kwargs, copies)
+        known = kwargs if isinstance(kwargs, list | tuple) else ()
+        self._checking.check_copies(self.kwargs, [each for each in known if isinstance(each, Mapping)])
         return super().expand_kwargs(kwargs, strict=strict)

@@ -35,6 +35,8 @@ class EarlyChecks(_Base):
     checks: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     #: Checks of arguments that must go together. The parameters of each have the arguments' names.
     checks_together: ClassVar[Sequence[Callable[..., None]]] = ()
+    #: Arguments that name a file which the operator writes.
+    written_files: ClassVar[Sequence[str]] = ()
 
     @classmethod
     def partial(cls, **kwargs: Any) -> Any:
@@ -67,6 +69,7 @@ class EarlyChecks(_Base):
         for copy in copies:
             cls._check_alone(copy)
             cls._check_together({**given, **copy})
+        cls._check_files(given)
 
     @classmethod
     def check_mapped(cls, given: Mapping[str, Any], mapped: Mapping[str, Any]) -> None:
@@ -86,6 +89,21 @@ class EarlyChecks(_Base):
                 combinations = product(*(literal[name] for name in names))
                 for values in islice(combinations, _MOST_COMBINATIONS):
                     cls._check(check, {**given, **dict(zip(names, values, strict=True))})
+        cls._check_files(given)
+
+    @classmethod
+    def _check_files(cls, given: Mapping[str, Any]) -> None:
+        """Check that the copies of a mapped task do not write one file, of which the last one's would stay.
+
+        :raises ValueError: They do.
+        """
+        for name in cls.written_files:
+            path = given.get(name)
+            if isinstance(path, str) and "{{" not in path and "{%" not in path:
+                raise ValueError(
+                    f"{name} is one file for all copies of the mapped task, and each copy would replace it. "
+                    f"Say in it which copy writes, as in '{{{{ ti.map_index }}}}', or map {name} too."
+                )
 
     @classmethod
     def _check_alone(cls, given: Mapping[str, Any]) -> None:

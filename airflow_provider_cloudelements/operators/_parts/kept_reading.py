@@ -71,6 +71,7 @@ class KeptReading(EarlyChecks, FileLineage, EventSpan):
     """
 
     kept_fields = ("start", "path")
+    written_files = ("path",)
     checks: ClassVar = {
         "max_xcom_events": count("max_xcom_events"),
         "max_xcom_bytes": count("max_xcom_bytes", 1),

@@ -8,14 +8,19 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_provider_cloudelements.exceptions import CloudElementsManifestError
+from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator as Download
+from airflow_provider_cloudelements.operators.bulk import CloudElementsUploadBulkOperator as Upload
 from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator as Read
+from airflow_provider_cloudelements.operators.event_reading import (
+    CloudElementsReconcileEventsOperator as Reconcile,
+)
 from airflow_provider_cloudelements.operators.fleet import CloudElementsPlanInstancesOperator as Plan
 from airflow_provider_cloudelements.operators.record_changes import (
     CloudElementsDownloadChangesOperator as Changes,
 )
 from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator as Call
 
-CHANGES = {"path": "/leads", "updated_field": "date", "output_path": "file:///tmp/x"}
+CHANGES = {"path": "/leads", "updated_field": "date", "output_path": "file:///tmp/x-{{ ti.map_index }}"}
 
 
 @pytest.fixture(autouse=True)
@@ -61,11 +66,11 @@ def test_what_does_not_go_together_is_refused(dag, operator, shared, mapped, sai
 @pytest.mark.parametrize(
     ("operator", "shared", "mapped"),
     [
-        (Call, {"path": "/a", "output_path": "/x"}, {"paginate": [True]}),
+        (Call, {"path": "/a", "output_path": "/x-{{ ti.map_index }}"}, {"paginate": [True]}),
         (Call, {"path": "/a", "idempotent_by": "x", "json": {}}, {"method": ["POST"]}),
         (Call, {"path": "/a", "paginate": True, "max_xcom_records": 0}, {"output_path": ["/x", "/y"]}),
         (Changes, CHANGES, {"instance_id": [1], "start": ["2026-01-01", "earliest"]}),
-        (Read, {"max_xcom_events": 0, "path": "/x"}, {"instance_id": [1]}),
+        (Read, {"max_xcom_events": 0, "path": "/x-{{ ti.map_index }}"}, {"instance_id": [1]}),
     ],
     ids=[str(number) for number in range(5)],
 )
@@ -79,11 +84,44 @@ def test_what_goes_together_becomes_a_task(dag, operator, shared, mapped):
     assert dag.task_ids == ["one", "two"]
 
 
+BULK = {"object_name": "contacts", "path": "/x"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "shared", "name"),
+    [
+        (Call, {"path": "/a", "paginate": True, "output_path": "/x"}, "output_path"),
+        (Changes, {**CHANGES, "output_path": "s3://b/x-{ run_id }"}, "output_path"),
+        (Read, {"path": "/x"}, "path"),
+        (Reconcile, {"callback_url": "https://a.example", "path": "/x"}, "path"),
+        (Download, BULK, "path"),
+        (Upload, {**BULK, "errors_path": "/x"}, "errors_path"),
+    ],
+    ids=[str(number) for number in range(6)],
+)
+def test_copies_do_not_write_one_file(dag, operator, shared, name):
+    wrong = f"^{name} is one file for all copies of the mapped task"
+    for instances in ([1, 2], upstream()):
+        with pytest.raises(ValueError, match=wrong):
+            operator.partial(task_id="one", **shared).expand(instance_id=instances)
+    with pytest.raises(ValueError, match=wrong):
+        operator.partial(task_id="one", **shared).expand_kwargs(upstream())
+    several = {name: "/x-{{ ti.map_index }}"}
+    operator.partial(task_id="two", **{**shared, **several}).expand(instance_id=[1, 2])
+
+
+def test_a_file_that_all_copies_read_may_be_one(dag):
+    Upload.partial(task_id="one", **BULK).expand(instance_id=[1, 2])
+    assert dag.task_ids == ["one"]
+
+
 def test_what_an_upstream_task_gives_is_not_known_yet(dag):
     rows = upstream()
     Call.partial(task_id="one", paginate=True, path="/a").expand(method=rows)
     Call.partial(task_id="two", paginate=True).expand_kwargs(rows)
-    Call.partial(task_id="three", output_path="/x", path="/a").expand(paginate=rows, method=["GET"])
+    Call.partial(task_id="three", output_path="/x-{{ ti.map_index }}", path="/a").expand(
+        paginate=rows, method=["GET"]
+    )
     assert dag.task_ids == ["upstream", "one", "two", "three"]
 
 
