@@ -21,6 +21,7 @@ from airflow_provider_cloudelements.exceptions import (
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     deferrable_or_default,
+    longest_deferral,
     require_bool,
 )
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, count, seconds, switch
@@ -181,7 +182,7 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
                 cloudelements_conn_id=self.cloudelements_conn_id,
                 execution_id=execution.id,
                 poll_interval=self.poke_interval,
-                end_at=time.time() + self._limit,
+                end_at=time.time() + longest_deferral(self, self.timeout)[0],
             ),
             method_name="execute_complete",
         )
@@ -203,13 +204,6 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
             else:
                 raise CloudElementsError("The trigger ended without the result of the wait.")
             return self._outcome(api, execution)
-
-    @property
-    def _limit(self) -> float:
-        """Seconds for which a deferred task waits: Airflow heeds ``execution_timeout`` in the worker only."""
-        if self.execution_timeout is None:
-            return self.timeout
-        return min(self.timeout, self.execution_timeout.total_seconds())
 
     def _outcome(self, api: FormulasApi, execution: FormulaExecution) -> dict[str, Any]:
         steps, payload = checked_steps(self.steps), dictionary("payload", self.secret("payload"))
@@ -254,8 +248,9 @@ class CloudElementsRunFormulaOperator(EarlyChecks, CloudElementsBaseOperator):
             if found.ended:
                 return found
             done = f"it could not be cancelled: {error}"
+        longest, name = longest_deferral(self, self.timeout)
         raise CloudElementsFormulaError(
-            f"Execution {execution.id} took longer than the timeout of {self._limit:g} seconds; {done}",
+            f"Execution {execution.id} took longer than the {name} of {longest:g} seconds; {done}",
             execution_id=execution.id,
             execution_status=execution.status,
         )

@@ -344,16 +344,19 @@ def wait(instance: InstanceClient, job: Kept, *, interval: float, longest: float
     return seen
 
 
-def too_long(instance: InstanceClient, job: Kept, longest: float) -> CloudElementsBulkError:
+def too_long(
+    instance: InstanceClient, job: Kept, longest: float, name: str = "timeout"
+) -> CloudElementsBulkError:
     """Cancel a job that takes too long, and return the error.
 
     :param instance: The instance.
     :param job: The job.
     :param longest: Seconds that it was given.
+    :param name: The argument that says so.
     """
     cancelled = cancel(instance.bulk, job)
     return CloudElementsBulkError(
-        f"Bulk job {job.id} has not ended after {longest:g} seconds (timeout)"
+        f"Bulk job {job.id} has not ended after {longest:g} seconds ({name})"
         + (", and was cancelled." if cancelled else "."),
         job_id=job.id,
         job_status=BulkStatus.CANCELLED if cancelled else BulkStatus.UNKNOWN,

@@ -711,12 +711,16 @@ def test_without_the_instances_id_a_deferrable_task_waits_in_the_worker(sandbox,
 
 
 @pytest.mark.usefixtures("quick_hub")
-async def test_a_deferred_job_that_takes_too_long_is_cancelled(sandbox, number, path):
+@pytest.mark.parametrize(
+    "limit", [{"timeout": 1}, {"execution_timeout": datetime.timedelta(seconds=1)}], ids=str
+)
+async def test_a_deferred_job_that_takes_too_long_is_cancelled(sandbox, number, path, limit):
     sandbox.plan_bulk("stay")
+    (name,) = limit
     with pytest.raises(
-        CloudElementsBulkError, match=r"not ended after 1 seconds \(timeout\), and was cancelled"
+        CloudElementsBulkError, match=rf"not ended after 1 seconds \({name}\), and was cancelled"
     ):
-        await resumed(operator_of(number, path, deferrable=True, timeout=1))
+        await resumed(operator_of(number, path, deferrable=True, **limit))
     assert [each["status"] for each in sandbox.bulk_jobs()] == ["CANCELLED"]
 
 

@@ -351,7 +351,9 @@ async def test_a_deferred_one_that_takes_too_long_is_cancelled(sandbox, made, li
     event = await event_of(deferred(task))
     ((number, _),) = executions(sandbox)
     assert event == {"status": "success", "late": number}
-    with pytest.raises(CloudElementsFormulaError, match="timeout of 1 seconds; the operator cancelled it"):
+    with pytest.raises(
+        CloudElementsFormulaError, match=f"the {next(iter(limit))} of 1 seconds; the operator"
+    ):
         resume(task, event)
     assert executions(sandbox) == [(number, "cancelled")]
 

@@ -250,6 +250,20 @@ def deferrable_or_default(value: Any) -> bool:
     return require_bool("deferrable", default_deferrable() if value is None else value)
 
 
+def longest_deferral(operator: BaseOperator, timeout: float) -> tuple[float, str]:
+    """Return the seconds for which a deferred operator waits, and the argument that says so.
+
+    Airflow heeds ``execution_timeout`` in the worker only.
+
+    :param operator: The operator.
+    :param timeout: Its own ``timeout``, in seconds.
+    """
+    allowed = operator.execution_timeout
+    if allowed is None or timeout <= allowed.total_seconds():
+        return timeout, "timeout"
+    return allowed.total_seconds(), "execution_timeout"
+
+
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     """Check an argument that is one of a few words.
 

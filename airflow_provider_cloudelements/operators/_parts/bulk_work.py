@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -12,6 +13,7 @@ from airflow_provider_cloudelements.exceptions import CloudElementsBulkError, Cl
 from airflow_provider_cloudelements.operators._parts.base import (
     CloudElementsBaseOperator,
     deferrable_or_default,
+    longest_deferral,
 )
 from airflow_provider_cloudelements.operators._parts.early_checks import EarlyChecks, seconds
 from airflow_provider_cloudelements.operators._parts.failures import told_in
@@ -119,7 +121,7 @@ class BulkWork(EarlyChecks, FileLineage, CloudElementsBaseOperator):
             def ended(work: Work, job: Kept) -> BulkJob:
                 found = work.instance.bulk.status(job.id)
                 if not found.status.is_terminal:
-                    raise too_long(work.instance, job, self.timeout)
+                    raise too_long(work.instance, job, *longest_deferral(self, self.timeout))
                 return found
 
             return self._work(context, kept, ended)
@@ -156,14 +158,16 @@ class BulkWork(EarlyChecks, FileLineage, CloudElementsBaseOperator):
     def _defer(self, instance_id: int, job: Kept) -> NoReturn:
         """Wait in the triggerer."""
         # Everything goes into the trigger, because dag.test() drops the arguments of the method. The end of
-        # the wait too: when a deferral's own time is over, Airflow cancels no job.
+        # the wait too: when a deferral's own time is over, Airflow cancels no job. The job may have begun in
+        # an earlier try, and the time of this one begins now.
+        longest, _ = longest_deferral(self, self.timeout)
         self.defer(
             trigger=self.trigger(
                 cloudelements_conn_id=self.cloudelements_conn_id,
                 instance_id=instance_id,
                 job_id=job.id,
                 poll_interval=self.poke_interval,
-                end_at=job.at + self.timeout,
+                end_at=min(job.at + self.timeout, time.time() + longest),
                 own=job.own,
                 began_at=job.at,
                 carried=job.carried,
