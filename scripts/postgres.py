@@ -6,6 +6,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ def postgres() -> Iterator[str]:
     programs = max(PROGRAMS.glob("*/bin"), default=None)
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_place()))
     port = free_port()
     try:
         _own(folder)
@@ -38,6 +39,14 @@ def postgres() -> Iterator[str]:
             _run(*control, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _place() -> Path:
+    """Return a folder for temporary ones that the server's user reaches. TMPDIR may be root's alone."""
+    place = Path(tempfile.gettempdir()).resolve()
+    if os.geteuid() == 0 and not all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents)):
+        return Path(pwd.getpwnam("postgres").pw_dir)
+    return place
 
 
 def _own(folder: Path) -> None:
