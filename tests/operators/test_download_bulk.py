@@ -32,6 +32,7 @@ from airflow_provider_cloudelements.operators._parts import job_memory
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
 from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.use import bulk, results
+from tests.support.bulk import ending_while_it_waits
 from tests.support.context import FakeStore, FakeTi, WorkerClock, context_of
 from tests.support.patience import wait_for
 from tests.support.triggers import event_of
@@ -470,27 +471,9 @@ def test_a_carriage_return_within_a_value_ends_no_row(monkeypatch, path):
 # -- tries ---------------------------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """What ends a worker at once, as SIGKILL does: nothing is tidied up on the platform."""
-
-
 @pytest.fixture
 def killed_while_waiting(monkeypatch, sandbox):
-    """End a try while it waits for its job."""
-    from airflow_provider_cloudelements.operators._parts import bulk_work
-
-    def run(number, path, store, **more):
-        sandbox.configure(bulk_duration=2)
-        with monkeypatch.context() as patched:
-
-            def end(*_, **__):
-                raise Killed
-
-            patched.setattr(bulk_work, "wait", end)
-            with pytest.raises(Killed):
-                download(number, path, store, **more)
-
-    return run
+    return ending_while_it_waits(monkeypatch, sandbox, download)
 
 
 def test_a_later_try_goes_on_with_the_job_of_a_killed_one(sandbox, number, path, killed_while_waiting):

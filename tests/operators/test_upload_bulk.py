@@ -37,6 +37,7 @@ from airflow_provider_cloudelements.operators.bulk import (
 )
 from airflow_provider_cloudelements.triggers import poll
 from airflow_provider_cloudelements.use import bulk, upload_start, uploads
+from tests.support.bulk import Killed, ending_while_it_waits
 from tests.support.context import FakeStore, FakeTi, WorkerClock, context_of
 from tests.support.cutting import cutting
 from tests.support.hidden import assert_hidden
@@ -656,27 +657,9 @@ def test_a_connection_cut_at_a_random_place_starts_one_job_or_none(
 # -- tries ---------------------------------------------------------------------------------------------------
 
 
-class Killed(BaseException):
-    """What ends a worker at once, as SIGKILL does: nothing is tidied up on the platform."""
-
-
 @pytest.fixture
 def killed_while_waiting(monkeypatch, sandbox):
-    """End a try while it waits for its job."""
-    from airflow_provider_cloudelements.operators._parts import bulk_work
-
-    def run(number, path, store, **more):
-        sandbox.configure(bulk_duration=2)
-        with monkeypatch.context() as patched:
-
-            def end(*_, **__):
-                raise Killed
-
-            patched.setattr(bulk_work, "wait", end)
-            with pytest.raises(Killed):
-                upload(number, path, store, **more)
-
-    return run
+    return ending_while_it_waits(monkeypatch, sandbox, upload)
 
 
 def test_a_later_try_goes_on_with_the_job_and_needs_no_file(sandbox, number, path, killed_while_waiting):

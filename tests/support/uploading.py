@@ -3,28 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
 from airflow_provider_cloudelements.operators.bulk import CloudElementsUploadBulkOperator
-from tests.support.context import FakeStore, FakeTi, context_of
-
-
-class FileStore(FakeStore):
-    """A store that outlives its process."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-        if path.exists():
-            self.values = json.loads(path.read_text())
-
-    def set(self, key: str, value: object, **_: object) -> None:
-        super().set(key, value)
-        new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(self.values))
-        os.replace(new, self._path)
+from tests.support.context import FakeTi, FileStore, context_of
 
 
 def main(instance: str, path: str, store: str, try_number: str) -> None:

@@ -69,9 +69,10 @@ class StoredJob:
         self._clock = clock
 
     def _read(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] | None = self._store.get(self.JOB)
-        fits = isinstance(found, Mapping) and found.get("about") == self._about
-        return found if found is not None and fits and isinstance(found.get("at"), int | float) else {}
+        found = self._store.get(self.JOB)
+        if not isinstance(found, Mapping) or found.get("about") != self._about:
+            return {}
+        return found if isinstance(found.get("at"), int | float) else {}
 
     def _write(self, moment: Moment, **values: Any) -> None:
         noted = {"about": self._about, "at": moment.at, "ahead": moment.ahead}
