@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.leaks import search
+from tests.support.package import ROOT
 from tests.support.platform import EVENTS, WAYS, Person
 from tests.support.runs import keeps_state
 
@@ -28,7 +29,9 @@ SECRETS = {
 TENANT = "lineage/tenant+0006="
 #: Runs DAGs in a process whose Airflow has loaded the provider. Each prints its state.
 PROGRAM = """
-import importlib.util, json, sys
+import importlib.util, json, os, sys
+from tests.support.runs import use_dags_of
+use_dags_of(os.path.dirname(sys.argv[1]))
 spec = importlib.util.spec_from_file_location("heart_dags", sys.argv[1])
 dags = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(dags)
@@ -47,7 +50,6 @@ def without_conf(event):
 def events_of(dags, confs, sandbox, file, full):
     """Run DAGs with OpenLineage's file transport; return its events, and what the runs printed."""
     settings = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags.parent),
         "AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT": json.dumps(sandbox.connection()),
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(
             {"type": "file", "log_file_path": str(file), "append": True}
@@ -56,6 +58,7 @@ def events_of(dags, confs, sandbox, file, full):
     }
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(dags)],
+        cwd=ROOT,
         input=json.dumps(confs),
         env=os.environ | settings,
         stdout=subprocess.PIPE,

@@ -11,9 +11,7 @@ from sqlalchemy import event
 from tests.support.platform import EVENTS, WAYS
 from tests.support.runs import Run
 
-# Not in the gate: in one of two whole runs, SQLAlchemy warned that a run of Airflow's has
-# several serialized DAGs, and warnings are errors.
-pytestmark = [pytest.mark.airflow, pytest.mark.nightly]
+pytestmark = pytest.mark.airflow
 
 FOLDER = Path(__file__).parent / "dags"
 #: A name that Python would read as the number 1000.

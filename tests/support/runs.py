@@ -37,6 +37,20 @@ class Run:
         return {task: state for task, (state, _) in self.tasks.items()}
 
 
+def use_dags_of(folder: str) -> None:
+    """Let ``dag.test()`` run the DAGs of a folder, in a program that shares its database with these tests.
+
+    By AIRFLOW__CORE__DAGS_FOLDER the program would serialize them in other words than the tests' own process.
+    That makes further versions of the same DAGs, and SQLAlchemy warns of these in later tests.
+
+    :param folder: The folder.
+    """
+    import airflow.serialization.serialized_objects  # noqa: F401  takes over the folder as it is before
+    from airflow import settings
+
+    settings.DAGS_FOLDER = folder
+
+
 def keeps_state() -> bool:
     """Say whether this line of Airflow has state stores (3.3)."""
     try:

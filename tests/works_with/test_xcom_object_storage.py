@@ -15,8 +15,9 @@ pytestmark = [pytest.mark.airflow, pytest.mark.newest]
 FOLDER = Path(__file__).resolve().parents[1] / "operators" / "dags"
 #: Prints the state and the XComs of a run of ``heart_plain``, whose task ``use`` compares the token.
 PROGRAM = """
-import importlib.util, json, sys
-from tests.support.runs import Run
+import importlib.util, json, os, sys
+from tests.support.runs import Run, use_dags_of
+use_dags_of(os.path.dirname(sys.argv[1]))
 spec = importlib.util.spec_from_file_location("heart_dags", sys.argv[1])
 dags = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(dags)
@@ -29,7 +30,6 @@ def test_values_lie_in_files_and_tasks_read_them(airflow_database, cloudelements
     conf = {"codes": [cloudelements_sandbox.code() for _ in range(2)], "name": "A name"}
     conf |= dict.fromkeys(("password", "api_key", "api_secret", "signature", "realm"), "of/an+app=")
     settings = {
-        "AIRFLOW__CORE__DAGS_FOLDER": str(FOLDER),
         "AIRFLOW__CORE__XCOM_BACKEND": "airflow.providers.common.io.xcom.backend.XComObjectStorageBackend",
         "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_PATH": f"file://{tmp_path}",
         "AIRFLOW__COMMON_IO__XCOM_OBJECTSTORAGE_THRESHOLD": "0",
