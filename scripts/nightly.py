@@ -9,6 +9,7 @@ collects the tests.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.commands import Done, figures, run
+from scripts.gate import BESIDE_OTHERS
 from scripts.scratch import ROOT
 
 REPORTS = ROOT / "reports" / "nightly"
@@ -123,7 +125,10 @@ PARTS = (
         "soak",
         "the full figures, and the other tests that the gate leaves out, pass on the newest line: hundreds "
         "of crashes, storms in the other orders of listing, hundreds of forgeries",
-        (NEWEST, "-m", "pytest", "-m", "soak or nightly"),
+        (
+            *(NEWEST, "-m", "pytest", "--ignore=tests/works_with", "--ignore=tests/stores"),  # see above
+            *("-m", "soak or nightly"),
+        ),
         _COLLECT,
         hours=6.0,
     ),
@@ -181,6 +186,7 @@ def main() -> int:
         for part in chosen:
             print(f"{part.name}: {part.proves}")
         return 0
+    os.environ |= BESIDE_OTHERS | os.environ  # a machine that is busy at night is no failure
     began = time.monotonic()
     outcomes = [run_part(part, quick=arguments.quick) for part in chosen]
     line = summary(outcomes, time.monotonic() - began)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.bulk import FORMATS, BulkJob
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsBulkError
 from airflow_provider_cloudelements.operators._parts.bulk_work import BulkWork, Work
-from airflow_provider_cloudelements.operators._parts.early_checks import choice, count_or_none
+from airflow_provider_cloudelements.operators._parts.early_checks import choice, count_or_none, is_template
 from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of, upload_memory_of
 from airflow_provider_cloudelements.operators._parts.json_lines import JsonLines
 from airflow_provider_cloudelements.operators._parts.lineage import WrittenFile
 from airflow_provider_cloudelements.operators._parts.source_file import opened_source
 from airflow_provider_cloudelements.operators._parts.whole_file import WholeFile, storage_path
-from airflow_provider_cloudelements.use.bulk import JobMemory, Kept, Stop, Wanted, require_result, take_up
+from airflow_provider_cloudelements.use.bulk import (
+    JobMemory,
+    Kept,
+    Stop,
+    Wanted,
+    require_one_source,
+    require_result,
+    take_up,
+)
 from airflow_provider_cloudelements.use.results import fetch
 from airflow_provider_cloudelements.use.upload_outcome import Errors, errors_in, errors_to, require_written
 from airflow_provider_cloudelements.use.upload_start import UploadMemory, UploadStart
@@ -37,6 +45,14 @@ class _BulkOperator(BulkWork):
         from airflow_provider_cloudelements.triggers.bulk import CloudElementsBulkJobTrigger
 
         return CloudElementsBulkJobTrigger(**arguments)
+
+
+def _require_one_source(object_name: Any, query: Any, where: Any, fields: Any) -> None:
+    """Check what is known when the DAG is parsed: a template may render to nothing."""
+    given = (object_name, query, where, fields)
+    known = (each is None or isinstance(each, str | Mapping | list | tuple | set) for each in given)
+    if all(known) and not any(map(is_template, given)):
+        require_one_source(*given)
 
 
 class CloudElementsDownloadBulkOperator(_BulkOperator):
@@ -93,6 +109,7 @@ class CloudElementsDownloadBulkOperator(_BulkOperator):
     wholly_secret_fields = secret_fields
     written_files = ("path",)
     checks = {**BulkWork.checks, "file_format": choice("file_format", tuple(FORMATS))}
+    checks_together: ClassVar = (_require_one_source,)
 
     def __init__(
         self,
@@ -123,6 +140,7 @@ class CloudElementsDownloadBulkOperator(_BulkOperator):
         self.poke_interval = self.checks["poke_interval"](poke_interval)
         self.timeout = self.checks["timeout"](timeout)
         self.deferrable = self.checks["deferrable"](deferrable)
+        self.require_together()
 
     def work(self, context: Context, stop: Stop) -> Work:
         """Check the arguments, and return what this try is to do."""

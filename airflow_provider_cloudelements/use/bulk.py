@@ -40,6 +40,23 @@ _ROUNDING = 1.0
 _BLINK = 0.5
 
 
+def require_one_source(object_name: Any, query: Any, where: Any, fields: Any) -> None:
+    """Check that the arguments of a download go together.
+
+    :param object_name: The vendor's object, or ``None`` or an empty text.
+    :param query: The whole query, or ``None`` or an empty text.
+    :param where: Conditions, or nothing.
+    :param fields: Fields, or nothing.
+    :raises CloudElementsValidationError: They do not.
+    """
+    if (object_name in (None, "")) == (query in (None, "")):
+        raise CloudElementsValidationError("Give exactly one of object_name and query.")
+    if query not in (None, "") and (where or fields):
+        raise CloudElementsValidationError(
+            "where and fields go with object_name. A query holds its own: select fields from object where ..."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a download is to hold.
@@ -63,14 +80,8 @@ class Wanted:
 
         :raises CloudElementsValidationError: They are malformed, or do not go together.
         """
-        if (object_name in (None, "")) == (query in (None, "")):
-            raise CloudElementsValidationError("Give exactly one of object_name and query.")
+        require_one_source(object_name, query, where, fields)
         if query not in (None, ""):
-            if where or fields:
-                raise CloudElementsValidationError(
-                    "where and fields go with object_name. A query holds its own: select fields from object "
-                    "where ..."
-                )
             if (found := object_in(text("query", query))) is not None:
                 return cls(found, file_format, query)
             if (named := _FROM.search(query)) is None:

@@ -27,6 +27,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
     CloudElementsServerError,
     CloudElementsTransportError,
+    CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.operators._parts import job_memory
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
@@ -145,10 +146,7 @@ def test_it_waits_for_the_job_and_tells_how_far_it_is(sandbox, number, path, tas
     [
         ({"instance_id": None}, "instance_id must be"),
         ({"token": "***"}, "token consists of asterisks"),
-        ({"object_name": None}, "Give exactly one of object_name and query"),
-        ({"query": "select * from contacts"}, "Give exactly one of object_name and query"),
         ({"object_name": None, "query": "contacts"}, "query must be: select fields from object"),
-        ({"object_name": None, "query": "select * from a", "fields": ["b"]}, "where and fields go with"),
         ({"where": {"a": "\\"}}, "holds a backslash"),
         ({"fields": "id"}, "fields must be a list of texts"),
         ({"path": "file:///tmp/"}, "path must be the address of a file"),
@@ -174,6 +172,28 @@ def test_wrong_switches_are_named_when_the_dag_is_parsed(path, arguments, said):
         operator_of(5, path, **arguments)
     with pytest.raises(ValueError, match=said):
         CloudElementsDownloadBulkOperator.partial(task_id="mapped", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"object_name": None}, "Give exactly one of object_name and query"),
+        ({"query": "select * from contacts"}, "Give exactly one of object_name and query"),
+        ({"object_name": None, "query": "select * from a", "fields": ["b"]}, "where and fields go with"),
+    ],
+    ids=["none", "both", "fields of a query"],
+)
+def test_what_does_not_go_together_is_refused_in_the_dag_file_and_once_templates_are_rendered(
+    sandbox, number, path, arguments, said
+):
+    with pytest.raises(CloudElementsValidationError, match=said):
+        operator_of(number, path, **arguments)
+    operator = operator_of(number, path, query="{{ params.query }}")
+    for name, value in {"query": None, **arguments}.items():
+        setattr(operator, name, value)
+    with pytest.raises(AirflowFailException, match=said):
+        operator.execute(context_of(FakeTi(), None))
+    assert sandbox.bulk_jobs() == []
 
 
 # -- jobs that do not end well -------------------------------------------------------------------------------

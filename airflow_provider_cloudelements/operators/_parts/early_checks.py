@@ -99,7 +99,7 @@ class EarlyChecks(_Base):
         """
         for name in cls.written_files:
             path = given.get(name)
-            if isinstance(path, str) and "{{" not in path and "{%" not in path:
+            if isinstance(path, str) and not is_template(path):
                 raise ValueError(
                     f"{name} is one file for all copies of the mapped task, and each copy would replace it. "
                     f"Say in it which copy writes, as in '{{{{ ti.map_index }}}}', or map {name} too."
@@ -119,6 +119,14 @@ class EarlyChecks(_Base):
     @classmethod
     def _check(cls, check: Callable[..., None], given: Mapping[str, Any]) -> None:
         check(**{name: given[name] if name in given else _default(cls, name) for name in _names(check)})
+
+
+def is_template(value: Any) -> bool:
+    """Say whether a text of a DAG file becomes another one when its task runs.
+
+    :param value: An argument.
+    """
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
 def _names(check: Callable[..., None]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import warnings
 import pytest
 from airflow.sdk import DAG, task
 
-from airflow_provider_cloudelements.exceptions import CloudElementsManifestError
+from airflow_provider_cloudelements.exceptions import CloudElementsManifestError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator as Download
 from airflow_provider_cloudelements.operators.bulk import CloudElementsUploadBulkOperator as Upload
 from airflow_provider_cloudelements.operators.event_reading import CloudElementsReadEventsOperator as Read
@@ -20,6 +20,9 @@ from airflow_provider_cloudelements.operators.record_changes import (
 )
 from airflow_provider_cloudelements.operators.records import CloudElementsCallResourceOperator as Call
 
+DOWNLOAD = {"path": "/x-{{ ti.map_index }}"}
+SELECT = "select * from contacts"
+REFUSED = (TypeError, ValueError, CloudElementsValidationError)
 CHANGES = {"path": "/leads", "updated_field": "date", "output_path": "file:///tmp/x-{{ ti.map_index }}"}
 
 
@@ -50,13 +53,16 @@ def upstream():
         (Read, {"max_xcom_events": 0}, {"instance_id": [1]}, "needs a path"),
         (Read, {"instance_id": 1, "start": "2026-01-01"}, {"since": ["2026-01-01"]}, "give one of them"),
         (Read, {"instance_id": 1}, {"max_pages": [0]}, "max_pages must be"),
+        (Download, DOWNLOAD, {"instance_id": [1]}, "exactly one of object_name and query"),
+        (Download, {**DOWNLOAD, "query": SELECT}, {"object_name": ["a"]}, "exactly one of object_name"),
+        (Download, {**DOWNLOAD, "query": SELECT}, {"where": [{"a": 1}]}, "where and fields go with object"),
     ],
-    ids=[str(number) for number in range(13)],
+    ids=[str(number) for number in range(16)],
 )
 def test_what_does_not_go_together_is_refused(dag, operator, shared, mapped, said):
-    with pytest.raises((TypeError, ValueError), match=said):
+    with pytest.raises(REFUSED, match=said):
         operator.partial(task_id="task", **shared).expand(**mapped)
-    with pytest.raises((TypeError, ValueError), match=said):
+    with pytest.raises(REFUSED, match=said):
         operator.partial(task_id="task", **shared).expand_kwargs(
             [{name: values[-1] for name, values in mapped.items()}]
         )
@@ -71,8 +77,10 @@ def test_what_does_not_go_together_is_refused(dag, operator, shared, mapped, sai
         (Call, {"path": "/a", "paginate": True, "max_xcom_records": 0}, {"output_path": ["/x", "/y"]}),
         (Changes, CHANGES, {"instance_id": [1], "start": ["2026-01-01", "earliest"]}),
         (Read, {"max_xcom_events": 0, "path": "/x-{{ ti.map_index }}"}, {"instance_id": [1]}),
+        (Download, {**DOWNLOAD, "query": ""}, {"object_name": ["a"], "where": [{"a": 1}]}),
+        (Download, {**DOWNLOAD, "query": "{{ params.query }}", "where": {"a": 1}}, {"object_name": ["a"]}),
     ],
-    ids=[str(number) for number in range(5)],
+    ids=[str(number) for number in range(7)],
 )
 def test_what_goes_together_becomes_a_task(dag, operator, shared, mapped):
     with warnings.catch_warnings():
