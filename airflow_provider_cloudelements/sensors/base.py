@@ -21,7 +21,11 @@ from airflow_provider_cloudelements.compat import (
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
 from airflow_provider_cloudelements.exceptions import CloudElementsError
 from airflow_provider_cloudelements.hooks.cloudelements import CloudElementsHook
-from airflow_provider_cloudelements.operators._parts.base import deferrable_or_default, require_seconds
+from airflow_provider_cloudelements.operators._parts.base import (
+    deferrable_or_default,
+    execution_seconds,
+    require_seconds,
+)
 from airflow_provider_cloudelements.operators._parts.copy_names import NamedCopies
 from airflow_provider_cloudelements.operators._parts.failures import FinalFailures, initialise, told_in
 from airflow_provider_cloudelements.operators._parts.picklable import Picklable
@@ -162,7 +166,8 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensor
 
     @property
     def _execution_ends_first(self) -> bool:
-        return self.execution_timeout is not None and self.execution_timeout.total_seconds() <= self.timeout
+        allowed = execution_seconds(self)
+        return allowed is not None and allowed <= self.timeout
 
     def _longest_deferral(self, elapsed: float) -> timedelta:
         """Return how long the sensor may be deferred.
@@ -171,10 +176,10 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensor
 
         :param elapsed: Seconds for which the task has run.
         """
-        if self.execution_timeout is None:
+        allowed = execution_seconds(self)
+        if allowed is None:
             return timedelta(seconds=self.timeout)
-        left = max(0.0, self.execution_timeout.total_seconds() - elapsed)
-        return timedelta(seconds=min(self.timeout, left))
+        return timedelta(seconds=min(self.timeout, max(0.0, allowed - elapsed)))
 
     @contextmanager
     def _never_skipping_failures(self) -> Iterator[None]:

@@ -728,6 +728,14 @@ async def test_a_deferred_job_that_takes_too_long_is_cancelled(sandbox, number, 
 
 
 @pytest.mark.usefixtures("quick_hub")
+async def test_an_execution_timeout_of_zero_is_none_as_in_airflows_worker(sandbox, number, path):
+    sandbox.configure(bulk_duration=1)
+    none = datetime.timedelta(0)
+    done = await resumed(operator_of(number, path, deferrable=True, execution_timeout=none))
+    assert done["rows"] == RECORDS
+
+
+@pytest.mark.usefixtures("quick_hub")
 async def test_a_deferred_job_that_fails_says_why(sandbox, number, path):
     sandbox.configure(bulk_duration=1)
     sandbox.plan_bulk("fail", message="The vendor said no")

@@ -358,6 +358,12 @@ async def test_a_deferred_one_that_takes_too_long_is_cancelled(sandbox, made, li
     assert executions(sandbox) == [(number, "cancelled")]
 
 
+async def test_an_execution_timeout_of_zero_is_none_as_in_airflows_worker(sandbox, made):
+    sandbox.configure(formula_duration=0.5)
+    task = operator_of(formula_instance_id=made(), deferrable=True, execution_timeout=datetime.timedelta(0))
+    assert resume(task, await event_of(deferred(task)))["status"] == "success"
+
+
 def test_a_try_after_a_cleared_deferral_takes_the_execution_up(sandbox, made):
     sandbox.plan_formula("stay")
     store, number = FakeStore(), made()

@@ -388,7 +388,13 @@ def test_a_wait_that_expires_in_the_triggerer_is_a_sensor_s_time_out():
 
 @pytest.mark.parametrize(
     ("timeout", "execution_timeout", "least", "most"),
-    [(300, None, 300, 300), (300, 100, 98, 100), (100, 300, 100, 100), (100, 100, 98, 100)],
+    [
+        (300, None, 300, 300),
+        (300, 0, 300, 300),
+        (300, 100, 98, 100),
+        (100, 300, 100, 100),
+        (100, 100, 98, 100),
+    ],
 )
 def test_a_deferral_ends_with_the_first_of_both_time_outs(sandbox, timeout, execution_timeout, least, most):
     limit = None if execution_timeout is None else datetime.timedelta(seconds=execution_timeout)
@@ -424,6 +430,13 @@ def test_a_sensor_s_time_out_stays_one_beside_a_longer_execution_time_out():
         sensor_of(tag="Docs", soft_fail=True, execution_timeout=limit).resume_execution(
             "__fail__", expired, context_of(Ti())
         )
+
+
+def test_an_execution_time_out_of_zero_is_none_as_in_airflows_worker():
+    expired = {"error": "Trigger timeout"}
+    none = datetime.timedelta(0)
+    with pytest.raises(AirflowSensorTimeout):
+        sensor_of(tag="Docs", execution_timeout=none).resume_execution("__fail__", expired, context_of(Ti()))
 
 
 def test_a_trigger_that_fails_is_no_time_out():

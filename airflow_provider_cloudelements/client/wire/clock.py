@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from dataclasses import dataclass
 
@@ -70,9 +71,12 @@ class PlatformClock:
         if header is None:
             return
         try:
+            date = parsedate_to_datetime(header)
+            if date.tzinfo is None:  # it names no zone; this worker's own would be a guess
+                date = date.replace(tzinfo=datetime.UTC)
             # The header cuts to whole seconds, and the answer took a while: both make the clock seem to be
             # behind, never ahead. So no event counts as late too early.
-            ahead = parsedate_to_datetime(header).timestamp() - time.time()
+            ahead = date.timestamp() - time.time()
         except (TypeError, ValueError, OverflowError):
             return
         if abs(ahead) <= LARGEST:

@@ -258,10 +258,19 @@ def longest_deferral(operator: BaseOperator, timeout: float) -> tuple[float, str
     :param operator: The operator.
     :param timeout: Its own ``timeout``, in seconds.
     """
-    allowed = operator.execution_timeout
-    if allowed is None or timeout <= allowed.total_seconds():
+    allowed = execution_seconds(operator)
+    if allowed is None or timeout <= allowed:
         return timeout, "timeout"
-    return allowed.total_seconds(), "execution_timeout"
+    return allowed, "execution_timeout"
+
+
+def execution_seconds(operator: BaseOperator) -> float | None:
+    """Return the ``execution_timeout`` of a task in seconds.
+
+    :param operator: The operator or sensor.
+    :return: ``None`` if there is none: Airflow's worker heeds no ``timedelta(0)`` either.
+    """
+    return operator.execution_timeout.total_seconds() if operator.execution_timeout else None
 
 
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:

@@ -48,6 +48,21 @@ def test_a_missing_or_wrong_header_changes_nothing(header):
     assert clock.ahead is None
 
 
+@pytest.mark.parametrize(
+    "form", ["%a, %d %b %Y %H:%M:%S -0000", "%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S"]
+)
+def test_a_date_that_names_no_zone_is_not_one_of_the_workers_zone(monkeypatch, form):
+    clock = PlatformClock()
+    try:
+        with monkeypatch.context() as patched:
+            patched.setenv("TZ", "America/New_York")
+            time.tzset()
+            clock.saw(time.strftime(form, time.gmtime()))
+    finally:
+        time.tzset()
+    assert clock.ahead == 0
+
+
 # -- a moment that a worker noted ----------------------------------------------------------------------------
 
 
