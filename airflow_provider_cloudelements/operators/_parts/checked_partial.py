@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.sdk.definitions.mappedoperator import OperatorPartial
@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 class Checking(Protocol):
     """The class of an operator that checks the arguments of mapped copies."""
 
-    def check_copies(self, given: Mapping[str, Any], copies: Sequence[Mapping[str, Any]]) -> None:
+    def check_copies(
+        self,
+        given: Mapping[str, Any],
+        copies: Sequence[Mapping[str, Any]],
+        unknown: bool = False,
+        fixed: Collection[str] = (),
+    ) -> None:
         """Check the arguments of each copy."""
 
     def check_mapped(self, given: Mapping[str, Any], mapped: Mapping[str, Any]) -> None:
@@ -29,6 +35,13 @@ class CheckedPartial(OperatorPartial):
     @property
     def _checking(self) -> Checking:
         return self.operator_class  # type: ignore[no-any-return]  # only such a class makes this step
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        """What all copies share: the ``default_args`` of DAG and group, too, which Airflow adds in each copy."""
+        dag, group = self.kwargs.get("dag"), self.kwargs.get("task_group")
+        defaults = [getattr(each, "default_args", None) or {} for each in (dag, group)] if dag else []
+        return {name: value for each in (*defaults, self.kwargs) for name, value in each.items()}
 
     @classmethod
     def of(cls, made: OperatorPartial) -> CheckedPartial:
@@ -45,7 +58,7 @@ class CheckedPartial(OperatorPartial):
         :param mapped_kwargs: The values of each argument.
         """
         self._expand_called = True  # the error says enough, without Airflow's warning that nobody called this
-        self._checking.check_mapped(self.kwargs, mapped_kwargs)
+        self._checking.check_mapped(self._given, mapped_kwargs)
         return super().expand(**mapped_kwargs)
 
     def expand_kwargs(self, kwargs: Any, *, strict: bool = True) -> MappedOperator:
@@ -55,6 +68,12 @@ class CheckedPartial(OperatorPartial):
         :param strict: Whether they may not replace those of ``partial``.
         """
         self._expand_called = True
-        known = kwargs if isinstance(kwargs, list | tuple) else ()
-        self._checking.check_copies(self.kwargs, [each for each in known if isinstance(each, Mapping)])
+        listed = kwargs if isinstance(kwargs, list | tuple) else ()
+        known = [each for each in listed if isinstance(each, Mapping)]
+        self._checking.check_copies(
+            self._given,
+            known,
+            unknown=not listed or len(known) < len(listed),
+            fixed=self.kwargs if strict else (),
+        )
         return super().expand_kwargs(kwargs, strict=strict)

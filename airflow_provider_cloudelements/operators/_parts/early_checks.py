@@ -8,8 +8,9 @@ known before then.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice, product
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.arguments import require_count
@@ -59,17 +60,28 @@ class EarlyChecks(_Base):
             check(**{name: getattr(self, name) for name in _names(check)})
 
     @classmethod
-    def check_copies(cls, given: Mapping[str, Any], copies: Sequence[Mapping[str, Any]]) -> None:
+    def check_copies(
+        cls,
+        given: Mapping[str, Any],
+        copies: Sequence[Mapping[str, Any]],
+        unknown: bool = False,
+        fixed: Collection[str] = (),
+    ) -> None:
         """Check the arguments of mapped copies.
 
         :param given: The arguments that all copies share.
-        :param copies: Further arguments of each copy.
+        :param copies: Further arguments of each copy, which replace those.
+        :param unknown: Whether an upstream task gives further copies, or all.
+        :param fixed: The arguments that such a copy does not replace.
         :raises Exception: An argument is wrong, in the copies that have it.
         """
         for copy in copies:
             cls._check_alone(copy)
             cls._check_together({**given, **copy})
-        cls._check_files(given)
+        for name in cls.written_files:
+            sharing = sum(name not in copy for copy in copies)
+            if sharing > 1 or (unknown and name in fixed):
+                cls._check_file(name, given)
 
     @classmethod
     def check_mapped(cls, given: Mapping[str, Any], mapped: Mapping[str, Any]) -> None:
@@ -89,21 +101,24 @@ class EarlyChecks(_Base):
                 combinations = product(*(literal[name] for name in names))
                 for values in islice(combinations, _MOST_COMBINATIONS):
                     cls._check(check, {**given, **dict(zip(names, values, strict=True))})
-        cls._check_files(given)
+        if len(literal) == len(mapped) and prod(map(len, literal.values())) < 2:
+            return  # one copy may write any file
+        for name in cls.written_files:
+            if name not in mapped:
+                cls._check_file(name, given)
 
     @classmethod
-    def _check_files(cls, given: Mapping[str, Any]) -> None:
+    def _check_file(cls, name: str, given: Mapping[str, Any]) -> None:
         """Check that the copies of a mapped task do not write one file, of which the last one's would stay.
 
         :raises ValueError: They do.
         """
-        for name in cls.written_files:
-            path = given.get(name)
-            if isinstance(path, str) and not is_template(path):
-                raise ValueError(
-                    f"{name} is one file for all copies of the mapped task, and each copy would replace it. "
-                    f"Say in it which copy writes, as in '{{{{ ti.map_index }}}}', or map {name} too."
-                )
+        path = given.get(name)
+        if isinstance(path, str) and not is_template(path, given.get("dag")):
+            raise ValueError(
+                f"{name} is one file for all copies of the mapped task, and each copy would replace it. "
+                f"Say in it which copy writes, as in '{{{{ ti.map_index }}}}', or map {name} too."
+            )
 
     @classmethod
     def _check_alone(cls, given: Mapping[str, Any]) -> None:
@@ -121,12 +136,15 @@ class EarlyChecks(_Base):
         check(**{name: given[name] if name in given else _default(cls, name) for name in _names(check)})
 
 
-def is_template(value: Any) -> bool:
+def is_template(value: Any, dag: Any = None) -> bool:
     """Say whether a text of a DAG file becomes another one when its task runs.
 
     :param value: An argument.
+    :param dag: The DAG, if it is known: it may have signs of its own for templates.
     """
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+    signs = getattr(dag, "jinja_environment_kwargs", None) or {}
+    begins = (signs.get("variable_start_string", "{{"), signs.get("block_start_string", "{%"))
+    return isinstance(value, str) and any(each in value for each in begins)
 
 
 def _names(check: Callable[..., None]) -> Iterator[str]:

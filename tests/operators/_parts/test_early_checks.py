@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, TaskGroup, task
 
 from airflow_provider_cloudelements.exceptions import CloudElementsManifestError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator as Download
@@ -116,6 +116,50 @@ def test_copies_do_not_write_one_file(dag, operator, shared, name):
         operator.partial(task_id="one", **shared).expand_kwargs(upstream())
     several = {name: "/x-{{ ti.map_index }}"}
     operator.partial(task_id="two", **{**shared, **several}).expand(instance_id=[1, 2])
+
+
+ONE, TWO = {"instance_id": 1}, {"instance_id": 2}
+OWN = [{**ONE, "path": "/y"}, {**TWO, "path": "/z"}]
+
+
+def test_a_file_that_one_copy_writes_is_no_shared_one(dag):
+    shared = Download.partial(task_id="one", **BULK)
+    shared.expand(instance_id=[1])
+    Download.partial(task_id="two", **BULK).expand_kwargs([ONE])
+    Download.partial(task_id="three", **BULK).expand_kwargs(OWN, strict=False)
+    Download.partial(task_id="four", **BULK).expand_kwargs([*OWN, {"instance_id": 3}], strict=False)
+    Download.partial(task_id="five", **BULK).expand_kwargs(upstream(), strict=False)
+    assert dag.task_ids == ["one", "two", "three", "four", "upstream", "five"]
+    with pytest.raises(ValueError, match="^path is one file for all copies"):
+        Download.partial(task_id="six", **BULK).expand_kwargs([*OWN, ONE, TWO], strict=False)
+    with pytest.raises(ValueError, match="^path is one file for all copies"):
+        Download.partial(task_id="six", **BULK).expand(instance_id=[1], where=[{"a": 1}, {"a": 2}])
+
+
+def test_the_default_arguments_of_dag_and_group_count_as_in_each_copy():
+    given = {"method": "POST", "path": "/x", "object_name": "contacts"}
+    with DAG("given", schedule=None, default_args=given) as dag:
+        Call.partial(task_id="one", idempotent_by="x").expand(json=[{}, {}])
+        with TaskGroup("group", default_args={"method": "GET", "paginate": True}):
+            Call.partial(task_id="two", max_xcom_records=0).expand(output_path=["/y", "/z"])
+            with pytest.raises(ValueError, match="for method='POST'"):
+                Call.partial(task_id="no", idempotent_by="x").expand(json=[{}, {}])
+        Download.partial(task_id="three").expand(path=["/y", "/z"])
+        Download.partial(task_id="four").expand_kwargs(OWN)
+        Download.partial(task_id="five").expand_kwargs(upstream())
+        with pytest.raises(ValueError, match="^path is one file for all copies"):
+            Download.partial(task_id="no").expand(instance_id=[1, 2])
+    assert dag.task_ids == ["one", "group.two", "three", "four", "upstream", "five"]
+
+
+def test_a_dag_may_have_signs_of_its_own_for_templates():
+    signs = {"variable_start_string": "<<", "variable_end_string": ">>"}
+    with DAG("signs", schedule=None, jinja_environment_kwargs=signs):
+        Download.partial(task_id="one", object_name="a", path="/x-<< ti.map_index >>").expand(
+            instance_id=[1, 2]
+        )
+        with pytest.raises(ValueError, match="^path is one file for all copies"):
+            Download.partial(task_id="two", object_name="a", path="/x-{{ no }}").expand(instance_id=[1, 2])
 
 
 def test_a_file_that_all_copies_read_may_be_one(dag):
