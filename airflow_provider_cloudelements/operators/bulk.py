@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_cloudelements.client.bulk import FORMATS, BulkJob
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID
-from airflow_provider_cloudelements.exceptions import CloudElementsBulkError
+from airflow_provider_cloudelements.exceptions import CloudElementsBulkError, CloudElementsValidationError
 from airflow_provider_cloudelements.operators._parts.bulk_work import BulkWork, Work
 from airflow_provider_cloudelements.operators._parts.early_checks import choice, count_or_none, is_template
 from airflow_provider_cloudelements.operators._parts.job_memory import job_memory_of, upload_memory_of
@@ -294,6 +294,8 @@ class CloudElementsUploadBulkOperator(_BulkOperator):
         self.path = path
         self.file_format = self.checks["file_format"](file_format)
         self.identifier_field = identifier_field
+        #: Not by the rendered value: a template that finds nothing is a mistake, and no wish for new records.
+        self._identifies = identifier_field is not None
         self.errors_path = errors_path
         self.max_errors = self.checks["max_errors"](max_errors)
         self.poke_interval = self.checks["poke_interval"](poke_interval)
@@ -302,9 +304,11 @@ class CloudElementsUploadBulkOperator(_BulkOperator):
 
     def work(self, context: Context, stop: Stop) -> Work:
         """Check the arguments, and return what this try is to do."""
-        order = Order.of(self.object_name, self.file_format, self.identifier_field)
+        order = Order.of(self.object_name, self.file_format, self.identifier_field, self._identifies)
         source = storage_path(self.path, "path")
         errors = None if self.errors_path is None else storage_path(self.errors_path, "errors_path")
+        if errors is not None and (errors.fs, errors.path) == (source.fs, source.path):
+            raise CloudElementsValidationError("errors_path is path: the errors would replace the records.")
         instance = self.hook.instance(self.instance_id, self.secret("token"))
         about = f"upload {order.object_name} {order.file_format} {order.identifier_field!r} {source}"
         memory = upload_memory_of(context, instance, about, self.retries or 0)

@@ -178,6 +178,8 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
         self.max_xcom_records = self.checks["max_xcom_records"](max_xcom_records)
         self.max_xcom_bytes = self.checks["max_xcom_bytes"](max_xcom_bytes)
         self.idempotent_by = idempotent_by
+        #: Not by the rendered value: a template that finds nothing is a mistake, and no wish for two records.
+        self._is_idempotent = idempotent_by is not None
         self.settle_time = self.checks["settle_time"](settle_time)
         self.require_together()
 
@@ -202,7 +204,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
             query_of(self._query(), where=where_of(self.secret("where"))),
             self.secret("json"),
         )
-        if self.idempotent_by is None:
+        if self.idempotent_by is None and not self._is_idempotent:
             return instance.request(self.method, self.path, params=query, body=body)
         if not isinstance(body, Mapping):
             raise CloudElementsValidationError("idempotent_by needs a record in json, a dictionary.")
@@ -210,7 +212,7 @@ class CloudElementsCallResourceOperator(EarlyChecks, FileLineage, CloudElementsB
             instance,
             self.path,
             body,
-            self.idempotent_by,
+            self.idempotent_by or "",
             settle_time=settle_seconds(self.hook.settings, self.settle_time),
             params=query,
         )

@@ -63,10 +63,12 @@ class _Lines:
         if len(breaks) == len(data):
             self._held += breaks
             return
-        self._begun = True
         if self._empty is not None:
             between = self._held + data[: len(data) - len(breaks)]
             self.empty += sum(each.count(self._end) - 1 for each in self._empty.findall(between))
+            # No line ends before the first one: of the line breaks there, the first is an empty line, too.
+            self.empty += not self._begun and between.startswith((self._end, b"\r" + self._end))
+        self._begun = True
         ends = data.count(self._end) if ends is None else ends
         self._breaks += self._held.count(self._end) + ends - breaks.count(self._end)
         self._held = breaks

@@ -43,14 +43,15 @@ class Order:
     identifier_field: str | None = None
 
     @classmethod
-    def of(cls, object_name: Any, file_format: str, identifier_field: Any) -> Order:
+    def of(cls, object_name: Any, file_format: str, identifier_field: Any, identifies: bool) -> Order:
         """Read an operator's rendered arguments.
 
+        :param identifies: Whether the DAG names an ``identifier_field``, whatever it rendered to.
         :raises CloudElementsValidationError: One is malformed.
         """
-        if identifier_field is not None:
+        if identifies or identifier_field is not None:
             # Without a name, all records would be made anew.
-            if text("identifier_field", identifier_field).strip() in ("", "None"):
+            if identifier_field is None or text("identifier_field", identifier_field).strip() in ("", "None"):
                 raise CloudElementsValidationError(
                     "identifier_field names nothing. Check the values of its template, or leave it out: then "
                     "each row makes a record."

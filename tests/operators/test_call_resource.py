@@ -308,6 +308,16 @@ def test_what_names_no_field_is_refused(sandbox, number, field):
     assert posts(sandbox) == []
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_a_field_that_rendered_to_nothing_is_not_passed_over(sandbox, number, native):
+    with DAG("moved", schedule=None, render_template_as_native_obj=native):
+        operator = operator_of(number, method="POST", json={"name": "Once"}, idempotent_by="{{ found }}")
+    operator.render_template_fields({"found": None})
+    with pytest.raises(AirflowFailException, match=r"idempotent_by (must be|names) the"):
+        operator.execute(context_of())
+    assert posts(sandbox) == []
+
+
 # -- values that Airflow cannot carry ------------------------------------------------------------------------
 
 UNFIT = (

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.sdk import Asset
+from airflow.sdk import DAG, Asset
 
 from airflow_provider_cloudelements.client.wire import clock
 from airflow_provider_cloudelements.compat import AirflowFailException, AirflowTaskTimeout
@@ -232,14 +232,28 @@ def test_from_a_store_of_objects(memory_store, number):
         (b'[{"a": 1}]', {"file_format": "jsonl"}, "path: the file's first line is no JSON object"),
         (b'{\n"a": 1}', {"file_format": "jsonl"}, "path: the file's first line is no JSON object"),
         (CSV, {"errors_path": "file:///tmp/"}, "errors_path must be the address of a file"),
+        (CSV, {"errors_path": "same"}, "errors_path is path: the errors would replace the records"),
         (CSV, {"instance_id": None}, "instance_id must be"),
         (CSV, {"token": "***"}, "token consists of asterisks"),
     ],
 )
 def test_what_cannot_be_sent_is_named_before_anything_begins(sandbox, number, path, content, arguments, said):
     local(path).write_bytes(content)
+    if arguments.get("errors_path") == "same":
+        arguments = {"errors_path": path.removeprefix("file://")}
     with pytest.raises(AirflowFailException, match=re.escape(said)):
         upload(number, path, **arguments)
+    assert sandbox.bulk_jobs() == []
+    assert local(path).read_bytes() == content
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_an_identifier_that_rendered_to_nothing_makes_no_records_anew(sandbox, number, path, native):
+    with DAG("moved", schedule=None, render_template_as_native_obj=native):
+        operator = operator_of(number, path, identifier_field="{{ found }}")
+    operator.render_template_fields({"found": None})
+    with pytest.raises(AirflowFailException, match="identifier_field names nothing"):
+        operator.execute(context_of(try_of()))
     assert sandbox.bulk_jobs() == []
 
 
@@ -409,6 +423,8 @@ def test_a_job_that_tells_nothing_of_some_rows_is_no_success(sandbox, number, pa
     [
         (b"name,a\n\n\nN 1,2\n\r\n\nN 2,3\n\n\n", "csv", 2),
         (b'name\n"N\n\n1"\nN 2', "csv", 2),
+        (b"\r\n\nname,a\nN 1,2\n", "csv", 1),
+        (b'\n{"name": "N 1"}\n', "jsonl", 1),
         (b'{"name": "N 1"}\n\n\n{"name": "N 2"}\n\n', "jsonl", 2),
     ],
 )

@@ -150,6 +150,9 @@ def test_empty_lines_that_may_be_rows(content: bytes, blank: int, size: int) -> 
         (b'a\n"\n\n\n"\n\n2', "csv", 3, 1),
         (b'{"a": 1}\n\n\n{"a": 2}\n', "jsonl", 4, 2),
         (b"a,b\n1,2\n3,4\n", "csv", 2, 0),
+        (b"\n\r\na,b\n1,2\n", "csv", 3, 2),
+        (b"\r\ra,b\r1,2\r", "csv", 3, 2),
+        (b'\r\n{"a": 1}', "jsonl", 2, 1),
     ],
 )
 def test_empty_lines_between_rows_are_told(

@@ -38,7 +38,7 @@ class CheckedPartial(OperatorPartial):
 
     @property
     def _given(self) -> dict[str, Any]:
-        """What all copies share: the ``default_args`` of DAG and group, too, which Airflow adds in each copy."""
+        """What all copies share: also the ``default_args`` of DAG and group, which Airflow adds."""
         dag, group = self.kwargs.get("dag"), self.kwargs.get("task_group")
         defaults = [getattr(each, "default_args", None) or {} for each in (dag, group)] if dag else []
         return {name: value for each in (*defaults, self.kwargs) for name, value in each.items()}

@@ -130,9 +130,9 @@ def test_a_file_that_one_copy_writes_is_no_shared_one(dag):
     Download.partial(task_id="four", **BULK).expand_kwargs([*OWN, {"instance_id": 3}], strict=False)
     Download.partial(task_id="five", **BULK).expand_kwargs(upstream(), strict=False)
     assert dag.task_ids == ["one", "two", "three", "four", "upstream", "five"]
-    with pytest.raises(ValueError, match="^path is one file for all copies"):
+    with pytest.raises(ValueError, match=r"^path is one file for all copies"):
         Download.partial(task_id="six", **BULK).expand_kwargs([*OWN, ONE, TWO], strict=False)
-    with pytest.raises(ValueError, match="^path is one file for all copies"):
+    with pytest.raises(ValueError, match=r"^path is one file for all copies"):
         Download.partial(task_id="six", **BULK).expand(instance_id=[1], where=[{"a": 1}, {"a": 2}])
 
 
@@ -147,7 +147,7 @@ def test_the_default_arguments_of_dag_and_group_count_as_in_each_copy():
         Download.partial(task_id="three").expand(path=["/y", "/z"])
         Download.partial(task_id="four").expand_kwargs(OWN)
         Download.partial(task_id="five").expand_kwargs(upstream())
-        with pytest.raises(ValueError, match="^path is one file for all copies"):
+        with pytest.raises(ValueError, match=r"^path is one file for all copies"):
             Download.partial(task_id="no").expand(instance_id=[1, 2])
     assert dag.task_ids == ["one", "group.two", "three", "four", "upstream", "five"]
 
@@ -158,7 +158,7 @@ def test_a_dag_may_have_signs_of_its_own_for_templates():
         Download.partial(task_id="one", object_name="a", path="/x-<< ti.map_index >>").expand(
             instance_id=[1, 2]
         )
-        with pytest.raises(ValueError, match="^path is one file for all copies"):
+        with pytest.raises(ValueError, match=r"^path is one file for all copies"):
             Download.partial(task_id="two", object_name="a", path="/x-{{ no }}").expand(instance_id=[1, 2])
 
 
