@@ -177,6 +177,8 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         self.element = element
         self.instance_name = instance_name
         self.instance_key = instance_key
+        #: Not by the rendered value: a template that finds nothing is a mistake, and no wish for the default.
+        self._names_key = instance_key is not None
         self.element_conn_id = element_conn_id
         self.authorization_code = authorization_code
         self.authorization_state = authorization_state
@@ -220,6 +222,11 @@ class CloudElementsCreateInstanceOperator(CloudElementsBaseOperator):
         return {**returned(ensured.instance), "created": ensured.created, "instance_key": key}
 
     def _spec(self, context: Context) -> InstanceSpec:
+        if self.instance_key is None and self._names_key:
+            raise CloudElementsValidationError(
+                "instance_key must be a text that names something; it is None, so the task or the template "
+                "that it comes from gave no value. Without it, element and name are the key."
+            )
         credentials = (
             CloudElementsElementHook(self.element_conn_id).get_conn() if self.element_conn_id else None
         )

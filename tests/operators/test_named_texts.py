@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from airflow.sdk import DAG
 
 from airflow_provider_cloudelements.compat import AirflowFailException
 from airflow_provider_cloudelements.events.query import EventQuery
@@ -49,6 +50,16 @@ def refused(kind, argument, wire, **arguments):
     assert isinstance(caught.value.__cause__, CloudElementsValidationError)
     assert wire.writes() == []
     return str(caught.value)
+
+
+def test_a_key_that_rendered_to_nothing_is_not_the_default_one(sandbox):
+    wire = Wire(sandbox)
+    with DAG("named", schedule=None, render_template_as_native_obj=True):
+        task = CREATE(task_id="a_task", **{**BASIC, "instance_key": "{{ found }}"})
+    task.render_template_fields({"found": None})
+    with pytest.raises(AirflowFailException, match=r"instance_key must be a text .*; it is None"):
+        task.execute(context_of())
+    assert wire.writes() == []
 
 
 @pytest.mark.parametrize("value", [*NO_TEXTS, " ", "None", "None\n"], ids=repr)
