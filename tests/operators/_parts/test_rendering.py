@@ -20,7 +20,7 @@ from tests.support.tasks import ALL
 NEEDED = {
     "CloudElementsApplyInstancesOperator": {"plan": []},
     "CloudElementsCallResourceOperator": {"path": "/contacts"},
-    "CloudElementsDownloadBulkOperator": {"path": "file:///tmp/x.csv"},
+    "CloudElementsDownloadBulkOperator": {"object_name": "contacts", "path": "file:///tmp/x.csv"},
     "CloudElementsDownloadChangesOperator": {
         "path": "/contacts",
         "updated_field": "updated",
