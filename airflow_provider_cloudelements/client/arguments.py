@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_cloudelements.client.wire.request import bare, is_count
+import pendulum
+
+from airflow_provider_cloudelements.client.wire.request import bare, is_count, is_number
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
 #: Largest integer that names anything: that of 64 bits.
 _LARGEST = 2**63 - 1
+#: Seconds from 1970 to the year 9999.
+LONGEST_SPAN = 253_370_764_800.0
 
 
 def path_segment(name: str, value: Any) -> str:
@@ -75,6 +80,58 @@ def dictionary(name: str, value: Any, *, of_texts: bool = False) -> dict[str, An
     if of_texts and not _all_texts(given.values()):
         raise CloudElementsValidationError(f"{name} must be a dictionary of texts.")
     return dict(given)
+
+
+def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+    """Return a value that must be one of a few words.
+
+    :param name: The argument's name, for the error.
+    :param value: The value.
+    :param choices: The words.
+    :raises CloudElementsValidationError: It is something else.
+    """
+    words = tuple(choices)
+    if not isinstance(value, str) or value not in words:
+        raise CloudElementsValidationError(f"{name} must be one of {', '.join(map(repr, words))}.")
+    return value
+
+
+def whole_number(name: str, value: Any, least: int = 1) -> int:
+    """Return a value that must be a whole number.
+
+    :param name: The argument's name, for the error.
+    :param value: The value.
+    :param least: The smallest one. Default: 1.
+    :raises CloudElementsValidationError: It is something else.
+    """
+    if not is_count(value, least):
+        raise CloudElementsValidationError(f"{name} must be a whole number, {least} or more.")
+    return value
+
+
+def seconds(name: str, value: Any, most: float = LONGEST_SPAN) -> float:
+    """Return a value that must be a number of seconds.
+
+    :param name: The argument's name, for the error.
+    :param value: The value, 0 or more.
+    :param most: The largest one, in seconds. Default: what a date can hold.
+    :raises CloudElementsValidationError: It is something else: ``nan`` and infinity are no numbers.
+    """
+    if not is_number(value, most=most):
+        raise CloudElementsValidationError(f"{name} must be a number of seconds from 0 to {most:.0f}.")
+    return value
+
+
+def moment(name: str, value: Any) -> pendulum.DateTime:
+    """Return a value that must be a moment.
+
+    :param name: The argument's name, for the error.
+    :param value: A ``datetime`` with a time zone.
+    :raises CloudElementsValidationError: It is something else.
+    """
+    if not isinstance(value, datetime.datetime) or value.tzinfo is None:
+        raise CloudElementsValidationError(f"{name} must be a datetime with a time zone.")
+    return pendulum.instance(value)
 
 
 def unknown_argument(who: str, given: Iterable[str], *known_by: Callable[..., Any]) -> TypeError | None:

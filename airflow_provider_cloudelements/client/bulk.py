@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pendulum
 
-from airflow_provider_cloudelements.client.arguments import path_segment, text, texts
+from airflow_provider_cloudelements.client.arguments import one_of, path_segment, text, texts
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.parsing import optional_id, parse_date, parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.multipart import Form, ReadableFile
@@ -192,11 +192,9 @@ class BulkApi:
         :param limit: Most records. Default: all.
         :return: The job's id.
         """
-        if file_format not in FORMATS:
-            raise CloudElementsValidationError(f"file_format must be one of {', '.join(map(repr, FORMATS))}.")
         asked = {
             "objectName": text("object_name", object_name),
-            "format": FORMATS[file_format],
+            "format": FORMATS[one_of("file_format", file_format, FORMATS)],
             "where": where_of(where),
             "selectFields": None if fields is None else ",".join(texts("fields", fields)),
             "limit": limit,
@@ -229,8 +227,7 @@ class BulkApi:
             the error holds, was cancelled if possible.
         :raises CloudElementsError: The class that fits the failure, or the file could not be read as it was.
         """
-        if file_format not in FORMATS:
-            raise CloudElementsValidationError(f"file_format must be one of {', '.join(map(repr, FORMATS))}.")
+        one_of("file_format", file_format, FORMATS)
         about: dict[str, str] = {} if file_format == "csv" else {"format": "json"}
         if identifier_field is not None:
             about["identifierFieldName"] = text("identifier_field", identifier_field)

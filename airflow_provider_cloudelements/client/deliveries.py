@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import pendulum
 
+from airflow_provider_cloudelements.client.arguments import one_of
 from airflow_provider_cloudelements.client.notifications import id_text
 from airflow_provider_cloudelements.client.parsing import (
     optional_id,
@@ -243,8 +244,7 @@ class DeliveriesApi:
         :raises CloudElementsValidationError: The policy is another word.
         :raises CloudElementsServerError: Reading back shows another policy.
         """
-        if policy not in POLICIES:
-            raise CloudElementsValidationError(f"policy must be one of {', '.join(map(repr, POLICIES))}.")
+        one_of("policy", policy, POLICIES)
         self._http.send("PATCH", _SETTINGS, body={POLICY_SETTING: policy}, repeatable=True)
         if (shown := self.policy()) != policy:
             raise CloudElementsServerError(

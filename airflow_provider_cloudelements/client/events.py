@@ -10,7 +10,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.arguments import path_segment, text
+from airflow_provider_cloudelements.client.arguments import moment, path_segment, text
 from airflow_provider_cloudelements.client.listed import AnyEvent, ListedEvent
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import date_text, instance_id_of, optional_id, parse_object
@@ -79,8 +79,13 @@ class EventsApi:
         :param end: Until then.
         :return: The counts by the instances' ids; instances without events are not in it.
         :raises CloudElementsServerError: The answer is no list of counts.
+        :raises CloudElementsValidationError: ``begin`` or ``end`` is no moment with a time zone.
         """
-        query = {"from": date_text(begin), "to": date_text(end), "interval": "hour"}
+        query = {
+            "from": date_text(moment("begin", begin)),
+            "to": date_text(moment("end", end)),
+            "interval": "hour",
+        }
         body = self._http.send("GET", "/instances/events/analytics/instances", params=query).body
         if not isinstance(body, list):
             raise CloudElementsServerError("The platform answered with no list of counts of events.")

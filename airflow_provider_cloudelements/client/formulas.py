@@ -8,7 +8,7 @@ from typing import Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.arguments import dictionary, text
+from airflow_provider_cloudelements.client.arguments import dictionary, text, texts
 from airflow_provider_cloudelements.client.parsing import (
     optional_id,
     parse_bool,
@@ -381,7 +381,7 @@ class FormulasApi:
         :return: The errors; none if there is no such execution.
         """
         rows = self._http.list_items(f"{_execution(execution_id)}/errors", page_size=None)
-        hidden = [*self._http.settings.secrets, *secrets]
+        hidden = [*self._http.settings.secrets, *texts("secrets", secrets)]
         return tuple(readable(rows, lambda row: _step_error(row, hidden), "errors"))
 
     def cancel(self, execution_id: int | str) -> FormulaExecution:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pendulum
 
-from airflow_provider_cloudelements.client.arguments import dictionary, path_segment, text, texts
+from airflow_provider_cloudelements.client.arguments import (
+    dictionary,
+    one_of,
+    path_segment,
+    seconds,
+    text,
+    texts,
+)
+from airflow_provider_cloudelements.client.arguments import text as _checked
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.parsing import parse_bool, parse_object, parse_text
@@ -188,7 +196,7 @@ class InstanceClient:
 
         :param text: The text, such as an error of a bulk job.
         """
-        return redact(text, self._secrets)
+        return redact(_checked("text", text), self._secrets)
 
     @property
     def _secrets(self) -> Sequence[str]:
@@ -205,6 +213,7 @@ class InstanceClient:
 
         :param moment: A moment of our clock, in seconds since 1970.
         """
+        seconds("moment", moment)
         shown = self.clock.at(moment)
         return pendulum.from_timestamp(moment) if shown is None else shown
 
@@ -237,8 +246,7 @@ class InstanceClient:
         :raises CloudElementsNotFoundError: There is no such list: see :meth:`list`.
         :raises CloudElementsServerError: The list broke off, a page comes twice, or is no list.
         """
-        if paging not in PAGINGS:
-            raise CloudElementsValidationError(f"paging must be one of {', '.join(map(repr, PAGINGS))}.")
+        one_of("paging", paging, PAGINGS)
         if not is_count(first_page):
             raise CloudElementsValidationError("first_page must be a whole number from 0 on.")
         if page_size is not None and not is_count(page_size, 1):

@@ -204,6 +204,21 @@ class EventCursor:
         return 0 <= (now - self.whole).total_seconds() < TRUST_TIME
 
 
+def require_cursor(name: str, value: Any) -> EventCursor:
+    """Return an argument that must be a cursor.
+
+    :param name: The argument's name, for the error.
+    :param value: The value.
+    :raises CloudElementsValidationError: It is something else.
+    """
+    if not isinstance(value, EventCursor):
+        raise CloudElementsValidationError(
+            f"{name} must be an EventCursor. EventCursor.start makes one of a date, and EventCursor.given of "
+            "what a task returned."
+        )
+    return value
+
+
 def read_until(value: Any) -> pendulum.DateTime | None:
     """Read the argument ``until`` of a task: the moment before which events are wanted.
 

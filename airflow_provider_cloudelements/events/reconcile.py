@@ -19,13 +19,20 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pendulum
 
+from airflow_provider_cloudelements.client.arguments import moment, seconds, whole_number
 from airflow_provider_cloudelements.client.deliveries import DELIVERED, DeliveriesApi, Delivery
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.parsing import parse_date
 from airflow_provider_cloudelements.events.batch import EventBatch, EventLimits, sorted_rows
-from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.cursor import EventCursor, require_cursor
 from airflow_provider_cloudelements.events.query import EventQuery, EventRow
-from airflow_provider_cloudelements.events.scan import MAX_PAGES, SETTLE_TIME, EventReader, short_id
+from airflow_provider_cloudelements.events.scan import (
+    LONGEST_SETTLE_TIME,
+    MAX_PAGES,
+    SETTLE_TIME,
+    EventReader,
+    short_id,
+)
 from airflow_provider_cloudelements.exceptions import CloudElementsNotFoundError, CloudElementsServerError
 
 if TYPE_CHECKING:
@@ -141,9 +148,18 @@ class MissedEvents:
         self.states: Counter[str] = Counter()
         #: How many events name no instance, so that it is not known which one they concern.
         self.unattributed = 0
+        if until is not None:
+            moment("until", until)
+        seconds("settle_time", settle_time, LONGEST_SETTLE_TIME)
+        for name, value, least in (
+            ("max_pages", max_pages, 1),
+            ("max_calls", max_calls, 0),
+            ("at_once", at_once, 1),
+        ):
+            whole_number(name, value, least)
         self._client = client
         self._callback_url = callback_url
-        self._since = since
+        self._since = require_cursor("since", since)
         self._until = until
         self._settle_time = settle_time
         self._max_pages = max_pages

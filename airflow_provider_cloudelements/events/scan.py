@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 import pendulum
 
+from airflow_provider_cloudelements.client.arguments import moment, seconds, whole_number
 from airflow_provider_cloudelements.client.events import EventsApi, read_event, read_listed
 from airflow_provider_cloudelements.client.listed import AnyEvent, AnyNotification, AnyObject
 from airflow_provider_cloudelements.client.notifications import Event
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
-from airflow_provider_cloudelements.events.cursor import EventCursor
+from airflow_provider_cloudelements.events.cursor import EventCursor, require_cursor
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsServerError,
     CloudElementsValidationError,
@@ -141,12 +142,11 @@ class EventReader:
         max_pages: int = MAX_PAGES,
         until: pendulum.DateTime | None = None,
     ) -> None:
-        if not 0 <= settle_time <= LONGEST_SETTLE_TIME:
-            raise CloudElementsValidationError(
-                f"settle_time must be a number of seconds from 0 to {LONGEST_SETTLE_TIME:.0f}."
-            )
-        if max_pages < 1:
-            raise CloudElementsValidationError("max_pages must be 1 or more.")
+        seconds("settle_time", settle_time, LONGEST_SETTLE_TIME)
+        whole_number("max_pages", max_pages)
+        if until is not None:
+            moment("until", until)
+        require_cursor("cursor", cursor)
         #: Number of pages read.
         self.pages = 0
         #: Date of the last event that was listed; ``None``: none had a date.

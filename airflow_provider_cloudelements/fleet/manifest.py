@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import text as checked_text
 from airflow_provider_cloudelements.client.plain import plain_text
 from airflow_provider_cloudelements.client.tags import named_text, own_tags
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
@@ -131,8 +132,10 @@ def read_manifest_text(
     :param text: YAML or JSON.
     :param name: The file's name, for problems.
     :param ownership_tag: As for :func:`read_manifest`.
+    :raises CloudElementsValidationError: ``text`` or ``name`` is no text.
     """
-    return _read(iter([(name, *read_text(text, name))]), ownership_tag)
+    source = checked_text("name", name)
+    return _read(iter([(source, *read_text(checked_text("text", text), source))]), ownership_tag)
 
 
 def _read(found: Iterator[tuple[str, Any, list[Problem]]], ownership_tag: str | None) -> Manifest:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.client.arguments import dictionary, text, texts
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.tags import Identity, own_tags, user_tags
 from airflow_provider_cloudelements.client.wire.doubt import settle_seconds
@@ -55,7 +56,12 @@ class Change:
     remove_tags: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse contradictions, and changes to the tags by which the provider recognises an instance."""
+        """Refuse other types, contradictions, and changes to the tags that name an instance's identity."""
+        if self.name is not None:
+            text("name", self.name)
+        object.__setattr__(self, "configuration", dictionary("configuration", self.configuration))
+        for name in ("add_tags", "remove_tags", *([] if self.tags is None else ["tags"])):
+            object.__setattr__(self, name, texts(name, getattr(self, name)))
         if self.tags is not None and (self.add_tags or self.remove_tags):
             raise CloudElementsValidationError(
                 "tags replaces all tags: give either tags, or add_tags and remove_tags."
@@ -169,6 +175,8 @@ def reauthenticate(
     :raises CloudElementsAmbiguousCreateError: It is not known whether the platform used the code.
     :raises CloudElementsError: Any other failure of a call.
     """
+    configuration = dictionary("configuration", configuration)
+    provider_data = dictionary("provider_data", provider_data)
     if not provider_data and not any(is_secret_key(key) for key in configuration):
         raise CloudElementsValidationError(
             "Nothing is given that authenticates: name an element connection that holds a password, a secret "
@@ -177,10 +185,10 @@ def reauthenticate(
     fingerprints = fingerprints_of(instances, instance, identity)
     settle = settle_seconds(instances.http.settings, settle_time)
     writer = Writer(instances, fingerprints, memory or CallMemory(), settle)
-    difference = _credentials(instance, fingerprints, configuration, provider_data or {})
+    difference = _credentials(instance, fingerprints, configuration, provider_data)
     if left_out(difference.configuration, instance):
         instance = instances.peek(instance.id)
-        difference = _credentials(instance, fingerprints, configuration, provider_data or {})
+        difference = _credentials(instance, fingerprints, configuration, provider_data)
     if not difference.names:
         if instance.healthy and (not verify or _answers(instances, instance)):
             writer.mended(instance)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from airflow_provider_cloudelements.client.arguments import one_of
 from airflow_provider_cloudelements.client.elements import ElementsApi
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.models import Instance
@@ -134,8 +135,7 @@ class Ensure:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if if_exists not in IF_EXISTS:
-            raise ValueError(f"if_exists must be one of {', '.join(IF_EXISTS)}, not {if_exists!r}")
+        one_of("if_exists", if_exists, IF_EXISTS)
         settings = instances.http.settings
         self.instances = instances
         self.spec = spec

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import dictionary, text, texts
 from airflow_provider_cloudelements.client.frozen import lazy
 from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag, own_tags
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
@@ -30,8 +31,8 @@ class InstanceSpec:
     :param origin: Name of the caller, the same in each try. It shows later whether this caller made the
         instance.
     :param namespace: The connection's namespace. Default: none.
-    :raises CloudElementsValidationError: The key is no text, or blank, or ``None``; or a tag is one by which
-        this provider recognises instances.
+    :raises CloudElementsValidationError: The key is no text, or blank, or ``None``; a tag is one by which
+        this provider recognises instances; or a value is of another type.
     """
 
     element: str
@@ -47,6 +48,12 @@ class InstanceSpec:
     def __post_init__(self) -> None:
         """Refuse a key that names nothing, and tags that would make the instance another key's as well."""
         named_text("key", self.key)
+        text("name", self.name)
+        text("namespace", self.namespace)
+        for name in ("configuration", "provider_data"):
+            object.__setattr__(self, name, dictionary(name, getattr(self, name)))
+        if self.tags is not None:
+            object.__setattr__(self, "tags", texts("tags", self.tags))
         if isinstance(self.element, str):  # the client refuses anything else
             object.__setattr__(self, "element", self.element.strip())
         if self.tags and own_tags(self.tags):

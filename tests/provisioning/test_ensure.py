@@ -12,6 +12,7 @@ from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
     CloudElementsInstanceDisabledError,
     CloudElementsServerError,
+    CloudElementsValidationError,
 )
 from airflow_provider_cloudelements.provisioning.ensure import Ensure
 from airflow_provider_cloudelements.provisioning.ensure import ensure as ensuring
@@ -147,7 +148,7 @@ def test_fail_takes_what_an_earlier_try_of_the_same_origin_made(sandbox, ensure)
 
 
 def test_another_word_for_if_exists_is_refused_before_any_call(sandbox, ensure):
-    with pytest.raises(ValueError, match="if_exists"):
+    with pytest.raises(CloudElementsValidationError, match="if_exists"):
         ensure(spec_of("basic", sandbox), if_exists="replace")
     assert sandbox.requests() == []
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from airflow_provider_cloudelements.client.wire.deadline import renew_deadline
-from airflow_provider_cloudelements.exceptions import CloudElementsError
+from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
 
 #: Bytes of the file in one piece.
 _PIECE = 256 * 1024
@@ -41,6 +41,7 @@ class Form:
     :param file: The file. Each iteration reads it from its first byte on.
     :param file_name: The file's own name. Whatever it holds, it stays within its quotes.
     :param kind: The file's Content-Type.
+    :raises CloudElementsValidationError: It is no file of bytes that can be read more than once.
     :raises CloudElementsError: In an iteration: the file has not as many bytes as it had before.
     """
 
@@ -58,7 +59,7 @@ class Form:
         self._before = b"\r\n".join([*parts, _head(boundary, name, file_name, kind)])
         self._after = f"\r\n--{boundary}--\r\n".encode()
         self._file = file
-        self._size = file.seek(0, os.SEEK_END)
+        self._size = _size(file)
         #: Whether all of it was given to the connection the last time.
         self.is_sent = False
 
@@ -100,6 +101,25 @@ class Form:
         except Exception as error:
             what = type(error).__name__  # its text may hold an address with a signature
         raise CloudElementsError(f"The file could not be read to its end ({what}).")
+
+
+def _size(file: ReadableFile) -> int:
+    """Return how many bytes a file has.
+
+    :raises CloudElementsValidationError: It is no open file of bytes, or cannot go back to its begin.
+    """
+    try:
+        is_of_bytes = isinstance(file.read(0), bytes)
+        size = file.seek(0, os.SEEK_END)
+    except CloudElementsError:
+        raise
+    except Exception:  # its text may hold an address with a signature
+        is_of_bytes, size = False, None
+    if is_of_bytes and isinstance(size, int):
+        return size
+    raise CloudElementsValidationError(
+        "file must be open for reading bytes, as open(path, 'rb') opens it, and able to go back to its begin."
+    )
 
 
 def _head(boundary: str, name: str, file_name: str | None, kind: str) -> bytes:
