@@ -85,6 +85,10 @@ def _download(client: CloudElementsClient, **changes: Any) -> Any:
     return client.instance(1, TOKEN).bulk.start_download("contacts", **{"file_format": "csv", **changes})
 
 
+def _time(client: CloudElementsClient, **given: Any) -> Any:
+    return client.instance(1, TOKEN).platform_time(**given)
+
+
 #: Calls, each with the arguments that take nothing of the above.
 CALLS: list[tuple[Callable[..., Any], str]] = [
     *[(_ensure, name) for name in ("name", "namespace", "configuration", "provider_data", "tags")],
@@ -97,7 +101,8 @@ CALLS: list[tuple[Callable[..., Any], str]] = [
     *[(_compare, name) for name in ("since", "until", "max_pages", "max_calls")],
     (lambda client, **given: client.formulas.errors(1, **given), "secrets"),
     (lambda client, **given: client.instance(1, TOKEN).redacted(**given), "text"),
-    (lambda client, **given: client.instance(1, TOKEN).platform_time(**given), "moment"),
+    (_time, "moment"),
+    (lambda client, **given: client.instance(1, **given), "token"),
     (lambda client, **given: provisioning.ensure(client.instances, _spec(), **given), "if_exists"),
     (lambda client, **given: fleet.read_manifest_text(**given), "text"),
     (lambda client, **given: fleet.read_manifest_text("instances: []", **given), "name"),
@@ -140,9 +145,31 @@ def test_a_file_that_cannot_be_sent_is_refused(kind: str, client: CloudElementsC
             _upload(client, file=files[kind])
 
 
-@pytest.mark.parametrize(("call", "argument"), [(_read, "settle_time"), (CALLS[-6][0], "moment")])
+@pytest.mark.parametrize(("call", "argument"), [(_read, "settle_time"), (_time, "moment")])
 def test_no_number_of_seconds_is_too_large_for_a_clear_error(
     call: Callable[..., Any], argument: str, client: CloudElementsClient
 ) -> None:
     with pytest.raises(CloudElementsValidationError, match=argument):
         call(client, **{argument: 10**400})
+
+
+@pytest.mark.parametrize("value", ["None", " None "])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda instance, value: instance.delete("contacts", value),
+        lambda instance, value: instance.update("contacts", value, {"a": 1}),
+        lambda instance, value: instance.request("DELETE", ["contacts", value]),
+        lambda instance, value: instance.bulk.start_download(value, file_format="csv"),
+        lambda instance, value: instance.bulk.start_upload(
+            value, io.BytesIO(b"a"), file_name="a", file_format="csv"
+        ),
+    ],
+    ids=["delete", "update", "request", "download", "upload"],
+)
+def test_none_as_jinja_writes_it_names_no_record_and_no_object(
+    call: Callable[..., Any], value: str, client: CloudElementsClient
+) -> None:
+    """A deletion of it would find nothing, and seem to be done."""
+    with pytest.raises(CloudElementsValidationError, match="'None', which Jinja writes for a missing value"):
+        call(client.instance(1, TOKEN), value)

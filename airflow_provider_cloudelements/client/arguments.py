@@ -36,6 +36,11 @@ def path_segment(name: str, value: Any) -> str:
         raise CloudElementsValidationError(
             f"{name} must be a text that is not empty, or a whole number above 0."
         )
+    if text == "None":
+        # A deletion would find nothing there, and seem to be done.
+        raise CloudElementsValidationError(
+            f"{name} is 'None', which Jinja writes for a missing value. Check the values of its template."
+        )
     return quote(text, safe="", errors="surrogatepass")
 
 

@@ -14,6 +14,7 @@ import pendulum
 from airflow_provider_cloudelements.client.arguments import one_of, path_segment, text, texts
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.parsing import optional_id, parse_date, parse_object, parse_text
+from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.client.wire.multipart import Form, ReadableFile
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsBulkError,
@@ -193,7 +194,7 @@ class BulkApi:
         :return: The job's id.
         """
         asked = {
-            "objectName": text("object_name", object_name),
+            "objectName": named_text("object_name", object_name),
             "format": FORMATS[one_of("file_format", file_format, FORMATS)],
             "where": where_of(where),
             "selectFields": None if fields is None else ",".join(texts("fields", fields)),

@@ -25,7 +25,7 @@ from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.parsing import parse_bool, parse_object, parse_text
 from airflow_provider_cloudelements.client.wire.errors import clean
 from airflow_provider_cloudelements.client.wire.listing import numbered_pages
-from airflow_provider_cloudelements.client.wire.request import is_count
+from airflow_provider_cloudelements.client.wire.request import checked_token, is_count
 from airflow_provider_cloudelements.client.wire.secrecy import redact
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsError,
@@ -75,7 +75,7 @@ class InstanceClient:
     :param instances: The account's instances.
     :param instance_id: The instance's id; ``None`` if the caller knows only its token.
     :param token: Its token, if the caller holds it already.
-    :raises CloudElementsValidationError: Neither is given.
+    :raises CloudElementsValidationError: Neither is given, or the token is none.
     """
 
     def __init__(self, instances: InstancesApi, instance_id: int | None, token: str | None = None) -> None:
@@ -83,7 +83,7 @@ class InstanceClient:
             raise CloudElementsValidationError("Give instance_id, token, or both.")
         self.instance_id = instance_id
         self._instances = instances
-        self._token = token
+        self._token = None if token is None else checked_token(token)
 
     def __repr__(self) -> str:
         return f"InstanceClient(instance_id={self.instance_id})"

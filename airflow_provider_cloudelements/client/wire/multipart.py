@@ -5,6 +5,7 @@ requests' own encoder holds the file nearly twice in memory. Here a file of any 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import uuid
@@ -95,11 +96,15 @@ class Form:
         :raises CloudElementsError: It cannot be read.
         """
         try:
-            return self._file.read(size)
+            piece = self._file.read(size)
         except CloudElementsError:
             raise
         except Exception as error:
             what = type(error).__name__  # its text may hold an address with a signature
+        else:
+            if isinstance(piece, bytes):
+                return piece
+            what = f"it gives {type(piece).__name__}"
         raise CloudElementsError(f"The file could not be read to its end ({what}).")
 
 
@@ -109,7 +114,7 @@ def _size(file: ReadableFile) -> int:
     :raises CloudElementsValidationError: It is no open file of bytes, or cannot go back to its begin.
     """
     try:
-        is_of_bytes = isinstance(file.read(0), bytes)
+        is_of_bytes = callable(file.read) and not isinstance(file, io.TextIOBase)
         size = file.seek(0, os.SEEK_END)
     except CloudElementsError:
         raise

@@ -118,6 +118,17 @@ def checked_timeout(value: Any) -> float:
     return float(value)
 
 
+def checked_token(value: Any) -> str:
+    """Return an element token.
+
+    :param value: The token.
+    :raises CloudElementsValidationError: It is no text that a header can carry.
+    """
+    if not isinstance(value, str) or not value or not (value.isascii() and value.isprintable()):
+        raise CloudElementsValidationError("token must be an instance's element token, a text.")
+    return value
+
+
 def is_number(value: Any, least: float = 0.0, most: float = sys.float_info.max) -> TypeGuard[float]:
     """Say whether a value is a number within bounds. A boolean is none, and neither are nan and infinity.
 
@@ -178,8 +189,7 @@ def _checked_headers(headers: Any, where: str) -> Mapping[str, str]:
 def _authorization(settings: ConnectionSettings, token: str | None) -> str:
     if token is None:
         return settings.authorization_header
-    if not isinstance(token, str) or not token or not (token.isascii() and token.isprintable()):
-        raise CloudElementsValidationError("token must be an instance's element token, a text.")
+    checked_token(token)
     if settings.authorization:  # unknown U2
         raise CloudElementsConnectionError(
             f"Connection {settings.conn_id!r}, field 'authorization': no document says how a "

@@ -50,7 +50,9 @@ def upload_memory_of(context: Any, instance: InstanceClient, about: str, retries
 
 
 def _digest(key: str, about: str) -> str:
-    return hmac.digest(key.encode(), about.encode(), "sha256").hex()[:32]
+    # Text of a template may hold half a surrogate pair.
+    secret, told = (each.encode("utf-8", "surrogatepass") for each in (key, about))
+    return hmac.digest(secret, told, "sha256").hex()[:32]
 
 
 class StoredJob:
