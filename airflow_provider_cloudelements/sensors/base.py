@@ -71,6 +71,10 @@ class CloudElementsBaseSensor(Picklable, LetterByLetter, NamedCopies, BaseSensor
         poll_interval: float | None = None,
         **kwargs: Any,
     ) -> None:
+        for name in ("timeout", "poke_interval", "max_wait"):
+            # Airflow takes True for a second, and of infinity it says no name.
+            if isinstance(value := kwargs.get(name), int | float):
+                require_seconds(name, value)
         initialise(self, super().__init__, kwargs)
         self.cloudelements_conn_id = cloudelements_conn_id
         self.deferrable = deferrable_or_default(deferrable)

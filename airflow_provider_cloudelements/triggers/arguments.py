@@ -34,5 +34,7 @@ def poll_interval_of(value: Any, least: float = 0.0) -> float:
     :raises ValueError: It is no such number. With nan, the poll would not know which waiter comes first.
     """
     if not is_number(value, least):
-        raise ValueError(f"poll_interval must be a number of seconds, at least {least:g}.")
+        raise ValueError(
+            f"poll_interval must be a number of seconds, at least {least:g} and at most 100 years."
+        )
     return value

@@ -39,7 +39,9 @@ def settle_seconds(settings: ConnectionSettings, given: float | None) -> float:
     if given is None:
         return settings.create_timeout
     if not is_number(given):
-        raise CloudElementsValidationError("settle_time must be a number of seconds from 0 on, or None.")
+        raise CloudElementsValidationError(
+            "settle_time must be a number of seconds from 0 to 100 years, or None."
+        )
     return given
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from airflow_provider_cloudelements.client.wire.deadline import renew_deadline
 from airflow_provider_cloudelements.exceptions import CloudElementsError, CloudElementsValidationError
@@ -96,7 +96,7 @@ class Form:
         :raises CloudElementsError: It cannot be read.
         """
         try:
-            piece = self._file.read(size)
+            piece: Any = self._file.read(size)
         except CloudElementsError:
             raise
         except Exception as error:

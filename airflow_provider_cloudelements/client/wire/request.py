@@ -20,6 +20,8 @@ from airflow_provider_cloudelements.exceptions import (
 
 #: Most bytes of a body. The platform answers larger ones with 429 (fact F49), as if they came too fast.
 LARGEST_BODY = 8 * 1024 * 1024
+#: Most seconds of a wait: a hundred years. Python refuses to sleep for much longer.
+LONGEST_WAIT = 100 * 366 * 86_400.0
 _METHOD = re.compile(r"[A-Z]{1,20}")
 #: Types of a single value in a query.
 _PLAIN = (str, int, float)
@@ -129,12 +131,12 @@ def checked_token(value: Any) -> str:
     return value
 
 
-def is_number(value: Any, least: float = 0.0, most: float = sys.float_info.max) -> TypeGuard[float]:
+def is_number(value: Any, least: float = 0.0, most: float = LONGEST_WAIT) -> TypeGuard[float]:
     """Say whether a value is a number within bounds. A boolean is none, and neither are nan and infinity.
 
     :param value: The value.
     :param least: The smallest one. Default: 0.
-    :param most: The largest one. Default: what a float can hold, since a larger integer breaks any sum.
+    :param most: The largest one. Default: the longest wait in seconds.
     """
     return not isinstance(value, bool) and isinstance(value, int | float) and least <= value <= most
 
@@ -144,11 +146,11 @@ def is_count(value: Any, least: int = 0, most: int | None = None) -> TypeGuard[i
 
     :param value: The value.
     :param least: The smallest one. Default: 0.
-    :param most: The largest one. Default: no bound.
+    :param most: The largest one. ``None`` and default: that of a list's items.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         return False
-    return value >= least and (most is None or value <= most)
+    return least <= value <= (sys.maxsize if most is None else most)
 
 
 def bare(value: Any) -> Any:

@@ -291,5 +291,7 @@ def require_seconds(name: str, value: Any) -> float | None:
     if value is None:
         return None
     if not is_number(value):
-        raise ValueError(f"{name} must be a number of seconds from 0 on, or None; it is not templated.")
+        raise ValueError(
+            f"{name} must be a number of seconds from 0 to 100 years, or None; it is not templated."
+        )
     return value

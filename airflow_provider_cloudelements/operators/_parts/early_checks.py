@@ -211,7 +211,10 @@ def seconds(name: str, least: float) -> Callable[[Any], float]:
 
     def check(value: Any) -> float:
         if not is_number(value, least):
-            raise ValueError(f"{name} must be a number of seconds, at least {least:g}; it is not templated.")
+            raise ValueError(
+                f"{name} must be a number of seconds, at least {least:g} and at most 100 years; it is not "
+                "templated."
+            )
         return float(value)
 
     return check
