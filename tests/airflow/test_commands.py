@@ -105,8 +105,14 @@ class Up:
             self._reader.join(10)
             pytest.fail(f"it goes on after Ctrl-C; it said:\n{self.text}\nStill running:\n{running}")
         self._reader.join(10)
-        self.process.stdout.close()
         return code
+
+    def close(self) -> None:
+        """End it if it still runs, and close its pipe: an open one would fail a later test by its warning."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(10)
+        self.process.stdout.close()
 
 
 def read(path: Path) -> bytes:
@@ -140,8 +146,7 @@ def test_up_shows_how_an_event_starts_a_dag_and_leaves_nothing(tmp_path):
         assert up.stop() == 0
         assert up.lines[-1] == "stopped: nothing is left running\n"
     finally:
-        up.process.kill()
-        up.process.wait()
+        up.close()
     time.sleep(0.5)
     assert up.processes() == []
     assert list(tmp_path.iterdir()) == []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 import pytest
 
+from scripts.commands import run
 from tests.support.blocks import ROOT, blocks
 
 # Not in the gate: the command starts an Airflow process of its own.
@@ -29,19 +29,17 @@ def shell(stage):
     path = os.pathsep.join([str(airflow.python.parent), os.environ["PATH"]])
     known = {"PATH": path, "AIRFLOW_URL": airflow.url, "TOKEN": airflow.token(), **SECRETS}
 
-    def run(commands):
-        done = subprocess.run(
+    def administer(commands):
+        # After a time-out no import may go on: it would change the connection of the next module.
+        done = run(
             ["/bin/sh", "-euc", commands],
-            env={**airflow.environment, **known},
             cwd=airflow.home,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
+            patience=180,
+            environment={**airflow.environment, **known},
         )
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.text
 
-    return run
+    return administer
 
 
 def test_both_ways_store_port_0_and_nothing_else_changes(stage, shell):

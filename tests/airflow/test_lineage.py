@@ -7,16 +7,21 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 from tests.support.leaks import search
 from tests.support.package import ROOT
 from tests.support.platform import EVENTS, WAYS, Person
-from tests.support.runs import keeps_state
 
 pytestmark = [pytest.mark.airflow, pytest.mark.newest]
+
+#: Whether the provider can write full task information. Up to 2.18.1 it then writes no event of any task
+#: (findings/openlineage_full_task_info.sh). Our list for Airflow 3.1 is of a day when it was at 2.13.0.
+WRITES_FULL = Version(version("apache-airflow-providers-openlineage")) >= Version("2.19.0")
 
 FOLDER = Path(__file__).resolve().parents[1] / "operators" / "dags"
 SECRETS = {
@@ -69,7 +74,15 @@ def events_of(dags, confs, sandbox, file, full):
     return [json.loads(line) for line in file.read_text().splitlines()], done.stdout
 
 
-@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    "full",
+    [
+        False,
+        pytest.param(
+            True, marks=pytest.mark.skipif(not WRITES_FULL, reason="this provider writes no event of a task")
+        ),
+    ],
+)
 def test_no_event_holds_a_secret(full, cloudelements_sandbox, airflow_database, tmp_path):
     file = tmp_path / "events.jsonl"
     codes = [cloudelements_sandbox.code() for _ in range(4)]
@@ -115,9 +128,8 @@ def test_a_file_s_datasets_and_asset_events_say_what_it_is_and_hold_no_secret(
     person.session.headers["Authorization"] += f", Element {token}"
     person.call("POST", "/leads", {"name": secret})
     conf = {"instance": number, "folder": str(tmp_path), "secret": secret, "token": token}
-    # The provider for Airflow 3.1 cannot write a whole task that has outlets.
-    file, full = tmp_path / "ol", keeps_state()
-    events, said = events_of(FOLDER / "lineage_dags.py", {"files": conf}, cloudelements_sandbox, file, full)
+    file, dags = tmp_path / "ol", FOLDER / "lineage_dags.py"
+    events, said = events_of(dags, {"files": conf}, cloudelements_sandbox, file, full=WRITES_FULL)
     assert "<files success>" in said, said[-5000:]
     ended = {
         event["job"]["name"].removeprefix("lineage_files."): event

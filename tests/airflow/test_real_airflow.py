@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import airflow.sdk
 import pytest
+from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
@@ -28,6 +29,13 @@ from tests.support.warehouse import ask
 pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 ROOT = Path(__file__).resolve().parents[2]
+#: Airflow 3.1's client logs as an error that a Variable does not exist: here that of a new watcher's cursor.
+#: Airflow 3.2 and later log it at level "debug".
+NAMES_MISSING_VARIABLES = airflow_version.startswith("3.1.")
+MISSING_VARIABLE = re.compile(
+    r"\[error +\] Variable not found +\[airflow\.sdk\.api\.client\] "
+    r".* key=cloudelements_watcher_[0-9a-f]{16} "
+)
 #: The DAG that proves that the search finds something: it shows a secret wherever a careless one would.
 PLANTED = "planted-secret/with+all=of-it"
 CARELESS = f"""
@@ -257,10 +265,24 @@ def test_no_secret_is_found_but_where_it_must_be(ran):
             if each.secret == dag_id and f"/task_id={task_id}/" in each.place
         }
         assert asked
-        allowed |= asked
+        allowed |= asked | fired(ran)
     unexpected = findings - allowed
     assert not unexpected, sorted((each.secret, each.place) for each in unexpected)
     assert Finding("element token", "table xcom.value") in findings, "the token reached XCom"
+
+
+def fired(ran):
+    """
+    Return the answers of people that may stand in the triggerer's own log, before Airflow 3.3.
+
+    There Airflow logs each trigger's event, with the answer, in the task's log. If it closes that log first,
+    as on a busy machine, the line goes to the triggerer's. No other line of that log may hold an answer.
+    """
+    log = ran.airflow.process_log("triggerer").splitlines()
+    others = "\n".join(line for line in log if "Trigger fired event" not in line)
+    answers = {dag_id: ran.secrets[dag_id] for dag_id, *_ in ASKING}
+    told = {each.secret for each in search([("triggerer", others)], answers)}
+    return {Finding(dag_id, "processes/triggerer.log") for dag_id in answers.keys() - told}
 
 
 def test_in_xcom_only_the_key_token_holds_a_token(ran):
@@ -374,6 +396,7 @@ def test_nothing_logs_an_error_at_start_up(ran):
             if "cloudelements" in line.lower()
             and ("error" in line.lower() or "traceback" in line.lower())
             and "task_id=" not in line  # what a task logs is the task's
+            and not (NAMES_MISSING_VARIABLES and MISSING_VARIABLE.search(line))
         ]
         assert not lines, (name, lines)
 
