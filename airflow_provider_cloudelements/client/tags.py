@@ -41,6 +41,12 @@ NAMESPACE_PREFIX = "airflow-namespace:"
 BLANKS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+#: White space at the ends of a text, and what is as invisible there: a byte order mark, marks of direction,
+#: zero-width characters, soft hyphens.
+_ENDS = re.compile(
+    "^[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+    "|[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+\\Z"
+)
 #: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
 _OF_MARKER = 8
 #: How all of them begin.
@@ -150,12 +156,20 @@ def _has_own(tags: Iterable[str], prefix: str) -> bool:
     return any(tag.startswith(prefix) for tag in own_tags(tags))
 
 
+def without_ends(text: str) -> str:
+    """Return a text without white space at its ends, and without what is as invisible there.
+
+    A byte order mark comes with the first line of a file, and zero-width characters with what people paste.
+    """
+    return text.strip() if text.isascii() else _ENDS.sub("", text)
+
+
 def canonical_text(text: str) -> str:
     """Return the form in which namespaces and keys are compared: ends stripped, Unicode form NFC.
 
     A template's line end, and a name typed on macOS instead of Linux, make no other identity.
     """
-    return unicodedata.normalize("NFC", text.strip())
+    return unicodedata.normalize("NFC", without_ends(text))
 
 
 def named_text(argument: str, value: Any) -> str:
@@ -174,8 +188,8 @@ def named_text(argument: str, value: Any) -> str:
             f"{argument} must be a text; it is of type {type(value).__name__}. It is not turned into a text, "
             "because that could name another thing: write it as a string."
         )
-    stripped = value.strip()
-    if not stripped:
+    stripped = without_ends(value)
+    if not value.strip():
         problem = "is empty"
     # Almost all texts are ASCII and printable as a whole, which takes two calls to find out.
     elif not (value.isascii() and value.isprintable()) and not any(
@@ -209,7 +223,7 @@ def element_key(value: Any) -> str | None:
     :raises CloudElementsValidationError: As by :func:`named_text`.
     """
     key = optional_text("element", value)
-    return None if key is None else key.strip()
+    return None if key is None else without_ends(key)
 
 
 def marker_tag(instance_key: str) -> str:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_cloudelements.client.models import Instance
 from airflow_provider_cloudelements.client.parsing import instance_id_of
-from airflow_provider_cloudelements.client.tags import Identity, belongs, element_key, named_text
+from airflow_provider_cloudelements.client.tags import (
+    Identity,
+    belongs,
+    element_key,
+    named_text,
+    without_ends,
+)
 from airflow_provider_cloudelements.connections import ConnectionSettings
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsConflictError,
@@ -50,7 +56,7 @@ class Target:
         if self.tag is not None:
             named_text("tag", self.tag)
         if self.element is not None:
-            object.__setattr__(self, "element", named_text("element", self.element).strip())
+            object.__setattr__(self, "element", without_ends(named_text("element", self.element)))
 
     def as_arguments(self) -> dict[str, Any]:
         """Return the arguments that make the target again, as JSON."""

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import configuration_text
-from airflow_provider_cloudelements.client.tags import Identity, element_key, named_text, optional_text
+from airflow_provider_cloudelements.client.tags import (
+    Identity,
+    element_key,
+    named_text,
+    optional_text,
+    without_ends,
+)
 from airflow_provider_cloudelements.client.wire.secrecy import asterisk_keys
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
@@ -216,7 +222,7 @@ def checked_name(argument: str, value: Any) -> str:
     :param value: Its value.
     :raises CloudElementsValidationError: The value is no text, blank, ``None``, or markup alone.
     """
-    name = named_text(argument, value).strip()
+    name = without_ends(named_text(argument, value))
     # Markup alone counts as an empty name: the platform strips it, and would make up a name.
     if not comparable_text(name):
         raise CloudElementsValidationError(f"{argument} is empty: it holds markup alone.")

@@ -8,7 +8,13 @@ from typing import Any
 
 from airflow_provider_cloudelements.client.arguments import dictionary, text, texts
 from airflow_provider_cloudelements.client.frozen import lazy
-from airflow_provider_cloudelements.client.tags import Identity, named_text, origin_tag, own_tags
+from airflow_provider_cloudelements.client.tags import (
+    Identity,
+    named_text,
+    origin_tag,
+    own_tags,
+    without_ends,
+)
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.provisioning.fingerprints import Fingerprints
@@ -55,7 +61,7 @@ class InstanceSpec:
         if self.tags is not None:
             object.__setattr__(self, "tags", texts("tags", self.tags))
         if isinstance(self.element, str):  # the client refuses anything else
-            object.__setattr__(self, "element", self.element.strip())
+            object.__setattr__(self, "element", without_ends(self.element))
         if self.tags and own_tags(self.tags):
             raise CloudElementsValidationError(
                 "tags holds a tag by which this provider recognises instances. It sets these by itself: name "

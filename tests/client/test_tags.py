@@ -46,13 +46,21 @@ def test_a_key_of_any_characters_has_a_marker():
 # -- identities -----------------------------------------------------------------------------------
 
 #: Texts that differ by what must not count, that hold what joins texts, or that are made of it.
-PIECES = st.sampled_from(["a", "b", "/", "//", ":", "1:", "2:", "\n", " ", "é", "e\u0301", "\\", '"', "\x00"])
+PIECES = st.sampled_from(
+    ["a", "b", "/", "//", ":", "1:", "2:", "\n", " ", "é", "e\u0301", "\\", '"', "\x00", "\ufeff"]
+)
 TEXTS = st.lists(PIECES, max_size=5).map("".join) | st.text(max_size=5)
-KEYS = TEXTS.filter(str.strip).filter(lambda text: text.strip() != "None")
+#: What is as invisible at the ends of a text as white space.
+INVISIBLE = "".join(
+    map(chr, (0xAD, 0x61C, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF))
+)
+KEYS = TEXTS.filter(lambda text: text.strip().strip(INVISIBLE).strip() not in ("", "None"))
 
 
 def plain(text):
-    return unicodedata.normalize("NFC", text.strip())
+    while text != (shorter := text.strip().strip(INVISIBLE)):
+        text = shorter
+    return unicodedata.normalize("NFC", text)
 
 
 @given(TEXTS, KEYS, TEXTS, KEYS)

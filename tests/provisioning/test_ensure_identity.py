@@ -10,11 +10,13 @@ import pytest
 from airflow_provider_cloudelements.client import CloudElementsClient
 from airflow_provider_cloudelements.client.tags import Identity, marker_tag, user_tags
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsValidationError
+from airflow_provider_cloudelements.operators.instances import CloudElementsCreateInstanceOperator
 from airflow_provider_cloudelements.provisioning.change import Change, reauthenticate, update
 from airflow_provider_cloudelements.provisioning.ensure import ensure as ensure_spec
 from airflow_provider_cloudelements.provisioning.memory import CallMemory
 from airflow_provider_cloudelements.provisioning.spec import InstanceSpec
-from tests.support.platform import Wire, configured, settings_of, spec_of
+from tests.support.context import context_of
+from tests.support.platform import WAYS, Wire, configured, known_to_airflow, settings_of, spec_of
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_no_two_pairs_are_one_and_each_finds_its_own(pairs, sandbox, ensure):
     assert not any(each.created or each.changed or each.twins for each in again)
 
 
-WRITTEN = [" acme", "acme\n", "\t acme \u00a0"]
+WRITTEN = [" acme", "acme\n", "\t acme \u00a0", "\ufeffacme", "acme\u200b", "\u200e acme\u2060\r\n"]
 
 
 @pytest.mark.parametrize("written", WRITTEN)
@@ -65,6 +67,24 @@ def test_white_space_makes_no_other_instance(written, sandbox, ensure):
     assert ensure(named(sandbox, written, "prod")).instance.id == first.instance.id
     assert ensure(named(sandbox, "acme", written.replace("acme", "prod"))).instance.id == first.instance.id
     assert wire.writes() == []
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_white_space_of_a_name_and_of_an_element_makes_no_other_instance(written, sandbox, monkeypatch):
+    """The default key holds both."""
+    known_to_airflow(sandbox, monkeypatch)
+    made = [
+        CloudElementsCreateInstanceOperator(
+            task_id="make",
+            element=written.replace("acme", "closeio"),
+            instance_name=name,
+            configuration=WAYS["basic"][1],
+            events_enabled=False,
+        ).execute(context_of())
+        for name in ("acme", written)
+    ]
+    assert [each["created"] for each in made] == [True, False]
+    assert made[0]["id"] == made[1]["id"]
 
 
 def test_unicode_forms_make_no_other_instance_though_key_and_name_differ_in_them(sandbox, ensure):

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _Item = TypeVar("_Item")
 #: What names a page: a token, or its number.
 _Mark = TypeVar("_Mark")
+#: Status of an answer that holds a part of what there is (RFC 9110, 15.3.7).
+_PART = 206
 _NONE_FOUND = re.compile(r"\bno\b.*\bfound\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -141,12 +143,14 @@ def _broken(path: str, pages_read: int, why: str) -> CloudElementsServerError:
 
 
 def _rows(reply: Reply, path: str) -> tuple[list[Any], str | None]:
+    wrong = None
     if not isinstance(reply.body, list):
+        wrong = "is not a JSON array, as a list is"
+    elif reply.status == _PART:
+        wrong = f"is only a part ({_PART}), and nobody asked for one"
+    if wrong:
         raise CloudElementsServerError(
-            f"GET {path}: the answer is not a JSON array, as a list is.",
-            status=reply.status,
-            method="GET",
-            path=path,
+            f"GET {path}: the answer {wrong}.", status=reply.status, method="GET", path=path
         )
     return reply.body, reply.headers.get("Elements-Next-Page-Token")
 

@@ -17,7 +17,7 @@ from airflow_provider_cloudelements.exceptions import (
 )
 from airflow_provider_cloudelements.sandbox import Sandbox
 from tests.support.hidden import assert_hidden, shown
-from tests.support.wire import TOKEN, USER, Account, Answer, Call, Wire, account, page
+from tests.support.wire import TOKEN, USER, Account, Answer, Call, Wire, account, answer, page
 
 
 def listing(wire: Wire, **options: Any) -> Iterator[Any]:
@@ -53,6 +53,12 @@ def test_tokens_are_followed_to_the_last_page() -> None:
         {"pageSize": "2", "q": "a", "nextPage": "t/1+="},
         {"pageSize": "2", "q": "a", "nextPage": "t2"},
     ]
+
+
+def test_a_part_that_nobody_asked_for_is_no_list() -> None:
+    """A list proves what does not exist, and a part of it does not."""
+    with Wire([answer([1], 206)]) as wire, pytest.raises(CloudElementsServerError, match="only a part"):
+        list(listing(wire))
 
 
 def test_a_page_is_asked_for_when_its_first_item_is_wanted() -> None:
