@@ -16,8 +16,12 @@ from pathlib import Path
 
 #: Seconds that a command gets to clean up after the signal to end.
 CLEANING_UP = 60.0
-#: The last line of pytest's output, and of scripts that write a similar one.
-_SUMMARY = re.compile(r"^=* ?(?:no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in \d+\.\d+s\b.*$", re.MULTILINE)
+#: The last line of pytest's output, of scripts that write a similar one, and of the gate.
+_SUMMARY = re.compile(
+    r"^=* ?(?:no tests ran|\d+ [a-z]+(?:, \d+ [a-z]+)*) in \d+\.\d+s\b.*$"
+    r"|^\d+ passed, \d+ failed, \d+ skipped$",
+    re.MULTILINE,
+)
 _COUNT = re.compile(r"\b(\d+) (passed|failed|skipped|error)s?\b")
 
 

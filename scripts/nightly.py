@@ -72,8 +72,8 @@ PARTS = (
     ),
     Part(
         "python-3.13",
-        "the demo, the unit tests and the tests of a real Airflow pass on Python 3.13, and on the older "
-        "lines the tests of Airflow in process",
+        "the demo and the gate of the newest line pass on Python 3.13, and on the older lines the tests of "
+        "Airflow in process",
         (NEWEST, "-m", "scripts.python313"),
         ("demo",),
         hours=4.0,
@@ -116,7 +116,7 @@ PARTS = (
     Part(
         "stores",
         "a file on the disk, S3, Azure and Google Cloud Storage is whole or not there, wherever its download "
-        "is cut and its writer killed, and no second bulk job begins",
+        "is cut and its writer killed; so is an upload of one; and no second bulk job begins",
         (".venvs/stores/bin/python", "-m", "pytest", "-m", "nightly", "tests/stores"),
         _COLLECT,
         hours=2.0,

@@ -31,10 +31,8 @@ PACKAGES = ("python3", "python3-venv", "make", "git", "ca-certificates")
 STEPS = {
     "demo": ("make demo", 1200),
     "unit": ("make unit", 3600),
-    "processes": (
-        'make setup && .venv/bin/python -m pytest -m "processes and not (browser or soak or nightly)"',
-        7200,
-    ),
+    # Without a browser and PostgreSQL, which this Debian does not have.
+    "lanes": ("make setup && .venv/bin/python -m scripts.gate --no-unit", 7200),
     **{
         f"airflow-{line}": (
             f"make .venvs/airflow-{line}/.made-from && .venvs/airflow-{line}/bin/python -m pytest "

@@ -81,6 +81,7 @@ def test_what_ends_us_ends_it(tmp_path):
         ("= 2 failed, 60 passed, 4 skipped in 5.00s =\nand then\n1 passed, 1 error in 0.31s\n", (61, 3, 4)),
         ("1 failed, 2 errors in 3.14s", (0, 3, 0)),
         ("no tests ran in 0.18s\n", (0, 0, 0)),
+        ("[1/2] 3.3 docs: 5 passed, 0 failed in 1:00\n12 passed, 1 failed, 3 skipped\n", (12, 1, 3)),
         ("12/900 tests collected (888 deselected) in 3.20s\n", (0, 0, 0)),
         ("a log line: 7 passed in 1.00s\n    8 failed in 1.00s\n9 passed and so on\n", (0, 0, 0)),
     ],

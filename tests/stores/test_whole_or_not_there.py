@@ -2,90 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import os
 import random
-import signal
 import time
-from types import SimpleNamespace
 
 import pytest
-from airflow import __version__ as airflow_version
 
-from tests.support.platform import Person
 from tests.support.store_writer import KINDS as WRITERS
-from tests.support.store_writer import Writers
-from tests.support.stores import KINDS, running
+from tests.support.store_writer import outliving_notes
 
-pytestmark = [
-    pytest.mark.nightly,
-    pytest.mark.processes,
-    pytest.mark.skipif(
-        airflow_version.startswith(("3.1.", "3.2.")),
-        reason="before 3.3, Airflow has no place in which a task's note of its job outlives a try",
-    ),
-]
+pytestmark = [pytest.mark.nightly, pytest.mark.processes, outliving_notes]
 
 TIMES = 20
 #: A bulk result of 60 MB, which S3 and Azure take in four parts, and 4,000 records in pages.
 BULK, RECORDS = 220_000, 4_000
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def store(request, tmp_path_factory):
-    with running(request.param, tmp_path_factory.mktemp(request.param)) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def number(whole_sandbox):
-    return Person(whole_sandbox).make("basic")
-
-
-@pytest.fixture(scope="module")
-def whole_sandbox():
-    from airflow_provider_cloudelements.sandbox import Sandbox
-
-    with Sandbox(process=True) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def known(whole_sandbox, monkeypatch):
-    """The sandbox, known to Airflow in this process and in those that it starts."""
-    monkeypatch.setenv("AIRFLOW_CONN_CLOUDELEMENTS_DEFAULT", json.dumps(whole_sandbox.connection()))
-    yield whole_sandbox
-    whole_sandbox.clear_faults()
-
-
 def fill(sandbox, number, kind):
     sandbox.set_records(number, "contacts", BULK if kind == "bulk" else RECORDS)
-
-
-@pytest.fixture
-def begin(store, known, number, tmp_path):
-    """Begin a try, and return its process's id; wait for it, and return what its task returns, and when."""
-    with Writers() as writers:
-        out = tmp_path / "out"
-
-        def start(kind, name, memory):
-            given = {"store": store.kind, "place": store.place, "kind": kind, "name": name}
-            return writers.begin(out, **given, instance_id=number, memory=str(memory))
-
-        def finish():
-            began = time.monotonic()
-            status = writers.status()
-            assert status == 0, out.read_text()[-3000:]
-            return json.loads(out.read_text().splitlines()[-1]), time.monotonic() - began
-
-        def kill(pid):
-            with contextlib.suppress(ProcessLookupError):  # it was over already
-                os.kill(pid, signal.SIGKILL)
-            writers.status()
-
-        yield SimpleNamespace(start=start, finish=finish, kill=kill)
 
 
 @pytest.mark.parametrize("kind", WRITERS)

@@ -1,4 +1,4 @@
-"""One try of a task that writes a file into a store, in a process that a test can kill at any moment."""
+"""One try of a task that writes a file into a store, or reads one, in a process that a test can kill."""
 
 from __future__ import annotations
 
@@ -13,22 +13,46 @@ import traceback
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+from airflow import __version__ as airflow_version
+
 from tests.support.patience import eventually
 from tests.support.stores import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: What a writer of each kind is called with.
+#: The kinds that write a file.
 KINDS = ("bulk", "records", "changes")
+#: The kind that reads one, and writes another with the errors.
+UPLOAD = "upload"
+RETRIES = 100
+outliving_notes = pytest.mark.skipif(
+    airflow_version.startswith(("3.1.", "3.2.")),
+    reason="before 3.3, Airflow has no place in which a task's note of its job outlives a try",
+)
 
 
 def operator_of(kind: str, path: str, instance_id: int) -> Any:
     """Return the operator.
 
-    :param kind: One of :data:`KINDS`.
+    :param kind: One of :data:`KINDS`, or :data:`UPLOAD`.
     :param path: The file.
     :param instance_id: The instance.
     """
+    if kind == UPLOAD:
+        from airflow_provider_cloudelements.operators.bulk import CloudElementsUploadBulkOperator
+
+        return CloudElementsUploadBulkOperator(
+            task_id="read",
+            instance_id=instance_id,
+            object_name="contacts",
+            path=path,
+            errors_path=f"{path}.errors",
+            max_errors=None,
+            poke_interval=1,
+            deferrable=False,
+            retries=RETRIES,
+        )
     if kind == "bulk":
         from airflow_provider_cloudelements.operators.bulk import CloudElementsDownloadBulkOperator
 
@@ -64,14 +88,17 @@ def operator_of(kind: str, path: str, instance_id: int) -> Any:
     )
 
 
-def written(kind: str, path: str, instance_id: int, memory: Path) -> dict[str, Any]:
+def written(kind: str, path: str, instance_id: int, memory: Path, try_number: int = 1) -> dict[str, Any]:
     """Run one try, and return what the task returns.
 
     :param memory: File of the task's state store, which outlives the try.
+    :param try_number: Its number.
     """
     from tests.support.context import FakeTi, FileStore, context_of
 
-    context = context_of(FakeTi())
+    ti = FakeTi(try_number)
+    ti.max_tries = RETRIES  # type: ignore[attr-defined]  # as Airflow's own
+    context = context_of(ti)
     context["task_state_store"] = FileStore(memory)
     done: dict[str, Any] = operator_of(kind, path, instance_id).execute(context)
     return done
@@ -121,13 +148,14 @@ def _try(given: dict[str, Any]) -> None:
     store = Store(given["store"], given["place"])
     store.attach()
     print("ready", flush=True)
-    done = written(given["kind"], store.path(given["name"]), given["instance_id"], Path(given["memory"]))
+    path, memory = store.path(given["name"]), Path(given["memory"])
+    done = written(given["kind"], path, given["instance_id"], memory, given["try_number"])
     print(json.dumps(done), flush=True)
 
 
 def _serve() -> None:
     """Load what a try needs, then fork for each line of stdin; tell its pid and its exit code."""
-    for kind in KINDS:
+    for kind in (*KINDS, UPLOAD):
         operator_of(kind, "file:///none", 1)
     for module in ("s3fs", "adlfs", "gcsfs"):
         with contextlib.suppress(ImportError):
