@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -21,7 +22,7 @@ PROGRAMS = Path("/usr/lib/postgresql")
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
     """Run a server and yield SQLAlchemy's address of an empty database in it."""
-    programs = max(PROGRAMS.glob("*/bin"), default=None)
+    programs = newest()
     if programs is None:
         raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=_place()))
@@ -39,6 +40,17 @@ def postgres() -> Iterator[str]:
             _run(*control, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def newest() -> Path | None:
+    """Return the folder of the newest server's programs; ``None`` if there is none.
+
+    A version of which only the client is installed has such a folder, too.
+    """
+    servers = [each.parent for each in PROGRAMS.glob("*/bin/initdb")]
+    return max(
+        servers, key=lambda each: [int(part) for part in re.findall(r"\d+", each.parent.name)], default=None
+    )
 
 
 def _place() -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from scripts.postgres import PROGRAMS, postgres
+from scripts.postgres import newest, postgres
 
 #: The example, and its connection.
 LOADS, CONNECTION = "example_load_into_postgresql", "warehouse"
@@ -32,7 +32,7 @@ def connection(address: str) -> dict[str, Any]:
 
 def is_installed() -> bool:
     """Return whether there is a PostgreSQL to run."""
-    return any(PROGRAMS.glob("*/bin/initdb"))
+    return newest() is not None
 
 
 @contextlib.contextmanager
