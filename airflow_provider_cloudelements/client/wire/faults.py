@@ -75,7 +75,7 @@ def _fault_of(error: Exception, *, written: bool, late: bool) -> Fault:
     if late:
         return Fault.LATE
     from requests import exceptions
-    from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+    from urllib3.exceptions import InvalidHeader, NameResolutionError, ReadTimeoutError
 
     if isinstance(error, OSError) and not isinstance(error, exceptions.RequestException):
         # requests wraps the errors of sockets. This one comes from the search for the certificates.
@@ -95,7 +95,9 @@ def _fault_of(error: Exception, *, written: bool, late: bool) -> Fault:
         exceptions.InvalidSchema,  # a SOCKS proxy without the package for it
         UnicodeError,
     )
-    if isinstance(error, unwritable):
+    # urllib3's own error of that name is about the answer, such as two lengths that contradict each other.
+    of_answer = any(isinstance(each, InvalidHeader) for each in _causes(error))
+    if isinstance(error, unwritable) and not of_answer:
         return Fault.UNWRITABLE
     unknown = any(isinstance(each, NameResolutionError) for each in _causes(error))
     return Fault.UNKNOWN_NAME if unknown else Fault.BROKEN

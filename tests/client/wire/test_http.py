@@ -369,9 +369,10 @@ def test_a_gateways_404_passes_like_its_502(method: str, times: int) -> None:
         (Answer(b"", then="reset"), "broke"),
         (Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "broke"),
         (Answer(b"garbage\r\n\r\n"), "broke"),
+        (Answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\n{}"), "broke"),
         (Answer(b"", then="stall"), "in time"),
     ],
-    ids=["closed", "reset", "cut", "garbage", "silence"],
+    ids=["closed", "reset", "cut", "garbage", "two lengths", "silence"],
 )
 @pytest.mark.parametrize(("method", "times"), [("GET", 3), ("DELETE", 3), ("POST", 1), ("PATCH", 1)])
 def test_a_broken_connection_is_tried_again_where_that_is_safe(
