@@ -237,12 +237,13 @@ def _login_in(basic: str) -> list[str]:
 
 
 def is_web_url(text: str) -> bool:
-    """Say whether a text is an absolute http or https address."""
+    """Say whether a text is an absolute http or https address, without white space around it."""
     try:
         parts = urlsplit(text)
         # urlsplit checks the port's range only on access to .port.
         well_formed = bool(parts.hostname) and (parts.port is None or parts.port > 0)
-        return parts.scheme in ("http", "https") and well_formed and text.isprintable()
+        plain = text == text.strip() and text.isprintable() and " " not in parts.netloc
+        return parts.scheme in ("http", "https") and well_formed and plain
     except ValueError:
         return False
 

@@ -110,6 +110,12 @@ def webhook_connection(
         raise CloudElementsValidationError(
             "signature_key must be printable ASCII without a space, not empty."
         )
+    for name, value in (("signature_key", signature_key), ("callback_url", callback_url)):
+        if is_asterisks(value):
+            raise CloudElementsValidationError(
+                f"{name} consists of asterisks, which Airflow and the platform show in place of a secret. "
+                "Give the secret itself."
+            )
     if callback_url is not None and (not isinstance(callback_url, str) or not is_web_url(callback_url)):
         raise CloudElementsValidationError(
             "callback_url must be an absolute address that begins with https:// or http://."
@@ -153,7 +159,8 @@ def webhook_asset_of_element(element: str, *, webhook: str = DEFAULT_WEBHOOK) ->
 
 
 def _element(element: str) -> str:
-    if not isinstance(element, str) or not _ELEMENT.fullmatch(element):
+    # Jinja writes None for a missing value.
+    if not isinstance(element, str) or not _ELEMENT.fullmatch(element) or element == "None":
         raise CloudElementsValidationError("element must be an element's key, such as 'microsoftgraph'.")
     return element
 

@@ -93,14 +93,26 @@ def test_neither_key_nor_address_is_in_the_repr():
     assert "url-token" not in shown
 
 
-@pytest.mark.parametrize("key", ["", "with space", "tab\t", "ä" * 20, 12, b"bytes"])
+@pytest.mark.parametrize("key", ["", "with space", "tab\t", "ä" * 20, 12, b"bytes", "***"])
 def test_a_key_that_both_sides_may_read_otherwise_is_refused(key):
     with pytest.raises(CloudElementsValidationError, match="signature_key") as caught:
         webhook_connection(signature_key=key)
     assert not str(key) or str(key) not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["hooks.example.com", "ftp://x", "/webhooks/cloudelements", 3])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "hooks.example.com",
+        "ftp://x",
+        "/webhooks/cloudelements",
+        3,
+        " https://hooks.example.com/x",
+        "https://hooks.example.com/x ",
+        "https://hooks example.com/x",
+        "https://***@hooks.example.com/x",
+    ],
+)
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(CloudElementsValidationError, match="callback_url"):
         webhook_connection(callback_url=url)
@@ -192,7 +204,7 @@ def test_an_id_that_is_none_is_refused(instance_id):
         webhook_asset_of_instance(instance_id, "sfdc")
 
 
-@pytest.mark.parametrize("element", ["", "a/b", "*", "with space", "é", None, 3])
+@pytest.mark.parametrize("element", ["", "a/b", "*", "with space", "é", None, 3, "None"])
 def test_an_element_that_the_receiver_would_write_otherwise_is_refused(element):
     for make in (webhook_asset_of_element, lambda key: webhook_asset_of_instance(1, key)):
         with pytest.raises(CloudElementsValidationError, match="element"):
