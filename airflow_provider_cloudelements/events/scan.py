@@ -22,6 +22,7 @@ from airflow_provider_cloudelements.client.arguments import moment, seconds, who
 from airflow_provider_cloudelements.client.events import EventsApi, read_event, read_listed
 from airflow_provider_cloudelements.client.listed import AnyEvent, AnyNotification, AnyObject
 from airflow_provider_cloudelements.client.notifications import Event
+from airflow_provider_cloudelements.client.tags import named_text, without_ends
 from airflow_provider_cloudelements.client.wire.clock import PlatformClock
 from airflow_provider_cloudelements.events.cursor import EventCursor, require_cursor
 from airflow_provider_cloudelements.exceptions import (
@@ -97,7 +98,8 @@ def _texts(argument: str, value: Collection[str] | None) -> frozenset[str] | Non
     texts = _items(argument, value)
     if not all(isinstance(each, str) and each.strip() for each in texts):
         raise CloudElementsValidationError(f"{argument} must be a list of strings.")
-    return frozenset(texts) or None
+    # None as Jinja writes it, or a line end, would fit no event, and the cursor would pass them all.
+    return frozenset(without_ends(named_text(argument, each)) for each in texts) or None
 
 
 def _items(argument: str, value: Collection[Any]) -> list[Any]:

@@ -26,6 +26,7 @@ def event_of(*told: tuple[int | None, str, str], ids: Iterable[int] = ()) -> Eve
     [
         ({}, ["events", "contacts"]),
         ({"object_types": ["events"]}, ["events"]),
+        ({"object_types": [" events\n"]}, ["events"]),
         ({"object_types": []}, ["events", "contacts"]),
         ({"object_types": ["Events"]}, None),
         ({"event_types": [" created "]}, ["events"]),
@@ -53,6 +54,8 @@ def test_what_nobody_told_is_wanted_where_nothing_is_asked_about_it() -> None:
         {"object_types": "events"},
         {"object_types": [5]},
         {"object_types": [""]},
+        {"object_types": ["events", "None"]},
+        {"event_types": ["None"]},
         {"event_types": "CREATED"},
         {"event_types": {"CREATED": 1}},
         {"event_types": 5},
