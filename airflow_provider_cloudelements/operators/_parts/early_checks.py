@@ -101,11 +101,13 @@ class EarlyChecks(_Base):
                 combinations = product(*(literal[name] for name in names))
                 for values in islice(combinations, _MOST_COMBINATIONS):
                     cls._check(check, {**given, **dict(zip(names, values, strict=True))})
-        if len(literal) == len(mapped) and prod(map(len, literal.values())) < 2:
-            return  # one copy may write any file
         for name in cls.written_files:
-            if name not in mapped:
-                cls._check_file(name, given)
+            others = [values for other, values in literal.items() if other != name]
+            is_shared = len(others) < len(mapped.keys() - {name}) or prod(map(len, others)) > 1
+            paths = literal.get(name, ()) if name in mapped else (given.get(name),)
+            for number, path in enumerate(paths):
+                if is_shared or path in paths[:number]:
+                    cls._check_file(name, {**given, name: path})
 
     @classmethod
     def _check_file(cls, name: str, given: Mapping[str, Any]) -> None:
@@ -117,7 +119,7 @@ class EarlyChecks(_Base):
         if isinstance(path, str) and not is_template(path, given.get("dag")):
             raise ValueError(
                 f"{name} is one file for all copies of the mapped task, and each copy would replace it. "
-                f"Say in it which copy writes, as in '{{{{ ti.map_index }}}}', or map {name} too."
+                f"Say in it which copy writes, as in '{{{{ ti.map_index }}}}', or give each copy its own."
             )
 
     @classmethod
