@@ -195,7 +195,9 @@ def test_a_create_that_did_not_take_place_is_sent_again_after_the_settle_time(sa
     assert len(sandbox.instances()) == 8
 
 
-def test_too_many_calls_are_sent_again_until_they_pass(sandbox, connections):
+def test_too_many_calls_are_sent_again_until_they_pass(sandbox, connections, monkeypatch):
+    # If one call alone meets all six refusals, the pauses double each time, to 20 seconds in all.
+    monkeypatch.setattr("airflow_provider_cloudelements.fleet.gate._FIRST", 0.05)
     client = client_of(sandbox, max_retries=0)
     sandbox.add_fault("status", status=429, method="POST", path="/instances", count=6)
     wire = Wire(sandbox)
