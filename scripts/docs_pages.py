@@ -1,8 +1,9 @@
 """Lay out the pages of the documentation site: the source that Sphinx builds it from.
 
 The pages are Markdown that GitHub shows as well, with links from file to file. On the site a link leads to a
-page of the site: those in ``docs/``, the changelog and the notes for contributors, a page for each example,
-and those of the API reference. The lists of links in ``docs/index.md`` are the one home of the navigation.
+page of the site: those in ``docs/``, the changelog and the notes for contributors, a page for each example
+and each finding, and those of the API reference. The lists of links in ``docs/index.md`` are the one home of
+the navigation.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ OUTSIDE = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "constraints/README.md": "constraints.md",
+    "findings/README.md": "findings.md",
 }
+#: The page below which the site makes one for each script of ``findings/``.
+FINDINGS = "findings.md"
 #: The page below which the site makes one for each public module.
 API = "api.md"
 #: The page below which the site makes one for each example, or the first page as long as there is no gallery.
@@ -58,6 +62,8 @@ def _files(root: Path) -> Iterator[tuple[str, bytes]]:
     children: dict[str, dict[str, str]] = {
         _parent(root): {f"examples/{path.stem}.md": _of_code(path, root) for path in _code(root)}
     }
+    if scripts := _findings(root):
+        children[FINDINGS] = {f"findings/{path.stem}.md": _of_code(path, root) for path in scripts}
     if (docs / API).is_file():
         children[API] = {f"api/{name}.rst": text for name, text in docs_reference.pages()}
     places = _places(root)
@@ -86,17 +92,24 @@ def _code(root: Path) -> list[Path]:
     return sorted([*root.glob("example_dags/*.py"), *root.glob("docs/recipes/*.py")])
 
 
+def _findings(root: Path) -> list[Path]:
+    """Return the scripts that record how tools of others behave."""
+    return sorted(root.glob("findings/*.sh"))
+
+
 def _places(root: Path) -> dict[str, str]:
     """Return the path on the site of each file that has a page there."""
     places = {f"docs/{path.name}": path.name for path in (root / "docs").glob("*.md")}
     places |= {name: place for name, place in OUTSIDE.items() if (root / name).is_file()}
     places |= {path.relative_to(root).as_posix(): f"examples/{path.stem}.md" for path in _code(root)}
+    places |= {path.relative_to(root).as_posix(): f"findings/{path.stem}.md" for path in _findings(root)}
     return places | {"example_dags": _parent(root)}
 
 
 def _of_code(path: Path, root: Path) -> str:
-    """Return the page of an example."""
-    return f"# {path.stem}\n\n`{path.relative_to(root)}`\n\n```python\n{path.read_text().strip()}\n```\n"
+    """Return the page of an example or a finding."""
+    language = {".py": "python", ".sh": "bash"}[path.suffix]
+    return f"# {path.stem}\n\n`{path.relative_to(root)}`\n\n```{language}\n{path.read_text().strip()}\n```\n"
 
 
 def _with_links(text: str, name: str, place: str, places: dict[str, str], root: Path) -> str:

@@ -12,7 +12,7 @@ from airflow_provider_cloudelements.connection_form import FormField
 from airflow_provider_cloudelements.sandbox.core.auth import Access
 from airflow_provider_cloudelements.sandbox.core.router import Router
 from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
-from scripts import docs
+from scripts import docs, docs_pages
 
 EXAMPLE = """
 # [start: one]
@@ -227,3 +227,10 @@ def test_the_lines_that_are_tested_are_those_of_the_makefile():
     for line, release in re.findall(r"^\| (\d\.\d+) \| (\S+) \|", table, re.MULTILINE):
         assert release.startswith(f"{line}.")
         assert list((docs.ROOT / "constraints").glob(f"airflow-{release}-*.txt"))
+
+
+def test_each_link_of_a_page_leads_to_a_page_of_the_site(tmp_path):
+    docs_pages.lay_out(docs.ROOT, tmp_path)
+    assert {"index.md", "findings.md", "changelog.md"} <= {each.name for each in tmp_path.iterdir()}
+    names = {each.stem for each in docs.ROOT.glob("findings/*.sh")}
+    assert {each.stem for each in (tmp_path / "findings").iterdir()} == names
