@@ -12,7 +12,7 @@ from airflow_provider_cloudelements.connection_form import FormField
 from airflow_provider_cloudelements.sandbox.core.auth import Access
 from airflow_provider_cloudelements.sandbox.core.router import Router
 from airflow_provider_cloudelements.sandbox.routes import api_router, control_router
-from scripts import docs, docs_pages
+from scripts import docs
 
 EXAMPLE = """
 # [start: one]
@@ -230,6 +230,9 @@ def test_the_lines_that_are_tested_are_those_of_the_makefile():
 
 
 def test_each_link_of_a_page_leads_to_a_page_of_the_site(tmp_path):
+    pytest.importorskip("sphinx", reason="the site is built with the newest line's environment")
+    from scripts import docs_pages
+
     docs_pages.lay_out(docs.ROOT, tmp_path)
     assert {"index.md", "findings.md", "changelog.md"} <= {each.name for each in tmp_path.iterdir()}
     names = {each.stem for each in docs.ROOT.glob("findings/*.sh")}
