@@ -124,9 +124,8 @@ def cloudelements_fleet_asset(finding: str, cloudelements_conn_id: str = DEFAULT
     :return: The asset ``cloudelements/CONNECTION/FINDING``. Its events hold ``connection`` and numbers.
     :raises CloudElementsValidationError: ``finding`` is another word, or the id is empty or no text.
     """
+    from airflow_provider_cloudelements.client.arguments import one_of
     from airflow_provider_cloudelements.client.tags import named_text
-    from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 
-    if finding not in FLEET_FINDINGS:
-        raise CloudElementsValidationError(f"finding must be one of {', '.join(map(repr, FLEET_FINDINGS))}.")
+    one_of("finding", finding, FLEET_FINDINGS)
     return Asset(f"cloudelements/{named_text('cloudelements_conn_id', cloudelements_conn_id)}/{finding}")

@@ -102,6 +102,7 @@ def webhook_connection(
     :return: The connection. Its ``password`` is the key.
     :raises CloudElementsValidationError: An argument is malformed. The message never shows it.
     """
+    from airflow_provider_cloudelements.client.arguments import one_of, refuse_asterisks
     from airflow_provider_cloudelements.connections import is_web_url
 
     if signature_key is not None and (
@@ -110,18 +111,13 @@ def webhook_connection(
         raise CloudElementsValidationError(
             "signature_key must be printable ASCII without a space, not empty."
         )
-    for name, value in (("signature_key", signature_key), ("callback_url", callback_url)):
-        if is_asterisks(value):
-            raise CloudElementsValidationError(
-                f"{name} consists of asterisks, which Airflow and the platform show in place of a secret. "
-                "Give the secret itself."
-            )
+    refuse_asterisks("signature_key", signature_key)
+    refuse_asterisks("callback_url", callback_url)
     if callback_url is not None and (not isinstance(callback_url, str) or not is_web_url(callback_url)):
         raise CloudElementsValidationError(
             "callback_url must be an absolute address that begins with https:// or http://."
         )
-    if store_payload not in STORED_PAYLOADS:
-        raise CloudElementsValidationError(f"store_payload must be one of {_PAYLOADS}.")
+    one_of("store_payload", store_payload, STORED_PAYLOADS)
     extra = {CALLBACK_URL: callback_url} if callback_url else {}
     if store_payload != "full":
         extra[STORE_PAYLOAD] = store_payload

@@ -12,7 +12,9 @@ from urllib.parse import quote
 import pendulum
 
 from airflow_provider_cloudelements.client.wire.request import bare, is_count, is_number
+from airflow_provider_cloudelements.client.wire.secrecy import asterisk_keys
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
+from airflow_provider_cloudelements.keys import is_asterisks
 
 #: Largest integer that names anything: that of 64 bits.
 _LARGEST = 2**63 - 1
@@ -110,7 +112,7 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     :raises CloudElementsValidationError: It is something else.
     """
     if not is_count(value, least):
-        raise CloudElementsValidationError(f"{name} must be a whole number, {least} or more.")
+        raise CloudElementsValidationError(f"{name} must be a whole number from {least} on.")
     return value
 
 
@@ -137,6 +139,24 @@ def moment(name: str, value: Any) -> pendulum.DateTime:
     if not isinstance(value, datetime.datetime) or value.tzinfo is None:
         raise CloudElementsValidationError(f"{name} must be a datetime with a time zone.")
     return pendulum.instance(value)
+
+
+def refuse_asterisks(argument: str, value: Any) -> None:
+    """Refuse asterisks in place of a secret: whoever copied them from a page would overwrite the secret.
+
+    :param argument: The argument's name.
+    :param value: Its rendered value: a text, or keys and values.
+    :raises CloudElementsValidationError: It is, or holds, asterisks alone.
+    """
+    if value is None:
+        return
+    keys = asterisk_keys(value) if isinstance(value, Mapping) else []
+    where = f"{argument}[{keys[0]!r}]" if keys else argument
+    if keys or is_asterisks(value):
+        raise CloudElementsValidationError(
+            f"{where} consists of asterisks, which Airflow and the platform show in place of a secret. Give "
+            "the secret itself."
+        )
 
 
 def unknown_argument(who: str, given: Iterable[str], *known_by: Callable[..., Any]) -> TypeError | None:

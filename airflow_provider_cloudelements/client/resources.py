@@ -16,10 +16,10 @@ from airflow_provider_cloudelements.client.arguments import (
     one_of,
     path_segment,
     seconds,
-    text,
     texts,
+    whole_number,
 )
-from airflow_provider_cloudelements.client.arguments import text as _checked
+from airflow_provider_cloudelements.client.arguments import text as checked_text
 from airflow_provider_cloudelements.client.ceql import where_of
 from airflow_provider_cloudelements.client.instances import InstancesApi
 from airflow_provider_cloudelements.client.parsing import parse_bool, parse_object, parse_text
@@ -196,7 +196,7 @@ class InstanceClient:
 
         :param text: The text, such as an error of a bulk job.
         """
-        return redact(_checked("text", text), self._secrets)
+        return redact(checked_text("text", text), self._secrets)
 
     @property
     def _secrets(self) -> Sequence[str]:
@@ -247,8 +247,7 @@ class InstanceClient:
         :raises CloudElementsServerError: The list broke off, a page comes twice, or is no list.
         """
         one_of("paging", paging, PAGINGS)
-        if not is_count(first_page):
-            raise CloudElementsValidationError("first_page must be a whole number from 0 on.")
+        whole_number("first_page", first_page, 0)
         if page_size is not None and not is_count(page_size, 1):
             raise CloudElementsValidationError("page_size must be a whole number from 1 on, or None.")
         if paging == "page" and "page" in dictionary("params", params):
@@ -260,7 +259,7 @@ class InstanceClient:
             params,
             where=where_of(where),
             fields=None if fields is None else _fields(fields),
-            orderBy=None if order_by is None else text("order_by", order_by),
+            orderBy=None if order_by is None else checked_text("order_by", order_by),
             pageSize=page_size,
         )
         checked = resource_path(path)

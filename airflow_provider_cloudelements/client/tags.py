@@ -41,12 +41,10 @@ NAMESPACE_PREFIX = "airflow-namespace:"
 BLANKS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-#: White space at the ends of a text, and what is as invisible there: a byte order mark, marks of direction,
+#: White space, and what is as invisible at the ends of a text: a byte order mark, marks of direction,
 #: zero-width characters, soft hyphens.
-_ENDS = re.compile(
-    "^[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
-    "|[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+\\Z"
-)
+_INVISIBLE = "[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
+_ENDS = re.compile(f"^{_INVISIBLE}|{_INVISIBLE}\\Z")
 #: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
 _OF_MARKER = 8
 #: How all of them begin.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from airflow_provider_cloudelements.client.wire.request import is_count, is_number
+from airflow_provider_cloudelements.client.arguments import whole_number
+from airflow_provider_cloudelements.client.wire.request import is_number
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsUnsafePlanError,
     CloudElementsValidationError,
@@ -54,9 +55,8 @@ class Safety:
             value = getattr(self, name)
             if value is None and name != "least":
                 continue
-            if not is_count(value):
-                called = "limits_from" if name == "least" else name  # as operator and command line call it
-                raise CloudElementsValidationError(f"{called} must be a whole number from 0 on.")
+            # As operator and command line call it.
+            whole_number("limits_from" if name == "least" else name, value, 0)
         for name in ("max_update_percent", "max_delete_percent"):
             value = getattr(self, name)
             if not is_number(value, most=100):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_cloudelements.client.arguments import refuse_asterisks
 from airflow_provider_cloudelements.client.tags import named_text
 from airflow_provider_cloudelements.compat import mask_secret
 from airflow_provider_cloudelements.events.settings import (
@@ -30,7 +31,7 @@ from airflow_provider_cloudelements.operators._parts.one_instance import (
     CloudElementsInstanceOperator,
     connection_values,
 )
-from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN, refuse_asterisks
+from airflow_provider_cloudelements.provisioning.arguments import NOT_GIVEN
 from airflow_provider_cloudelements.provisioning.change import Change, Changed, differs, update
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from airflow_provider_cloudelements.client.arguments import refuse_asterisks
 from airflow_provider_cloudelements.connections import DEFAULT_CONN_ID, DEFAULT_ELEMENT_CONN_ID, is_web_url
 from airflow_provider_cloudelements.exceptions import (
     CloudElementsNotFoundError,
@@ -21,7 +22,7 @@ from airflow_provider_cloudelements.operators._parts.base import (
     mask_given,
     require_bool,
 )
-from airflow_provider_cloudelements.provisioning.arguments import chosen_element, refuse_asterisks
+from airflow_provider_cloudelements.provisioning.arguments import chosen_element
 from airflow_provider_cloudelements.provisioning.codes import check_element
 
 if TYPE_CHECKING:

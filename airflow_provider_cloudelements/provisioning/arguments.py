@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_cloudelements.client.arguments import refuse_asterisks
 from airflow_provider_cloudelements.client.models import configuration_text
 from airflow_provider_cloudelements.client.tags import (
     Identity,
@@ -14,14 +15,12 @@ from airflow_provider_cloudelements.client.tags import (
     optional_text,
     without_ends,
 )
-from airflow_provider_cloudelements.client.wire.secrecy import asterisk_keys
 from airflow_provider_cloudelements.connections import ConnectionSettings, ElementSettings, is_web_url
 from airflow_provider_cloudelements.exceptions import CloudElementsValidationError
 from airflow_provider_cloudelements.keys import (
     EVENT_CALLBACK_URL,
     EVENTS_ENABLED,
     REFRESH_TOKEN,
-    is_asterisks,
 )
 from airflow_provider_cloudelements.provisioning.consent import no_answer, read_consent
 from airflow_provider_cloudelements.provisioning.difference import comparable_text
@@ -356,21 +355,3 @@ def tag_list(argument: str, value: Any) -> tuple[str, ...] | None:
             )
         named_text(f"{argument}[{number}]", tag)
     return tuple(value)
-
-
-def refuse_asterisks(argument: str, value: Any) -> None:
-    """Refuse asterisks in place of a secret: whoever copied them from a page would overwrite the secret.
-
-    :param argument: The argument's name.
-    :param value: Its rendered value: a text, or keys and values.
-    :raises CloudElementsValidationError: It is, or holds, asterisks alone.
-    """
-    if value is None:
-        return
-    keys = asterisk_keys(value) if isinstance(value, Mapping) else []
-    where = f"{argument}[{keys[0]!r}]" if keys else argument
-    if keys or is_asterisks(value):
-        raise CloudElementsValidationError(
-            f"{where} consists of asterisks, which Airflow and the platform show in place of a secret. Give "
-            "the secret itself."
-        )

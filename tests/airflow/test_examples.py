@@ -15,11 +15,10 @@ import requests
 from airflow_provider_cloudelements.client.tags import marker_tag
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from scripts.postgres import PROGRAMS
 from scripts.seed import Seeder
 from scripts.warehouse import CONNECTION, warehouses
 from tests.support.platform import EVENTS, WAYS, Person, peoples_tags
-from tests.support.programs import needs
+from tests.support.programs import needs_postgresql
 from tests.support.receiver import receiving
 from tests.support.runs import Run
 from tests.support.warehouse import ask
@@ -233,7 +232,7 @@ def finished(name, **conf):
 @pytest.fixture
 def warehouse(monkeypatch):
     """An empty database under the examples' connection; gives a function that reads its table."""
-    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    needs_postgresql()
     with warehouses() as known:
         for conn_id, connection in known.items():
             monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))

@@ -11,9 +11,9 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
-from scripts.postgres import PROGRAMS, postgres
+from scripts.postgres import postgres
 from tests.support.killing import kill_process_of, when_running
-from tests.support.programs import needs
+from tests.support.programs import needs_postgresql
 
 pytestmark = pytest.mark.processes
 
@@ -61,7 +61,7 @@ def sandbox():
 @pytest.fixture(scope="module")
 def database():
     """A real database server: SQLite stays locked for others when tasks die in the midst of a write."""
-    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    needs_postgresql()
     with postgres() as address:
         yield address
 

@@ -11,10 +11,10 @@ import pytest
 from airflow import __version__ as airflow_version
 
 from airflow_provider_cloudelements.sandbox import Sandbox
-from scripts.postgres import PROGRAMS, postgres
+from scripts.postgres import postgres
 from tests.support.killing import kill_process_of, when_running
 from tests.support.platform import Person
-from tests.support.programs import needs
+from tests.support.programs import needs_postgresql
 
 pytestmark = [
     pytest.mark.processes,
@@ -56,7 +56,7 @@ def sandbox():
 
 @pytest.fixture(scope="module")
 def airflow(start_airflow, sandbox, tmp_path_factory):
-    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    needs_postgresql()
     folder = tmp_path_factory.mktemp("dags")
     Path(folder / "killed.py").write_text(DAGS)
     # SQLite stays locked for others when tasks die in the midst of a write.

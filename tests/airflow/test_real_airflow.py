@@ -17,12 +17,12 @@ from airflow import __version__ as airflow_version
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.demo_connections import connections
 from scripts.local_airflow import LocalAirflow
-from scripts.postgres import PROGRAMS, postgres
+from scripts.postgres import postgres
 from scripts.warehouse import CONNECTION, LOADS, warehouses
 from tests.support.leaks import Finding, forms, left_behind, search, secrets_in
 from tests.support.patience import eventually
 from tests.support.platform import Person
-from tests.support.programs import needs
+from tests.support.programs import needs, needs_postgresql
 from tests.support.warehouse import ask
 
 #: On the older lines the modules of the lane "shared" search as well, and every example runs in process.
@@ -90,7 +90,7 @@ def database(request):
     if request.param == "sqlite":
         yield None
     else:
-        needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+        needs_postgresql()
         with postgres() as address:
             yield address
 

@@ -21,10 +21,10 @@ import pytest
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.airflow_rest import LocalAirflowError
 from scripts.local_airflow import PATIENCE, LocalAirflow
-from scripts.postgres import PROGRAMS, postgres
+from scripts.postgres import postgres
 from tests.support.leaks import left_behind, search
 from tests.support.platform import WAYS, Person
-from tests.support.programs import needs
+from tests.support.programs import needs_postgresql
 from tests.support.receiving import (
     EXAMPLE,
     EXAMPLE_ID,
@@ -95,7 +95,7 @@ def sandbox():
 @pytest.fixture(scope="module")
 def airflow(sandbox, tmp_path_factory):
     """Start an Airflow on a database as production has one."""
-    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    needs_postgresql()
     folder = tmp_path_factory.mktemp("dags")
     text = EXAMPLE.read_text()
     assert text.count(BY_TIME) == 1

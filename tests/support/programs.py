@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.postgres import newest
+
 
 def needs(name: str, places: Iterable[Path]) -> None:
     """
@@ -20,3 +22,8 @@ def needs(name: str, places: Iterable[Path]) -> None:
         if os.environ.get("CI"):
             raise RuntimeError(f"{name} is missing, and .ci/run should have installed it")
         pytest.skip(f"{name} is not installed")
+
+
+def needs_postgresql() -> None:
+    """Skip a test if no PostgreSQL server is installed here; fail it in CI."""
+    needs("PostgreSQL", filter(None, [newest()]))

@@ -6,25 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-from airflow_provider_cloudelements.operators.bulk import CloudElementsUploadBulkOperator
-from tests.support.context import FakeTi, FileStore, context_of
+from tests.support.store_writer import UPLOAD, operator_of, written
 
 
 def main(instance: str, path: str, store: str, try_number: str) -> None:
     """Say that the work begins, do it, and print what the task returns."""
-    operator = CloudElementsUploadBulkOperator(
-        task_id="upload",
-        instance_id=instance,
-        object_name="contacts",
-        path=path,
-        poke_interval=1,
-        deferrable=False,
-        retries=100,
-    )
-    ti = FakeTi(int(try_number))
-    ti.max_tries = 100  # type: ignore[attr-defined]  # as Airflow's own
+    operator_of(UPLOAD, path, int(instance))  # loads Airflow before the work begins
     print("begins", flush=True)
-    print(json.dumps(operator.execute(context_of(ti, FileStore(Path(store))))), flush=True)
+    print(json.dumps(written(UPLOAD, path, int(instance), Path(store), int(try_number))), flush=True)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ import time_machine
 
 from airflow_provider_cloudelements.sandbox import Sandbox
 from scripts.local_airflow import PATIENCE
-from scripts.postgres import PROGRAMS, postgres
+from scripts.postgres import postgres
 from tests.support.patience import eventually
 from tests.support.platform import EVENTS, WAYS, Person
-from tests.support.programs import needs
+from tests.support.programs import needs_postgresql
 
 pytestmark = [pytest.mark.processes, pytest.mark.nightly]
 
@@ -40,7 +40,7 @@ def sandbox():
 
 @pytest.fixture(scope="module")
 def airflow(start_airflow, sandbox, tmp_path_factory):
-    needs("PostgreSQL", PROGRAMS.glob("*/bin/initdb"))
+    needs_postgresql()
     folder = tmp_path_factory.mktemp("dags")
     (folder / "daily.py").write_text(SOURCE)
     with postgres() as address:
