@@ -26,7 +26,7 @@ from scripts.commands import Done, figures, run
 from scripts.scratch import ROOT, copy_project
 
 SUITE = "trixie"
-PACKAGES = ("python3", "python3-venv", "make", "git", "ca-certificates")
+PACKAGES = ("python3", "python3-venv", "make", "git", "ca-certificates", "curl")
 #: The commands that run there, and the most seconds that each may take. The first makes the environment.
 STEPS = {
     "demo": ("make demo", 1200),
