@@ -88,7 +88,7 @@ class EventQuery:
         tag: str | None = None,
         object_types: Collection[str] | None = None,
         event_types: Collection[str] | None = None,
-        where: Mapping[str, Any] | None = None,
+        where: Mapping[str, Any] | Collection[Collection[Any]] | None = None,
     ) -> EventQuery:
         """Make a query from arguments.
 
@@ -111,7 +111,8 @@ class EventQuery:
             "tag": self.tag,
             "object_types": None if self.types.object_types is None else sorted(self.types.object_types),
             "event_types": None if self.types.event_types is None else sorted(self.types.event_types),
-            "where": {path: list(values) for path, values in self.where} or None,
+            # No dictionary: Airflow 3.2 stores one of a watcher in a form that it cannot read back.
+            "where": [[path, list(values)] for path, values in self.where] or None,
         }
 
     def selection(self) -> dict[str, Any]:
@@ -182,9 +183,11 @@ class EventQuery:
         return True
 
 
-def _where(where: Mapping[str, Any] | None) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+def _where(where: Any) -> tuple[tuple[str, tuple[Any, ...]], ...]:
     if where is None:
         return ()
+    if isinstance(where, list) and all(isinstance(each, list) and len(each) == 2 for each in where):
+        where = {str(path): values for path, values in where}  # as a trigger stores it
     if not isinstance(where, Mapping):
         raise CloudElementsValidationError("where must be a dictionary of paths to values.")
     checked = []

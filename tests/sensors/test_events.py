@@ -142,7 +142,7 @@ def test_everything_goes_into_the_trigger(sandbox, number):
         "tag": None,
         "object_types": ["a", "b"],
         "event_types": ["CREATED"],
-        "where": {"raw.x": [1]},
+        "where": [["raw.x", [1]]],
         "min_events": 2,
         "max_events": 3,
         "max_bytes": 40_000,

@@ -862,6 +862,8 @@ def test_a_watcher_survives_the_database_and_none_is_like_another():
     arguments = {"tag": "a", "start": pendulum.datetime(2026, 11, 24), "where": {"object_id": {"x"}}}
     one, two = (CloudElementsEventTrigger(name=name, **arguments) for name in ("one", "two"))
     kept = assert_survives(one)
+    # Airflow 3.2 cannot read back a dictionary in a watcher's arguments, and then its triggerer ends.
+    assert not any(isinstance(value, dict) for value in kept.values())
     assert kept["start"] == "2026-11-24T00:00:00+00:00"
     classpath, other = two.serialize()
     assert type(one).hash(classpath, kept) != type(one).hash(classpath, other)
