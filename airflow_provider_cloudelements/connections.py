@@ -399,7 +399,10 @@ class ConnectionSettings:
             reader.word("password", user_secret)
             if not values["organization_secret"]:
                 reader.fail("organization_secret", "it is empty. It must be your Organization secret.")
-        if values["namespace"] and values["namespace"].strip() in ("", "None"):
+        if values["namespace"] and (
+            values["namespace"].strip() == "None"
+            or not any(map(str.isprintable, "".join(values["namespace"].split())))
+        ):
             reader.fail("namespace", "it is blank, or 'None'. Omit it if this Airflow needs no namespace.")
         if values["proxy"] and not is_web_url(values["proxy"]):
             reader.fail(

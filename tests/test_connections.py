@@ -442,6 +442,7 @@ def test_loopback_is_what_cannot_be_overheard(host: str, own: bool) -> None:
         (platform({"namespace": 5}), "namespace"),
         (platform({"namespace": " "}), "namespace"),
         (platform({"namespace": "None"}), "namespace"),
+        (platform({"namespace": "\u200b "}), "namespace"),
         (platform({"request_timeout": "soon"}), "request_timeout"),
         (platform({"request_timeout": 0}), "request_timeout"),
         (platform({"request_timeout": -1}), "request_timeout"),

@@ -43,8 +43,9 @@ BLANKS = re.compile(
 )
 #: White space, and what is as invisible at the ends of a text: a byte order mark, marks of direction,
 #: zero-width characters, soft hyphens.
-_INVISIBLE = "[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+"
-_ENDS = re.compile(f"^{_INVISIBLE}|{_INVISIBLE}\\Z")
+_INVISIBLE = "[\\s\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
+#: Runs at the ends. Without the look back, the time would grow with the square of a run within the text.
+_ENDS = re.compile(f"^{_INVISIBLE}+|(?<!{_INVISIBLE}){_INVISIBLE}+\\Z")
 #: Digits at the begin of a key tag that are the first ones of its marker; the others are of the pair.
 _OF_MARKER = 8
 #: How all of them begin.
@@ -112,14 +113,17 @@ class Identity:
 
     @lazy
     def former_markers(self) -> tuple[str, ...]:
-        """Markers under which an instance may be that was made when keys were taken letter by letter.
+        """Markers under which an instance may be that was made under a former rule for the canonical form.
 
-        Empty if namespace and key are written in canonical form.
+        First keys were taken letter by letter; then only white space at their ends did not count. Empty if
+        namespace and key are written in canonical form.
         """
-        if (self.written_namespace, self.written_key) == (self.namespace, self.key):
+        written = (self.written_namespace, self.written_key)
+        if written == (self.namespace, self.key):
             return ()
-        former = marker_tag(_joined(self.written_namespace, self.written_key))
-        return () if former == self.marker else (former,)
+        stripped = tuple(unicodedata.normalize("NFC", each.strip()) for each in written)
+        former = dict.fromkeys(marker_tag(_joined(*pair)) for pair in (written, stripped))
+        return tuple(marker for marker in former if marker != self.marker)
 
     def marked(self, tags: Iterable[str]) -> tuple[str, ...]:
         """Return the tags that an instance must have to be recognised by this identity.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_cloudelements.client.models import MASK, Instance, configuration_text
 from airflow_provider_cloudelements.client.parsing import parse_bool
-from airflow_provider_cloudelements.client.tags import Identity, canonical_text
+from airflow_provider_cloudelements.client.tags import Identity
 from airflow_provider_cloudelements.client.wire.secrecy import is_secret_key
 from airflow_provider_cloudelements.exceptions import CloudElementsConflictError, CloudElementsServerError
 from airflow_provider_cloudelements.keys import (
@@ -274,4 +275,4 @@ def comparable_text(text: str) -> str:
     # stripped some of these texts already. Strip markup first, as the platform does.
     while (plain := re.sub(r"<[^<>]*>", "", text)) != text or (plain := html.unescape(text)) != text:
         text = plain
-    return canonical_text(" ".join(text.split()))
+    return unicodedata.normalize("NFC", " ".join(text.split()))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_cloudelements.client.tags import (
     Identity,
     belongs,
+    canonical_text,
     marker_tag,
     named_text,
     origin_tag,
@@ -167,6 +168,19 @@ def test_a_key_taken_letter_by_letter_before_is_still_found_and_gets_the_canonic
     before = ["gold", *written.former_markers]
     assert written.marked(before) == ("gold", *Identity("prod", "acme").tags)
     assert written.marked(written.marked(before)) == written.marked(before)
+
+
+@pytest.mark.parametrize("key", ["\ufeffacme\n", "acme\u200b ", "\u200ee\u0301"])
+def test_an_instance_of_a_key_with_invisible_ends_is_still_found(key):
+    """Before they counted as white space, its tags were of the key with them."""
+    before = marker_tag(unicodedata.normalize("NFC", key.strip()))
+    assert before in Identity("", key).former_markers
+    assert belongs(["gold", before], (Identity("", key).marker, *Identity("", key).former_markers), None)
+
+
+def test_a_long_run_of_invisible_characters_costs_no_more_than_others():
+    text = "é" + "\u200b" * 200_000 + "x"
+    assert canonical_text(text) == text  # in milliseconds; by the square of the run it would take minutes
 
 
 # -- tags of people --------------------------------------------------------------------------------

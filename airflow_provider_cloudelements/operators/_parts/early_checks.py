@@ -8,7 +8,8 @@ known before then.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -79,8 +80,9 @@ class EarlyChecks(_Base):
             cls._check_alone(copy)
             cls._check_together({**given, **copy})
         for name in cls.written_files:
-            sharing = sum(name not in copy for copy in copies)
-            if sharing > 1 or (unknown and name in fixed):
+            for path in _repeated({**given, **copy}.get(name) for copy in copies):
+                cls._check_file(name, {**given, name: path})
+            if unknown and name in fixed:
                 cls._check_file(name, given)
 
     @classmethod
@@ -105,9 +107,8 @@ class EarlyChecks(_Base):
             others = [values for other, values in literal.items() if other != name]
             is_shared = len(others) < len(mapped.keys() - {name}) or prod(map(len, others)) > 1
             paths = literal.get(name, ()) if name in mapped else (given.get(name),)
-            for number, path in enumerate(paths):
-                if is_shared or path in paths[:number]:
-                    cls._check_file(name, {**given, name: path})
+            for path in paths if is_shared else _repeated(paths):
+                cls._check_file(name, {**given, name: path})
 
     @classmethod
     def _check_file(cls, name: str, given: Mapping[str, Any]) -> None:
@@ -147,6 +148,12 @@ def is_template(value: Any, dag: Any = None) -> bool:
     signs = getattr(dag, "jinja_environment_kwargs", None) or {}
     begins = (signs.get("variable_start_string", "{{"), signs.get("block_start_string", "{%"))
     return isinstance(value, str) and any(each in value for each in begins)
+
+
+def _repeated(paths: Iterable[Any]) -> list[str]:
+    """Return the texts that come more than once."""
+    counts = Counter(path for path in paths if isinstance(path, str))
+    return [path for path, times in counts.items() if times > 1]
 
 
 def _names(check: Callable[..., None]) -> Iterator[str]:

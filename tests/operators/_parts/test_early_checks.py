@@ -118,6 +118,10 @@ def test_copies_do_not_write_one_file(dag, operator, shared, name):
     for paths, instances in ((["/x", "/y"], [1, 2]), (["/x", "/y"], upstream()), (["/x", "/x"], [1])):
         with pytest.raises(ValueError, match=wrong):
             operator.partial(task_id="one", **unshared).expand(**{name: paths, "instance_id": instances})
+    with pytest.raises(ValueError, match=wrong):
+        operator.partial(task_id="one", **unshared).expand_kwargs(
+            [{name: "/x", "instance_id": 1}, {name: "/x", "instance_id": 2}]
+        )
     several = {name: "/x-{{ ti.map_index }}"}
     operator.partial(task_id="two", **{**shared, **several}).expand(instance_id=[1, 2])
     operator.partial(task_id="three", **unshared).expand(**{name: ["/x", "/y"], "instance_id": [1]})
